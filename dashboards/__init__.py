@@ -1,0 +1,1 @@
+"""Show what came of a study: figures and one self-contained page. Speaks Plotly, never torch."""

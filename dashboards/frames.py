@@ -1,0 +1,207 @@
+"""Turn a study's records into tidy tables and short descriptions. Knows nothing of figures."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import pandas as pd
+
+from search.fronts import front_hypervolume, front_trials, objective_values
+from search.trial import Rejection, Session, State, StudyRecord, TrialRecord
+from search.units import UNKNOWN, format_count, format_percent
+from spaces.architecture import KINDS, Architecture
+from spaces.domains import Scalar
+from spaces.errors import InputError
+
+DOMAINS = ("choice", "int", "float")  # the words of the file; each names a domain
+
+
+class Reads(Protocol):
+    """Read studies: what a figure's data needs of `search.store.Store`, so that this module needs no database."""
+
+    @property
+    def shown_url(self) -> str:
+        """Return the address without its password."""
+        ...
+
+    def studies(self) -> Iterable[StudyRecord]:
+        """Return every study."""
+        ...
+
+    def trials(self, study: str) -> Iterable[TrialRecord]:
+        """Return a study's trials."""
+        ...
+
+    def rejections(self, study: str) -> Iterable[Rejection]:
+        """Return a study's rejected proposals."""
+        ...
+
+    def sessions(self, study: str) -> Iterable[Session]:
+        """Return a study's launches."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyView:
+    """Hold one study as it was at one moment."""
+
+    study: StudyRecord
+    trials: tuple[TrialRecord, ...] = ()
+    rejections: tuple[Rejection, ...] = ()
+    sessions: tuple[Session, ...] = ()
+
+    @classmethod
+    def read(cls, store: Reads, name: str | None = None) -> "StudyView":
+        """Return a study of the store; without a name, the only one there is.
+
+        Raises:
+            InputError: there is no study of this name, or several and no name was given.
+        """
+        study = _find(store, name)
+        return cls(
+            study=study,
+            trials=tuple(store.trials(study.name)),
+            rejections=tuple(store.rejections(study.name)),
+            sessions=tuple(store.sessions(study.name)),
+        )
+
+    def measured(self, *states: State) -> list[TrialRecord]:
+        """Return the trials in these states whose every objective is a finite number."""
+        return [
+            trial
+            for trial in self.trials
+            if trial.state in states and all(map(math.isfinite, objective_values(self.study, trial)))
+        ]
+
+    @property
+    def complete(self) -> list[TrialRecord]:
+        """Return the trials at full fidelity."""
+        return self.measured(State.COMPLETE)
+
+    @property
+    def front(self) -> list[TrialRecord]:
+        """Return the front, from the least of the last objective to the most."""
+        return front_trials(self.study, self.complete)
+
+    @property
+    def hypervolume(self) -> float:
+        """Return the share of the objective space that the front dominates, in [0, 1]."""
+        return front_hypervolume(self.study, self.front)
+
+    def count(self, state: State) -> int:
+        """Return how many trials are in a state."""
+        return sum(trial.state is state for trial in self.trials)
+
+    def searched(self) -> list[str]:
+        """Return the parameters that were searched, in the order of the file."""
+        named = [name for name, domain in self.study.space.items() if domain_word(domain)]
+        return named or sorted({name for trial in self.trials for name in trial.params})
+
+    def options(self, parameter: str) -> list[Scalar]:
+        """Return the values that trials took, in the file's order where it lists them, else from low to high."""
+        taken = {trial.params[parameter] for trial in self.trials if parameter in trial.params}
+        listed = _listed(self.study.space.get(parameter))
+        in_order = [option for option in listed if option in taken]
+        return in_order + sorted(taken - set(in_order), key=lambda value: (isinstance(value, str), value))
+
+
+def _find(store: Reads, name: str | None) -> StudyRecord:
+    known = {study.name: study for study in store.studies()}
+    if name is None and len(known) == 1:
+        return next(iter(known.values()))
+    if not known:
+        raise InputError(f"{store.shown_url} holds no study")
+    names = ", ".join(sorted(known))
+    if name is None:
+        raise InputError(f"{store.shown_url} holds {len(known)} studies; --study must name one of {names}")
+    if name not in known:
+        raise InputError(f"{store.shown_url} holds no study {name!r}; known are {names}")
+    return known[name]
+
+
+def domain_word(domain: object) -> str:
+    """Return which word of the file describes a domain, or nothing for a fixed value."""
+    return next((word for word in DOMAINS if isinstance(domain, Mapping) and word in domain), "")
+
+
+def _listed(domain: object) -> list[Scalar]:
+    options = domain.get("choice") if isinstance(domain, Mapping) else None
+    return list(options) if isinstance(options, (list, tuple)) else []
+
+
+def value_text(value: object) -> str:
+    """Return a parameter's value as a person writes it: 0.5, 2, none."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def depth_text(architecture: Architecture) -> str:
+    """Return blocks per stage: `2` where every stage has as many, else `3-4-6-3`."""
+    depths = architecture.depths
+    return str(depths[0]) if len(set(depths)) == 1 else "-".join(map(str, depths))
+
+
+def cardinality_text(architecture: Architecture) -> str:
+    """Return C, or a dash where the block has no groups."""
+    return str(architecture.cardinality) if KINDS[architecture.block].grouped else UNKNOWN
+
+
+def dropout_text(architecture: Architecture) -> str:
+    """Return where units are dropped and how often: `between 0.2`, or `none`."""
+    architecture = architecture.canonical()
+    return "none" if architecture.dropout == "none" else f"{architecture.dropout} {architecture.dropout_rate:.2g}"
+
+
+def architecture_text(architecture: Architecture) -> str:
+    """Return one line: `resnext, depth 2, k = 4, C = 8, dropout between 0.2`."""
+    parts = [architecture.block, f"depth {depth_text(architecture)}", f"k = {architecture.widening_factor:g}"]
+    if KINDS[architecture.block].grouped:
+        parts.append(f"C = {architecture.cardinality}")
+    return ", ".join([*parts, f"dropout {dropout_text(architecture)}"])
+
+
+def trial_lines(trial: TrialRecord, max_epochs: int) -> tuple[str, ...]:
+    """Return what a person wants to know of a trial, a line each."""
+    accuracy = trial.last.accuracy if trial.last else None
+    cost = trial.cost
+    return (
+        f"trial {trial.number}, {trial.state.value}, {trial.epochs} of {max_epochs} epochs",
+        architecture_text(trial.architecture),
+        f"validation accuracy {format_percent(accuracy)}",
+        f"{format_count(cost.params)} params, {format_count(cost.macs)} macs",
+        f"{format_count(cost.activations)} activations",
+    )
+
+
+def trial_table(view: StudyView) -> pd.DataFrame:
+    """Return one row per trial: its state, its architecture, its cost, and its latest values (NaN before the first)."""
+    front = {trial.number for trial in view.front}
+    rows = [_row(trial) | {"on_front": trial.number in front} for trial in view.trials]
+    return pd.DataFrame(rows, columns=[*_COLUMNS, "on_front"])
+
+
+def _row(trial: TrialRecord) -> dict[str, object]:
+    architecture, cost, last = trial.architecture, trial.cost, trial.last
+    return {
+        "number": trial.number,
+        "state": trial.state.value,
+        "block": architecture.block,
+        "depth": depth_text(architecture),
+        "widening_factor": architecture.widening_factor,
+        "cardinality": cardinality_text(architecture),
+        "dropout": dropout_text(architecture),
+        "accuracy": last.accuracy if last else math.nan,
+        "loss": last.loss if last else math.nan,
+        "params": cost.params,
+        "macs": cost.macs,
+        "activations": cost.activations,
+        "weight_bytes": cost.weight_bytes,
+        "epochs": trial.epochs,
+        "train_s": sum(measurement.wall_s for measurement in trial.measurements),
+    }
+
+
+_COLUMNS = (
+    "number", "state", "block", "depth", "widening_factor", "cardinality", "dropout", "accuracy", "loss", "params",
+    "macs", "activations", "weight_bytes", "epochs", "train_s",
+)  # fmt: skip

@@ -1,0 +1,163 @@
+"""Say how much of each objective each searched parameter decides, as far as a forest can predict it.
+
+A random forest learns the objective from the parameters; on trials it has not seen, one parameter at a time is
+shuffled between trials, and the growth of the squared error is that parameter's importance (Breiman 2001, section
+10). What the forest cannot predict has no importances: `explained` says how far to believe them.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.model_selection import KFold
+
+from dashboards import theme
+from dashboards.frames import StudyView
+from search.trial import TrialRecord
+from search.units import format_number_of
+from spaces.domains import Scalar
+from workers.objectives import OBJECTIVES
+
+TITLE = "Importance of each parameter"
+LEAST_TRIALS = 10
+FOLDS = 5
+SHUFFLES = 20
+TREES = 100
+
+Table = NDArray[np.float64]  # n by encoded columns
+Columns = Mapping[str, slice]  # which encoded columns hold a parameter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectiveImportance:
+    """Hold each parameter's share of one objective."""
+
+    objective: str
+    trials: int
+    explained: float = math.nan  # R squared on trials the forest has not seen: 1 is all, 0 is nothing
+    shares: Mapping[str, float] = field(default_factory=dict)  # sums to 1; empty where nothing can be said
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Importance:
+    """Hold the shares of every objective."""
+
+    parameters: tuple[str, ...]
+    objectives: tuple[ObjectiveImportance, ...]
+
+
+def info(view: StudyView) -> Importance:
+    """Return importances; empty for an objective with too few trials, or that the parameters do not predict.
+
+    What is counted is exact whatever a trial's fate, so it is read from every trial, on a log scale; what training
+    reveals is read from trials at full fidelity.
+    """
+    parameters = tuple(view.searched())
+    return Importance(
+        parameters=parameters, objectives=tuple(_importance(view, name, parameters) for name in view.study.objectives)
+    )
+
+
+def _importance(view: StudyView, name: str, parameters: Sequence[str]) -> ObjectiveImportance:
+    objective = OBJECTIVES[name]
+    trials = list(view.trials) if objective.static else view.complete
+    values = np.array([objective.value(trial.cost, trial.last) for trial in trials])
+    if len(view.complete) < LEAST_TRIALS or not parameters:
+        return ObjectiveImportance(objective=name, trials=len(trials))
+    if objective.static and (values > 0).all():
+        values = np.log(values)
+    table, columns = encode(trials, parameters)
+    explained, growth = _measure(table, columns, values)
+    total = sum(growth.values())
+    known = explained > 0 and total > 0
+    shares = {parameter: share / total for parameter, share in growth.items()} if known else {}
+    return ObjectiveImportance(objective=name, trials=len(trials), explained=explained, shares=shares)
+
+
+def encode(trials: Sequence[TrialRecord], parameters: Sequence[str]) -> tuple[Table, Columns]:
+    """Return parameters as columns of numbers, and which columns are whose.
+
+    Words get a column each. A parameter that does not exist in a trial is a value of its own, below all others.
+    """
+    blocks: list[Table] = []
+    columns: dict[str, slice] = {}
+    width = 0
+    for parameter in parameters:
+        blocks.append(_block([trial.params.get(parameter) for trial in trials]))
+        columns[parameter] = slice(width, width + blocks[-1].shape[1])
+        width = columns[parameter].stop
+    return np.hstack(blocks), columns
+
+
+def _block(values: Sequence[Scalar | None]) -> Table:
+    numbers = [value for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)]
+    if any(isinstance(value, (str, bool)) for value in values):
+        words = sorted({str(value) for value in values if value is not None})
+        return np.array([[float(value is not None and str(value) == word) for word in words] for value in values])
+    absent = min(numbers, default=0.0) - 1.0
+    return np.array([[absent if value is None else float(value)] for value in values])
+
+
+def _measure(table: Table, columns: Columns, values: Table) -> tuple[float, dict[str, float]]:
+    """Return R squared on held-out trials, and how much shuffling each parameter adds to the squared error."""
+    rng = np.random.default_rng(0)
+    growth = dict.fromkeys(columns, 0.0)
+    residue = 0.0
+    for seen, held in KFold(FOLDS, shuffle=True, random_state=0).split(table):
+        forest = RandomForestRegressor(n_estimators=TREES, random_state=0).fit(table[seen], values[seen])
+        error = _squared_error(forest, table[held], values[held])
+        residue += error
+        for parameter, own in columns.items():
+            shuffled = np.tile(table[held], (SHUFFLES, 1))
+            orders = [rng.permutation(len(held)) for _ in range(SHUFFLES)]
+            shuffled[:, own] = np.vstack([table[held][order, own] for order in orders])
+            worse = _squared_error(forest, shuffled, np.tile(values[held], SHUFFLES)) / SHUFFLES
+            growth[parameter] += worse - error
+    spread = float(((values - values.mean()) ** 2).sum())
+    explained = 1.0 - residue / spread if spread > 0 else math.nan
+    return explained, {parameter: max(added, 0.0) for parameter, added in growth.items()}
+
+
+def _squared_error(forest: RandomForestRegressor, table: Table, values: Table) -> float:
+    return float(((forest.predict(table) - values) ** 2).sum())
+
+
+def figure(importance: Importance) -> go.Figure:
+    """Draw a bar per parameter and objective, the most important for the first objective on top."""
+    known = [each for each in importance.objectives if each.shares]
+    if not known:
+        return theme.message(TITLE, _why_nothing(importance))
+    order = sorted(importance.parameters, key=lambda name: max(each.shares[name] for each in known))
+    drawn = theme.blank(TITLE, "; ".join(map(_said, importance.objectives)), height=140 + 26 * len(order) * len(known))
+    for color, each in reversed(list(zip(theme.PALETTE, known, strict=False))):  # bars are drawn from below
+        drawn.add_trace(
+            go.Bar(
+                x=[each.shares[name] for name in order],
+                y=order,
+                orientation="h",
+                name=OBJECTIVES[each.objective].title,
+                marker={"color": color},
+                hovertemplate="%{y}: %{x:.1%}<extra>%{fullData.name}</extra>",
+            )
+        )
+    drawn.update_xaxes(title={"text": "share of the predictable variation (%)"}, tickformat=".0%", rangemode="tozero")
+    return drawn.update_layout(barmode="group", bargap=0.25, legend={"traceorder": "reversed"})
+
+
+def _said(each: ObjectiveImportance) -> str:
+    title = OBJECTIVES[each.objective].title
+    if math.isnan(each.explained):
+        return f"{title}: too few trials to tell ({each.trials})"
+    if not each.shares:
+        return f"{title}: not predictable from the parameters ({format_number_of('trial', each.trials)})"
+    return f"{title}: {100 * max(each.explained, 0):.0f} % predictable ({format_number_of('trial', each.trials)})"
+
+
+def _why_nothing(importance: Importance) -> str:
+    if all(math.isnan(each.explained) for each in importance.objectives):
+        return f"Too few trials: importance needs {LEAST_TRIALS} at full fidelity."
+    return "The parameters do not predict any objective."

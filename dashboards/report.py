@@ -1,0 +1,68 @@
+"""Write one self-contained page on a study.
+
+python -m dashboards.report URL --study S -o report.html
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from dashboards import sections
+from dashboards.frames import StudyView
+from dashboards.page import document
+from search.store import Store
+from spaces.errors import InputError, WidefrontError
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command; return its exit code."""
+    given = _parser().parse_args(argv)
+    try:
+        with Store.open(given.url, create=False) as store:
+            view = StudyView.read(store, given.study)
+        path = write_report(view, given.output)
+    except WidefrontError as error:
+        if given.debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, InputError) else 1
+    print(f"{path}: {len(view.front)} on the front of {len(view.complete)} trained in full")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m dashboards.report", description="Write one self-contained page on a study."
+    )
+    parser.add_argument("url", metavar="URL", help="the database, such as sqlite:///widefront.db")
+    parser.add_argument("--study", metavar="S", help="its name; not needed where the database holds one study")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", type=Path, default=Path("report.html"), help="the page (default: %(default)s)"
+    )
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser
+
+
+def write_report(view: StudyView, path: Path) -> Path:
+    """Write the page, make its folder if need be, and return its path.
+
+    Raises:
+        InputError: the page cannot be written there.
+    """
+    written = render(view)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(written, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from error
+    return path
+
+
+def render(view: StudyView) -> str:
+    """Return the page; the same study gives the same bytes."""
+    return document(f"{view.study.name}: the front", sections.everything(view))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,271 @@
+"""Say on the page what a study found: headline, front, search, choices, what fell short, settings."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from dashboards import choices, curves, edf, front, importance, page, progress
+from dashboards.frames import StudyView, cardinality_text, depth_text, dropout_text
+from dashboards.page import Cell, Column
+from search.fronts import objective_values
+from search.trial import Rejection, State, TrialRecord
+from search.units import UNKNOWN, format_count, format_duration, format_number_of, format_percent
+from workers.objectives import OBJECTIVES
+
+
+def everything(view: StudyView) -> list[str]:
+    """Return the sections of the page in order."""
+    named = [
+        ("front", "The front", found(view)),
+        *([("search", "The search", search(view))] if view.trials else []),
+        *([("choices", "The choices", design(view))] if view.complete else []),
+        ("rest", "What is not on the front", fell_short(view)),
+        ("settings", "Settings", settings(view)),
+    ]
+    return [
+        headline(view, [(anchor, title) for anchor, title, _ in named]),
+        *(page.section(anchor, title, *parts) for anchor, title, parts in named),
+    ]
+
+
+def headline(view: StudyView, links: Iterable[tuple[str, str]]) -> str:
+    """Return the study's name, what it was about, and its main numbers."""
+    data = view.study.config.get("data", "")
+    about = (
+        data if isinstance(data, str) else page.outline(data).replace("\n", ", "),
+        _objectives(view),
+        _dates(view),
+    )
+    return "\n".join(
+        (
+            "<header>",
+            f"<h1>{page.text(view.study.name)}</h1>",
+            page.paragraph(" · ".join(filter(None, about)), "lede"),
+            page.navigation(links),
+            page.facts(_facts(view)),
+            "</header>",
+        )
+    )
+
+
+def _objectives(view: StudyView) -> str:
+    first, *others = [OBJECTIVES[name].title for name in view.study.objectives]
+    return f"{first} against {' and '.join(others)}" if others else first
+
+
+def _dates(view: StudyView) -> str:
+    moments = [moment for session in view.sessions for moment in (session.started_at, session.seen_at)]
+    if not moments:
+        return f"created {_date(view.study.created_at)}" if view.study.created_at else ""
+    return f"{_date(min(moments))} to {_date(max(moments))} UTC"
+
+
+def _date(moment: datetime) -> str:
+    return f"{moment.day} {moment:%B %Y, %H:%M}"
+
+
+def _facts(view: StudyView) -> list[tuple[str, str, str]]:
+    epochs = sum(trial.epochs for trial in view.trials)
+    in_full = len(view.trials) * view.study.max_epochs
+    trained = sum(each.wall_s for trial in view.trials for each in trial.measurements)
+    wall = sum(session.wall_s for session in view.sessions)
+    share = f"{100 * epochs / in_full:.0f} % of training every trial in full" if in_full else "none yet"
+    return [
+        ("on the front", str(len(view.front)), f"of {format_number_of('trial', len(view.complete))} at full fidelity"),
+        ("hypervolume", f"{view.hypervolume:.3f}", "share of the objective space dominated, 0 to 1"),
+        ("trials", str(len(view.trials)), _states(view)),
+        ("epochs trained", f"{epochs:,}", share),
+        ("training time", format_duration(trained), "summed over workers, evaluation included"),
+        (
+            "wall time",
+            format_duration(wall) if view.sessions else UNKNOWN,
+            format_number_of("launch", len(view.sessions)),
+        ),
+    ]
+
+
+def _states(view: StudyView) -> str:
+    words = {
+        State.COMPLETE: "complete",
+        State.STOPPED: "stopped early",
+        State.FAILED: "failed",
+        State.RUNNING: "running",
+    }
+    counts = [f"{view.count(state)} {word}" for state, word in words.items() if view.count(state)]
+    rejected = [f"{format_number_of('proposal', len(view.rejections))} rejected untrained"] if view.rejections else []
+    return ", ".join(counts + rejected) or "none yet"
+
+
+def found(view: StudyView) -> list[str]:
+    """Return the front as a table and in every plane of its objectives."""
+    if not view.trials:
+        return [page.paragraph("This study has no trial yet.", "message")]
+    planes = [
+        page.plot(
+            f"plot-front-{place}",
+            front.figure(front.info(view, horizontal, vertical)),
+            "The line is the best that was found within each budget: pick the budget on the horizontal axis and read "
+            "up to the line. Only trials at full fidelity can be on it.",
+        )
+        for place, (horizontal, vertical) in enumerate(front.pairs(view), start=1)
+    ]
+    if not view.complete:
+        message = "No trial has been trained in full yet, so there is no front."
+        return [page.paragraph(message, "message"), *planes]
+    return [_front_table(view), *planes]
+
+
+def _front_table(view: StudyView) -> str:
+    extra = [name for name in view.study.objectives if name not in ("accuracy", "macs", "params", "activations")]
+    columns = [
+        Column(title="trial", note="the trial's number"),
+        Column(title="block", numeric=False),
+        Column(title="depth", note="residual blocks per stage", numeric=False),
+        Column(title="k", note="widening factor"),
+        Column(title="C", note="cardinality: groups of the 3x3 convolution"),
+        Column(title="dropout", note="where units are dropped, and how often", numeric=False),
+        Column(title="accuracy", note="validation accuracy"),
+        Column(title="macs", note="multiply-accumulates per image"),
+        Column(title="params", note="trainable parameters"),
+        Column(title="activations", note="numbers that convolutions and linear layers put out per image"),
+        *(Column(title=OBJECTIVES[name].title, note=OBJECTIVES[name].unit) for name in extra),
+        Column(title="epochs"),
+    ]
+    caption = "Every network that no other beats in all objectives; click a head to sort"
+    return page.table(caption, columns, (_front_row(view, trial, extra) for trial in view.front))
+
+
+def _front_row(view: StudyView, trial: TrialRecord, extra: Iterable[str]) -> list[Cell]:
+    architecture, cost = trial.architecture, trial.cost
+    accuracy = trial.last.accuracy if trial.last else None
+    shown = dict(zip(view.study.objectives, objective_values(view.study, trial), strict=True))
+    return [
+        Cell(text=str(trial.number), key=trial.number),
+        Cell(text=architecture.block, key=architecture.block),
+        Cell(text=depth_text(architecture), key=depth_text(architecture)),
+        Cell(text=f"{architecture.widening_factor:g}", key=architecture.widening_factor),
+        Cell(text=cardinality_text(architecture), key=architecture.canonical().cardinality),
+        Cell(text=dropout_text(architecture), key=dropout_text(architecture)),
+        Cell(text=format_percent(accuracy), key=accuracy or 0.0),
+        *(Cell(text=format_count(count), key=count) for count in (cost.macs, cost.params, cost.activations)),
+        *(Cell(text=format_count(shown[name]), key=shown[name]) for name in extra),
+        Cell(text=str(trial.epochs), key=trial.epochs),
+    ]
+
+
+def search(view: StudyView) -> list[str]:
+    """Return how the search went: learning curves and progress."""
+    grown = progress.info(view)
+    return [
+        page.plot(
+            "plot-curves",
+            curves.figure(curves.info(view)),
+            "Each line is one trial; at a dashed rung trials are compared and the hopeless ones stopped. Curves that "
+            "still climb at the right end ask for more epochs.",
+        ),
+        page.grid(
+            page.plot(
+                "plot-progress-trials",
+                progress.figure(grown, "trials"),
+                "A line that has gone flat says that more trials would have found little.",
+            ),
+            page.plot(
+                "plot-progress-time",
+                progress.figure(grown, "seconds"),
+                "The same against training spent: the steeper, the better the time was used.",
+            ),
+        ),
+    ]
+
+
+def design(view: StudyView) -> list[str]:
+    """Return what the design choices did to the error."""
+    by_value = [
+        page.plot(f"plot-choice-{place}", choices.figure(choice), _reading(choice))
+        for place, choice in enumerate((choices.info(view, name) for name in view.searched()), start=1)
+    ]
+    return [
+        page.plot(
+            "plot-importance",
+            importance.figure(importance.info(view)),
+            "How much worse a forest predicts an objective when one parameter is shuffled between trials; it ranks "
+            "what to search more finely, and says nothing about which value is best.",
+        ),
+        page.paragraph(
+            "The errors below are of the trials that reached full fidelity. They were not drawn at random: the sampler "
+            "favoured some values and the rungs stopped the weak, so read differences as hints."
+        ),
+        page.grid(*by_value),
+        page.plot(
+            "plot-edf",
+            edf.figure(edf.info(view)),
+            "The height at an error is the share of trials that do at least this well; a curve further left and higher "
+            "means a better space.",
+        ),
+    ]
+
+
+def _reading(choice: choices.ErrorsByValue) -> str:
+    if choice.continuous:
+        return "Each point is one trial; lower is better."
+    return "Each point is one trial, a box holds the middle half, its line is the median; lower is better."
+
+
+def fell_short(view: StudyView) -> list[str]:
+    """Return counts of what was dominated, stopped, failed or rejected, and why each failed trial did."""
+    stopped = Counter(trial.epochs for trial in view.trials if trial.state is State.STOPPED)
+    broken = Counter(_why_rejected(each) for each in view.rejections)
+    rows = [
+        ("dominated", "at full fidelity", len(view.complete) - len(view.front)),
+        *(("stopped early", f"after epoch {epoch}", count) for epoch, count in sorted(stopped.items())),
+        *(("rejected untrained", why, count) for why, count in sorted(broken.items())),
+        ("running", "or waiting for a worker", view.count(State.RUNNING)),
+    ]
+    columns = [
+        Column(title="what", numeric=False),
+        Column(title="why or when", numeric=False, wrap=True),
+        Column(title="count"),
+    ]
+    cells = [
+        (Cell(text=a, key=a), Cell(text=b, key=b), Cell(text=str(count), key=count)) for a, b, count in rows if count
+    ]
+    parts = [page.table("Trials and proposals that are not on the front", columns, cells, narrow=True)] if cells else []
+    return [*parts, *_failures(view)] or [page.paragraph("Nothing.")]
+
+
+def _why_rejected(rejection: Rejection) -> str:
+    return f"breaks the bound on {', '.join(rejection.violations)}" if rejection.violations else rejection.reason
+
+
+def _failures(view: StudyView) -> list[str]:
+    failed = [trial for trial in view.trials if trial.state is State.FAILED]
+    if not failed:
+        return []
+    columns = [
+        Column(title="trial"),
+        Column(title="failure", numeric=False),
+        Column(title="reason", numeric=False, wrap=True),
+        Column(title="epochs"),
+    ]
+    rows = [
+        (
+            Cell(text=str(trial.number), key=trial.number),
+            Cell(text=trial.failure_kind or UNKNOWN, key=trial.failure_kind),
+            Cell(text=trial.reason or UNKNOWN, key=trial.reason),
+            Cell(text=str(trial.epochs), key=trial.epochs),
+        )
+        for trial in failed
+    ]
+    return [page.table("Trials that failed", columns, rows, narrow=True)]
+
+
+def settings(view: StudyView) -> list[str]:
+    """Return the study's file and the machines it ran on."""
+    machines: dict[str, Mapping[str, str]] = {}
+    for session in view.sessions:
+        if session.machine:
+            machines.setdefault(page.outline(session.machine), session.machine)
+    ran = (
+        [page.subheading("Machine"), *(page.definitions(machine) for machine in machines.values())] if machines else []
+    )
+    return [page.preformatted(page.outline(view.study.config)), *ran]

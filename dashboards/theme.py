@@ -1,0 +1,184 @@
+"""Give every figure one look: fonts, colours that colour-blind readers tell apart, axes with units, quiet legends.
+
+Colours: Okabe & Ito 2008, "Color Universal Design". Legends stand below the plot, so they cover nothing at any width.
+"""
+
+import html
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+
+from workers.objectives import OBJECTIVES
+
+FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
+INK = "#1f2430"
+QUIET = "#5b6472"  # 5.9 : 1 on white: still readable as small text
+GRID = "#e7e9ee"
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
+FRONT, STOPPED, RUNNING, FAILED = PALETTE[0], PALETTE[1], PALETTE[2], PALETTE[5]
+DOMINATED = "#9aa1ac"
+LOG_SPAN = 10.0  # an axis is logarithmic where its largest value is more than this many times its smallest
+HEIGHT = 440
+PARAMETERS = {  # what a parameter of an architecture counts or names, for axes
+    "block": "block (kind)",
+    "depth": "depth (residual blocks per stage)",
+    "widening_factor": "widening factor k (multiple of the width)",
+    "cardinality": "cardinality C (groups)",
+    "base_width": "base width d (channels)",
+    "stem_width": "stem width (channels)",
+    "shortcut": "shortcut (option)",
+    "stem": "stem (kind)",
+    "stride_in": "stride in (which convolution)",
+    "dropout": "dropout (where)",
+    "dropout_rate": "dropout rate (fraction of units)",
+}
+
+
+def template() -> go.layout.Template:
+    """Return the look of every figure."""
+    axis = {
+        "automargin": True,
+        "gridcolor": GRID,
+        "linecolor": QUIET,
+        "showline": True,
+        "ticks": "outside",
+        "tickcolor": QUIET,
+        "ticklen": 4,
+        "tickfont": {"size": 11, "color": QUIET},
+        "title": {"font": {"size": 13, "color": INK}, "standoff": 10},
+        "zeroline": False,
+    }
+    legend = {"orientation": "h", "x": 0, "y": 0, "yref": "container", "yanchor": "bottom", "font": {"size": 12}}
+    layout = go.Layout(
+        font={"family": FONT, "size": 13, "color": INK},
+        colorway=PALETTE,
+        paper_bgcolor="white",
+        plot_bgcolor="white",
+        hoverlabel={"align": "left", "bgcolor": "white", "bordercolor": GRID, "font": {"family": FONT, "size": 12}},
+        hovermode="closest",
+        legend=legend | {"itemsizing": "constant", "tracegroupgap": 0},
+        margin={"l": 56, "r": 20, "t": 24, "b": 48},
+        title={
+            "x": 0,
+            "xref": "paper",
+            "xanchor": "left",
+            "yref": "container",
+            "y": 0.98,
+            "yanchor": "top",
+            "automargin": True,
+            "font": {"size": 16},
+            "subtitle": {"font": {"size": 12, "color": QUIET}},
+        },
+        xaxis=axis,
+        yaxis=axis,
+    )
+    return go.layout.Template(layout=layout)
+
+
+def blank(title: str, subtitle: str = "", *, height: int = HEIGHT) -> go.Figure:
+    """Return an empty figure in the common look."""
+    heading = {"text": html.escape(title), "subtitle": {"text": html.escape(subtitle)}}
+    return go.Figure(layout={"template": template(), "title": heading, "height": height})
+
+
+def message(title: str, text: str) -> go.Figure:
+    """Return a figure that says why there is nothing to draw."""
+    figure = blank(title, height=160)
+    figure.add_annotation(
+        text=html.escape(text), x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False, font={"color": QUIET}
+    )
+    return figure.update_xaxes(visible=False).update_yaxes(visible=False)
+
+
+def headings(figure: go.Figure) -> tuple[str, str]:
+    """Return a figure's title and subtitle, escaped for HTML."""
+    return figure.layout.title.text or "", figure.layout.title.subtitle.text or ""
+
+
+def hover(lines: Sequence[str]) -> str:
+    """Return lines as one hover label, the first in bold."""
+    first, *rest = map(html.escape, lines)
+    return "<br>".join([f"<b>{first}</b>", *rest])
+
+
+def is_log(values: Iterable[float]) -> bool:
+    """Say whether values, all above 0, span so much that a logarithmic axis shows them better."""
+    finite = [value for value in values if math.isfinite(value)]
+    return bool(finite) and min(finite) > 0 and max(finite) > LOG_SPAN * min(finite)
+
+
+def axis_title(objective: str) -> str:
+    """Return an objective's name and unit: `validation accuracy (%)`."""
+    described = OBJECTIVES[objective]
+    return f"{described.title} ({'%' if described.unit == 'fraction' else described.unit})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """Hold an axis's settings, and where on it a value stands."""
+
+    axis: dict[str, object]
+    place: Callable[[float], float] = float
+
+
+def scale(objective: str, values: Sequence[float]) -> Scale:
+    """Return the axis of an objective: title with unit, percent for fractions, logarithmic where that shows more."""
+    title = {"text": axis_title(objective)}
+    if objective == "accuracy":
+        return accuracy_scale(values)
+    tickformat = "~s" if OBJECTIVES[objective].static else "~g"
+    kind = log_axis(min(values), max(values)) if is_log(values) else _room(values, 0.5 * abs(values[0]))
+    return Scale(axis={"title": title, "tickformat": tickformat, **kind})
+
+
+def log_axis(low: float, high: float) -> dict[str, object]:
+    """Return the settings of a logarithmic axis with a handful of round ticks from low to high, both above 0."""
+    decades = math.log10(high / low)
+    digits = (1, 2, 5) if decades < 1.8 else (1, 3) if decades < 3.5 else (1,)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = [digit * 10.0**power for power in powers for digit in digits]
+    near = [tick for tick in ticks if low / 1.5 < tick < 1.5 * high]
+    return {"type": "log", "tickmode": "array", "tickvals": near}
+
+
+def _room(values: Sequence[float], half: float, most: float = math.inf) -> dict[str, object]:
+    """Return a range around a value that stands alone, which has no spread to draw an axis from."""
+    alone = min(values) == max(values) and half > 0
+    return {"range": [values[0] - half, min(values[0] + half, most)]} if alone else {}
+
+
+def accuracy_scale(accuracies: Sequence[float]) -> Scale:
+    """Return an axis for accuracies: even in them, or, where their errors span much, even in the error's logarithm.
+
+    98 % and 99 % are then as far apart as 80 % and 90 %, so that early epochs do not flatten the front. An accuracy of
+    1 has no place on such an axis; it gets half the least error there is.
+    """
+    title = axis_title("accuracy")
+    errors = [1.0 - accuracy for accuracy in accuracies if accuracy < 1.0]
+    if not is_log(errors):
+        return Scale(axis={"title": {"text": title}, "tickformat": "~%", **_room(accuracies, 0.05, most=1.005)})
+    floor = min(errors) / 2
+    ticks = [digit * 10.0**power for power in range(-6, 0) for digit in (1, 2, 5)]
+    near = [error for error in ticks if min(errors) / 1.5 < error < 1.5 * max(errors)]
+    shown = {error: f"{100 * (1 - error):.10g}%" for error in near}
+    if len(errors) < len(accuracies):
+        shown = {error: label for error, label in shown.items() if error > 1.4 * floor} | {floor: "100%"}
+    axis: dict[str, object] = {
+        "title": {"text": title.replace("(%)", "(%, log-error scale)")},
+        "type": "log",
+        "autorange": "reversed",
+        "tickmode": "array",
+        "tickvals": list(shown),
+        "ticktext": list(shown.values()),
+    }
+    return Scale(axis=axis, place=lambda accuracy: max(1.0 - accuracy, floor))
+
+
+def time_unit(seconds: float) -> tuple[float, str]:
+    """Return how many seconds the axis unit for times up to this one holds, and its name."""
+    for size, name in ((3600.0, "h"), (60.0, "min")):
+        if seconds >= 2 * size:
+            return size, name
+    return 1.0, "s"

@@ -1,0 +1,1 @@
+"""Decide what to try and remember what came of it. Speaks Optuna, Ray, SQLAlchemy and YAML, each in its own file."""

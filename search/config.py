@@ -1,0 +1,256 @@
+"""Read `space.yaml`, the one file a person writes: text in, a frozen and validated StudyConfig out.
+
+Every error is an InputError that names its place in the file, such as `space.depth.int`.
+"""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import Field, ValidationError, field_serializer, field_validator
+
+from search.environment import expand
+from search.forms import (
+    BudgetForm,
+    ConstraintForm,
+    Form,
+    ParameterForm,
+    RecipeForm,
+    ResourcesForm,
+    SamplerForm,
+    SchedulerForm,
+    parse_space,
+)
+from spaces.cost import Cost
+from spaces.errors import InputError, unknown
+from spaces.space import SearchSpace
+from workers.dataspec import data_spec
+from workers.objectives import OBJECTIVES
+from workers.recipe import Recipe
+from workers.sources import DataSpec
+
+
+class StudyConfig(Form):
+    """Hold one study's file."""
+
+    study: Annotated[str, Field(pattern=r"^\w[\w.+-]{0,99}$")]
+    data: str | dict[str, Any]
+    space: dict[str, ParameterForm]
+    objectives: tuple[str, ...] = ("accuracy", "macs")
+    constraints: dict[str, str] = Field(default_factory=dict)
+    sampler: SamplerForm = SamplerForm()
+    scheduler: SchedulerForm = SchedulerForm()
+    budget: BudgetForm = BudgetForm(trials=60)
+    recipe: RecipeForm = RecipeForm()
+    resources: ResourcesForm = ResourcesForm()
+    storage: str = "sqlite:///widefront.db"
+    checkpoints: str = "runs"  # a folder that every worker sees
+
+    @field_validator("sampler", "scheduler", mode="before")
+    @classmethod
+    def _name_alone(cls, given: object) -> object:
+        return {"name": given} if isinstance(given, str) else given
+
+    @field_validator("objectives")
+    @classmethod
+    def _known_objectives(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for name in given:
+            if name not in OBJECTIVES:
+                raise ValueError(unknown("objective", name, OBJECTIVES))
+        if len(given) != len(set(given)) or len(given) < 2:
+            raise ValueError("a front needs at least two different objectives")
+        if all(OBJECTIVES[name].static for name in given):
+            raise ValueError("at least one objective must be revealed by training, such as accuracy")
+        return given
+
+    @cached_property
+    def search_space(self) -> SearchSpace:
+        """Return the space that the study searches."""
+        try:
+            return parse_space(self.space)
+        except InputError as error:
+            raise error.at("space") from error
+
+    @cached_property
+    def data_spec(self) -> DataSpec:
+        """Return the data set and how it is split."""
+        try:
+            return data_spec(self.data).resolved(Path.cwd())  # workers may stand in another folder
+        except InputError as error:
+            raise error.at("data") from error
+
+    @cached_property
+    def bounds(self) -> dict[str, ConstraintForm]:
+        """Return the constraints by the name of what they bound."""
+        return {name: _bound(name, text) for name, text in self.constraints.items()}
+
+    @cached_property
+    def full_recipe(self) -> Recipe:
+        """Return how trials are trained, full fidelity included."""
+        try:
+            return Recipe(epochs=self.scheduler.max_epochs, **self.recipe.model_dump())
+        except InputError as error:
+            raise error.at("recipe") from error
+
+    def violations(self, cost: Cost) -> dict[str, float]:
+        """Return by how much a cost oversteps each constraint, as a share of its limit; 0 or less keeps it."""
+        return {name: bound.violation(OBJECTIVES[name].value(cost, None)) for name, bound in self.bounds.items()}
+
+    @field_serializer("space")
+    def _plain_space(self, forms: dict[str, ParameterForm]) -> dict[str, Any]:
+        return {
+            name: form.model_dump(by_alias=True, exclude_defaults=True) if isinstance(form, Form) else form
+            for name, form in forms.items()
+        }
+
+    def plain(self) -> dict[str, Any]:
+        """Return the file's content as plain values; the storage, which may hold a password, is left out."""
+        return self.model_dump(by_alias=True, mode="json", exclude={"storage"}, exclude_none=True)
+
+    def check(self) -> "StudyConfig":
+        """Look at every section, so that what is wrong is said before anything starts."""
+        for _section in (self.search_space, self.data_spec, self.bounds, self.full_recipe):
+            pass  # to read a section is to check it
+        if self.scheduler.grace_epochs > self.scheduler.max_epochs:
+            raise InputError(
+                f"grace_epochs {self.scheduler.grace_epochs} is above max_epochs {self.scheduler.max_epochs}",
+                place="scheduler.grace_epochs",
+            )
+        if not self.budget.model_dump(exclude_none=True):
+            raise InputError("name at least one of trials, epochs, hours", place="budget")
+        return self
+
+
+def _bound(name: str, text: str) -> ConstraintForm:
+    place = f"constraints.{name}"
+    static = [key for key, objective in OBJECTIVES.items() if objective.static]
+    if name not in OBJECTIVES:
+        raise InputError(unknown("constraint", name, static), place=place)
+    if name not in static:
+        raise InputError("is known only after training; constraints are checked before", place=place)
+    try:
+        return ConstraintForm.parse(text)
+    except InputError as error:
+        raise error.at(place) from error
+
+
+def load(path: Path, settings: Sequence[str] = (), environment: Mapping[str, str] = os.environ) -> StudyConfig:
+    """Return the study that a file describes.
+
+    Args:
+        path: the file.
+        settings: `scheduler.max_epochs=3` and the like, each replacing one leaf.
+        environment: where `${NAME}` is looked up.
+
+    Raises:
+        InputError: the first thing that is wrong, and where.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(getattr(error, "strerror", None) or "is not text", place=str(path)) from error
+    given = _mapping(text, str(path))
+    for setting in settings:
+        _replace_leaf(given, setting)
+    return parse(_expanded(given, environment, ""))
+
+
+def parse(given: Mapping[str, Any]) -> StudyConfig:
+    """Return the study that plain values describe.
+
+    Raises:
+        InputError: the first thing that is wrong, and where.
+    """
+    try:
+        return StudyConfig.model_validate(given).check()
+    except ValidationError as error:
+        raise _first(error) from error
+
+
+class _Loader(yaml.SafeLoader):
+    """Read YAML safely, with `1e6` as a number (YAML 1.1 wants `1.0e+6`) and no key twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Return a mapping, or refuse a key that would silently replace an earlier one."""
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str):
+                raise InputError(f"key {key!r} is not a word (put it in quotes)", place=f"line {_line(key_node)}")
+            if key in seen:
+                raise InputError(f"key {key!r} stands twice", place=f"line {_line(key_node)}")
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+"), list("-+0123456789")
+)
+
+
+def _mapping(text: str, name: str) -> dict[str, Any]:
+    try:
+        given = yaml.load(text, _Loader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" line {mark.line + 1}" if mark else ""
+        raise InputError(f"is not YAML: {getattr(error, 'problem', None) or error}", place=name + line) from error
+    except InputError as error:
+        raise InputError(error.message, place=f"{name} {error.place}") from error
+    if not isinstance(given, dict):
+        raise InputError("is not a mapping of study, data, space and so on", place=name)
+    return given
+
+
+def _replace_leaf(given: dict[str, Any], setting: str) -> None:
+    path, equals, text = setting.partition("=")
+    if not equals or not path:
+        raise InputError(f"{setting!r} is not of the form section.key=value", place="--set")
+    *sections, leaf = path.split(".")
+    at = given
+    for section in sections:
+        inner = at.setdefault(section, {})
+        if not isinstance(inner, dict):
+            inner = at[section] = {"name": inner}
+        at = inner
+    try:
+        at[leaf] = yaml.load(text, _Loader)
+    except yaml.YAMLError as error:
+        raise InputError(f"{text!r} is not YAML", place=f"--set {path}") from error
+
+
+def _expanded(value: Any, environment: Mapping[str, str], place: str) -> Any:
+    if isinstance(value, dict):
+        return {key: _expanded(inner, environment, f"{place}.{key}".lstrip(".")) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_expanded(inner, environment, place) for inner in value]
+    return expand(value, environment, place=place) if isinstance(value, str) else value
+
+
+def _first(error: ValidationError) -> InputError:
+    """Return the first of pydantic's errors in our manner: place, then what is wrong."""
+    found = error.errors(include_url=False)[0]
+    parts = [str(part) for part in found["loc"]]
+    kept = [part for index, part in enumerate(parts) if part not in parts[index - 1 : index] and part != "fixed"]
+    message = found["msg"].removeprefix("Value error, ")
+    if found["type"] == "extra_forbidden":
+        message = unknown("key", kept[-1], _known_keys(parts[:-1]))
+        kept = kept[:-1]
+    return InputError(message[:1].lower() + message[1:], place=".".join(kept))
+
+
+def _known_keys(path: Sequence[str]) -> list[str]:
+    fields = StudyConfig.model_fields
+    section = fields[path[0]].annotation if path and path[0] in fields else StudyConfig
+    if path and path[0] == "space":
+        return [path[-1] if path[-1] != "fixed" else "choice", "step", "log", "when"]
+    known = getattr(section, "model_fields", StudyConfig.model_fields)
+    return list(known)

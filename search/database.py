@@ -1,0 +1,210 @@
+"""Open the database that a URL names: connect, bring its tables up to date, and say in one line what stands in the way.
+
+A password is never shown: not in an address, not in a driver's complaint, not in a URL that cannot be read.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from search.tables import VERSION_TABLE
+from spaces.errors import InputError, WidefrontError
+
+CONNECT_S = 5
+BUSY_MS = 30_000
+FORMS = "sqlite:///file.db or postgresql+psycopg://user:password@host/database"
+
+_DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
+_MIGRATION_LOCK = 7_019_131_415  # any number that nobody else takes as a PostgreSQL advisory lock
+_ONE_MIGRATION = Lock()  # alembic keeps its context in a module
+
+
+def connect(url: str, *, create: bool) -> Engine:
+    """Return an engine on a database whose tables are up to date.
+
+    Args:
+        url: one of the two forms in `FORMS`.
+        create: make what is missing, the file and its folder included.
+
+    Raises:
+        InputError: the URL cannot be read, the database cannot be reached or used, or it is not ours and `create` is
+            False.
+    """
+    address = _read(url)
+    _prepare_file(address, create)
+    with raised_as(InputError, address):
+        engine = _engine(address, create)
+        try:
+            _migrate(engine, address, create)
+        except BaseException:
+            engine.dispose()
+            raise
+    return engine
+
+
+def shown(address: URL) -> str:
+    """Return the URL without its password."""
+    hidden = {key: "***" for key in address.query if "password" in key.lower()}
+    return address.update_query_dict(hidden).render_as_string(hide_password=True)
+
+
+@contextmanager
+def raised_as(kind: type[WidefrontError], address: URL) -> Iterator[None]:
+    """Turn what the database or its driver complains of into one line of ours."""
+    try:
+        yield
+    except SQLAlchemyError as problem:
+        raise kind(f"{shown(address)}: {_line(problem, address)}") from problem
+
+
+def _line(problem: SQLAlchemyError, address: URL) -> str:
+    cause = getattr(problem, "orig", None) or problem
+    line = str(cause).strip().partition("\n")[0]
+    secrets = [address.password, *(str(value) for key, value in address.query.items() if "password" in key.lower())]
+    for secret in filter(None, secrets):
+        line = line.replace(secret, "***")
+    return line
+
+
+def _read(url: str) -> URL:
+    try:
+        address = make_url(url)
+    except (ArgumentError, ValueError):  # its message may hold a piece of the password
+        raise InputError(f"the storage address cannot be read; {FORMS} is required") from None
+    if address.drivername not in _DRIVERS:
+        raise InputError(f"{address.drivername!r} is no database of ours; {FORMS} is required")
+    if address.get_backend_name() == "sqlite":
+        _check_file(address)
+    elif url.count("@") > 1:
+        raise InputError("the storage address has more than one @; write the password's as %40")
+    return address
+
+
+def _check_file(address: URL) -> None:
+    if address.host:
+        raise InputError(f"{shown(address)} needs three slashes before the file, or four before an absolute path")
+    database = address.database or ":memory:"
+    if database == ":memory:" or database.startswith("file:"):
+        raise InputError(f"{shown(address)} names no file; sqlite:///file.db is required")
+
+
+def _prepare_file(address: URL, create: bool) -> None:
+    if address.get_backend_name() != "sqlite":
+        return
+    file = Path(address.database or "")
+    if not create and not file.exists():
+        raise _nothing(address)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise InputError(f"{shown(address)}: cannot make its folder: {problem.strerror}") from problem
+
+
+def _nothing(address: URL) -> InputError:
+    return InputError(f"there is no study in {shown(address)}")
+
+
+def _engine(address: URL, create: bool) -> Engine:
+    try:
+        if address.get_backend_name() == "sqlite":
+            return _sqlite(address, create)
+        timeout = {} if "connect_timeout" in address.query else {"connect_timeout": CONNECT_S}
+        return create_engine(address, connect_args=timeout, pool_pre_ping=True)
+    except ImportError as problem:
+        raise InputError(f"{shown(address)}: its driver cannot be imported: {problem}") from problem
+
+
+def _sqlite(address: URL, create: bool) -> Engine:
+    engine = create_engine(address)
+    event.listen(engine, "connect", _settings(create))
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _settings(create: bool) -> Callable[[sqlite3.Connection, Any], None]:
+    def settle(connection: sqlite3.Connection, _record: Any) -> None:
+        for pragma in (f"busy_timeout={BUSY_MS}", "foreign_keys=ON", "synchronous=NORMAL"):
+            connection.execute(f"PRAGMA {pragma}")
+        if create:  # the file remembers it, and a reader must not change a file that may not be ours
+            with suppress(sqlite3.OperationalError):  # refused at once when another is asking for the same
+                connection.execute("PRAGMA journal_mode=WAL")
+
+    return settle
+
+
+def _begin(connection: Connection) -> None:
+    # Left alone, Python begins before an INSERT, but neither before a SELECT nor before a CREATE TABLE. And a
+    # transaction that reads before it writes fails at once, without waiting, when another has written in between.
+    reads = connection.get_execution_options().get("reads", False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+def reader(engine: Engine) -> Engine:
+    """Return the same engine for transactions that only read: all their queries see one moment."""
+    if engine.dialect.name == "postgresql":
+        return engine.execution_options(isolation_level="REPEATABLE READ")
+    return engine.execution_options(reads=True)
+
+
+def _migrate(engine: Engine, address: URL, create: bool) -> None:
+    config = Config()
+    config.set_main_option("script_location", "search:migrations")
+    config.set_main_option("path_separator", "os")
+    steps = [step.revision for step in ScriptDirectory.from_config(config).walk_revisions()]  # the newest first
+    with reader(engine).connect() as connection:
+        found = _revision(connection)
+    if found is None and not create:
+        raise _nothing(address)
+    if found not in (None, *steps):
+        raise InputError(
+            f"{shown(address)} was made by a newer version: its tables are at {found}, this version knows {steps[0]}"
+        )
+    if found != steps[0]:
+        _upgrade(engine, config)
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
+
+
+def _upgrade(engine: Engine, config: Config) -> None:
+    with _ONE_MIGRATION, engine.begin() as connection:  # SQLite: BEGIN IMMEDIATE lets one in at a time
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def quick_commits(engine: Engine) -> None:
+    """Give another library's SQLite engine our settings for speed and for waiting; leave other databases alone.
+
+    In WAL mode NORMAL loses at most the last commits at a power cut, never the file, and spares a sync per commit.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+
+    def settle(connection: sqlite3.Connection, _record: Any) -> None:
+        for pragma in (f"busy_timeout={BUSY_MS}", "synchronous=NORMAL"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    event.listen(engine, "connect", settle)
+    engine.dispose()  # so that the connection it opened before is settled too
+
+
+def shown_url(url: str) -> str:
+    """Return a URL without its password.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    return shown(_read(url))

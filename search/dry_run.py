@@ -1,0 +1,77 @@
+"""Say what a study would do, before it does it: the space, its cost, the rungs, the expected time."""
+
+from dataclasses import replace
+
+from rich.console import Console
+
+from search.config import StudyConfig
+from search.labels import name_of
+from search.rungs import rung_levels
+from search.survey import Member, Survey
+from search.units import format_count, format_duration, format_percent
+from workers.datasets import Dataset
+from workers.device import choose_device
+from workers.objectives import OBJECTIVES
+from workers.trainer import TrialSpec, train
+
+STATIC = tuple(name for name, objective in OBJECTIVES.items() if objective.static)
+
+
+def show(config: StudyConfig, data: Dataset, seen: Survey, console: Console) -> None:
+    """Print it."""
+    for line in lines(config, data, seen):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def lines(config: StudyConfig, data: Dataset, seen: Survey) -> list[str]:
+    """Return a line for everything there is to say."""
+    smallest, largest = seen.ends(lambda cost: cost.macs)
+    scheduler = config.scheduler
+    levels = rung_levels(scheduler.grace_epochs, scheduler.max_epochs, scheduler.reduction_factor)
+    rungs = f"{scheduler.name}, rungs at epochs {', '.join(map(str, levels)) or 'none'}, full at {scheduler.max_epochs}"
+    return [
+        f"study      {config.study}",
+        f"data       {data.name}: {len(data.train_labels):,} training and {len(data.val_labels):,} validation images "
+        f"of {data.image.channels}x{data.image.height}x{data.image.width}, {data.classes} classes",
+        f"space      {_size(seen)}",
+        f"allowed    {format_percent(seen.share_allowed)} of the {seen.looked_at:,} looked at"
+        + (f" ({', '.join(f'{name} {text}' for name, text in config.constraints.items())})" if config.bounds else ""),
+        f"smallest   {_member(config, smallest)}",
+        f"largest    {_member(config, largest)}",
+        f"rungs      {rungs if scheduler.name != 'fifo' else 'none: every trial is trained in full'}",
+        f"budget     {', '.join(f'{value:g} {name}' for name, value in _budget(config).items())}",
+        f"time       {_time(config, data, seen)}",
+    ]
+
+
+def _budget(config: StudyConfig) -> dict[str, float]:
+    return config.budget.model_dump(exclude_none=True)
+
+
+def _size(seen: Survey) -> str:
+    if seen.size is None:
+        return f"endless (a float is searched); {seen.looked_at:,} networks looked at"
+    return f"{seen.size:,} choices of values"
+
+
+def _member(config: StudyConfig, member: Member) -> str:
+    params, cost = member
+    counted = ", ".join(f"{format_count(OBJECTIVES[name].value(cost, None))} {name}" for name in STATIC)
+    return f"{name_of(config.search_space.architecture(params))}: {counted}"
+
+
+def _time(config: StudyConfig, data: Dataset, seen: Survey) -> str:
+    """Return what one epoch of a middling network takes here, and what the study may take with it."""
+    ordered = sorted(seen.allowed, key=lambda member: member[1].activations)
+    params, _ = ordered[len(ordered) // 2]
+    device = choose_device("cuda" if config.resources.gpus_per_trial else "cpu")
+    architecture = config.search_space.architecture(params)
+    spec = TrialSpec(architecture=architecture, recipe=config.full_recipe, data=config.data_spec, seed=0)
+    epochs = train(replace(spec, recipe=replace(spec.recipe, epochs=2)), data.to(device))
+    *_, second = epochs  # the first one also warms up the libraries
+    told = f"an epoch of a middling network ({name_of(architecture)}) takes {format_duration(second.wall_s)} here"
+    trials = config.budget.trials
+    if not trials:
+        return told
+    most = second.wall_s * config.scheduler.max_epochs * trials
+    return f"{told}; {trials} such trials in full, one after another: {format_duration(most)}"

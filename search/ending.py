@@ -1,0 +1,56 @@
+"""Say what a study found when it ends: the front, where the time went, where to look next."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from search.config import StudyConfig
+from search.database import shown_url
+from search.fronts import front_hypervolume, front_trials
+from search.labels import front_table
+from search.running import RunningStudy
+from search.trial import State
+from search.units import format_duration
+
+
+def show_end(running: RunningStudy, config: StudyConfig, report: Path | None, console: Console) -> None:
+    """Print the front as a table, the split of the time, and the commands to look further."""
+    trials = list(running.trials.values())
+    front = front_trials(running.record, trials)
+    console.print(f"[bold]{config.study}[/]: front of {len(front)} networks at {running.record.max_epochs} epochs")
+    if front:
+        console.print(front_table(running.record, front))
+    _line(console, _counts(running, front_hypervolume(running.record, trials)))
+    if running.spent.startup_s:
+        _line(console, time_split(running))
+    if report:
+        _line(console, f"report: {report.absolute()}")
+    _line(console, f"again: python -m search.front {shown_url(config.storage)} --study {config.study}")
+    _line(console, f"more: optuna-dashboard {shown_url(config.storage)}")
+
+
+def _line(console: Console, line: str) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _counts(running: RunningStudy, hypervolume: float) -> str:
+    trials = list(running.trials.values())
+    count = {state: sum(trial.state is state for trial in trials) for state in State}
+    epochs = sum(trial.epochs for trial in trials)
+    full = len(trials) * running.record.max_epochs
+    return (
+        f"{len(trials)} trials: {count[State.COMPLETE]} complete, {count[State.STOPPED]} stopped early, "
+        f"{count[State.FAILED]} failed; {len(running.rejections)} proposals rejected before training; "
+        f"{epochs} of {full} epochs trained; hypervolume {hypervolume:.3f}"
+    )
+
+
+def time_split(running: RunningStudy) -> str:
+    """Return one line: where the seconds of this launch went."""
+    spent = running.spent
+    wall = (running.clock() - running.began).total_seconds() if running.began else 0.0
+    return (
+        f"this launch: start-up {format_duration(spent.startup_s)}, then {format_duration(wall)} for "
+        f"proposing {format_duration(spent.proposing_s)}, recording {format_duration(spent.recording_s)}, "
+        f"training {format_duration(spent.training_s)} summed over workers"
+    )

@@ -1,0 +1,226 @@
+"""Say what each section of a study's file may hold, as pydantic models, and turn the space's into a SearchSpace.
+
+The models reject; what they let through is turned into the frozen values of the other modules. Their JSON schema is
+the published one.
+"""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+
+from spaces.architecture import Architecture
+from spaces.domains import Choice, Domain, Float, Int, Parameter, Scalar, When
+from spaces.errors import InfeasibleArchitecture, InputError, unknown
+from spaces.space import PARAMETERS, SearchSpace, Value
+from workers.recipe import Recipe
+
+
+class Form(BaseModel):
+    """Refuse unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class ChoiceForm(Form):
+    """Read `{choice: [a, b]}`."""
+
+    choice: list[Scalar]
+    when: dict[str, Scalar | list[Scalar]] = {}
+
+    def domain(self) -> Domain:
+        """Return the domain."""
+        return Choice(options=tuple(self.choice))
+
+
+class IntForm(Form):
+    """Read `{int: [low, high]}`."""
+
+    bounds: tuple[int, int] = Field(alias="int")
+    step: int = 1
+    log: bool = False
+    when: dict[str, Scalar | list[Scalar]] = {}
+
+    def domain(self) -> Domain:
+        """Return the domain."""
+        return Int(low=self.bounds[0], high=self.bounds[1], step=self.step, log=self.log)
+
+
+class FloatForm(Form):
+    """Read `{float: [low, high]}`."""
+
+    bounds: tuple[float, float] = Field(alias="float")
+    step: float | None = None
+    log: bool = False
+    when: dict[str, Scalar | list[Scalar]] = {}
+
+    def domain(self) -> Domain:
+        """Return the domain."""
+        return Float(low=self.bounds[0], high=self.bounds[1], step=self.step, log=self.log)
+
+
+def _form(given: object) -> str:
+    if not isinstance(given, dict):
+        return "fixed"
+    return next((key for key in ("choice", "int", "float") if key in given), "choice")
+
+
+ParameterForm = Annotated[
+    Annotated[ChoiceForm, Tag("choice")]
+    | Annotated[IntForm, Tag("int")]
+    | Annotated[FloatForm, Tag("float")]
+    | Annotated[Scalar | list[int] | None, Tag("fixed")],
+    Discriminator(_form),
+]
+
+
+class SamplerForm(Form):
+    """Name the sampler that proposes, and its seed."""
+
+    name: str = "auto"
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+class SchedulerForm(Form):
+    """Name the rule that stops trials, and the epochs at which it looks."""
+
+    name: str = "pareto-asha"
+    grace_epochs: Annotated[int, Field(ge=1)] = 1
+    max_epochs: Annotated[int, Field(ge=1)] = 9
+    reduction_factor: Annotated[float, Field(gt=1)] = 3.0
+    floor: Annotated[float, Field(ge=0, lt=1)] = 0.02  # share of the way from chance to 1 that a trial must have gone
+
+
+class BudgetForm(Form):
+    """Say when the study ends: whichever comes first."""
+
+    trials: Annotated[int, Field(ge=1)] | None = None
+    epochs: Annotated[int, Field(ge=1)] | None = None  # trained, summed over trials
+    hours: Annotated[float, Field(gt=0)] | None = None  # by the clock, while the study runs
+
+
+class ResourcesForm(Form):
+    """Say what one trial takes."""
+
+    gpus_per_trial: Annotated[float, Field(ge=0)] = 0
+    cpus_per_trial: Annotated[int, Field(ge=1)] = 1
+    concurrent_trials: Annotated[int, Field(ge=1)] | None = None  # as many as fit, where nothing is said
+
+
+_RECIPE = Recipe()
+
+
+class RecipeForm(Form):
+    """Name the fields of `workers.recipe.Recipe` that are not left at their default."""
+
+    batch_size: int = _RECIPE.batch_size
+    learning_rate: float = _RECIPE.learning_rate
+    momentum: float = _RECIPE.momentum
+    weight_decay: float = _RECIPE.weight_decay
+    warmup_epochs: float = _RECIPE.warmup_epochs
+    label_smoothing: float = _RECIPE.label_smoothing
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    memory_format: Literal["auto", "channels_first", "channels_last"] = "auto"
+
+
+_BOUND = re.compile(r"\s*(<=|<|>=|>)\s*([0-9.]+(?:[eE][+-]?[0-9]+)?)\s*([kKMG]?)\s*")
+_UNITS = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9}
+
+
+class ConstraintForm(BaseModel):
+    """Read `"<= 1e6"`, also with k, M or G behind the number."""
+
+    model_config = ConfigDict(frozen=True)
+
+    text: str
+    below: bool
+    limit: float
+
+    @classmethod
+    def parse(cls, text: object) -> "ConstraintForm":
+        """Return the bound that a text such as `<= 1.5M` names.
+
+        Raises:
+            InputError: it names none.
+        """
+        found = _BOUND.fullmatch(text) if isinstance(text, str) else None
+        limit = float(found[2]) * _UNITS[found[3]] if found and found[2].count(".") < 2 else 0.0
+        if not found or limit <= 0:
+            raise InputError(f'{text!r} is not a bound above 0 such as "<= 1e6" or "<= 1.5M"')
+        return cls(text=str(text), below=found[1].startswith("<"), limit=limit)
+
+    def violation(self, value: float) -> float:
+        """Return by how much of the limit a value oversteps it; 0 or less keeps it."""
+        excess = value / self.limit - 1
+        return excess if self.below else -excess
+
+
+def parse_space(forms: dict[str, ParameterForm]) -> SearchSpace:
+    """Return the search space of a file's `space` section.
+
+    Raises:
+        InputError: with the place below `space`.
+    """
+    parameters: dict[str, Parameter] = {}
+    fixed: dict[str, Value] = {}
+    for name, form in forms.items():
+        if name not in PARAMETERS:
+            raise InputError(unknown("parameter", name, PARAMETERS), place=name)
+        if isinstance(form, (ChoiceForm, IntForm, FloatForm)):
+            parameters[name] = _parameter(name, form, parameters)
+        else:
+            fixed[name] = tuple(form) if isinstance(form, list) else form
+            _check_value(name, fixed[name], name)
+    if not parameters:
+        raise InputError("there is no parameter to search")
+    return SearchSpace(parameters=tuple(parameters.values()), fixed=tuple(fixed.items()))
+
+
+def _parameter(name: str, form: ChoiceForm | IntForm | FloatForm, earlier: dict[str, Parameter]) -> Parameter:
+    place = f"{name}.{_kind(form)}"
+    try:
+        domain = form.domain()
+    except InputError as error:
+        raise error.at(place) from error
+    for value in domain.values():
+        _check_value(name, value, place)
+    conditions = tuple(_condition(name, on, values, earlier) for on, values in form.when.items())
+    return Parameter(name=name, domain=domain, when=conditions)
+
+
+def _kind(form: ChoiceForm | IntForm | FloatForm) -> str:
+    return {ChoiceForm: "choice", IntForm: "int", FloatForm: "float"}[type(form)]
+
+
+def _condition(name: str, on: str, values: Scalar | list[Scalar], earlier: dict[str, Parameter]) -> When:
+    place = f"{name}.when.{on}"
+    if on not in earlier:
+        raise InputError(unknown("earlier parameter", on, tuple(earlier)), place=place)
+    options = tuple(values) if isinstance(values, list) else (values,)
+    impossible = [value for value in options if not earlier[on].domain.contains(value)]
+    if impossible or not options:
+        given = repr(impossible[0]) if impossible else "nothing"
+        raise InputError(f"{on} cannot take {given}; it takes {_shown(earlier[on].domain)}", place=place)
+    return When(parameter=on, values=options)
+
+
+def _shown(domain: Domain) -> str:
+    if isinstance(domain, Choice):
+        return ", ".join(str(option) for option in domain.options)
+    return f"{domain.low} to {domain.high}"
+
+
+def _check_value(name: str, value: Value, place: str) -> None:
+    """Refuse a value that is wrong whatever stands beside it."""
+    field, given = ("depths", (value,) * 3) if name == "depth" else (name, value)
+    beside = {"widths": (16,) * len(value)} if name == "depths" and isinstance(value, tuple) else {}
+    if name == "widths" and isinstance(value, tuple):
+        beside = {"depths": (1,) * len(value)}
+    try:
+        Architecture(**{**beside, field: given})  # type: ignore[arg-type]  # that is what is checked
+    except InfeasibleArchitecture:
+        return
+    except InputError as error:
+        raise error.at(place) from error
+    except TypeError as error:
+        raise InputError(f"{value!r} is not a value of {name}", place=place) from error

@@ -1,0 +1,193 @@
+"""Propose architectures: an Optuna sampler over the space, without what cannot be built, is not wanted or is known.
+
+The sampler works on a study in memory, the mirror, built anew from the records at every launch. There it can be told
+what Optuna's own tables should not hold: proposals that were rejected for nothing, and failures, which Optuna would
+hide from its samplers, as violated constraints. It also spares a database round trip for every question.
+"""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.samplers import BaseSampler
+from optuna.storages import InMemoryStorage
+from optuna.study import StudyDirection
+from optuna.trial import TrialState, create_trial
+
+from search.trial import Rejection
+from spaces.architecture import Architecture, ImageSpec
+from spaces.cost import Cost
+from spaces.counting import cost
+from spaces.domains import Choice, Domain, Float, Scalar, Suggests
+from spaces.errors import InfeasibleArchitecture
+from spaces.space import RandomTrial, SearchSpace
+
+SAMPLER_TRIES = 30
+RANDOM_TRIES = 300
+ENUMERABLE = 20_000
+
+Violations = Callable[[Cost], Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """Hold an architecture worth training."""
+
+    params: dict[str, Scalar]
+    architecture: Architecture
+    digest: str
+    cost: Cost
+    constraints: Mapping[str, float]  # how far each is overstepped; none is above 0
+    mirror: int  # the trial's number in the mirror
+    system_attrs: Mapping[str, Any]  # what the sampler wants remembered
+
+
+def distribution(domain: Domain) -> BaseDistribution:
+    """Return Optuna's word for a domain."""
+    if isinstance(domain, Choice):
+        return CategoricalDistribution(domain.options)
+    if isinstance(domain, Float):
+        return FloatDistribution(domain.low, domain.high, log=domain.log, step=domain.step)
+    return IntDistribution(domain.low, domain.high, log=domain.log, step=domain.step)
+
+
+class Proposer:
+    """Ask the sampler until it names something new that can be trained."""
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        image: ImageSpec,
+        sampler: BaseSampler,
+        directions: Sequence[str],
+        violations: Violations,
+        seed: int,
+    ) -> None:
+        self.space = space
+        self.image = image
+        self.violations = violations
+        self.distributions = {item.name: distribution(item.domain) for item in space.parameters}
+        self._storage = InMemoryStorage()
+        ways = [StudyDirection[name.upper()] for name in directions]
+        self.mirror = optuna.create_study(storage=self._storage, directions=ways, sampler=sampler)
+        self._study_id = self._storage.get_study_id_from_name(self.mirror.study_name)
+        self._rng = random.Random(seed)
+
+    def propose(self, known: Mapping[str, int]) -> tuple[Proposal | None, list[Rejection]]:
+        """Return a proposal, or None when nothing new is left, and what was rejected on the way.
+
+        Args:
+            known: the trial of each digest that needs no second training.
+        """
+        rejected: list[Rejection] = []
+        for attempt in range(SAMPLER_TRIES + RANDOM_TRIES):
+            trial = self.mirror.ask() if attempt < SAMPLER_TRIES else self._ask_random()
+            found = self._judge(self.space.suggest(cast(Suggests, trial)), known, trial.number)
+            if isinstance(found, Proposal):
+                return found, rejected
+            self._reject(trial.number, found)
+            rejected.append(found)
+        return self._search_all(known), rejected
+
+    def _ask_random(self) -> optuna.Trial:
+        return self._ask_for(self.space.suggest(RandomTrial(self._rng)))
+
+    def _ask_for(self, params: dict[str, Scalar]) -> optuna.Trial:
+        """Open a mirror trial that will suggest exactly these values."""
+        self.mirror.enqueue_trial(params)
+        return self.mirror.ask()
+
+    def _search_all(self, known: Mapping[str, int]) -> Proposal | None:
+        """Look through a small space for what chance has missed."""
+        if self.space.product > ENUMERABLE:
+            return None
+        for params in self.space.members():
+            if isinstance(self._judge(params, known, -1), Proposal):
+                trial = self._ask_for(params)
+                found = self._judge(self.space.suggest(cast(Suggests, trial)), known, trial.number)
+                return found if isinstance(found, Proposal) else None
+        return None
+
+    def _judge(self, params: dict[str, Scalar], known: Mapping[str, int], mirror: int) -> Proposal | Rejection:
+        try:
+            architecture = self.space.architecture(params)
+            counted = cost(architecture, self.image)
+        except InfeasibleArchitecture as error:
+            return Rejection(params=params, violations={"buildable": 1.0}, reason=str(error))
+        constraints = self.violations(counted)
+        over = {name: value for name, value in constraints.items() if value > 0}
+        if over:
+            named = ", ".join(f"{name} by {value:.0%}" for name, value in over.items())
+            return Rejection(params=params, violations=over, reason=f"oversteps {named}")
+        digest = architecture.digest
+        if digest in known:
+            return Rejection(params=params, violations={}, reason=f"the same network as trial {known[digest]}")
+        attrs = self._storage.get_trial_system_attrs(self._id(mirror)) if mirror >= 0 else {}
+        return Proposal(
+            params=params,
+            architecture=architecture,
+            digest=digest,
+            cost=counted,
+            constraints=constraints,
+            mirror=mirror,
+            system_attrs={key: value for key, value in attrs.items() if key != "fixed_params"},
+        )
+
+    def _reject(self, number: int, rejection: Rejection) -> None:
+        """Tell the sampler of a constraint; a network that is known already teaches it nothing."""
+        if rejection.violations:
+            self.penalise(number, rejection.violations)
+        else:
+            self.forget(number)
+
+    def penalise(self, number: int, violations: Mapping[str, float]) -> None:
+        """End a mirror trial as one that broke constraints."""
+        for name, value in violations.items():
+            self._storage.set_trial_system_attr(self._id(number), f"constraints:{name}", value)
+        self.mirror.tell(number, state=TrialState.PRUNED)
+
+    def forget(self, number: int) -> None:
+        """End a mirror trial that says nothing about its architecture: samplers do not see it."""
+        self.mirror.tell(number, state=TrialState.FAIL)
+
+    def complete(self, number: int, values: Sequence[float]) -> None:
+        """End a mirror trial that reached full fidelity."""
+        self.mirror.tell(number, list(values))
+
+    def stop(self, number: int) -> None:
+        """End a mirror trial that was stopped early."""
+        self.mirror.tell(number, state=TrialState.PRUNED)
+
+    def remember(
+        self,
+        params: Mapping[str, Scalar],
+        *,
+        values: Sequence[float] | None = None,
+        violations: Mapping[str, float] | None = None,
+        running: bool = False,
+        system_attrs: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Add to the mirror what an earlier launch recorded, and return its number there."""
+        state = TrialState.RUNNING if running else TrialState.PRUNED if values is None else TrialState.COMPLETE
+        self.mirror.add_trial(
+            create_trial(
+                state=state,
+                params=dict(params),
+                distributions={name: self.distributions[name] for name in params},
+                values=list(values) if values is not None else None,
+                constraints=dict(violations or {}),
+                system_attrs=dict(system_attrs or {}),
+            )
+        )
+        return self._storage.get_n_trials(self._study_id) - 1
+
+    def _id(self, number: int) -> int:
+        return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)

@@ -1,0 +1,179 @@
+"""Write what happens into SQL: our tables first, which are the truth, then Optuna's, which its dashboard reads.
+
+A trial begins the other way round, since its number is Optuna's. A crash between the two writes leaves a difference
+that `reconcile` takes away at the next launch.
+"""
+
+import json
+import warnings
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import optuna
+from optuna.exceptions import ExperimentalWarning
+from optuna.storages import RDBStorage
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from search.database import quick_commits
+from search.fronts import objective_values
+from search.proposer import Proposal, distribution
+from search.store import Store
+from search.trial import State, StudyRecord, TrialRecord
+from spaces.architecture import Architecture
+from spaces.cost import Cost
+from spaces.errors import StudyError, TrialFailure
+from spaces.space import SearchSpace
+from workers.measurement import Measurement
+from workers.objectives import OBJECTIVES
+
+
+def open_optuna(store: Store, record: StudyRecord) -> tuple[RDBStorage, optuna.Study]:
+    """Return Optuna's own tables beside ours, and the study in them, made if it is new."""
+    storage = RDBStorage(store.url)
+    quick_commits(storage.engine)
+    study = optuna.create_study(
+        storage=storage,
+        study_name=record.name,
+        directions=[StudyDirection[OBJECTIVES[name].direction.upper()] for name in record.objectives],
+        load_if_exists=True,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # names have been experimental since Optuna 3.2
+        study.set_metric_names([_metric_name(name) for name in record.objectives])
+    return storage, study
+
+
+def _metric_name(name: str) -> str:
+    objective = OBJECTIVES[name]
+    return f"{name} ({objective.unit})"
+
+
+class Recorder:
+    """Write one study's trials."""
+
+    def __init__(self, store: Store, record: StudyRecord, space: SearchSpace) -> None:
+        self.store = store
+        self.record = record
+        self.distributions = {item.name: distribution(item.domain) for item in space.parameters}
+        self.storage, self.optuna = open_optuna(store, record)
+        self._study_id = self.storage.get_study_id_from_name(record.name)
+        self._ids: dict[int, int] = {}
+
+    def start(self, proposal: Proposal, seed: int, now: datetime) -> TrialRecord:
+        """Record a new trial, and return it with its number."""
+        self.optuna.add_trial(
+            create_trial(
+                state=TrialState.RUNNING,
+                params=proposal.params,
+                distributions={name: self.distributions[name] for name in proposal.params},
+                user_attrs=_user_attrs(proposal, seed),
+                system_attrs={**proposal.system_attrs, **_constraint_attrs(proposal.constraints)},
+            )
+        )
+        number = self._newest()
+        trial = TrialRecord(
+            number=number,
+            params=proposal.params,
+            architecture=proposal.architecture,
+            digest=proposal.digest,
+            seed=seed,
+            cost=proposal.cost,
+            started_at=now,
+        )
+        self.store.add_trial(self.record.name, trial)
+        return trial
+
+    def _newest(self) -> int:
+        number = self.storage.get_n_trials(self._study_id) - 1
+        if number in self._ids:
+            raise StudyError("another launch writes to this study at the same time")
+        self._id(number)
+        return number
+
+    def measured(self, number: int, measurement: Measurement) -> bool:
+        """Record one epoch; False where it was recorded already."""
+        return self.store.add_measurement(self.record.name, number, measurement)
+
+    def end(self, trial: TrialRecord, failure: TrialFailure | None, now: datetime) -> None:
+        """Record a trial's end: its state, its reason, and what it reached."""
+        self.store.end_trial(
+            self.record.name,
+            trial.number,
+            state=trial.state,
+            reason=trial.reason,
+            failure_kind=failure.kind if failure else "",
+            failure_details=failure.details if failure else "",
+            ended_at=now,
+        )
+        self._tell(trial)
+
+    def _tell(self, trial: TrialRecord) -> None:
+        """Bring Optuna's row to the end that ours has."""
+        states = {State.COMPLETE: TrialState.COMPLETE, State.STOPPED: TrialState.PRUNED, State.FAILED: TrialState.FAIL}
+        attrs: dict[str, Any] = {"epochs": trial.epochs}
+        if trial.reason:
+            attrs["reason"] = trial.reason
+        for key, value in attrs.items():
+            self.storage.set_trial_user_attr(self._id(trial.number), key, value)
+        values = list(objective_values(self.record, trial)) if trial.state is State.COMPLETE else None
+        self.optuna.tell(trial.number, values, state=states[trial.state])
+
+    def _id(self, number: int) -> int:
+        if number not in self._ids:
+            self._ids[number] = self.storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+        return self._ids[number]
+
+    def reconcile(self, trials: Mapping[int, TrialRecord]) -> list[TrialRecord]:
+        """Take away what a crash between two writes left different, and return trials that only Optuna knew."""
+        missing: list[TrialRecord] = []
+        for row in self.optuna.get_trials(deepcopy=False):
+            self._ids[row.number] = row._trial_id
+            ours = trials.get(row.number)
+            if ours is None:
+                missing.append(self._adopt(row))
+            elif ours.state is not State.RUNNING and not row.state.is_finished():
+                self._tell(ours)
+        return missing
+
+    def _adopt(self, row: FrozenTrial) -> TrialRecord:
+        """Record a trial that was started in Optuna's table when the driver died."""
+        described = row.user_attrs
+        if "architecture" not in described:
+            raise StudyError(f"trial {row.number} in Optuna's tables was not made by this service")
+        trial = TrialRecord(
+            number=row.number,
+            params=row.params,
+            architecture=Architecture.from_json(json.loads(described["architecture"])),
+            digest=described["digest"],
+            seed=described["seed"],
+            cost=Cost(**{name: described[name] for name in Cost.__dataclass_fields__}),
+            started_at=datetime.now(UTC),
+        )
+        self.store.add_trial(self.record.name, trial)
+        return trial
+
+    def sampler_attrs(self) -> dict[int, dict[str, Any]]:
+        """Return what the sampler wanted remembered of each trial."""
+        rows = self.optuna.get_trials(deepcopy=False)
+        return {
+            row.number: {key: value for key, value in row.system_attrs.items() if not key.startswith("constraints")}
+            for row in rows
+        }
+
+
+def _user_attrs(proposal: Proposal, seed: int) -> dict[str, Any]:
+    return {
+        "architecture": json.dumps(proposal.architecture.to_json()),
+        "digest": proposal.digest,
+        "seed": seed,
+        **proposal.cost.to_json(),
+    }
+
+
+def _constraint_attrs(constraints: Mapping[str, float]) -> dict[str, Any]:
+    """Return constraints in the form Optuna 5 reads and in the older one that its dashboard reads."""
+    if not constraints:
+        return {}
+    return {"constraints": list(constraints.values())} | {f"constraints:{k}": v for k, v in constraints.items()}

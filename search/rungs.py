@@ -1,0 +1,103 @@
+"""Decide at a rung whether a trial goes on: pure functions of what is known there. Less is better everywhere.
+
+A rung is an epoch at which trials are compared with all that came as far before them. The last epoch is none: who
+reaches it is at full fidelity.
+
+Source: Li et al. 2020 (asynchronous successive halving, here with stopping in place of pausing). Ranking by
+non-domination keeps cheap networks that one objective alone would stop.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from search.pareto import as_points, order, ranks
+from spaces.errors import InputError, unknown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """Hold what one trial showed at a rung."""
+
+    number: int
+    learned: float  # the first objective that training reveals, minimised
+    values: tuple[float, ...]  # all objectives, minimised
+    accuracy: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Say whether a trial stops, and why."""
+
+    stop: bool
+    reason: str = ""
+
+
+GO_ON = Decision(stop=False)
+
+Rule = Callable[[Sequence[Entry], float], Decision]
+
+
+def fifo(entries: Sequence[Entry], reduction_factor: float) -> Decision:  # noqa: ARG001  # it never looks
+    """Let every trial go on."""
+    return GO_ON
+
+
+def asha(entries: Sequence[Entry], reduction_factor: float) -> Decision:
+    """Let the last entry go on if it is among the best share by what training revealed; ties go on."""
+    place = sum(entry.learned < entries[-1].learned for entry in entries)
+    return _among_best(place, len(entries), reduction_factor, "by accuracy")
+
+
+def pareto_asha(entries: Sequence[Entry], reduction_factor: float) -> Decision:
+    """Let the last entry go on if it is among the best share by non-domination rank, then crowding distance."""
+    points = as_points([entry.values for entry in entries])
+    place = int(np.flatnonzero(order(points) == len(entries) - 1)[0])
+    rank = int(ranks(points)[-1])
+    return _among_best(place, len(entries), reduction_factor, f"by non-domination (rank {rank})")
+
+
+def _among_best(place: int, count: int, reduction_factor: float, how: str) -> Decision:
+    kept = max(1, math.ceil(count / reduction_factor))
+    if place < kept:
+        return GO_ON
+    return Decision(stop=True, reason=f"place {place + 1} of {count} {how}; {kept} go on")
+
+
+SCHEDULERS: dict[str, Rule] = {"pareto-asha": pareto_asha, "asha": asha, "fifo": fifo}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rungs:
+    """Hold a study's rungs and the rule that is asked there."""
+
+    rule: str
+    levels: tuple[int, ...]
+    reduction_factor: float
+    floor_accuracy: float  # at or below it a trial stops, however cheap its network
+
+    def __post_init__(self) -> None:
+        if self.rule not in SCHEDULERS:
+            raise InputError(unknown("scheduler", self.rule, SCHEDULERS), place="scheduler.name")
+
+    def decide(self, epoch: int, entries: Sequence[Entry]) -> Decision:
+        """Decide on the last entry, the others having come to this epoch before it."""
+        if epoch not in self.levels or self.rule == "fifo":
+            return GO_ON
+        if entries[-1].accuracy <= self.floor_accuracy:
+            reached = f"accuracy {entries[-1].accuracy:.3f} is not above {self.floor_accuracy:.3f}"
+            return Decision(stop=True, reason=f"epoch {epoch}: {reached}, hardly better than chance")
+        decision = SCHEDULERS[self.rule](entries, self.reduction_factor)
+        return Decision(stop=True, reason=f"epoch {epoch}: {decision.reason}") if decision.stop else GO_ON
+
+
+def rung_levels(grace_epochs: int, max_epochs: int, reduction_factor: float) -> tuple[int, ...]:
+    """Return the epochs grace, grace eta, grace eta^2 and so on, rounded, below full fidelity."""
+    levels: list[int] = []
+    level = float(grace_epochs)
+    while round(level) < max_epochs:
+        levels.append(round(level))
+        level *= reduction_factor
+    return tuple(dict.fromkeys(levels))

@@ -1,0 +1,245 @@
+"""Hold a study in its course: hand out trials, record what they show, decide who goes on. Free of Ray.
+
+Ray's searcher and scheduler, a simulated clock and the tests all drive this one object. Whatever it is told is in
+SQL before it counts.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from enum import Enum, auto
+
+from search.fronts import minimised_values, objective_values
+from search.proposer import Proposer
+from search.recorder import Recorder
+from search.rungs import GO_ON, Decision, Entry, Rungs
+from search.trial import Rejection, State, StudyRecord, TrialRecord
+from spaces.errors import TrialFailure
+from workers.measurement import Measurement
+from workers.objectives import OBJECTIVES
+
+ATTEMPTS = 3  # times a trial is handed out again after its worker was lost
+LOST = "lost"
+
+
+class Nothing(Enum):
+    """Say why there is no trial to hand out."""
+
+    LEFT = auto()  # the study ends when the running trials have
+
+
+@dataclass(slots=True)
+class Spent:
+    """Add up where the seconds of this launch went."""
+
+    startup_s: float = 0.0
+    proposing_s: float = 0.0
+    training_s: float = 0.0
+    recording_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """Say when a study hands out no further trial: whichever comes first."""
+
+    trials: int | None = None
+    epochs: int | None = None
+    hours: float | None = None
+
+    def spent(self, trials: int, epochs: int, seconds: float) -> bool:
+        """Say whether any of it is used up."""
+        used = ((self.trials, trials), (self.epochs, epochs), (self.hours, seconds / 3600))
+        return any(limit is not None and amount >= limit for limit, amount in used)
+
+
+@dataclass(slots=True)
+class RunningStudy:
+    """Move trials from proposed to complete, stopped or failed."""
+
+    record: StudyRecord
+    recorder: Recorder
+    proposer: Proposer
+    rungs: Rungs
+    budget: Budget
+    seed: int = 0
+    earlier_s: float = 0.0  # spent by launches before this one
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    trials: dict[int, TrialRecord] = field(default_factory=dict)
+    rejections: list[Rejection] = field(default_factory=list)
+    waiting: deque[int] = field(default_factory=deque)
+    spent: Spent = field(default_factory=Spent)
+    exhausted: bool = False
+    tidied: set[int] = field(default_factory=set)  # ended trials whose checkpoints are gone
+    began: datetime | None = None
+    _mirrors: dict[int, int] = field(default_factory=dict)
+    _rung_entries: dict[int, list[Entry]] = field(default_factory=dict)
+
+    def restore(self, trials: list[TrialRecord], rejections: list[Rejection]) -> None:
+        """Take up what earlier launches recorded: rungs, the sampler's knowledge, trials to go on with."""
+        self.began = self.clock()
+        self.trials = {trial.number: trial for trial in trials}
+        for trial in self.recorder.reconcile(self.trials):
+            self.trials[trial.number] = trial
+        attrs = self.recorder.sampler_attrs()
+        self.rejections = list(rejections)
+        for rejection in rejections:
+            if rejection.violations:
+                self.proposer.remember(rejection.params, violations=rejection.violations)
+        for number in sorted(self.trials):
+            self._restore_trial(self.trials[number], attrs.get(number, {}))
+        for number in sorted(self.trials):
+            self._settle(self.trials[number])
+
+    def _restore_trial(self, trial: TrialRecord, attrs: dict[str, object]) -> None:
+        if trial.failure_kind == LOST:
+            return  # the machine's fault says nothing about the architecture
+        complete = trial.state is State.COMPLETE
+        self._mirrors[trial.number] = self.proposer.remember(
+            trial.params,
+            values=objective_values(self.record, trial) if complete else None,
+            violations={trial.failure_kind: 1.0} if trial.state is State.FAILED else None,
+            running=trial.state is State.RUNNING,
+            system_attrs=attrs,
+        )
+        for measurement in trial.measurements:
+            if measurement.epoch in self.rungs.levels:
+                self._enter(trial, measurement)
+
+    def _settle(self, trial: TrialRecord) -> None:
+        """Decide what the driver died before deciding, or let the trial wait for a worker."""
+        if trial.state is not State.RUNNING:
+            return
+        if trial.last is not None and self._judge(trial, trial.last).stop:
+            return
+        self.waiting.append(trial.number)
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        """Pickle as nothing: Ray pickles what it is given, for a restore that the database makes needless."""
+        return (object, ())
+
+    @property
+    def ended(self) -> int:
+        """Return how many trials have come to an end."""
+        return sum(trial.state is not State.RUNNING for trial in self.trials.values())
+
+    @property
+    def over(self) -> bool:
+        """Say whether nothing runs and nothing more will be handed out."""
+        return self.ended == len(self.trials) and (self.exhausted or self._budget_spent())
+
+    @property
+    def seconds(self) -> float:
+        """Return how long the study has been alive, over all launches, time between them left out."""
+        return self.earlier_s + ((self.clock() - self.began).total_seconds() if self.began else 0.0)
+
+    def _budget_spent(self) -> bool:
+        epochs = sum(trial.epochs for trial in self.trials.values())
+        return self.budget.spent(len(self.trials), epochs, self.seconds)
+
+    def hand_out(self) -> TrialRecord | Nothing:
+        """Return the next trial to train: one that waits, or a new one."""
+        if self.waiting:
+            return self.trials[self.waiting.popleft()]
+        if self.exhausted or self._budget_spent():
+            return Nothing.LEFT
+        with self._timed("proposing_s"):
+            known = {t.digest: t.number for t in self.trials.values() if t.failure_kind != LOST}
+            proposal, rejected = self.proposer.propose(known)
+        with self._timed("recording_s"):
+            self._record_rejections(rejected)
+            if proposal is None:
+                self.exhausted = True
+                return Nothing.LEFT
+            # Each trial's seed is its own and the same however often the study is launched.
+            trial = self.recorder.start(proposal, self.seed * 1_000_003 + len(self.trials), self.clock())
+        self.trials[trial.number] = trial
+        self._mirrors[trial.number] = proposal.mirror
+        return trial
+
+    def _record_rejections(self, rejected: list[Rejection]) -> None:
+        for rejection in rejected:
+            self.recorder.store.add_rejection(self.record.name, rejection)
+        self.rejections += rejected
+
+    def measured(self, number: int, measurement: Measurement) -> Decision:
+        """Record an epoch, then decide. An epoch that is recorded already changes nothing."""
+        trial = self.trials[number]
+        if trial.state is not State.RUNNING:
+            return Decision(stop=True, reason=trial.reason)
+        if measurement.epoch <= trial.epochs:
+            return GO_ON
+        with self._timed("recording_s"):
+            self.recorder.measured(number, measurement)
+        self.spent.training_s += measurement.wall_s
+        trial = self.trials[number] = replace(trial, measurements=(*trial.measurements, measurement))
+        if measurement.epoch in self.rungs.levels:
+            self._enter(trial, measurement)
+        return self._judge(trial, measurement)
+
+    def _enter(self, trial: TrialRecord, measurement: Measurement) -> None:
+        """Put a trial on the rung of an epoch, as it stood then."""
+        then = replace(trial, measurements=trial.measurements[: measurement.epoch])
+        values = tuple(minimised_values(self.record, [then])[0].tolist())
+        learned = next(
+            value for name, value in zip(self.record.objectives, values, strict=True) if not OBJECTIVES[name].static
+        )
+        entry = Entry(number=trial.number, learned=learned, values=values, accuracy=measurement.accuracy)
+        self._rung_entries.setdefault(measurement.epoch, []).append(entry)
+
+    def _judge(self, trial: TrialRecord, measurement: Measurement) -> Decision:
+        if measurement.epoch >= self.record.max_epochs:
+            self._end(replace(trial, state=State.COMPLETE))
+            return Decision(stop=True, reason="full fidelity")
+        entries = self._rung_entries.get(measurement.epoch, [])
+        # The trial judged comes last; after a relaunch others may have come behind it.
+        ordered = sorted(entries, key=lambda entry: entry.number == trial.number)
+        decision = self.rungs.decide(measurement.epoch, ordered)
+        if decision.stop:
+            self._end(replace(trial, state=State.STOPPED, reason=decision.reason))
+        return decision
+
+    def failed(self, number: int, failure: TrialFailure) -> None:
+        """Record why a trial failed, or let it wait for another worker if its own was lost."""
+        trial = self.trials[number]
+        if trial.state is not State.RUNNING:
+            return
+        if failure.kind == LOST and trial.attempts < ATTEMPTS:
+            with self._timed("recording_s"):
+                attempts = self.recorder.store.add_attempt(self.record.name, number)
+            self.trials[number] = replace(trial, attempts=attempts)
+            self.waiting.append(number)
+            return
+        ended = replace(
+            trial,
+            state=State.FAILED,
+            reason=str(failure),
+            failure_kind=failure.kind,
+            failure_details=failure.details,
+        )
+        self._end(ended, failure)
+
+    def _end(self, trial: TrialRecord, failure: TrialFailure | None = None) -> None:
+        now = self.clock()
+        trial = self.trials[trial.number] = replace(trial, ended_at=now)
+        with self._timed("recording_s"):
+            self.recorder.end(trial, failure, now)
+        mirror = self._mirrors[trial.number]
+        if trial.state is State.COMPLETE:
+            self.proposer.complete(mirror, objective_values(self.record, trial))
+        elif trial.state is State.STOPPED:
+            self.proposer.stop(mirror)
+        elif trial.failure_kind == LOST:
+            self.proposer.forget(mirror)
+        else:
+            self.proposer.penalise(mirror, {trial.failure_kind: 1.0})
+
+    @contextmanager
+    def _timed(self, part: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            setattr(self.spent, part, getattr(self.spent, part) + time.perf_counter() - began)

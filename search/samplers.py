@@ -1,0 +1,49 @@
+"""Name the samplers that can propose: Optuna's, set up for a front over a conditional space."""
+
+import warnings
+from collections.abc import Callable
+
+from optuna.exceptions import ExperimentalWarning
+from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
+
+from spaces.errors import InputError, unknown
+
+
+def _random(seed: int) -> BaseSampler:
+    return RandomSampler(seed=seed)
+
+
+def _tpe(seed: int) -> BaseSampler:
+    """Model parameters together and conditional ones in groups of their own; by default Optuna does neither here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # `group` has been experimental since Optuna 2.8
+        return TPESampler(multivariate=True, group=True, n_startup_trials=10, seed=seed)
+
+
+def _nsga2(seed: int) -> BaseSampler:
+    """Take a population of 20: with Optuna's default of 50 the first 50 trials are random."""
+    return NSGAIISampler(population_size=20, seed=seed)
+
+
+def _gp(seed: int) -> BaseSampler:
+    return GPSampler(seed=seed, n_startup_trials=10)
+
+
+SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
+    "auto": _tpe,
+    "random": _random,
+    "tpe": _tpe,
+    "nsga2": _nsga2,
+    "gp": _gp,
+}
+
+
+def make_sampler(name: str, seed: int) -> BaseSampler:
+    """Return the sampler of that name.
+
+    Raises:
+        InputError: there is none.
+    """
+    if name not in SAMPLERS:
+        raise InputError(unknown("sampler", name, SAMPLERS), place="sampler.name")
+    return SAMPLERS[name](seed)

@@ -1,0 +1,39 @@
+"""Let Ray Tune tell a running study what its trials show, and hear who goes on."""
+
+from typing import Any
+
+from ray.exceptions import RayTaskError
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+
+from search.running import LOST, RunningStudy
+from spaces.errors import TrialFailure
+from workers.measurement import Measurement
+
+
+class StudyScheduler(FIFOScheduler):
+    """Record every result, then decide, in that order."""
+
+    def __init__(self, study: RunningStudy) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Ray's
+        self.study = study
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:  # noqa: ARG002
+        """Return whether the trial goes on."""
+        decision = self.study.measured(trial.config["number"], Measurement.from_json(result))
+        return TrialScheduler.STOP if decision.stop else TrialScheduler.CONTINUE
+
+    def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:  # noqa: ARG002
+        """Tell the study why a trial failed."""
+        self.study.failed(trial.config["number"], failure_of(trial.get_pickled_error()))
+
+
+def failure_of(error: BaseException | None) -> TrialFailure:
+    """Return the failure that Ray's account of an error means; whatever no worker reported is a lost worker."""
+    cause = error.cause if isinstance(error, RayTaskError) else error
+    if isinstance(cause, TrialFailure):
+        return cause
+    if isinstance(error, RayTaskError):
+        return TrialFailure("crash", f"{type(cause).__name__}: {cause}".splitlines()[0], str(error))
+    message = (str(error).strip().splitlines() or ["no word from its worker"])[0]
+    return TrialFailure(LOST, message, str(error))

@@ -1,0 +1,251 @@
+"""Remember studies in SQL: the only memory there is. Records go in and come out; nothing of SQLAlchemy does."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Self
+
+from sqlalchemy import Connection, Engine, RowMapping, Table, make_url, select, update
+
+from search import database, queries, rows
+from search.tables import MEASUREMENT, REJECTION, SESSION, STUDY, TRIAL
+from search.trial import Rejection, Session, State, StudyRecord, TrialRecord
+from spaces.errors import InputError, StudyError
+from workers.measurement import Measurement
+
+
+class Store:
+    """Read and write studies. Every write is one short transaction, committed when the call returns.
+
+    Safe to use from several threads. A database that goes away, or stays locked, is a StudyError.
+    """
+
+    def __init__(self, engine: Engine, url: str) -> None:
+        self.url = url
+        self._address = make_url(url)
+        self._engine = engine
+        self._reader = database.reader(engine)
+        self._insert = queries.INSERTS[engine.dialect.name]
+        self._insert_measurement = queries.measurement_after_the_last(self._insert)
+        self._study_ids: dict[str, int] = {}
+
+    @classmethod
+    def open(cls, url: str, *, create: bool = True) -> Self:
+        """Return a store on the database, its tables brought up to date.
+
+        Args:
+            url: see `search.database.FORMS`.
+            create: make what is missing; without it, a database that is not ours is an InputError and stays as it is.
+        """
+        return cls(database.connect(url, create=create), url)
+
+    @property
+    def shown_url(self) -> str:
+        """Return the URL without its password."""
+        return database.shown(self._address)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with database.raised_as(StudyError, self._address), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with database.raised_as(StudyError, self._address), self._reader.connect() as connection:
+            yield connection
+
+    def _study_id(self, connection: Connection, name: str) -> int:
+        if name not in self._study_ids:
+            found = connection.scalar(select(STUDY.c.id).where(STUDY.c.name == name))
+            if found is None:
+                raise InputError(f"there is no study {name!r} in {self.shown_url}")
+            self._study_ids[name] = found
+        return self._study_ids[name]
+
+    def studies(self) -> list[StudyRecord]:
+        """Return every study, oldest first."""
+        with self._reading() as connection:
+            return [rows.study_record(row) for row in connection.execute(select(STUDY).order_by(STUDY.c.id)).mappings()]
+
+    def study(self, name: str) -> StudyRecord | None:
+        """Return the study of that name, if there is one."""
+        with self._reading() as connection:
+            row = connection.execute(select(STUDY).where(STUDY.c.name == name)).mappings().one_or_none()
+        return None if row is None else rows.study_record(row)
+
+    def add_study(self, record: StudyRecord) -> None:
+        """Write a new study.
+
+        Raises:
+            InputError: the name is taken, or cannot be one.
+        """
+        statement = self._insert(STUDY).values(rows.study_values(record))
+        with self._writing() as connection:
+            if connection.scalar(statement.on_conflict_do_nothing().returning(STUDY.c.id)) is None:
+                raise InputError(f"there is a study {record.name!r} already in {self.shown_url}")
+
+    def update_config(self, name: str, record: StudyRecord) -> None:
+        """Write what a later launch changed; the study keeps its name and the moment it was made."""
+        changed = {key: value for key, value in rows.study_values(record).items() if key not in ("name", "created_at")}
+        with self._writing() as connection:
+            study_id = self._study_id(connection, name)
+            connection.execute(update(STUDY).where(STUDY.c.id == study_id).values(changed))
+
+    def add_trial(self, study: str, trial: TrialRecord) -> None:
+        """Write a new trial and the measurements it has; a trial that is there already stays as it is.
+
+        Raises:
+            ValueError: a measurement is not finite, or their epochs are not 1, 2, 3, and so on.
+        """
+        measured = [rows.measurement_values(each) for each in trial.measurements]
+        if [each["epoch"] for each in measured] != list(range(1, len(measured) + 1)):
+            raise ValueError(f"the epochs of trial {trial.number} leave a gap")
+        with self._writing() as connection:
+            values = {"study_id": self._study_id(connection, study), **rows.trial_values(trial)}
+            statement = self._insert(TRIAL).values(values).on_conflict_do_nothing().returning(TRIAL.c.id)
+            trial_id = connection.scalar(statement)
+            if trial_id is not None and measured:
+                connection.execute(self._insert(MEASUREMENT), [{"trial_id": trial_id, **each} for each in measured])
+
+    def add_measurement(self, study: str, number: int, measurement: Measurement) -> bool:
+        """Write what one epoch revealed, and say whether it was new; a recorded epoch stays as it is.
+
+        Raises:
+            ValueError: a value is not finite, the epoch before is not recorded, or there is no such trial.
+        """
+        values = rows.measurement_values(measurement)
+        with self._writing() as connection:
+            study_id = self._study_id(connection, study)
+            place = {"of_study": study_id, "of_number": number, "epoch_before": measurement.epoch - 1}
+            if connection.scalar(self._insert_measurement, {**values, **place}) is not None:
+                return True
+            if measurement.epoch <= queries.recorded(connection, study_id, number):
+                return False
+        raise ValueError(
+            f"epoch {measurement.epoch} of trial {number} leaves a gap: epoch {measurement.epoch - 1} is not recorded"
+        )
+
+    def end_trial(
+        self,
+        study: str,
+        number: int,
+        *,
+        state: State,
+        reason: str = "",
+        failure_kind: str = "",
+        failure_details: str = "",
+        ended_at: datetime,
+    ) -> bool:
+        """Write how a trial ended, and say whether that was news: the first ending stays.
+
+        Raises:
+            ValueError: the state is no ending, or there is no such trial.
+        """
+        if state is State.RUNNING:
+            raise ValueError("running is no way to end")
+        ending = {
+            "state": state.value,
+            "reason": rows.to_prose(reason),
+            "failure_kind": rows.to_prose(failure_kind),
+            "failure_details": rows.to_prose(failure_details),
+            "ended_at": rows.to_utc(ended_at),
+        }
+        with self._writing() as connection:
+            study_id = self._study_id(connection, study)
+            running = queries.is_trial(study_id, number) & (TRIAL.c.state == State.RUNNING.value)
+            if connection.execute(update(TRIAL).where(running).values(ending)).rowcount == 1:
+                return True
+            queries.recorded(connection, study_id, number)
+        return False
+
+    def add_attempt(self, study: str, number: int) -> int:
+        """Count that a trial was handed out again, and return how many times it was.
+
+        Raises:
+            ValueError: there is no such trial.
+        """
+        with self._writing() as connection:
+            known = queries.is_trial(self._study_id(connection, study), number)
+            statement = update(TRIAL).where(known).values(attempts=TRIAL.c.attempts + 1).returning(TRIAL.c.attempts)
+            attempts: int | None = connection.scalar(statement)
+        if attempts is None:
+            raise queries.no_trial(number)
+        return attempts
+
+    def trials(self, study: str) -> list[TrialRecord]:
+        """Return every trial of a study by its number, with its measurements."""
+        with self._reading() as connection:
+            return queries.trials(connection, TRIAL.c.study_id == self._study_id(connection, study))
+
+    def trial(self, study: str, number: int) -> TrialRecord | None:
+        """Return one trial with its measurements, if it is there."""
+        with self._reading() as connection:
+            found = queries.trials(connection, queries.is_trial(self._study_id(connection, study), number))
+        return found[0] if found else None
+
+    def add_rejection(self, study: str, rejection: Rejection) -> None:
+        """Write a proposal that never became a trial."""
+        with self._writing() as connection:
+            values = {"study_id": self._study_id(connection, study), **rows.rejection_values(rejection)}
+            connection.execute(self._insert(REJECTION).values(values))
+
+    def rejections(self, study: str) -> list[Rejection]:
+        """Return the proposals that never became trials, oldest first."""
+        with self._reading() as connection:
+            return [rows.rejection_record(row) for row in self._of_study(connection, REJECTION, study)]
+
+    def open_session(self, study: str, *, started_at: datetime, machine: Mapping[str, str]) -> int:
+        """Write that a launch began, and return the number of its session."""
+        moment = rows.to_utc(started_at)
+        values = {"started_at": moment, "seen_at": moment, "machine": rows.to_json(machine)}
+        seconds = {"startup_s": 0.0, "proposing_s": 0.0, "training_s": 0.0, "recording_s": 0.0}
+        with self._writing() as connection:
+            values["study_id"] = self._study_id(connection, study)
+            statement = self._insert(SESSION).values({**values, **seconds}).returning(SESSION.c.id)
+            return int(connection.execute(statement).scalar_one())
+
+    def touch_session(
+        self,
+        session_id: int,
+        *,
+        seen_at: datetime,
+        startup_s: float,
+        proposing_s: float,
+        training_s: float,
+        recording_s: float,
+    ) -> None:
+        """Write that a launch is alive, and where its seconds went so far, all in all.
+
+        Raises:
+            ValueError: there is no such session.
+        """
+        values = {
+            "seen_at": rows.to_utc(seen_at),
+            "startup_s": startup_s,
+            "proposing_s": proposing_s,
+            "training_s": training_s,
+            "recording_s": recording_s,
+        }
+        with self._writing() as connection:
+            statement = update(SESSION).where(SESSION.c.id == session_id).values(values)
+            if connection.execute(statement).rowcount == 0:
+                raise ValueError(f"there is no session {session_id}")
+
+    def sessions(self, study: str) -> list[Session]:
+        """Return the launches of a study, oldest first."""
+        with self._reading() as connection:
+            return [rows.session_record(row) for row in self._of_study(connection, SESSION, study)]
+
+    def _of_study(self, connection: Connection, table: Table, study: str) -> list[RowMapping]:
+        known = select(table).where(table.c.study_id == self._study_id(connection, study))
+        return list(connection.execute(known.order_by(table.c.id)).mappings())

@@ -1,0 +1,228 @@
+"""Wire a study together: the one place that knows every part."""
+
+import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import optuna
+import ray
+from rich.console import Console
+
+from search import cluster
+from search.config import StudyConfig
+from search.fronts import front_trials
+from search.identity import check_same
+from search.progress import Progress
+from search.proposer import Proposer
+from search.recorder import Recorder
+from search.rungs import Rungs, rung_levels
+from search.running import Budget, RunningStudy
+from search.samplers import make_sampler
+from search.searcher import StudySearcher
+from search.store import Store
+from search.survey import Survey, survey
+from search.trial import State, StudyRecord
+from spaces.architecture import ImageSpec
+from spaces.errors import InputError
+from workers.datasets import Dataset, load
+from workers.device import choose_device, fingerprint
+from workers.objectives import OBJECTIVES
+
+TOUCH_S = 2.0
+
+
+def look(config: StudyConfig) -> tuple[Dataset, Survey]:
+    """Read the data and look over the space: everything that can be wrong before Ray starts is said here.
+
+    Raises:
+        InputError: naming its place in the file.
+    """
+    make_sampler(config.sampler.name, 0)
+    rungs_of(config, 2)
+    try:
+        data = load(config.data_spec)
+    except InputError as error:
+        raise error.at("data") from error
+    return data, survey(config.search_space, data.image, config.violations)
+
+
+def rungs_of(config: StudyConfig, classes: int) -> Rungs:
+    """Return the rungs that a file asks for."""
+    scheduler = config.scheduler
+    chance = 1 / classes
+    return Rungs(
+        rule=scheduler.name,
+        levels=rung_levels(scheduler.grace_epochs, scheduler.max_epochs, scheduler.reduction_factor),
+        reduction_factor=scheduler.reduction_factor,
+        floor_accuracy=chance + scheduler.floor * (1 - chance),
+    )
+
+
+def begin(store: Store, config: StudyConfig, data: Dataset, seen: Survey) -> StudyRecord:
+    """Return the study's record: the stored one if the file still describes it, else a new one.
+
+    Raises:
+        InputError: the name stands for a study of another file, or of other data.
+    """
+    stored = store.study(config.study)
+    record = _record(config, data, seen)
+    if stored is None:
+        store.add_study(record)
+        return record
+    check_same(stored, config)
+    if stored.config.get("fingerprint") != data.fingerprint:
+        raise InputError(f"the images are not those that {config.study!r} was begun with", place="data")
+    kept = replace(record, bounds=stored.bounds, created_at=stored.created_at)
+    store.update_config(config.study, kept)
+    return kept
+
+
+def _record(config: StudyConfig, data: Dataset, seen: Survey) -> StudyRecord:
+    bounds = {}
+    for name in config.objectives:
+        if OBJECTIVES[name].static:
+            ends = seen.ends(lambda cost, name=name: OBJECTIVES[name].value(cost, None))  # type: ignore[misc]
+            bounds[name] = (OBJECTIVES[name].value(ends[0][1], None), OBJECTIVES[name].value(ends[1][1], None))
+    return StudyRecord(
+        name=config.study,
+        objectives=config.objectives,
+        space=config.plain()["space"],
+        config={**config.plain(), "fingerprint": data.fingerprint},
+        max_epochs=config.scheduler.max_epochs,
+        rungs=rungs_of(config, data.classes).levels if config.scheduler.name != "fifo" else (),
+        classes=data.classes,
+        image=(data.image.channels, data.image.height, data.image.width),
+        bounds=bounds,
+        created_at=datetime.now(UTC),
+    )
+
+
+def open_running(store: Store, config: StudyConfig, record: StudyRecord) -> RunningStudy:
+    """Return the study ready to go on from what is recorded."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    trials = store.trials(record.name)
+    channels, height, width = record.image
+    # Reseeded by how much is recorded, so that a study that goes on does not propose its beginning again.
+    seed = config.sampler.seed + 7919 * len(trials)
+    proposer = Proposer(
+        config.search_space,
+        ImageSpec(channels=channels, height=height, width=width, classes=record.classes),
+        make_sampler(config.sampler.name, seed),
+        [OBJECTIVES[name].direction for name in record.objectives],
+        config.violations,
+        seed,
+    )
+    running = RunningStudy(
+        record=record,
+        recorder=Recorder(store, record, config.search_space),
+        proposer=proposer,
+        rungs=rungs_of(config, record.classes),
+        budget=Budget(**config.budget.model_dump()),
+        seed=config.sampler.seed,
+        earlier_s=sum(session.wall_s for session in store.sessions(record.name)),
+    )
+    running.restore(trials, store.rejections(record.name))
+    return running
+
+
+class SessionLog(AbstractContextManager["SessionLog"]):
+    """Record in SQL that this launch is alive and where its seconds go."""
+
+    def __init__(self, store: Store, running: RunningStudy, machine: Mapping[str, str], started_at: datetime) -> None:
+        self.store = store
+        self.running = running
+        self.id = store.open_session(running.record.name, started_at=started_at, machine=machine)
+        self._touched = 0.0
+
+    def touch(self) -> None:
+        """Write, if the last time is a while ago."""
+        if time.monotonic() - self._touched >= TOUCH_S:
+            self.write()
+
+    def write(self) -> None:
+        """Write now."""
+        self._touched = time.monotonic()
+        spent = self.running.spent
+        self.store.touch_session(
+            self.id,
+            seen_at=datetime.now(UTC),
+            startup_s=spent.startup_s,
+            proposing_s=spent.proposing_s,
+            training_s=spent.training_s,
+            recording_s=spent.recording_s,
+        )
+
+    def __exit__(self, *_raised: object) -> None:
+        self.write()
+
+
+def run(
+    config: StudyConfig, console: Console, *, address: str | None, verbose: bool, started_at: datetime
+) -> RunningStudy:
+    """Run a study until it is over or interrupted, and return it.
+
+    Raises:
+        InputError: something in the file is wrong; said before Ray starts.
+    """
+    data, seen = look(config)
+    with Store.open(config.storage) as store:
+        record = begin(store, config, data, seen)
+        running = open_running(store, config, record)
+        if running.over:
+            return running
+        cluster.start(address, verbose=verbose)
+        try:
+            _drive(config, console, store, running, started_at)
+        finally:
+            cluster.stop()
+    return running
+
+
+def _drive(config: StudyConfig, console: Console, store: Store, running: RunningStudy, started_at: datetime) -> None:
+    resources = config.resources
+    concurrent = cluster.slots(resources.gpus_per_trial, resources.cpus_per_trial, resources.concurrent_trials)
+    worker = {
+        "checkpoints": str(checkpoint_folder(config)),
+        "gpus": resources.gpus_per_trial,
+        "threads": resources.cpus_per_trial,
+    }
+    searcher = StudySearcher(running, config.full_recipe, config.data_spec, worker)
+    running.spent.startup_s = (datetime.now(UTC) - started_at).total_seconds()
+    with SessionLog(store, running, _machine(), started_at) as log, Progress(running, console) as progress:
+
+        def each() -> None:
+            progress.update()
+            log.touch()
+            tidy_checkpoints(running, checkpoint_folder(config))
+
+        cluster.drive(
+            running,
+            searcher,
+            concurrent=concurrent,
+            resources={"cpu": resources.cpus_per_trial, "gpu": resources.gpus_per_trial},
+            each=each,
+        )
+        each()
+
+
+def checkpoint_folder(config: StudyConfig) -> Path:
+    """Return the absolute folder of a study's checkpoints, the same for every worker."""
+    return Path(config.checkpoints).absolute() / config.study
+
+
+def tidy_checkpoints(running: RunningStudy, folder: Path) -> None:
+    """Keep the checkpoints of running trials and of the front; remove those of the others, once each."""
+    front = {trial.number for trial in front_trials(running.record, list(running.trials.values()))}
+    for trial in running.trials.values():
+        if trial.state is not State.RUNNING and trial.number not in front and trial.number not in running.tidied:
+            (folder / f"{trial.number}.pt").unlink(missing_ok=True)
+            running.tidied.add(trial.number)
+
+
+def _machine() -> dict[str, str]:
+    versions: dict[str, Any] = {"ray": ray.__version__, "optuna": optuna.__version__}
+    return fingerprint(choose_device()) | versions

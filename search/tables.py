@@ -1,0 +1,113 @@
+"""Lay out our tables. Optuna keeps its own in the same database, so every name of ours starts with `nas_`.
+
+nas_study ─┬─ nas_trial ─── nas_measurement
+           ├─ nas_rejection
+           └─ nas_session
+
+Numbers that a person may want to query have columns of their own; values whose shape the study chooses are JSON text.
+A change here needs a step in `search/migrations/versions`.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Double,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+VERSION_TABLE = "nas_alembic_version"  # Optuna's alembic owns the table `alembic_version`
+
+METADATA = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+STUDY = Table(
+    "nas_study",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(512), nullable=False, unique=True),  # as long as Optuna allows
+    Column("objectives", Text, nullable=False),  # JSON
+    Column("space", Text, nullable=False),  # JSON
+    Column("config", Text, nullable=False),  # JSON
+    Column("max_epochs", Integer, nullable=False),
+    Column("rungs", Text, nullable=False),  # JSON
+    Column("classes", Integer, nullable=False),
+    Column("channels", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("bounds", Text, nullable=False),  # JSON
+    Column("created_at", DateTime(timezone=True)),
+)
+
+TRIAL = Table(
+    "nas_trial",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("study_id", ForeignKey(STUDY.c.id), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("parameters", Text, nullable=False),  # JSON; `params` counts the network's
+    Column("architecture", Text, nullable=False),  # JSON
+    Column("digest", String(64), nullable=False, index=True),
+    Column("seed", BigInteger, nullable=False),
+    Column("params", BigInteger, nullable=False),
+    Column("macs", BigInteger, nullable=False),
+    Column("activations", BigInteger, nullable=False),
+    Column("weight_bytes", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("failure_kind", Text, nullable=False),
+    Column("failure_details", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("started_at", DateTime(timezone=True)),
+    Column("ended_at", DateTime(timezone=True)),
+    UniqueConstraint("study_id", "number"),
+)
+
+MEASUREMENT = Table(
+    "nas_measurement",
+    METADATA,
+    Column("trial_id", ForeignKey(TRIAL.c.id), primary_key=True),
+    Column("epoch", Integer, primary_key=True, autoincrement=False),
+    Column("accuracy", Double, nullable=False),
+    Column("loss", Double, nullable=False),
+    Column("train_loss", Double, nullable=False),
+    Column("train_s", Double, nullable=False),
+    Column("eval_s", Double, nullable=False),
+    Column("peak_bytes", BigInteger, nullable=False),
+)
+
+REJECTION = Table(
+    "nas_rejection",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("study_id", ForeignKey(STUDY.c.id), nullable=False, index=True),
+    Column("parameters", Text, nullable=False),  # JSON
+    Column("violations", Text, nullable=False),  # JSON
+    Column("reason", Text, nullable=False),
+)
+
+SESSION = Table(
+    "nas_session",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("study_id", ForeignKey(STUDY.c.id), nullable=False, index=True),
+    Column("started_at", DateTime(timezone=True), nullable=False),
+    Column("seen_at", DateTime(timezone=True), nullable=False),
+    Column("startup_s", Double, nullable=False),
+    Column("proposing_s", Double, nullable=False),
+    Column("training_s", Double, nullable=False),
+    Column("recording_s", Double, nullable=False),
+    Column("machine", Text),  # JSON
+)

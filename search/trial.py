@@ -1,0 +1,94 @@
+"""Tell one trial's story: what was tried, how far it went, what came of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from spaces.architecture import Architecture
+from spaces.cost import Cost
+from spaces.domains import Scalar
+from workers.measurement import Measurement
+
+
+class State(StrEnum):
+    """Say where a trial stands. Only `complete` means trained at full fidelity."""
+
+    RUNNING = "running"  # proposed, and neither ended nor given up: waiting for a worker or on one
+    COMPLETE = "complete"
+    STOPPED = "stopped"  # early, at a rung
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialRecord:
+    """Hold everything that is known of one trial."""
+
+    number: int  # Optuna's
+    params: Mapping[str, Scalar]
+    architecture: Architecture
+    digest: str
+    seed: int
+    cost: Cost
+    state: State = State.RUNNING
+    reason: str = ""  # why it was stopped or failed: one line
+    failure_kind: str = ""
+    failure_details: str = ""
+    attempts: int = 0  # times it was handed out again after its worker was lost
+    started_at: datetime | None = None  # UTC
+    ended_at: datetime | None = None  # UTC
+    measurements: tuple[Measurement, ...] = ()  # one per epoch, in order, without gaps
+
+    @property
+    def epochs(self) -> int:
+        """Return how many epochs are recorded."""
+        return len(self.measurements)
+
+    @property
+    def last(self) -> Measurement | None:
+        """Return the latest measurement, if there is one."""
+        return self.measurements[-1] if self.measurements else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejection:
+    """Hold a proposal that never became a trial: it broke a constraint or cannot be built."""
+
+    params: Mapping[str, Scalar]
+    violations: Mapping[str, float]  # by how much, above 0; the key is the constraint's name
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """Hold one launch of a study: when it lived, where its seconds went, on what machine."""
+
+    id: int
+    started_at: datetime  # UTC
+    seen_at: datetime  # UTC; the driver was alive then
+    startup_s: float = 0.0
+    proposing_s: float = 0.0
+    training_s: float = 0.0  # summed over workers
+    recording_s: float = 0.0
+    machine: Mapping[str, str] | None = None  # hardware and versions
+
+    @property
+    def wall_s(self) -> float:
+        """Return the seconds the launch was alive; time between launches is nobody's."""
+        return (self.seen_at - self.started_at).total_seconds()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyRecord:
+    """Hold what a study is: everything but its trials."""
+
+    name: str
+    objectives: tuple[str, ...]  # keys of workers.objectives.OBJECTIVES
+    space: Mapping[str, object]  # the `space` section of the file, as plain values
+    config: Mapping[str, object]  # the whole file as plain values, without secrets
+    max_epochs: int  # full fidelity
+    rungs: tuple[int, ...]  # epochs at which trials are compared, without the last
+    classes: int
+    image: tuple[int, int, int]  # c h w
+    bounds: Mapping[str, tuple[float, float]]  # smallest and largest of each static objective in the space
+    created_at: datetime | None = None  # UTC

@@ -1,0 +1,1 @@
+"""Describe what can be built: domains, architectures, networks and their cost. Speaks torch, nothing else."""

@@ -1,0 +1,68 @@
+"""Name what can go wrong, so that a command can say it in one line.
+
+WidefrontError
+├── InputError                    what a person gave is wrong: exit code 2
+│   └── InfeasibleArchitecture    values that no network can have together
+├── StudyError                    the study itself could not go on: exit code 1
+└── TrialFailure                  one trial failed; the study goes on
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class WidefrontError(Exception):
+    """Stand above every error that this project raises on purpose."""
+
+
+class InputError(WidefrontError):
+    """Say what was given, what is required, and where.
+
+    Args:
+        message: one line.
+        place: where it was given, such as `space.depth.int` or a file's name; shown before the message.
+    """
+
+    def __init__(self, message: str, *, place: str = "") -> None:
+        super().__init__(f"{place}: {message}" if place else message)
+        self.message = message
+        self.place = place
+
+    def at(self, place: str) -> "InputError":
+        """Return the same error with the place it was found at."""
+        return type(self)(self.message, place=f"{place}.{self.place}" if self.place else place)
+
+
+class InfeasibleArchitecture(InputError):
+    """Name the two fields that no network can have together."""
+
+
+class StudyError(WidefrontError):
+    """Say why a study cannot go on."""
+
+
+class TrialFailure(WidefrontError):
+    """Carry why one trial failed across a process boundary.
+
+    Args:
+        kind: one word, such as `not-finite`, `out-of-memory`, `data`, `crash` or `lost`.
+        message: one line.
+        details: the traceback, or nothing.
+    """
+
+    def __init__(self, kind: str, message: str, details: str = "") -> None:
+        super().__init__(kind, message, details)
+        self.kind = kind
+        self.message = message
+        self.details = details
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.message}"
+
+
+def unknown(what: str, given: object, known: Iterable[str]) -> str:
+    """Return one line that refuses a name and tells the known ones, the nearest of them first."""
+    names = list(known)
+    near = difflib.get_close_matches(str(given), names, 1, 0.5)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    return f"unknown {what} {given!r}{hint}; known are {', '.join(names) or 'none'}"

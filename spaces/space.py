@@ -1,0 +1,120 @@
+"""Describe which architectures a study may try, and let a trial choose one of them.
+
+A trial is anything with Optuna's three `suggest_` methods (`domains.Suggests`).
+"""
+
+import itertools
+import math
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+
+from spaces.architecture import Architecture
+from spaces.domains import Parameter, Scalar, Suggests
+
+Value = Scalar | tuple[int, ...] | None
+
+FIELDS = tuple(item.name for item in fields(Architecture) if item.init)
+PARAMETERS = ("depth", *FIELDS)  # depth stands for the same number of blocks in every stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchSpace:
+    """Hold the parameters in the order they are chosen, and the fields that are fixed."""
+
+    parameters: tuple[Parameter, ...]
+    fixed: tuple[tuple[str, Value], ...] = ()
+
+    def suggest(self, trial: Suggests) -> dict[str, Scalar]:
+        """Let the trial choose a value for every parameter that exists beside the earlier ones."""
+        params: dict[str, Scalar] = {}
+        for parameter in self.parameters:
+            if parameter.exists(params):
+                params[parameter.name] = parameter.domain.suggest(parameter.name, trial)
+        return params
+
+    def architecture(self, params: Mapping[str, Scalar]) -> Architecture:
+        """Return the canonical architecture of chosen values.
+
+        Raises:
+            InfeasibleArchitecture: no network has these values together.
+        """
+        values: dict[str, object] = {**dict(self.fixed), **params}
+        depth = values.pop("depth", None)
+        widths = values.get("widths", Architecture.__dataclass_fields__["widths"].default)
+        if depth is not None:
+            values["depths"] = (depth,) * len(widths)  # type: ignore[arg-type]  # checked with the file
+        return Architecture(**values).canonical()  # type: ignore[arg-type]  # checked by Architecture itself
+
+    def contains(self, params: Mapping[str, Scalar]) -> bool:
+        """Say whether the space can choose exactly these values."""
+        existing = {item.name: item.domain for item in self.parameters if item.exists(dict(params))}
+        return existing.keys() == params.keys() and all(existing[name].contains(params[name]) for name in params)
+
+    @property
+    def size(self) -> int | None:
+        """Return how many choices of values there are, or None where a float makes them endless."""
+        if any(parameter.domain.count is None for parameter in self.parameters):
+            return None
+        return sum(1 for _ in self.members()) if self.product <= 1_000_000 else self.product
+
+    @property
+    def product(self) -> int:
+        """Return an upper bound on the number of grid points: as if every parameter always existed."""
+        return math.prod(len(parameter.domain.values()) for parameter in self.parameters)
+
+    def members(self) -> Iterator[dict[str, Scalar]]:
+        """Yield every choice of values, with the two ends standing for a float without a step."""
+        yield from self._grow({}, self.parameters)
+
+    def _grow(self, chosen: dict[str, Scalar], left: Sequence[Parameter]) -> Iterator[dict[str, Scalar]]:
+        if not left:
+            yield dict(chosen)
+            return
+        head, rest = left[0], left[1:]
+        if not head.exists(chosen):
+            yield from self._grow(chosen, rest)
+            return
+        for value in head.domain.values():
+            yield from self._grow({**chosen, head.name: value}, rest)
+
+    def sample(self, count: int, seed: int) -> list[dict[str, Scalar]]:
+        """Return the first `count` members if there are no more, else as many drawn at random."""
+        if self.product <= count:
+            return list(itertools.islice(self.members(), count))
+        rng = RandomTrial(random.Random(seed))
+        return [self.suggest(rng) for _ in range(count)]
+
+
+@dataclass(frozen=True, slots=True)
+class RandomTrial:
+    """Choose every value at random."""
+
+    rng: random.Random
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:  # noqa: ARG002
+        """Return a whole number in [low, high], evenly or evenly in its logarithm."""
+        if log:
+            drawn = math.exp(self.rng.uniform(math.log(low - 0.5 if low > 1 else low), math.log(high + 0.5)))
+            return min(max(round(drawn), low), high)
+        return self.rng.randrange(low, high + 1, step)
+
+    def suggest_float(
+        self,
+        name: str,  # noqa: ARG002
+        low: float,
+        high: float,
+        *,
+        step: float | None = None,
+        log: bool = False,
+    ) -> float:
+        """Return a number in [low, high], evenly, evenly in its logarithm, or on the step's grid."""
+        if step is not None:
+            return low + step * self.rng.randrange(int((high - low) / step + 1e-8) + 1)
+        if log:
+            return min(max(math.exp(self.rng.uniform(math.log(low), math.log(high))), low), high)
+        return self.rng.uniform(low, high)
+
+    def suggest_categorical(self, name: str, choices: Sequence[Scalar]) -> Scalar:  # noqa: ARG002
+        """Return one of the choices, each as likely."""
+        return self.rng.choice(list(choices))

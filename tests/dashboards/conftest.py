@@ -1,0 +1,187 @@
+"""Synthetic studies: seeded numbers that look like a real search."""
+
+import math
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from dashboards.frames import StudyView
+from search.trial import Rejection, Session, State, StudyRecord, TrialRecord
+from spaces.architecture import Architecture
+from spaces.cost import Cost
+from spaces.domains import Scalar
+from workers.measurement import Measurement
+
+START = datetime(2026, 9, 14, 9, 30, tzinfo=UTC)
+SPACE = {
+    "block": {"choice": ["basic", "bottleneck", "resnext", "preact"]},
+    "depth": {"int": [1, 4]},
+    "widening_factor": {"choice": [0.5, 1, 2, 4]},
+    "cardinality": {"choice": [2, 4, 8], "when": {"block": ["resnext"]}},
+    "dropout": {"choice": ["none", "between", "after", "shortcut", "head"]},
+    "dropout_rate": {"float": [0.05, 0.5], "when": {"dropout": ["between", "after", "shortcut", "head"]}},
+}
+CONFIG = {
+    "study": "digits-front",
+    "data": "digits",
+    "space": SPACE,
+    "objectives": ["accuracy", "macs"],
+    "constraints": {"params": "<= 1e6"},
+    "sampler": {"name": "auto", "seed": 0},
+    "scheduler": {"name": "pareto-asha", "grace_epochs": 1, "max_epochs": 9, "reduction_factor": 3},
+    "budget": {"trials": 60},
+    "storage": "sqlite:///widefront.db",
+}
+MACHINE = {"device": "1 GPU", "cores": "16", "memory": "128 GiB", "python": "3.11.9", "torch": "2.15.0"}
+
+MakeStudy = Callable[..., StudyRecord]
+MakeTrial = Callable[..., TrialRecord]
+
+
+@pytest.fixture
+def make_study() -> MakeStudy:
+    """Return a function that makes a study's record."""
+    return study_record
+
+
+@pytest.fixture
+def make_trial() -> MakeTrial:
+    """Return a function that makes a trial's record from its number, its accuracies and its macs."""
+    return trial_record
+
+
+@pytest.fixture(scope="session")
+def view() -> StudyView:
+    """Return a study of 60 trials in every state, with rejections and two launches."""
+    return synthetic_view()
+
+
+def study_record(**changed: object) -> StudyRecord:
+    record = StudyRecord(
+        name="digits-front",
+        objectives=("accuracy", "macs"),
+        space=SPACE,
+        config=CONFIG,
+        max_epochs=9,
+        rungs=(1, 3),
+        classes=10,
+        image=(1, 8, 8),
+        bounds=dict.fromkeys(("macs", "params", "activations", "weight_bytes"), (1e5, 1e9)),
+        created_at=START,
+    )
+    return replace(record, **changed)  # type: ignore[arg-type]  # the names are the record's own fields
+
+
+def measurement(epoch: int, accuracy: float, train_s: float = 1.0) -> Measurement:
+    loss = -math.log(max(accuracy, 1e-3))
+    return Measurement(
+        epoch=epoch, accuracy=accuracy, loss=loss, train_loss=0.8 * loss, train_s=train_s, eval_s=0.5, peak_bytes=2**28
+    )
+
+
+def trial_record(
+    number: int,
+    accuracies: tuple[float, ...] = (),
+    macs: int = 10**6,
+    state: State = State.COMPLETE,
+    params: dict[str, Scalar] | None = None,
+    **changed: object,
+) -> TrialRecord:
+    given = params if params is not None else {"block": "basic", "depth": 1, "widening_factor": 1, "dropout": "none"}
+    architecture = built(given)
+    record = TrialRecord(
+        number=number,
+        params=given,
+        architecture=architecture,
+        digest=architecture.digest,
+        seed=number,
+        cost=Cost(params=macs // 40, macs=macs, activations=macs // 100, weight_bytes=macs // 10),
+        state=state,
+        started_at=START + timedelta(minutes=number),
+        ended_at=None if state is State.RUNNING else START + timedelta(minutes=number + 1),
+        measurements=tuple(measurement(epoch, accuracy) for epoch, accuracy in enumerate(accuracies, start=1)),
+    )
+    return replace(record, **changed)  # type: ignore[arg-type]  # the names are the record's own fields
+
+
+def built(params: dict[str, Scalar]) -> Architecture:
+    fields = {name: value for name, value in params.items() if name != "depth"}
+    return Architecture(depths=(int(params.get("depth", 1)),) * 3, **fields)  # type: ignore[arg-type]
+
+
+def synthetic_view() -> StudyView:
+    rng = random.Random(5)
+    trials = tuple(_synthetic_trial(number, rng) for number in range(60))
+    large = Rejection(params={"block": "bottleneck"}, violations={"params": 0.3}, reason="params 1.3M is above 1M")
+    odd = Rejection(params={"block": "resnext"}, violations={}, reason="cardinality 8 does not divide width 12")
+    first = Session(id=1, started_at=START, seen_at=START + timedelta(minutes=21), training_s=1900.0, machine=MACHINE)
+    later = START + timedelta(hours=20)
+    second = Session(id=2, started_at=later, seen_at=later + timedelta(minutes=44), training_s=4000.0, machine=MACHINE)
+    return StudyView(
+        study=study_record(bounds=_BOUNDS), trials=trials, rejections=(*[large] * 4, odd), sessions=(first, second)
+    )
+
+
+_BOUNDS = {"macs": (4e4, 1.2e8), "params": (8e3, 3e6), "activations": (5e3, 1e6), "weight_bytes": (3.2e4, 1.2e7)}
+
+
+def _synthetic_trial(number: int, rng: random.Random) -> TrialRecord:
+    params = _synthetic_params(rng)
+    cost = _synthetic_cost(params)
+    power = math.log10(cost.macs / 4e4) / 3.5
+    rate = float(params.get("dropout_rate", 0.0))
+    block_gain = {"basic": 0.0, "bottleneck": 0.004, "resnext": 0.010, "preact": 0.006}[str(params["block"])]
+    final = 0.915 + 0.07 * power**0.6 + block_gain - 0.04 * max(rate - 0.25, 0) + rng.gauss(0, 0.0035)
+    final = min(final, 0.9975)
+    state, epochs = _synthetic_fate(number, final, rng)
+    speed = rng.uniform(0.55, 0.8)
+    accuracies = [final - (final - 0.35) * math.exp(-speed * epoch) + rng.gauss(0, 0.002) for epoch in range(1, 10)]
+    seconds = 2.0 + cost.activations / 4e4
+    record = trial_record(number, state=state, params=params, cost=cost)
+    failed = state is State.FAILED
+    return replace(
+        record,
+        measurements=tuple(measurement(e, min(a, 1.0), seconds) for e, a in enumerate(accuracies[:epochs], start=1)),
+        reason={State.STOPPED: f"stopped at rung {epochs}", State.FAILED: "loss is not finite in epoch 3"}.get(
+            state, ""
+        ),
+        failure_kind="not-finite" if failed else "",
+    )
+
+
+def _synthetic_params(rng: random.Random) -> dict[str, Scalar]:
+    params: dict[str, Scalar] = {
+        "block": rng.choice(["basic", "bottleneck", "resnext", "preact"]),
+        "depth": rng.randint(1, 4),
+        "widening_factor": rng.choice([0.5, 1, 2, 4]),
+    }
+    if params["block"] == "resnext":
+        params["cardinality"] = rng.choice([2, 4, 8])
+    params["dropout"] = rng.choice(["none", "between", "after", "shortcut", "head"])
+    if params["dropout"] != "none":
+        params["dropout_rate"] = round(rng.uniform(0.05, 0.5), 3)
+    return params
+
+
+def _synthetic_cost(params: dict[str, Scalar]) -> Cost:
+    width, depth = float(params["widening_factor"]), int(params["depth"])
+    expansion = 2.4 if params["block"] in ("bottleneck", "resnext") else 1.0
+    expansion /= float(params.get("cardinality", 1)) ** 0.3
+    macs = int(3.1e5 * depth * width**1.9 * expansion)
+    return Cost(
+        params=int(macs / 16), macs=macs, activations=int(5e3 * depth * width * expansion), weight_bytes=int(macs / 4)
+    )
+
+
+def _synthetic_fate(number: int, final: float, rng: random.Random) -> tuple[State, int]:
+    if number in (17, 41):
+        return State.FAILED, 2
+    if number >= 58:
+        return State.RUNNING, 59 - number
+    luck = final + rng.gauss(0, 0.02)
+    if luck < 0.955:
+        return State.STOPPED, 1
+    return (State.STOPPED, 3) if luck < 0.972 else (State.COMPLETE, 9)

@@ -1,0 +1,1 @@
+"""Train and measure one network. Speaks torch, and Ray in `workers.trainable` alone."""

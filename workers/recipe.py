@@ -1,0 +1,49 @@
+"""Say how a network is trained, apart from what it is and what it sees."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from spaces.errors import InputError, unknown
+
+PRECISIONS = ("auto", "float32", "bfloat16")
+MEMORY_FORMATS = ("auto", "channels_first", "channels_last")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """Train with SGD and Nesterov momentum, a linear warm-up and half a cosine, label smoothing, decay on weights only.
+
+    `auto` takes what was measured to be faster on the device (see `workers.device`).
+    """
+
+    epochs: int = 9  # full fidelity: the length of the cosine, whether or not a trial reaches its end
+    batch_size: int = 64
+    learning_rate: float = 0.1  # at its peak
+    momentum: float = 0.9
+    weight_decay: float = 5e-4  # not on norms and biases
+    warmup_epochs: float = 1.0
+    label_smoothing: float = 0.1
+    precision: str = "auto"
+    memory_format: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch_size < 2:
+            raise InputError(f"epochs {self.epochs} must be at least 1 and batch_size {self.batch_size} at least 2")
+        for name in ("learning_rate", "momentum", "weight_decay", "warmup_epochs", "label_smoothing"):
+            if getattr(self, name) < 0:
+                raise InputError(f"{name} {getattr(self, name)} is below 0")
+        if self.label_smoothing >= 1 or self.momentum >= 1:
+            raise InputError("label_smoothing and momentum are below 1")
+        if self.precision not in PRECISIONS:
+            raise InputError(unknown("precision", self.precision, PRECISIONS))
+        if self.memory_format not in MEMORY_FORMATS:
+            raise InputError(unknown("memory_format", self.memory_format, MEMORY_FORMATS))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> "Recipe":
+        """Return the recipe that `to_json` described."""
+        return cls(**fields)

@@ -1,0 +1,98 @@
+"""Train one network from the command line: no Ray, no Optuna, no SQL.
+
+python -m workers.train --data digits --set block=preact --set depths=2,2,2 --epochs 9
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from spaces.architecture import Architecture
+from spaces.counting import cost
+from spaces.errors import InputError, WidefrontError
+from workers.datasets import load
+from workers.dataspec import data_spec
+from workers.device import choose_device
+from workers.measurement import Measurement
+from workers.recipe import Recipe
+from workers.trainer import TrialSpec, train
+
+_RECIPE = Recipe()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train, print a line per epoch, and return the exit code."""
+    given = _parser().parse_args(argv)
+    try:
+        return _run(given)
+    except WidefrontError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, InputError) else 1
+
+
+def _run(given: argparse.Namespace) -> int:
+    torch.set_num_threads(given.threads)
+    data = data_spec(json.loads(given.data) if given.data.startswith("{") else given.data)
+    recipe = Recipe(epochs=given.epochs, batch_size=given.batch_size, learning_rate=given.learning_rate)
+    spec = TrialSpec(architecture=_architecture(given.set), recipe=recipe, data=data, seed=given.seed)
+    resident = load(data).to(choose_device(given.device))
+    counted = cost(spec.architecture, resident.image)
+    if not given.json:
+        print(f"{spec.architecture.digest}: {counted.params:,} params, {counted.macs:,} macs per image")
+    for measurement in train(spec, resident, checkpoint_path=given.checkpoint):
+        print(json.dumps(measurement.to_json()) if given.json else _line(measurement), flush=True)
+    return 0
+
+
+def _line(measurement: Measurement) -> str:
+    return (
+        f"epoch {measurement.epoch:3d}  accuracy {100 * measurement.accuracy:6.2f} %  loss {measurement.loss:.4f}"
+        f"  train loss {measurement.train_loss:.4f}  {measurement.wall_s:.2f} s"
+    )
+
+
+def _architecture(settings: Sequence[str]) -> Architecture:
+    described: dict[str, Any] = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals:
+            raise InputError(f"{setting!r} is not of the form field=value", place="--set")
+        described[name] = _value(text)
+    try:
+        return Architecture.from_json(described)
+    except TypeError as error:
+        raise InputError(str(error), place="--set") from error
+
+
+def _value(text: str) -> Any:
+    """Return a number, a tuple of numbers (`2,2,2`) or the text itself."""
+    if "," in text:
+        return tuple(_value(part) for part in text.split(","))
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m workers.train", description="Train one network.")
+    parser.add_argument("--data", default="digits", help='a data set, such as digits or {"npz": "images.npz"}')
+    parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="a field of the architecture")
+    parser.add_argument("--epochs", type=int, default=9)
+    parser.add_argument("--batch-size", type=int, default=_RECIPE.batch_size)
+    parser.add_argument("--learning-rate", type=float, default=_RECIPE.learning_rate)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="for computing on a processor")
+    parser.add_argument("--checkpoint", type=Path, help="a file to write progress to, and to go on from")
+    parser.add_argument("--json", action="store_true", help="a JSON object per epoch instead of a line")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,231 @@
+"""Train one network and measure it after every epoch, as a plain generator: no Ray, no Optuna, no SQL.
+
+Randomness is a function of the trial's seed and the epoch alone, so a checkpoint needs no generator's state, and a
+trial that goes on after being killed computes on a CPU what it would have computed without.
+"""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812  # torch's own documentation names it so
+from torch import Tensor
+
+from spaces.architecture import Architecture
+from spaces.errors import TrialFailure
+from spaces.network import Network, build
+from workers import checkpoint
+from workers.augment import augment
+from workers.datasets import Dataset
+from workers.device import Numerics, numerics, peak_bytes, start_peak
+from workers.measurement import Measurement
+from workers.recipe import Recipe
+from workers.sources import DataSpec
+
+EVAL_BATCH = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialSpec:
+    """Say what one trial trains: plain values, so that it can travel."""
+
+    architecture: Architecture
+    recipe: Recipe
+    data: DataSpec
+    seed: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as plain values."""
+        return {
+            "architecture": self.architecture.to_json(),
+            "recipe": self.recipe.to_json(),
+            "data": self.data.to_json(),
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> "TrialSpec":
+        """Return the specification that `to_json` described."""
+        return cls(
+            architecture=Architecture.from_json(fields["architecture"]),
+            recipe=Recipe.from_json(fields["recipe"]),
+            data=DataSpec.from_json(fields["data"]),
+            seed=fields["seed"],
+        )
+
+
+def train(spec: TrialSpec, data: Dataset, *, checkpoint_path: Path | None = None) -> Iterator[Measurement]:
+    """Train to full fidelity and yield a measurement after every epoch.
+
+    Args:
+        spec: what to train.
+        data: already on the device that trains; its specification is `spec.data`.
+        checkpoint_path: written before each measurement is yielded. If it holds this trial's progress, the
+            measurements made so far are yielded again, as they were, and training goes on behind them.
+
+    Raises:
+        TrialFailure: the loss or a gradient is not finite.
+    """
+    trainer = Trainer(spec, data)
+    if checkpoint_path is not None:
+        trainer.resume(checkpoint_path)
+    yield from trainer.history
+    while trainer.epoch < spec.recipe.epochs:
+        measurement = trainer.run_epoch()
+        if checkpoint_path is not None:
+            checkpoint.save(checkpoint_path, trainer.state())
+        yield measurement
+
+
+class Trainer:
+    """Hold one network in training, between epochs."""
+
+    def __init__(self, spec: TrialSpec, data: Dataset) -> None:
+        self.spec = spec
+        self.data = data
+        self.device = data.train_images.device
+        self.history: tuple[Measurement, ...] = ()
+        start_peak(self.device)
+        self.numerics: Numerics = numerics(spec.recipe, self.device)
+        network = build(spec.architecture, data.image, generator=torch.Generator().manual_seed(spec.seed))
+        self.network = network.to(self.device).to(memory_format=self.numerics.memory_format)
+        self.optimizer = _optimizer(self.network, spec.recipe)
+        scale = (data.std * 255).reshape(1, -1, 1, 1)
+        self.scale = (1 / scale).to(self.device)
+        self.shift = (data.mean.reshape(1, -1, 1, 1) / (scale / 255)).to(self.device)
+
+    @property
+    def epoch(self) -> int:
+        """Return how many epochs are trained."""
+        return len(self.history)
+
+    def run_epoch(self) -> Measurement:
+        """Train one epoch, measure it, and return the measurement."""
+        began = time.perf_counter()
+        # Dropout draws from torch's global generator, which is given back as it was found.
+        with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(_epoch_seed(self.spec.seed, self.epoch))
+            train_loss = self._train()
+        trained = time.perf_counter()
+        accuracy, loss = self._evaluate()
+        measurement = Measurement(
+            epoch=self.epoch + 1,
+            accuracy=accuracy,
+            loss=loss,
+            train_loss=train_loss,
+            train_s=trained - began,
+            eval_s=time.perf_counter() - trained,
+            peak_bytes=peak_bytes(self.device),
+        )
+        self.history = (*self.history, measurement)
+        return measurement
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that `resume` needs."""
+        return {
+            "spec": self.spec.to_json(),
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "history": [measurement.to_json() for measurement in self.history],
+        }
+
+    def resume(self, path: Path) -> None:
+        """Take up what a checkpoint of the same trial holds; begin anew where there is none."""
+        state = checkpoint.load(path)
+        if state is None or state.get("spec") != self.spec.to_json():
+            return
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.history = tuple(Measurement.from_json(fields) for fields in state["history"])
+
+    def _train(self) -> float:
+        count = len(self.data.train_labels)
+        batch = min(self.spec.recipe.batch_size, count)
+        steps = count // batch  # a last, smaller batch is left out, as its statistics would be noisier
+        generator = torch.Generator(self.device).manual_seed(_epoch_seed(self.spec.seed, self.epoch))
+        shuffled = torch.randperm(count, generator=generator, device=self.device)
+        self.network.train()
+        total = torch.zeros((), device=self.device)
+        for step in range(steps):
+            rate = learning_rate(self.spec.recipe, self.epoch + step / steps)
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
+            total += self._step(shuffled[step * batch : (step + 1) * batch], generator)
+        self._check_finite(total)
+        return float(total) / steps
+
+    def _step(self, chosen: Tensor, generator: torch.Generator) -> Tensor:
+        images = augment(self._normalised(self.data.train_images[chosen]), self.data.augment, generator)
+        with self._autocast():
+            logits = self.network(images)
+        labels = self.data.train_labels[chosen]
+        loss = F.cross_entropy(logits.float(), labels, label_smoothing=self.spec.recipe.label_smoothing)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch's own stub
+        self.optimizer.step()
+        return loss.detach()
+
+    @torch.inference_mode()
+    def _evaluate(self) -> tuple[float, float]:
+        self.network.eval()
+        correct = torch.zeros((), device=self.device)
+        total = torch.zeros((), device=self.device)
+        for start in range(0, len(self.data.val_labels), EVAL_BATCH):
+            images = self.data.val_images[start : start + EVAL_BATCH]
+            labels = self.data.val_labels[start : start + EVAL_BATCH]
+            with self._autocast():
+                logits = self.network(self._normalised(images))
+            correct += (logits.argmax(dim=1) == labels).sum()
+            total += F.cross_entropy(logits.float(), labels, reduction="sum")
+        count = len(self.data.val_labels)
+        self._check_finite(total)
+        return float(correct) / count, float(total) / count
+
+    def _normalised(self, images: Tensor) -> Tensor:
+        scaled = images.to(memory_format=self.numerics.memory_format, dtype=torch.float32)
+        return scaled.mul_(self.scale).sub_(self.shift)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.numerics.bfloat16)
+
+    def _check_finite(self, total: Tensor) -> None:
+        """Refuse to go on with what cannot recover.
+
+        Once an epoch is enough: a value that is not finite stays so through the momentum, and asking a GPU at every
+        step would stall it.
+        """
+        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        for name, value in (("loss", float(total)), ("gradient", float(norm))):
+            if not math.isfinite(value):
+                raise TrialFailure("not-finite", f"the {name} is {value} in epoch {self.epoch + 1}")
+
+
+def learning_rate(recipe: Recipe, epochs: float) -> float:
+    """Return the rate after this many epochs: a linear warm-up, then half a cosine down to zero at full fidelity."""
+    warmup = min(recipe.warmup_epochs, recipe.epochs / 2)
+    if epochs < warmup:
+        return recipe.learning_rate * (0.1 + 0.9 * epochs / warmup)
+    share = (epochs - warmup) / (recipe.epochs - warmup)
+    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * min(share, 1.0)))
+
+
+def _epoch_seed(seed: int, epoch: int) -> int:
+    """Return a seed of its own for each epoch of each trial."""
+    return (seed * 1_000_003 + epoch) % 2**63
+
+
+def _optimizer(network: Network, recipe: Recipe) -> torch.optim.Optimizer:
+    """Return SGD with Nesterov momentum; norms and biases, the parameters of one axis, do not decay."""
+    decayed = [p for p in network.parameters() if p.ndim > 1]
+    others = [p for p in network.parameters() if p.ndim <= 1]
+    return torch.optim.SGD(
+        [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}],
+        lr=recipe.learning_rate,
+        momentum=recipe.momentum,
+        nesterov=recipe.momentum > 0,
+    )
