@@ -84,9 +84,12 @@ def _said(choice: ErrorsByValue) -> list[str]:
 
 
 def _draw_scatter(drawn: go.Figure, choice: ErrorsByValue) -> None:
+    numbers = [float(value) for value in choice.values]
+    if theme.is_log(numbers):
+        drawn.update_xaxes(theme.log_axis(min(numbers), max(numbers)), tickformat="~g")
     drawn.add_trace(
         go.Scatter(
-            x=choice.values,
+            x=numbers,
             y=choice.errors,
             hovertext=_said(choice),
             hoverinfo="text",

@@ -45,7 +45,7 @@ def info(view: StudyView) -> Curves:
         if points:
             epochs, accuracies = zip(*points, strict=True)
             kind = _kind(trial.state, trial.number in front)
-            label = architecture_text(trial.architecture)
+            label = architecture_text(trial)
             curves.append(Curve(number=trial.number, kind=kind, label=label, epochs=epochs, accuracies=accuracies))
     return Curves(curves=tuple(curves), rungs=view.study.rungs, max_epochs=view.study.max_epochs)
 

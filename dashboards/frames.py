@@ -8,9 +8,10 @@ from typing import Protocol
 import pandas as pd
 
 from search.fronts import front_hypervolume, front_trials, objective_values
+from search.labels import choices_of, name_of
 from search.trial import Rejection, Session, State, StudyRecord, TrialRecord
-from search.units import UNKNOWN, format_count, format_percent
-from spaces.architecture import KINDS, Architecture
+from search.units import format_count, format_percent
+from spaces.architecture import KINDS
 from spaces.domains import Scalar
 from spaces.errors import InputError
 
@@ -135,29 +136,13 @@ def value_text(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def depth_text(architecture: Architecture) -> str:
-    """Return blocks per stage: `2` where every stage has as many, else `3-4-6-3`."""
-    depths = architecture.depths
-    return str(depths[0]) if len(set(depths)) == 1 else "-".join(map(str, depths))
-
-
-def cardinality_text(architecture: Architecture) -> str:
-    """Return C, or a dash where the block has no groups."""
-    return str(architecture.cardinality) if KINDS[architecture.block].grouped else UNKNOWN
-
-
-def dropout_text(architecture: Architecture) -> str:
-    """Return where units are dropped and how often: `between 0.2`, or `none`."""
-    architecture = architecture.canonical()
-    return "none" if architecture.dropout == "none" else f"{architecture.dropout} {architecture.dropout_rate:.2g}"
-
-
-def architecture_text(architecture: Architecture) -> str:
-    """Return one line: `resnext, depth 2, k = 4, C = 8, dropout between 0.2`."""
-    parts = [architecture.block, f"depth {depth_text(architecture)}", f"k = {architecture.widening_factor:g}"]
-    if KINDS[architecture.block].grouped:
-        parts.append(f"C = {architecture.cardinality}")
-    return ", ".join([*parts, f"dropout {dropout_text(architecture)}"])
+def architecture_text(trial: TrialRecord) -> str:
+    """Return one line: `resnext, depth 2, k = 4, C = 8, dropout between 0.20`."""
+    chosen = choices_of(trial)
+    parts = [chosen["block"], f"depth {chosen['depth']}", f"k = {chosen['k']}"]
+    if KINDS[trial.architecture.block].grouped:
+        parts.append(f"C = {chosen['C']}")
+    return ", ".join([*parts, f"dropout {chosen['dropout']}"])
 
 
 def trial_lines(trial: TrialRecord, max_epochs: int) -> tuple[str, ...]:
@@ -166,7 +151,7 @@ def trial_lines(trial: TrialRecord, max_epochs: int) -> tuple[str, ...]:
     cost = trial.cost
     return (
         f"trial {trial.number}, {trial.state.value}, {trial.epochs} of {max_epochs} epochs",
-        architecture_text(trial.architecture),
+        architecture_text(trial),
         f"validation accuracy {format_percent(accuracy)}",
         f"{format_count(cost.params)} params, {format_count(cost.macs)} macs",
         f"{format_count(cost.activations)} activations",
@@ -181,27 +166,21 @@ def trial_table(view: StudyView) -> pd.DataFrame:
 
 
 def _row(trial: TrialRecord) -> dict[str, object]:
-    architecture, cost, last = trial.architecture, trial.cost, trial.last
+    last = trial.last
     return {
         "number": trial.number,
+        "name": name_of(trial.architecture),
         "state": trial.state.value,
-        "block": architecture.block,
-        "depth": depth_text(architecture),
-        "widening_factor": architecture.widening_factor,
-        "cardinality": cardinality_text(architecture),
-        "dropout": dropout_text(architecture),
+        **choices_of(trial),
         "accuracy": last.accuracy if last else math.nan,
         "loss": last.loss if last else math.nan,
-        "params": cost.params,
-        "macs": cost.macs,
-        "activations": cost.activations,
-        "weight_bytes": cost.weight_bytes,
+        **trial.cost.to_json(),
         "epochs": trial.epochs,
         "train_s": sum(measurement.wall_s for measurement in trial.measurements),
     }
 
 
 _COLUMNS = (
-    "number", "state", "block", "depth", "widening_factor", "cardinality", "dropout", "accuracy", "loss", "params",
-    "macs", "activations", "weight_bytes", "epochs", "train_s",
+    "number", "name", "state", "block", "depth", "k", "C", "dropout", "accuracy", "loss", "params", "macs",
+    "activations", "weight_bytes", "epochs", "train_s",
 )  # fmt: skip

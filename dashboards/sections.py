@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from dashboards import choices, curves, edf, front, importance, page, progress
-from dashboards.frames import StudyView, cardinality_text, depth_text, dropout_text
+from dashboards.frames import StudyView
 from dashboards.page import Cell, Column
 from search.fronts import objective_values
+from search.labels import choices_of, name_of
 from search.trial import Rejection, State, TrialRecord
 from search.units import UNKNOWN, format_count, format_duration, format_number_of, format_percent
 from workers.objectives import OBJECTIVES
@@ -119,9 +120,10 @@ def _front_table(view: StudyView) -> str:
     extra = [name for name in view.study.objectives if name not in ("accuracy", "macs", "params", "activations")]
     columns = [
         Column(title="trial", note="the trial's number"),
+        Column(title="name", note="block, depth and widening factor, and what else matters", numeric=False),
         Column(title="block", numeric=False),
         Column(title="depth", note="residual blocks per stage", numeric=False),
-        Column(title="k", note="widening factor"),
+        Column(title="k", note="widening factor: multiplies the width of every stage"),
         Column(title="C", note="cardinality: groups of the 3x3 convolution"),
         Column(title="dropout", note="where units are dropped, and how often", numeric=False),
         Column(title="accuracy", note="validation accuracy"),
@@ -136,16 +138,17 @@ def _front_table(view: StudyView) -> str:
 
 
 def _front_row(view: StudyView, trial: TrialRecord, extra: Iterable[str]) -> list[Cell]:
-    architecture, cost = trial.architecture, trial.cost
+    architecture, cost, chosen = trial.architecture, trial.cost, choices_of(trial)
     accuracy = trial.last.accuracy if trial.last else None
     shown = dict(zip(view.study.objectives, objective_values(view.study, trial), strict=True))
     return [
         Cell(text=str(trial.number), key=trial.number),
-        Cell(text=architecture.block, key=architecture.block),
-        Cell(text=depth_text(architecture), key=depth_text(architecture)),
-        Cell(text=f"{architecture.widening_factor:g}", key=architecture.widening_factor),
-        Cell(text=cardinality_text(architecture), key=architecture.canonical().cardinality),
-        Cell(text=dropout_text(architecture), key=dropout_text(architecture)),
+        Cell(text=name_of(architecture), key=name_of(architecture)),
+        Cell(text=chosen["block"], key=chosen["block"]),
+        Cell(text=chosen["depth"], key=chosen["depth"]),
+        Cell(text=chosen["k"], key=architecture.widening_factor),
+        Cell(text=chosen["C"], key=architecture.cardinality),
+        Cell(text=chosen["dropout"], key=chosen["dropout"]),
         Cell(text=format_percent(accuracy), key=accuracy or 0.0),
         *(Cell(text=format_count(count), key=count) for count in (cost.macs, cost.params, cost.activations)),
         *(Cell(text=format_count(shown[name]), key=shown[name]) for name in extra),
@@ -234,7 +237,8 @@ def fell_short(view: StudyView) -> list[str]:
 
 
 def _why_rejected(rejection: Rejection) -> str:
-    return f"breaks the bound on {', '.join(rejection.violations)}" if rejection.violations else rejection.reason
+    broken = [name for name, excess in rejection.violations.items() if excess > 0]
+    return f"breaks the bound on {', '.join(broken)}" if broken else rejection.reason
 
 
 def _failures(view: StudyView) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own documentation names it so
-from torch import Tensor
+from torch import Tensor, nn
 
 from spaces.architecture import Architecture
 from spaces.errors import TrialFailure
@@ -27,6 +27,7 @@ from workers.recipe import Recipe
 from workers.sources import DataSpec
 
 EVAL_BATCH = 512
+RECALIBRATE = 512  # training images that normalisations are measured on before each evaluation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +95,9 @@ class Trainer:
         network = build(spec.architecture, data.image, generator=torch.Generator().manual_seed(spec.seed))
         self.network = network.to(self.device).to(memory_format=self.numerics.memory_format)
         self.optimizer = _optimizer(self.network, spec.recipe)
+        # Drawn once, at random: files of images often come sorted by class.
+        drawn = torch.randperm(len(data.train_labels), generator=torch.Generator().manual_seed(spec.seed))
+        self.calibration = drawn[:RECALIBRATE].to(self.device)
         scale = (data.std * 255).reshape(1, -1, 1, 1)
         self.scale = (1 / scale).to(self.device)
         self.shift = (data.mean.reshape(1, -1, 1, 1) / (scale / 255)).to(self.device)
@@ -111,6 +115,7 @@ class Trainer:
             torch.manual_seed(_epoch_seed(self.spec.seed, self.epoch))
             train_loss = self._train()
         trained = time.perf_counter()
+        self._recalibrate()
         accuracy, loss = self._evaluate()
         measurement = Measurement(
             epoch=self.epoch + 1,
@@ -168,6 +173,26 @@ class Trainer:
         loss.backward()  # type: ignore[no-untyped-call]  # torch's own stub
         self.optimizer.step()
         return loss.detach()
+
+    @torch.inference_mode()
+    def _recalibrate(self) -> None:
+        """Measure the statistics that normalisations use at evaluation anew, with the weights as they now are.
+
+        Running averages lag behind weights that move fast: without this, deep networks measured at chance after
+        their first epochs, when a rung decides whether they go on.
+        """
+        norms = [layer for layer in self.network.modules() if isinstance(layer, nn.BatchNorm2d)]
+        momenta = [norm.momentum for norm in norms]
+        self.network.eval()  # dropout is off, as it will be when the statistics are used
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # a plain mean over what follows
+            norm.train()
+        for chosen in self.calibration.split(self.spec.recipe.batch_size):
+            with self._autocast():
+                self.network(self._normalised(self.data.train_images[chosen]))
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
 
     @torch.inference_mode()
     def _evaluate(self) -> tuple[float, float]:
