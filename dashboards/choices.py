@@ -71,7 +71,7 @@ def figure(choice: ErrorsByValue) -> go.Figure:
 
 
 def _subtitle(choice: ErrorsByValue) -> str:
-    without = f"; it does not exist in {choice.without} others" if choice.without else ""
+    without = f"; it does not exist in {format_number_of('other', choice.without)}" if choice.without else ""
     return f"{format_number_of('trial', len(choice.values))} at full fidelity{without}"
 
 

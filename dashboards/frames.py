@@ -1,14 +1,12 @@
-"""Turn a study's records into tidy tables and short descriptions. Knows nothing of figures."""
+"""Read one study as it is now, and put its trials into words. Knows nothing of figures."""
 
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-import pandas as pd
-
 from search.fronts import front_hypervolume, front_trials, objective_values
-from search.labels import choices_of, name_of
+from search.labels import choices_of
 from search.trial import Rejection, Session, State, StudyRecord, TrialRecord
 from search.units import format_count, format_percent
 from spaces.architecture import KINDS
@@ -156,31 +154,3 @@ def trial_lines(trial: TrialRecord, max_epochs: int) -> tuple[str, ...]:
         f"{format_count(cost.params)} params, {format_count(cost.macs)} macs",
         f"{format_count(cost.activations)} activations",
     )
-
-
-def trial_table(view: StudyView) -> pd.DataFrame:
-    """Return one row per trial: its state, its architecture, its cost, and its latest values (NaN before the first)."""
-    front = {trial.number for trial in view.front}
-    rows = [_row(trial) | {"on_front": trial.number in front} for trial in view.trials]
-    return pd.DataFrame(rows, columns=[*_COLUMNS, "on_front"])
-
-
-def _row(trial: TrialRecord) -> dict[str, object]:
-    last = trial.last
-    return {
-        "number": trial.number,
-        "name": name_of(trial.architecture),
-        "state": trial.state.value,
-        **choices_of(trial),
-        "accuracy": last.accuracy if last else math.nan,
-        "loss": last.loss if last else math.nan,
-        **trial.cost.to_json(),
-        "epochs": trial.epochs,
-        "train_s": sum(measurement.wall_s for measurement in trial.measurements),
-    }
-
-
-_COLUMNS = (
-    "number", "name", "state", "block", "depth", "k", "C", "dropout", "accuracy", "loss", "params", "macs",
-    "activations", "weight_bytes", "epochs", "train_s",
-)  # fmt: skip

@@ -103,8 +103,7 @@ def figure(plane: Plane) -> go.Figure:
     across = theme.scale(plane.horizontal, [point.x for point in points])
     up = theme.scale(plane.vertical, [point.y for point in points])
     drawn = theme.blank(f"{TITLE}: {_named(plane)}", _subtitle(plane), height=520)
-    for group in _groups(plane):
-        drawn.add_trace(_trace(group, across, up))
+    drawn.add_traces([_trace(group, across, up) for group in _groups(plane) if group.points])
     drawn.update_layout(xaxis=across.axis, yaxis=up.axis, legend={"traceorder": "reversed"})
     return drawn
 
@@ -184,6 +183,6 @@ def _trace(group: _Group, across: theme.Scale, up: theme.Scale) -> go.Scatter:
         hovertext=[theme.hover(point.lines) for point in group.points],
         hoverinfo="text",
         name=group.name,
-        showlegend=bool(group.points),
+        showlegend=True,
         **group.style,
     )

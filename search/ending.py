@@ -19,7 +19,7 @@ def show_end(running: RunningStudy, config: StudyConfig, report: Path | None, co
     front = front_trials(running.record, trials)
     console.print(f"[bold]{config.study}[/]: front of {len(front)} networks at {running.record.max_epochs} epochs")
     if front:
-        console.print(front_table(running.record, front))
+        console.print(front_table(running.record, front, width=console.width))
     _line(console, _counts(running, front_hypervolume(running.record, trials)))
     if running.spent.startup_s:
         _line(console, time_split(running))

@@ -87,7 +87,8 @@ class SchedulerForm(Form):
     name: str = "pareto-asha"
     grace_epochs: Annotated[int, Field(ge=1)] = 1
     max_epochs: Annotated[int, Field(ge=1)] = 9
-    reduction_factor: Annotated[float, Field(gt=1)] = 3.0
+    reduction_factor: Annotated[float, Field(gt=1)] = 3.0  # each rung is so many times as late as the one before
+    keep: Annotated[float, Field(gt=0, le=1)] | None = None  # share that goes on; by default what suits the rule
     floor: Annotated[float, Field(ge=0, lt=1)] = 0.02  # share of the way from chance to 1 that a trial must have gone
 
 

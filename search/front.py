@@ -10,11 +10,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from rich.console import Console
-
 from search.environment import expand
 from search.fronts import front_trials
-from search.labels import front_table, row_of
+from search.labels import front_table, make_console, row_of
 from search.store import Store
 from search.trial import StudyRecord, TrialRecord
 from spaces.errors import InputError, WidefrontError, unknown
@@ -60,7 +58,8 @@ def _print(study: StudyRecord, front: list[TrialRecord], given: argparse.Namespa
     elif given.csv:
         _print_csv(rows)
     elif front:
-        Console().print(front_table(study, front))
+        console = make_console()
+        console.print(front_table(study, front, width=console.width))
     else:
         print(f"no trial of {study.name} has reached {study.max_epochs} epochs yet")
 

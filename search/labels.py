@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich import box
+from rich.console import Console
 from rich.table import Table
 
 from search.fronts import objective_values
@@ -11,6 +12,14 @@ from search.trial import State, StudyRecord, TrialRecord
 from search.units import format_count, format_percent
 from spaces.architecture import KINDS, Architecture
 from workers.objectives import OBJECTIVES
+
+WIDE = 120  # characters that the whole front table needs
+
+
+def make_console() -> Console:
+    """Return a console for standard output; what is not a terminal gets whole tables and no control codes."""
+    console = Console()
+    return console if console.is_terminal else Console(width=WIDE)
 
 
 def name_of(architecture: Architecture) -> str:
@@ -59,20 +68,24 @@ def shown_value(name: str, value: float) -> str:
     return format_count(value) if OBJECTIVES[name].static else f"{value:.4f}"
 
 
-def front_table(study: StudyRecord, trials: Sequence[TrialRecord]) -> Table:
-    """Return the front as a table, best first objective last."""
-    table = Table(box=box.SIMPLE_HEAD, title=None, pad_edge=False)
-    table.add_column("trial", justify="right")
-    table.add_column("name", no_wrap=True)
-    for heading in ("block", "depth", "k", "C", "dropout"):
-        table.add_column(heading)
-    columns = list(dict.fromkeys([*study.objectives, "macs", "params"]))
-    for heading in (*columns, "epochs"):
-        table.add_column(heading, justify="right")
+def front_table(study: StudyRecord, trials: Sequence[TrialRecord], *, width: int = WIDE) -> Table:
+    """Return the front as a table, the best of the first objective last.
+
+    Args:
+        study: whose front it is.
+        trials: on the front.
+        width: characters in a line; on a narrow terminal the name alone tells the choices it is made of.
+    """
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    choices = ("dropout",) if width < WIDE else ("block", "depth", "k", "C", "dropout")
+    measured = list(dict.fromkeys([*study.objectives, "macs", "params"]))
+    for heading in ("trial", "name", *choices, *measured, "epochs"):
+        table.add_column(heading, no_wrap=True, justify="left" if heading in ("name", *choices) else "right")
     for trial in trials:
-        values = [shown_value(name, OBJECTIVES[name].value(trial.cost, trial.last)) for name in columns]
-        choices = choices_of(trial).values()
-        table.add_row(str(trial.number), name_of(trial.architecture), *choices, *values, str(trial.epochs))
+        chosen = choices_of(trial)
+        values = [shown_value(name, OBJECTIVES[name].value(trial.cost, trial.last)) for name in measured]
+        cells = [name_of(trial.architecture), *(chosen[name] for name in choices), *values, str(trial.epochs)]
+        table.add_row(str(trial.number), *cells)
     return table
 
 

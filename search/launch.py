@@ -16,6 +16,7 @@ from rich.console import Console
 from search import dry_run
 from search.config import StudyConfig, load
 from search.ending import show_end
+from search.labels import make_console
 from search.running import RunningStudy
 from search.study import look, run
 from spaces.errors import InputError, StudyError, WidefrontError
@@ -27,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     started_at = datetime.now(UTC)
     given = _parser().parse_args(argv)
-    console = Console()
+    console = make_console()
     try:
         return _launch(given, console, started_at)
     except WidefrontError as error:

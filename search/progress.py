@@ -68,7 +68,7 @@ class Progress:
             Text(study.record.name, style="bold"),
             Text(summary(study)),
             _running_line(study),
-            front_table(study.record, front_trials(study.record, trials)),
+            front_table(study.record, front_trials(study.record, trials), width=self.console.width),
         )
 
 
@@ -93,9 +93,9 @@ def summary(study: RunningStudy) -> str:
         f"{count[State.FAILED]} failed; {len(study.rejections)} proposals rejected",
         f"{epochs} epochs in {format_duration(study.seconds)}",
         f"hypervolume {front_hypervolume(study.record, trials):.3f}",
-        f"about {format_duration(remaining_s(study))} left",
     )
-    return " · ".join(parts)
+    left = remaining_s(study)
+    return " · ".join(parts if left is None else (*parts, f"about {format_duration(left)} left"))
 
 
 def remaining_s(study: RunningStudy) -> float | None:

@@ -19,7 +19,7 @@ from search.identity import check_same
 from search.progress import Progress
 from search.proposer import Proposer
 from search.recorder import Recorder
-from search.rungs import Rungs, rung_levels
+from search.rungs import Rungs, rung_levels, share_kept
 from search.running import Budget, RunningStudy
 from search.samplers import make_sampler
 from search.searcher import StudySearcher
@@ -57,7 +57,7 @@ def rungs_of(config: StudyConfig, classes: int) -> Rungs:
     return Rungs(
         rule=scheduler.name,
         levels=rung_levels(scheduler.grace_epochs, scheduler.max_epochs, scheduler.reduction_factor),
-        reduction_factor=scheduler.reduction_factor,
+        keep=share_kept(scheduler.name, scheduler.reduction_factor, scheduler.keep),
         floor_accuracy=chance + scheduler.floor * (1 - chance),
     )
 

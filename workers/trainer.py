@@ -188,7 +188,7 @@ class Trainer:
             norm.reset_running_stats()
             norm.momentum = None  # a plain mean over what follows
             norm.train()
-        for chosen in self.calibration.split(self.spec.recipe.batch_size):
+        for chosen in torch.split(self.calibration, self.spec.recipe.batch_size):
             with self._autocast():
                 self.network(self._normalised(self.data.train_images[chosen]))
         for norm, momentum in zip(norms, momenta, strict=True):

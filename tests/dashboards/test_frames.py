@@ -1,0 +1,133 @@
+"""A study is read whole, and its trials are put into words."""
+
+import math
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from dashboards.frames import StudyView, architecture_text, domain_word, trial_lines, value_text
+from search.trial import State, StudyRecord
+from spaces.errors import InputError
+
+
+@dataclass
+class Shelf:
+    """Stand in for the database."""
+
+    held: list[StudyRecord] = field(default_factory=list)
+    shown_url: str = "sqlite:///shelf.db"
+
+    def studies(self):  # type: ignore[no-untyped-def]
+        return self.held
+
+    def trials(self, study: str) -> list[str]:
+        return [f"trial of {study}"]
+
+    def rejections(self, study: str) -> list[str]:
+        return [f"rejection of {study}"]
+
+    def sessions(self, study: str) -> list[str]:
+        return [f"session of {study}"]
+
+
+def test_a_view_holds_everything_of_the_named_study(make_study):  # type: ignore[no-untyped-def]
+    shelf = Shelf([make_study(name="a"), make_study(name="b")])
+    view = StudyView.read(shelf, "b")
+    assert view.study.name == "b"
+    assert (view.trials, view.rejections, view.sessions) == (
+        ("trial of b",),
+        ("rejection of b",),
+        ("session of b",),
+    )
+
+
+def test_the_only_study_needs_no_name(make_study):  # type: ignore[no-untyped-def]
+    assert StudyView.read(Shelf([make_study(name="alone")])).study.name == "alone"
+
+
+def test_an_unknown_study_is_refused_with_the_known_ones(make_study):  # type: ignore[no-untyped-def]
+    with pytest.raises(InputError, match=r"shelf.db holds no study 'c'; known are a, b"):
+        StudyView.read(Shelf([make_study(name="b"), make_study(name="a")]), "c")
+
+
+def test_one_of_several_studies_must_be_named(make_study):  # type: ignore[no-untyped-def]
+    with pytest.raises(InputError, match=r"holds 2 studies; --study must name one of a, b"):
+        StudyView.read(Shelf([make_study(name="b"), make_study(name="a")]))
+
+
+@pytest.mark.parametrize("name", [None, "a"])
+def test_an_empty_database_says_so(name: str | None) -> None:
+    with pytest.raises(InputError, match=r"shelf\.db holds no study$"):
+        StudyView.read(Shelf(), name)
+
+
+def test_a_trial_without_a_finite_objective_is_not_measured(make_study, make_trial):  # type: ignore[no-untyped-def]
+    broken = make_trial(2, (0.5,))
+    broken = replace(broken, measurements=(replace(broken.measurements[0], accuracy=math.nan),))
+    view = StudyView(study=make_study(), trials=(make_trial(0, (0.5,)), make_trial(1), broken))
+    assert [trial.number for trial in view.complete] == [0]
+    assert [trial.number for trial in view.front] == [0]
+
+
+def test_only_trials_at_full_fidelity_are_on_the_front(make_study, make_trial):  # type: ignore[no-untyped-def]
+    trials = (
+        make_trial(0, (0.8,), macs=100_000),
+        make_trial(1, (0.9,), macs=200_000),
+        make_trial(2, (0.7,), macs=300_000),  # dominated
+        make_trial(3, (0.99,), macs=100_000, state=State.STOPPED),
+    )
+    view = StudyView(study=make_study(), trials=trials)
+    assert [trial.number for trial in view.front] == [0, 1]
+    assert view.count(State.STOPPED) == 1
+
+
+def test_fixed_values_are_not_searched(make_study):  # type: ignore[no-untyped-def]
+    space = {"block": {"choice": ["basic"]}, "widths": [16, 32, 64], "stem": "small", "depth": {"int": [1, 4]}}
+    assert StudyView(study=make_study(space=space)).searched() == ["block", "depth"]
+
+
+def test_without_a_space_the_trials_say_what_was_searched(make_study, make_trial):  # type: ignore[no-untyped-def]
+    trials = (make_trial(0, params={"block": "basic"}), make_trial(1, params={"block": "basic", "depth": 2}))
+    assert StudyView(study=make_study(space={}), trials=trials).searched() == ["block", "depth"]
+
+
+def test_options_follow_the_file_and_leave_out_what_no_trial_took(make_study, make_trial):  # type: ignore[no-untyped-def]
+    trials = (
+        make_trial(0, params={"block": "preact", "depth": 3}),
+        make_trial(1, params={"block": "basic", "depth": 1}),
+        make_trial(2, params={"block": "preact"}),
+    )
+    view = StudyView(study=make_study(), trials=trials)
+    assert view.options("block") == ["basic", "preact"]
+    assert view.options("depth") == [1, 3]
+    assert view.options("nothing") == []
+
+
+@pytest.mark.parametrize(
+    ("domain", "word"), [({"choice": [1]}, "choice"), ({"float": [0, 1]}, "float"), ({"a": 1}, ""), ("small", "")]
+)
+def test_a_domain_is_told_from_a_fixed_value(domain: object, word: str) -> None:
+    assert domain_word(domain) == word
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.5, "0.5"), (1 / 3, "0.3333"), (2, "2"), ("none", "none")])
+def test_a_value_reads_as_it_was_written(value: object, text: str) -> None:
+    assert value_text(value) == text
+
+
+def test_an_architecture_reads_in_one_line(make_trial):  # type: ignore[no-untyped-def]
+    params = {"block": "resnext", "depth": 2, "widening_factor": 4, "cardinality": 8}
+    params |= {"dropout": "between", "dropout_rate": 0.2}
+    assert architecture_text(make_trial(0, params=params)) == "resnext, depth 2, k = 4, C = 8, dropout between 0.20"
+    assert architecture_text(make_trial(0)) == "basic, depth 1, k = 1, dropout none"
+
+
+def test_a_trial_says_its_epochs_accuracy_and_costs(make_trial):  # type: ignore[no-untyped-def]
+    assert trial_lines(make_trial(7, (0.5, 0.9861), macs=4_000_000), 9) == (
+        "trial 7, complete, 2 of 9 epochs",
+        "basic, depth 1, k = 1, dropout none",
+        "validation accuracy 98.61 %",
+        "100k params, 4.00M macs",
+        "40.0k activations",
+    )
+    assert "validation accuracy –" in trial_lines(make_trial(8), 9)  # noqa: RUF001

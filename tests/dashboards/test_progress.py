@@ -1,0 +1,73 @@
+"""Hypervolume grows with trials at full fidelity alone, in the order in which they ended."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from dashboards import progress
+from dashboards.frames import StudyView
+from search.fronts import front_hypervolume
+from search.trial import State
+
+
+@pytest.fixture
+def small(make_study, make_trial) -> StudyView:  # type: ignore[no-untyped-def]
+    """Return a study in which trial 1 ended before trial 0. An epoch takes 1.5 s."""
+    slow = make_trial(0, (0.5, 0.9), macs=1_000_000)
+    trials = (
+        replace(slow, ended_at=slow.ended_at + timedelta(hours=1)),
+        make_trial(1, (0.5, 0.8), macs=1_000_000),
+        make_trial(2, (0.5,), macs=1_000_000, state=State.STOPPED),
+        make_trial(3, (0.9, 0.9), state=State.RUNNING),
+    )
+    return StudyView(study=make_study(), trials=trials)
+
+
+def test_trials_count_when_they_end(small: StudyView) -> None:
+    grown = progress.info(small)
+    assert grown.numbers == (1, 2, 0)
+    assert grown.seconds == pytest.approx((3.0, 4.5, 7.5))
+
+
+def test_hypervolume_is_that_of_the_trials_so_far(small: StudyView) -> None:
+    alone, both = (front_hypervolume(small.study, trials) for trials in (small.trials[1:2], small.trials[:2]))
+    assert progress.info(small).hypervolumes == pytest.approx((alone, alone, both))
+    # (1 - error / chance error) (1 - log macs / their range), macs 1e6 between 1e5 and 1e9
+    assert alone == pytest.approx((1 - 0.2 / 0.9) * 0.75)
+
+
+def test_hypervolume_never_falls_and_ends_at_the_studys(view: StudyView) -> None:
+    volumes = progress.info(view).hypervolumes
+    assert list(volumes) == sorted(volumes)
+    assert volumes[-1] == pytest.approx(view.hypervolume)
+
+
+def test_a_trial_whose_end_is_unknown_comes_last(make_study, make_trial) -> None:  # type: ignore[no-untyped-def]
+    trials = (make_trial(0, (0.5,), ended_at=None), make_trial(1, (0.5,)))
+    assert progress.info(StudyView(study=make_study(), trials=trials)).numbers == (1, 0)
+
+
+def test_the_line_starts_at_nothing(small: StudyView) -> None:
+    line = progress.figure(progress.info(small)).data[0]
+    assert (list(line.x), line.y[0], line.line.shape) == ([0, 1, 2, 3], 0.0, "hv")
+
+
+def test_axes_have_units(small: StudyView) -> None:
+    grown = progress.info(small)
+    trials, seconds = progress.figure(grown, "trials").layout, progress.figure(grown, "seconds").layout
+    assert trials.xaxis.title.text == "trials finished (count)"
+    assert seconds.xaxis.title.text == "training time, summed over workers (s)"
+    assert trials.yaxis.title.text == "hypervolume (share, 0 to 1)"
+
+
+def test_a_long_study_is_shown_in_hours(small: StudyView) -> None:
+    grown = replace(progress.info(small), seconds=(3600.0, 7200.0, 10800.0))
+    figure = progress.figure(grown, "seconds")
+    assert list(figure.data[0].x) == [0, 1, 2, 3]
+    assert figure.layout.xaxis.title.text.endswith("(h)")
+
+
+def test_a_study_in_which_nothing_ended_says_so(make_study, make_trial) -> None:  # type: ignore[no-untyped-def]
+    view = StudyView(study=make_study(), trials=(make_trial(0, (0.5,), state=State.RUNNING),))
+    assert "No trial has ended" in progress.figure(progress.info(view)).layout.annotations[0].text

@@ -1,0 +1,149 @@
+"""The report is one file that works offline; the command ends with the right code and one clear line."""
+
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dashboards import report
+from dashboards.frames import StudyView
+from search.store import Store
+from spaces.errors import InputError
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+HOSTILE = '<script>alert("1")</script>'
+
+
+@pytest.fixture(scope="module")
+def page(view: StudyView) -> str:
+    """Return the page of the synthetic study."""
+    return report.render(view)
+
+
+@pytest.fixture
+def stored(tmp_path: Path, view: StudyView) -> str:
+    """Return the address of a database that holds the synthetic study."""
+    url = f"sqlite:///{tmp_path / 'study.db'}"
+    with Store.open(url, create=True) as store:
+        store.add_study(view.study)
+        for trial in view.trials:
+            store.add_trial(view.study.name, trial)
+        for rejection in view.rejections:
+            store.add_rejection(view.study.name, rejection)
+    return url
+
+
+def test_the_command_writes_the_page_in_a_new_folder(stored: str, tmp_path: Path, capsys, view: StudyView) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / "new" / "folder" / "report.html"
+    assert report.main([stored, "--study", "digits-front", "-o", str(path)]) == 0
+    assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert f"{len(view.front)} on the front of {len(view.complete)} trained in full" in capsys.readouterr().out
+
+
+def test_the_only_study_needs_no_name(stored: str, tmp_path: Path) -> None:
+    assert report.main([stored, "-o", str(tmp_path / "report.html")]) == 0
+
+
+def test_an_unknown_study_is_one_line_with_the_known_names(stored: str, tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / "report.html"
+    assert report.main([stored, "--study", "nothing", "-o", str(path)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+    assert "known are digits-front" in said
+    assert not path.exists()
+
+
+def test_a_database_that_is_not_there_is_one_line_and_is_not_made(tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
+    assert report.main([f"sqlite:///{tmp_path / 'no.db'}", "-o", str(tmp_path / "report.html")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not (tmp_path / "no.db").exists()
+
+
+def test_a_place_that_cannot_be_written_is_one_line(stored: str, tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "file").write_text("")
+    assert report.main([stored, "-o", str(tmp_path / "file" / "report.html")]) == 2
+    assert capsys.readouterr().err.startswith("error: cannot write ")
+
+
+def test_debug_shows_where_an_error_came_from(stored: str) -> None:
+    with pytest.raises(InputError):
+        report.main([stored, "--study", "nothing", "--debug"])
+
+
+def test_the_same_study_gives_the_same_page(view: StudyView, page: str) -> None:
+    assert report.render(view) == page
+
+
+def test_a_hostile_name_is_text_everywhere(view: StudyView) -> None:
+    config = {"study": HOSTILE, "data": HOSTILE}
+    space = {**view.study.space, HOSTILE: {"choice": [HOSTILE, "b"]}}
+    trials = tuple(replace(trial, params={**trial.params, HOSTILE: HOSTILE}, reason=HOSTILE) for trial in view.trials)
+    page = report.render(
+        replace(view, study=replace(view.study, name=HOSTILE, config=config, space=space), trials=trials)
+    )
+    assert HOSTILE not in page
+    assert "&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;" in page
+
+
+def test_the_page_asks_for_nothing(page: str) -> None:
+    without_scripts = re.sub(r"<script\b.*?</script>", "", page, flags=re.S)
+    assert "http" not in without_scripts.replace("http-equiv", "")
+    assert not re.search(r"<script[^>]+src=", page)
+
+
+def test_a_study_without_trials_has_a_page(make_study) -> None:  # type: ignore[no-untyped-def]
+    assert "This study has no trial yet." in report.render(StudyView(study=make_study()))
+
+
+def test_a_report_opens_without_torch_ray_or_optuna() -> None:
+    code = "import sys, dashboards.report; print([name for name in ('torch', 'ray', 'optuna') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.slow
+def test_help_is_shown_by_the_module_itself() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "dashboards.report", "--help"], capture_output=True, text=True, check=True
+    )
+    assert "--study" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: install it, for instance with `apt-get install chromium`")
+def test_a_browser_draws_every_figure_and_complains_of_nothing(page: str, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(page, encoding="utf-8")
+    dom, log = browse(path, tmp_path)
+    places = re.findall(r'data-plot="([^"]+)"', page)
+    drawn = re.findall(r'<div class="plot js-plotly-plot" id="([^"]+)"', dom)
+    assert drawn == places
+    assert dom.count('class="main-svg"') >= len(places)
+    assert "CONSOLE" not in log
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: install it, for instance with `apt-get install chromium`")
+def test_a_click_on_a_head_sorts_the_front(view: StudyView, page: str, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    click = "<script>for (const n of [1, 2]) document.querySelector('#front th:first-child button').click();</script>"
+    path.write_text(page.replace("</body>\n</html>", click + "</body></html>"), encoding="utf-8")
+    dom, _ = browse(path, tmp_path)
+    body = dom[dom.index("<tbody>") : dom.index("</tbody>")]
+    shown = [int(number) for number in re.findall(r'<tr><td class="number" data-key="(\d+)"', body)]
+    assert shown == sorted((trial.number for trial in view.front), reverse=True)
+    assert '<th scope="col" class="number" title="the trial\'s number" aria-sort="descending">' in dom
+
+
+def browse(path: Path, profile: Path) -> tuple[str, str]:
+    """Return what a browser made of the page, and what it complained of."""
+    settings = ["--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile / 'profile'}"]
+    watch = ["--enable-logging=stderr", "--virtual-time-budget=10000", "--window-size=1300,6000", "--dump-dom"]
+    command = [str(CHROMIUM), *settings, *watch, path.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    return done.stdout, done.stderr

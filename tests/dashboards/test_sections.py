@@ -1,0 +1,127 @@
+"""The page says what was found, how, and what fell short."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from dashboards import sections
+from dashboards.frames import StudyView
+from search.trial import Rejection, State
+
+
+@pytest.fixture(scope="module")
+def page(view: StudyView) -> str:
+    """Return every section of the synthetic study."""
+    return "".join(sections.everything(view))
+
+
+def plain(html: str) -> str:
+    """Return the text of the page without its markup and data."""
+    return " ".join(re.sub(r"<[^>]+>", " ", re.sub(r"<script.*?</script>", "", html, flags=re.S)).split())
+
+
+def test_the_headline_counts_trials_epochs_and_time(make_study, make_trial) -> None:  # type: ignore[no-untyped-def]
+    trials = (
+        make_trial(0, (0.5,) * 9),
+        make_trial(1, (0.5, 0.5, 0.5), state=State.STOPPED),
+        make_trial(2, state=State.RUNNING),
+    )
+    rejected = (Rejection(params={}, violations={"params": 0.5}, reason="too large"),)
+    said = plain(sections.headline(StudyView(study=make_study(), trials=trials, rejections=rejected), []))
+    for part in (
+        "digits-front",
+        "digits · validation accuracy against multiply-accumulates · created 14 September 2026, 09:30",
+        "on the front 1 of 1 trial at full fidelity",
+        "trials 3 1 complete, 1 stopped early, 1 running, 1 proposal rejected untrained",
+        "epochs trained 12 44 % of training every trial in full",  # 12 of 27
+        "training time 18.0 s",  # 1.5 s an epoch
+    ):
+        assert part in said
+
+
+def test_the_headline_adds_up_the_launches(view: StudyView) -> None:
+    said = plain(sections.headline(view, []))
+    assert "wall time 1 h 05 min 2 launches" in said
+    assert "14 September 2026, 09:30 to 15 September 2026, 06:14 UTC" in said
+    assert f"hypervolume {view.hypervolume:.3f}" in said
+
+
+def test_data_given_as_a_mapping_reads_as_one_line(make_study) -> None:  # type: ignore[no-untyped-def]
+    view = StudyView(study=make_study(config={"data": {"torchvision": "CIFAR10", "root": "data"}}))
+    assert "torchvision: CIFAR10, root: data" in plain(sections.headline(view, []))
+
+
+def test_the_front_table_has_a_row_per_network_on_the_front(view: StudyView) -> None:
+    table, *planes = sections.found(view)
+    body = table.split("<tbody>")[1]
+    numbers = [int(row) for row in re.findall(r'<tr><td class=number data-key="(\d+)"', body)]
+    assert numbers == [trial.number for trial in view.front]
+    assert len(planes) == 1
+
+
+def test_the_front_table_shows_architecture_accuracy_and_cost(make_study, make_trial) -> None:  # type: ignore[no-untyped-def]
+    params = {"block": "resnext", "depth": 2, "widening_factor": 4, "cardinality": 8}
+    params |= {"dropout": "between", "dropout_rate": 0.2}
+    trials = (make_trial(3, (0.9861,), macs=4_000_000, params=params),)
+    table = sections.found(StudyView(study=make_study(), trials=trials))[0]
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", table)
+    assert cells == [
+        "3", "resnext-2x4-C8", "resnext", "2", "4", "8", "between 0.20", "98.61 %", "4.00M", "100k", "40.0k", "1",
+    ]  # fmt: skip
+
+
+def test_another_objective_gets_a_column_and_a_plane(view: StudyView) -> None:
+    told = replace(view, study=replace(view.study, objectives=("accuracy", "macs", "loss")))
+    table, *planes = sections.found(told)
+    assert "<button type=button>validation loss</button>" in table
+    assert len(planes) == 2
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [(None, "This study has no trial yet."), (State.STOPPED, "No trial has been trained in full yet")],
+)
+def test_a_study_without_a_front_says_so(make_study, make_trial, state, said) -> None:  # type: ignore[no-untyped-def]
+    trials = () if state is None else (make_trial(0, (0.5,), state=state),)
+    written = "".join(sections.everything(StudyView(study=make_study(), trials=trials)))
+    assert said in written
+    assert "The choices" not in written
+
+
+def test_links_lead_to_sections(page: str) -> None:
+    links = re.findall(r'<a href="#([^"]+)"', page)
+    assert links == re.findall(r'<section id="([^"]+)"', page)
+    assert "choices" in links
+
+
+def test_every_figure_has_its_own_place_and_says_how_to_read_it(view: StudyView, page: str) -> None:
+    places = re.findall(r'data-plot="([^"]+)"', page)
+    assert len(places) == len(set(places)) == 6 + len(view.searched())
+    assert page.count("<figcaption>") == len(places)
+
+
+def test_what_fell_short_is_counted_by_reason(view: StudyView) -> None:
+    said = plain("".join(sections.fell_short(view)))
+    for part in (
+        f"dominated at full fidelity {len(view.complete) - len(view.front)}",
+        "rejected untrained breaks the bound on params 4",
+        "rejected untrained cardinality 8 does not divide width 12 1",
+        "17 not-finite loss is not finite in epoch 3 2",
+    ):
+        assert part in said
+    stopped = [int(count) for count in re.findall(r"stopped early after epoch \d (\d+)", said)]
+    assert sum(stopped) == view.count(State.STOPPED)
+
+
+def test_a_failure_is_told_as_text(make_study, make_trial) -> None:  # type: ignore[no-untyped-def]
+    trial = make_trial(0, state=State.FAILED, reason="<img src=x>", failure_kind="crash")
+    said = "".join(sections.fell_short(StudyView(study=make_study(), trials=(trial,))))
+    assert "&lt;img src=x&gt;" in said
+    assert "<img" not in said
+
+
+def test_settings_show_the_file_and_each_machine_once(view: StudyView) -> None:
+    said = "".join(sections.settings(view))
+    assert "constraints: {params: &quot;&lt;= 1e6&quot;}" in said
+    assert said.count("128 GiB") == 1
