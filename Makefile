@@ -1,0 +1,33 @@
+# Everything a person types. `make search` and `make test` need Python 3.11 or later and nothing else.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: search test fast lint gpu clean
+
+search: .venv/installed
+	$(BIN)/python -m search.launch space.yaml
+
+test: lint
+	$(BIN)/pytest -m "not gpu"
+
+fast: .venv/installed
+	$(BIN)/pytest -m "not slow and not cluster and not gpu" -q
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+gpu: .venv/installed
+	$(BIN)/pytest -m gpu
+
+# The stamp makes a changed pin or dependency install itself at the next target.
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or later is needed: make PYTHON=python3.12')"
+	test -d .venv || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[test]"
+	touch $@
+
+clean:
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,6 +1,5 @@
 """Draw the validation error that went with each value of a searched parameter."""
 
-import html
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -65,7 +64,7 @@ def figure(choice: ErrorsByValue) -> go.Figure:
     draw = _draw_scatter if choice.continuous else _draw_boxes
     draw(drawn, choice)
     name = theme.PARAMETERS.get(choice.parameter, f"{choice.parameter} (value)")
-    drawn.update_xaxes(title={"text": html.escape(name)})
+    drawn.update_xaxes(title={"text": theme.escape(name)})
     drawn.update_yaxes(title={"text": "validation error (%)"}, tickformat="~%", rangemode="tozero")
     return drawn.update_layout(showlegend=False)
 
@@ -120,5 +119,5 @@ def _draw_boxes(drawn: go.Figure, choice: ErrorsByValue) -> None:
                 marker={"color": theme.FRONT, "size": 6, "opacity": 0.65},
             )
         )
-    labels = [f"{html.escape(value_text(value))}<br>n = {len(choice.of(value))}" for value in choice.order]
+    labels = [f"{theme.escape(value_text(value))}<br>n = {len(choice.of(value))}" for value in choice.order]
     drawn.update_xaxes(tickmode="array", tickvals=list(range(len(labels))), ticktext=labels)

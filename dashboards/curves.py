@@ -131,7 +131,9 @@ def _add_rung(drawn: go.Figure, rung: int, log: bool) -> None:
         x=math.log10(rung) if log else rung,  # unlike a line, a label is placed by its logarithm
         y=1,
         yref="paper",
-        yanchor="bottom",
+        xanchor="left",
+        xshift=2,
+        yanchor="top",
         showarrow=False,
         font={"size": 11, "color": theme.QUIET},
     )

@@ -114,13 +114,12 @@ def _cells(columns: Sequence[Column], row: Sequence[Cell]) -> str:
 
 def plot(anchor: str, figure: go.Figure, reading: str) -> str:
     """Return a figure whose titles are text of the page, with how to read it; without data, only what it says."""
-    title, subtitle = theme.headings(figure)
+    title, subtitle = map(text, theme.headings(figure))
     if not figure.data:
-        said = "<br>".join(note.text for note in figure.layout.annotations)
-        return f"<figure>\n<h3>{title}</h3>\n<p class=message>{said}</p>\n</figure>"
+        return f"<figure>\n<h3>{title}</h3>\n{paragraph(theme.remarks(figure), 'message')}\n</figure>"
     bare = go.Figure(figure)
     bare.layout.title = None
-    data = bare.to_json().replace("<", "\\u003c")  # no text of a study can end the script
+    data = bare.to_json()  # plotly writes < as an escape, so no text of a study can end the script
     return (
         f"<figure>\n<h3>{title}</h3>\n<p class=subtitle>{subtitle}</p>\n"
         f'<div class=plot id="{anchor}" role=img aria-label="{title}" style="height: {figure.layout.height}px"></div>\n'

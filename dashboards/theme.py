@@ -79,7 +79,7 @@ def template() -> go.layout.Template:
 
 def blank(title: str, subtitle: str = "", *, height: int = HEIGHT) -> go.Figure:
     """Return an empty figure in the common look."""
-    heading = {"text": html.escape(title), "subtitle": {"text": html.escape(subtitle)}}
+    heading = {"text": escape(title), "subtitle": {"text": escape(subtitle)}}
     return go.Figure(layout={"template": template(), "title": heading, "height": height})
 
 
@@ -87,19 +87,30 @@ def message(title: str, text: str) -> go.Figure:
     """Return a figure that says why there is nothing to draw."""
     figure = blank(title, height=160)
     figure.add_annotation(
-        text=html.escape(text), x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False, font={"color": QUIET}
+        text=escape(text), x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False, font={"color": QUIET}
     )
     return figure.update_xaxes(visible=False).update_yaxes(visible=False)
 
 
+def escape(words: str) -> str:
+    """Return words that Plotly shows as they are; it takes tags for markup, and knows no entity for a quote."""
+    return html.escape(words, quote=False)
+
+
 def headings(figure: go.Figure) -> tuple[str, str]:
-    """Return a figure's title and subtitle, escaped for HTML."""
-    return figure.layout.title.text or "", figure.layout.title.subtitle.text or ""
+    """Return a figure's title and subtitle as plain words."""
+    title = figure.layout.title
+    return html.unescape(title.text or ""), html.unescape(title.subtitle.text or "")
+
+
+def remarks(figure: go.Figure) -> str:
+    """Return what stands on a figure, as plain words."""
+    return html.unescape(" ".join(note.text for note in figure.layout.annotations))
 
 
 def hover(lines: Sequence[str]) -> str:
     """Return lines as one hover label, the first in bold."""
-    first, *rest = map(html.escape, lines)
+    first, *rest = map(escape, lines)
     return "<br>".join([f"<b>{first}</b>", *rest])
 
 

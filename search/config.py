@@ -25,6 +25,7 @@ from search.forms import (
     SchedulerForm,
     parse_space,
 )
+from search.refusals import refusal, shown
 from spaces.cost import Cost
 from spaces.errors import InputError, unknown
 from spaces.space import SearchSpace
@@ -54,6 +55,13 @@ class StudyConfig(Form):
     @classmethod
     def _name_alone(cls, given: object) -> object:
         return {"name": given} if isinstance(given, str) else given
+
+    @field_validator("data", mode="before")
+    @classmethod
+    def _name_or_mapping(cls, given: object) -> object:
+        if not isinstance(given, (str, Mapping)):
+            raise ValueError(f"{shown(given)} is neither the name of a data set nor a mapping such as {{npz: file.npz}}")
+        return given
 
     @field_validator("objectives")
     @classmethod
@@ -122,6 +130,9 @@ class StudyConfig(Form):
             )
         if not self.budget.model_dump(exclude_none=True):
             raise InputError("name at least one of trials, epochs, hours", place="budget")
+        if self.resources.gpus_per_trial > 1 and self.resources.gpus_per_trial % 1:
+            given = f"{self.resources.gpus_per_trial:g} is neither at most 1 nor a whole number"
+            raise InputError(given, place="resources.gpus_per_trial")
         return self
 
 
@@ -156,7 +167,10 @@ def load(path: Path, settings: Sequence[str] = (), environment: Mapping[str, str
     given = _mapping(text, str(path))
     for setting in settings:
         _replace_leaf(given, setting)
-    return parse(_expanded(given, environment, ""))
+    try:
+        return parse(_expanded(given, environment, ""))
+    except RecursionError as error:  # an anchor and its alias can tie a knot
+        raise InputError("a part of the file holds itself", place=str(path)) from error
 
 
 def parse(given: Mapping[str, Any]) -> StudyConfig:
@@ -168,7 +182,7 @@ def parse(given: Mapping[str, Any]) -> StudyConfig:
     try:
         return StudyConfig.model_validate(given).check()
     except ValidationError as error:
-        raise _first(error) from error
+        raise refusal(error.errors(include_url=False), StudyConfig) from error
 
 
 class _Loader(yaml.SafeLoader):
@@ -198,16 +212,26 @@ _Loader.add_implicit_resolver(
 
 def _mapping(text: str, name: str) -> dict[str, Any]:
     try:
-        given = yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" line {mark.line + 1}" if mark else ""
-        raise InputError(f"is not YAML: {getattr(error, 'problem', None) or error}", place=name + line) from error
+        given = _read(text)
     except InputError as error:
-        raise InputError(error.message, place=f"{name} {error.place}") from error
+        raise InputError(error.message, place=f"{name} {error.place}".strip()) from error
     if not isinstance(given, dict):
         raise InputError("is not a mapping of study, data, space and so on", place=name)
     return given
+
+
+def _read(text: str) -> Any:
+    """Return what a YAML text holds; the place of an error is its line."""
+    try:
+        return yaml.load(text, _Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"line {mark.line + 1}" if mark else ""
+        raise InputError(f"is not YAML: {error.problem or error.context}", place=place) from error
+    except (yaml.YAMLError, ValueError) as error:  # a character that may not be, a date that is none
+        raise InputError(f"is not YAML: {str(error).splitlines()[0]}") from error
+    except RecursionError as error:
+        raise InputError("is not YAML that can be read: it is nested too deeply") from error
 
 
 def _replace_leaf(given: dict[str, Any], setting: str) -> None:
@@ -217,14 +241,14 @@ def _replace_leaf(given: dict[str, Any], setting: str) -> None:
     *sections, leaf = path.split(".")
     at = given
     for section in sections:
-        inner = at.setdefault(section, {})
+        inner = at.get(section)
         if not isinstance(inner, dict):
-            inner = at[section] = {"name": inner}
+            inner = at[section] = {} if inner is None else {"name": inner}
         at = inner
     try:
-        at[leaf] = yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
-        raise InputError(f"{text!r} is not YAML", place=f"--set {path}") from error
+        at[leaf] = _read(text)
+    except InputError as error:
+        raise InputError(error.message, place=f"--set {path}") from error
 
 
 def _expanded(value: Any, environment: Mapping[str, str], place: str) -> Any:
@@ -233,24 +257,3 @@ def _expanded(value: Any, environment: Mapping[str, str], place: str) -> Any:
     if isinstance(value, list):
         return [_expanded(inner, environment, place) for inner in value]
     return expand(value, environment, place=place) if isinstance(value, str) else value
-
-
-def _first(error: ValidationError) -> InputError:
-    """Return the first of pydantic's errors in our manner: place, then what is wrong."""
-    found = error.errors(include_url=False)[0]
-    parts = [str(part) for part in found["loc"]]
-    kept = [part for index, part in enumerate(parts) if part not in parts[index - 1 : index] and part != "fixed"]
-    message = found["msg"].removeprefix("Value error, ")
-    if found["type"] == "extra_forbidden":
-        message = unknown("key", kept[-1], _known_keys(parts[:-1]))
-        kept = kept[:-1]
-    return InputError(message[:1].lower() + message[1:], place=".".join(kept))
-
-
-def _known_keys(path: Sequence[str]) -> list[str]:
-    fields = StudyConfig.model_fields
-    section = fields[path[0]].annotation if path and path[0] in fields else StudyConfig
-    if path and path[0] == "space":
-        return [path[-1] if path[-1] != "fixed" else "choice", "step", "log", "when"]
-    known = getattr(section, "model_fields", StudyConfig.model_fields)
-    return list(known)

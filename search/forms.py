@@ -7,7 +7,7 @@ the published one.
 import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
 from spaces.architecture import Architecture
 from spaces.domains import Choice, Domain, Float, Int, Parameter, Scalar, When
@@ -16,10 +16,34 @@ from spaces.space import PARAMETERS, SearchSpace, Value
 from workers.recipe import Recipe
 
 
+MOST_VALUES = 10_000  # that one parameter can take
+MOST = {"depth": 1_000, "depths": 1_000, "widening_factor": 1_000}  # a network beyond is a slip of the finger
+MOST_CHANNELS = 65_536
+_WHOLE = ("depth", "depths", "widths", "cardinality", "base_width", "stem_width")
+
+
+def _no_truth(given: object) -> object:
+    if isinstance(given, bool):  # pydantic takes true for 1
+        raise ValueError(f"{str(given).lower()} is not a number")
+    if isinstance(given, int) and abs(given) > 2**53:
+        raise ValueError("the number is too large")
+    return given
+
+
+def _two(given: object) -> object:
+    if not isinstance(given, (list, tuple)) or len(given) != 2:
+        raise ValueError(f"{given!r} is not a low and a high, such as [1, 4]")
+    return given
+
+
+Whole = Annotated[int, BeforeValidator(_no_truth)]
+Number = Annotated[float, BeforeValidator(_no_truth)]
+
+
 class Form(BaseModel):
     """Refuse unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ChoiceForm(Form):
@@ -36,8 +60,8 @@ class ChoiceForm(Form):
 class IntForm(Form):
     """Read `{int: [low, high]}`."""
 
-    bounds: tuple[int, int] = Field(alias="int")
-    step: int = 1
+    bounds: Annotated[tuple[Whole, Whole], BeforeValidator(_two)] = Field(alias="int")
+    step: Whole = 1
     log: bool = False
     when: dict[str, Scalar | list[Scalar]] = {}
 
@@ -49,8 +73,8 @@ class IntForm(Form):
 class FloatForm(Form):
     """Read `{float: [low, high]}`."""
 
-    bounds: tuple[float, float] = Field(alias="float")
-    step: float | None = None
+    bounds: Annotated[tuple[Number, Number], BeforeValidator(_two)] = Field(alias="float")
+    step: Number | None = None
     log: bool = False
     when: dict[str, Scalar | list[Scalar]] = {}
 
@@ -59,10 +83,17 @@ class FloatForm(Form):
         return Float(low=self.bounds[0], high=self.bounds[1], step=self.step, log=self.log)
 
 
-def _form(given: object) -> str:
-    if not isinstance(given, dict):
-        return "fixed"
-    return next((key for key in ("choice", "int", "float") if key in given), "choice")
+FORMS: dict[str, type[Form]] = {"choice": ChoiceForm, "int": IntForm, "float": FloatForm}
+
+
+def _form(given: object) -> str | None:
+    if isinstance(given, Form):
+        return _kind(given)
+    return next((key for key in FORMS if key in given), None) if isinstance(given, dict) else "fixed"
+
+
+def _kind(form: Form) -> str:
+    return next(kind for kind, each in FORMS.items() if type(form) is each)
 
 
 ParameterForm = Annotated[
@@ -78,34 +109,34 @@ class SamplerForm(Form):
     """Name the sampler that proposes, and its seed."""
 
     name: str = "auto"
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[Whole, Field(ge=0, lt=2**31)] = 0
 
 
 class SchedulerForm(Form):
     """Name the rule that stops trials, and the epochs at which it looks."""
 
     name: str = "pareto-asha"
-    grace_epochs: Annotated[int, Field(ge=1)] = 1
-    max_epochs: Annotated[int, Field(ge=1)] = 9
-    reduction_factor: Annotated[float, Field(gt=1)] = 3.0  # each rung is so many times as late as the one before
-    keep: Annotated[float, Field(gt=0, le=1)] | None = None  # share that goes on; by default what suits the rule
-    floor: Annotated[float, Field(ge=0, lt=1)] = 0.02  # share of the way from chance to 1 that a trial must have gone
+    grace_epochs: Annotated[Whole, Field(ge=1)] = 1
+    max_epochs: Annotated[Whole, Field(ge=1)] = 9
+    reduction_factor: Annotated[Number, Field(gt=1)] = 3.0  # each rung is so many times as late as the one before
+    keep: Annotated[Number, Field(gt=0, le=1)] | None = None  # share that goes on; by default what suits the rule
+    floor: Annotated[Number, Field(ge=0, lt=1)] = 0.02  # share of the way from chance to 1 that a trial must have gone
 
 
 class BudgetForm(Form):
     """Say when the study ends: whichever comes first."""
 
-    trials: Annotated[int, Field(ge=1)] | None = None
-    epochs: Annotated[int, Field(ge=1)] | None = None  # trained, summed over trials
-    hours: Annotated[float, Field(gt=0)] | None = None  # by the clock, while the study runs
+    trials: Annotated[Whole, Field(ge=1)] | None = None
+    epochs: Annotated[Whole, Field(ge=1)] | None = None  # trained, summed over trials
+    hours: Annotated[Number, Field(gt=0)] | None = None  # by the clock, while the study runs
 
 
 class ResourcesForm(Form):
     """Say what one trial takes."""
 
-    gpus_per_trial: Annotated[float, Field(ge=0)] = 0
-    cpus_per_trial: Annotated[int, Field(ge=1)] = 1
-    concurrent_trials: Annotated[int, Field(ge=1)] | None = None  # as many as fit, where nothing is said
+    gpus_per_trial: Annotated[Number, Field(ge=0)] = 0
+    cpus_per_trial: Annotated[Whole, Field(ge=1)] = 1
+    concurrent_trials: Annotated[Whole, Field(ge=1)] | None = None  # as many as fit, where nothing is said
 
 
 _RECIPE = Recipe()
@@ -114,12 +145,12 @@ _RECIPE = Recipe()
 class RecipeForm(Form):
     """Name the fields of `workers.recipe.Recipe` that are not left at their default."""
 
-    batch_size: int = _RECIPE.batch_size
-    learning_rate: float = _RECIPE.learning_rate
-    momentum: float = _RECIPE.momentum
-    weight_decay: float = _RECIPE.weight_decay
-    warmup_epochs: float = _RECIPE.warmup_epochs
-    label_smoothing: float = _RECIPE.label_smoothing
+    batch_size: Whole = _RECIPE.batch_size
+    learning_rate: Number = _RECIPE.learning_rate
+    momentum: Number = _RECIPE.momentum
+    weight_decay: Number = _RECIPE.weight_decay
+    warmup_epochs: Number = _RECIPE.warmup_epochs
+    label_smoothing: Number = _RECIPE.label_smoothing
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     memory_format: Literal["auto", "channels_first", "channels_last"] = "auto"
 
@@ -162,6 +193,8 @@ def parse_space(forms: dict[str, ParameterForm]) -> SearchSpace:
     Raises:
         InputError: with the place below `space`.
     """
+    if "depth" in forms and "depths" in forms:
+        raise InputError("depth, the same in every stage, and depths, one for each, cannot both be given", place="depth")
     parameters: dict[str, Parameter] = {}
     fixed: dict[str, Value] = {}
     for name, form in forms.items():
@@ -183,14 +216,12 @@ def _parameter(name: str, form: ChoiceForm | IntForm | FloatForm, earlier: dict[
         domain = form.domain()
     except InputError as error:
         raise error.at(place) from error
-    for value in domain.values():
+    if (domain.count or 0) > MOST_VALUES:
+        raise InputError(f"{domain.count:,} values are more than {MOST_VALUES:,}; give a larger step", place=place)
+    for value in domain.options if isinstance(domain, Choice) else (domain.low, domain.high):
         _check_value(name, value, place)
     conditions = tuple(_condition(name, on, values, earlier) for on, values in form.when.items())
     return Parameter(name=name, domain=domain, when=conditions)
-
-
-def _kind(form: ChoiceForm | IntForm | FloatForm) -> str:
-    return {ChoiceForm: "choice", IntForm: "int", FloatForm: "float"}[type(form)]
 
 
 def _condition(name: str, on: str, values: Scalar | list[Scalar], earlier: dict[str, Parameter]) -> When:
@@ -213,6 +244,13 @@ def _shown(domain: Domain) -> str:
 
 def _check_value(name: str, value: Value, place: str) -> None:
     """Refuse a value that is wrong whatever stands beside it."""
+    numbers = value if isinstance(value, tuple) else (value,)
+    if name in _WHOLE and not (name == "base_width" and value is None):
+        _check_whole(name, value, place)
+    most = MOST.get(name, MOST_CHANNELS)
+    for number in numbers:
+        if isinstance(number, (int, float)) and number > most:
+            raise InputError(f"{name} {number} is above {most:,}", place=place)
     field, given = ("depths", (value,) * 3) if name == "depth" else (name, value)
     beside = {"widths": (16,) * len(value)} if name == "depths" and isinstance(value, tuple) else {}
     if name == "widths" and isinstance(value, tuple):
@@ -225,3 +263,13 @@ def _check_value(name: str, value: Value, place: str) -> None:
         raise error.at(place) from error
     except TypeError as error:
         raise InputError(f"{value!r} is not a value of {name}", place=place) from error
+
+
+def _check_whole(name: str, value: Value, place: str) -> None:
+    listed = name in ("depths", "widths")
+    numbers = value if isinstance(value, tuple) else (value,)
+    whole = all(isinstance(number, int) and not isinstance(number, bool) and number >= 1 for number in numbers)
+    if not whole or not numbers or listed != isinstance(value, tuple):
+        what = "a list of whole numbers" if listed else "a whole number"
+        given = list(value) if isinstance(value, tuple) else value
+        raise InputError(f"{name} {given!r} is not {what} of at least 1", place=place)

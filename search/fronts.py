@@ -36,7 +36,7 @@ def minimised_values(study: StudyRecord, trials: Sequence[TrialRecord]) -> Point
 
 
 def front_trials(study: StudyRecord, trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Return the complete trials that no other dominates, from the least of the last objective to the most."""
+    """Return the complete trials that no other dominates, from the best of the last objective to the worst."""
     complete = complete_trials(trials)
     values = minimised_values(study, complete)
     kept = [

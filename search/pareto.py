@@ -19,6 +19,8 @@ def as_points(rows: Sequence[Sequence[float]]) -> Points:
         ValueError: a value is NaN.
     """
     points = np.asarray(rows, dtype=np.float64)
+    if len(rows) == 0:
+        return np.empty((0, 0))
     if points.ndim != 2:
         points = points.reshape(len(rows), -1)
     if np.isnan(points).any():
@@ -73,7 +75,8 @@ def _spread(points: Points) -> Points:
     distance = np.zeros(len(points))
     for column in points.T:
         order = np.argsort(column, kind="stable")
-        span = column[order[-1]] - column[order[0]]
+        with np.errstate(invalid="ignore"):  # infinity less infinity: no span
+            span = column[order[-1]] - column[order[0]]
         distance[order[[0, -1]]] = np.inf
         if span > 0 and np.isfinite(span):
             distance[order[1:-1]] += (column[order[2:]] - column[order[:-2]]) / span
@@ -102,5 +105,6 @@ def _volume(points: Points, corner: Points) -> float:
         return float(corner[0] - points[:, 0].min())
     points = points[np.argsort(points[:, -1], kind="stable")]
     tops = np.append(points[1:, -1], corner[-1])
-    slices = enumerate(tops - points[:, -1])
+    with np.errstate(invalid="ignore"):  # infinity less infinity: no height
+        slices = enumerate(tops - points[:, -1])
     return sum(float(height) * _volume(points[: i + 1, :-1], corner[:-1]) for i, height in slices if height > 0)

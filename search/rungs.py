@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from search.pareto import as_points, order, ranks
+from search.pareto import as_points, crowding, order, ranks
 from spaces.errors import InputError, unknown
 
 
@@ -48,14 +48,19 @@ def fifo(entries: Sequence[Entry], keep: float) -> Decision:  # noqa: ARG001  # 
 def asha(entries: Sequence[Entry], keep: float) -> Decision:
     """Let the last entry go on if it is among the best share by what training revealed; ties go on."""
     place = sum(entry.learned < entries[-1].learned for entry in entries)
-    return _among_best(place, len(entries), keep, "by accuracy")
+    return _among_best(place, len(entries), keep, "by what training revealed")
 
 
 def pareto_asha(entries: Sequence[Entry], keep: float) -> Decision:
-    """Let the last entry go on if it is among the best share by non-domination rank, then crowding distance."""
+    """Let the last entry go on if it is among the best share by non-domination rank, then crowding distance.
+
+    An end of the front goes on in any case: among few trials the share alone would stop the cheapest or the best.
+    """
     points = as_points([entry.values for entry in entries])
-    place = int(np.flatnonzero(order(points) == len(entries) - 1)[0])
     rank = int(ranks(points)[-1])
+    if rank == 0 and np.isinf(crowding(points)[-1]):
+        return GO_ON
+    place = int(np.flatnonzero(order(points) == len(entries) - 1)[0])
     return _among_best(place, len(entries), keep, f"by non-domination (rank {rank})")
 
 

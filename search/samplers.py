@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable
 
 from optuna.exceptions import ExperimentalWarning
+from optuna.logging import WARNING, set_verbosity
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
 
 from spaces.errors import InputError, unknown
@@ -44,6 +45,7 @@ def make_sampler(name: str, seed: int) -> BaseSampler:
     Raises:
         InputError: there is none.
     """
+    set_verbosity(WARNING)  # Optuna tells of every study it makes
     if name not in SAMPLERS:
         raise InputError(unknown("sampler", name, SAMPLERS), place="sampler.name")
     return SAMPLERS[name](seed)

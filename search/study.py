@@ -5,11 +5,9 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-import optuna
-import ray
 from rich.console import Console
 
 from search import cluster
@@ -103,7 +101,6 @@ def _record(config: StudyConfig, data: Dataset, seen: Survey) -> StudyRecord:
 
 def open_running(store: Store, config: StudyConfig, record: StudyRecord) -> RunningStudy:
     """Return the study ready to go on from what is recorded."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     trials = store.trials(record.name)
     channels, height, width = record.image
     # Reseeded by how much is recorded, so that a study that goes on does not propose its beginning again.
@@ -224,5 +221,4 @@ def tidy_checkpoints(running: RunningStudy, folder: Path) -> None:
 
 
 def _machine() -> dict[str, str]:
-    versions: dict[str, Any] = {"ray": ray.__version__, "optuna": optuna.__version__}
-    return fingerprint(choose_device()) | versions
+    return fingerprint(choose_device()) | {name: version(name) for name in ("ray", "optuna")}

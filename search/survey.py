@@ -1,5 +1,7 @@
 """Look over a search space before anything is trained: how large, how much of it is allowed, what it costs."""
 
+import itertools
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -11,6 +13,7 @@ from spaces.errors import InfeasibleArchitecture, InputError
 from spaces.space import SearchSpace
 
 LOOKED_AT = 2000
+REFUSALS = 100  # without one network that has the value, where not all of a space was looked at
 
 Member = tuple[dict[str, Scalar], Cost]
 
@@ -23,7 +26,7 @@ class Survey:
     looked_at: int
     buildable: int = 0
     allowed: list[Member] = field(default_factory=list)
-    whole: bool  # every choice of values was looked at, with its two ends for each float
+    whole: bool  # every choice of values was looked at, with its two ends for a dropout rate
     nearest: tuple[str, float] | None = None  # the constraint least overstepped by any member, and by how much
 
     @property
@@ -43,25 +46,39 @@ def survey(
     """Look at every member of a small space, or at a random part of a large one.
 
     Raises:
-        InputError: a value that no member can have, or constraints that none meets.
+        InputError: no member can be built, a value that none can have, or constraints that none meets.
     """
-    members = space.sample(LOOKED_AT, seed)
-    seen = Survey(size=space.size, looked_at=len(members), whole=space.product <= LOOKED_AT)
-    refused: dict[tuple[str, Scalar], str] = {}
+    members, whole = _looked_at(space, seed)
+    seen = Survey(size=space.size, looked_at=len(members), whole=whole)
+    refused: dict[tuple[str, Scalar], list[str]] = defaultdict(list)
     built: set[tuple[str, Scalar]] = set()
+    reason = ""
     for params in members:
         try:
             counted = cost(space.architecture(params), image)
         except InfeasibleArchitecture as error:
-            refused.update(dict.fromkeys(params.items(), str(error)))
+            reason = str(error)
+            for chosen in params.items():
+                refused[chosen].append(reason)
             continue
         built.update(params.items())
         seen.buildable += 1
         _judge(seen, params, counted, violations(counted))
-    _refuse_impossible(space, refused, built)
-    if not seen.allowed:
-        raise _none_allowed(seen)
+    if not seen.buildable:
+        raise InputError(f"{_none(seen)} can be built: {reason}", place="space")
+    _refuse_impossible(space, seen, {chosen: why for chosen, why in refused.items() if chosen not in built})
+    _refuse_unmet(seen)
     return seen
+
+
+def _looked_at(space: SearchSpace, seed: int) -> tuple[list[dict[str, Scalar]], bool]:
+    """Return the members to look at, and whether they stand for all."""
+    endless = {parameter.name for parameter in space.parameters if parameter.domain.count is None}
+    if endless <= {"dropout_rate"}:  # neither cost nor width hangs on it, so its two ends stand for all
+        members = list(itertools.islice(space.members(), LOOKED_AT + 1))
+        if len(members) <= LOOKED_AT:
+            return members, True
+    return space.sample(LOOKED_AT, seed), False
 
 
 def _judge(seen: Survey, params: dict[str, Scalar], counted: Cost, violations: Mapping[str, float]) -> None:
@@ -72,24 +89,22 @@ def _judge(seen: Survey, params: dict[str, Scalar], counted: Cost, violations: M
         seen.nearest = worst
 
 
-def _refuse_impossible(
-    space: SearchSpace, refused: Mapping[tuple[str, Scalar], str], built: set[tuple[str, Scalar]]
-) -> None:
+def _refuse_impossible(space: SearchSpace, seen: Survey, refused: Mapping[tuple[str, Scalar], list[str]]) -> None:
     """Refuse a value that no member can have, such as a cardinality that divides no width."""
-    for parameter in space.parameters:
-        for value in parameter.domain.values():
-            key = (parameter.name, value)
-            if key in refused and key not in built:
-                kind = type(parameter.domain).__name__.lower()
-                raise InputError(
-                    f"no network of this space can have {value}: {refused[key]}", place=f"space.{parameter.name}.{kind}"
-                )
+    enough = 1 if seen.whole else REFUSALS
+    kinds = {parameter.name: type(parameter.domain).__name__.lower() for parameter in space.parameters}
+    for (name, value), why in refused.items():
+        if len(why) >= enough:
+            raise InputError(f"{_none(seen)} can have {value}: {why[0]}", place=f"space.{name}.{kinds[name]}")
 
 
-def _none_allowed(seen: Survey) -> InputError:
-    if seen.nearest is None:
-        return InputError("no network of this space can be built for these images", place="space")
+def _none(seen: Survey) -> str:
+    return "no network of this space" if seen.whole else f"none of {seen.looked_at:,} random networks of this space"
+
+
+def _refuse_unmet(seen: Survey) -> None:
+    """Refuse constraints that no network meets."""
+    if seen.allowed or seen.nearest is None:
+        return
     name, excess = seen.nearest
-    how = "none" if seen.whole else f"none of {seen.looked_at:,} random networks"
-    message = f"{how} of the space meets it; the nearest oversteps it by {excess:.0%}"
-    return InputError(message, place=f"constraints.{name}")
+    raise InputError(f"{_none(seen)} meets it; the nearest oversteps it by {excess:.0%}", place=f"constraints.{name}")

@@ -10,6 +10,7 @@ Sources: He et al. 2015 (sections 3.3 and 4.2), He et al. 2016, Zagoruyko & Komo
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import lru_cache
 from typing import Any
@@ -155,11 +156,12 @@ def _check_numbers(architecture: Architecture) -> None:
     depths, widths = architecture.depths, architecture.widths
     if not depths or len(depths) != len(widths):
         raise InfeasibleArchitecture(f"depths {list(depths)} and widths {list(widths)} must name the same stages")
-    whole = (*depths, *widths, architecture.cardinality, architecture.stem_width, architecture.base_width or 1)
+    base_width = 1 if architecture.base_width is None else architecture.base_width
+    whole = (*depths, *widths, architecture.cardinality, architecture.stem_width, base_width)
     if any(isinstance(number, bool) or not isinstance(number, int) or number < 1 for number in whole):
         raise InputError("depths, widths, cardinality, base_width and stem_width are whole numbers of at least 1")
-    if not architecture.widening_factor > 0:
-        raise InputError(f"widening_factor {architecture.widening_factor} is not above 0")
+    if not 0 < architecture.widening_factor < math.inf:
+        raise InputError(f"widening_factor {architecture.widening_factor} is not a number above 0")
     if not 0 <= architecture.dropout_rate < 1:
         raise InputError(f"dropout_rate {architecture.dropout_rate} is not in [0, 1)")
 
@@ -192,7 +194,7 @@ def plan(architecture: Architecture) -> Plan:
             blocks.append(_block(architecture, stage, width, stride))
             width = blocks[-1].out_width
         stages.append(tuple(blocks))
-    head = architecture.dropout_rate if architecture.dropout == "head" else 0.0
+    head = _rate(architecture) if architecture.dropout == "head" else 0.0
     return Plan(
         stem=architecture.stem, stem_width=architecture.stem_width, stages=tuple(stages), head_dropout_rate=head
     )
@@ -209,7 +211,7 @@ def _block(architecture: Architecture, stage: int, in_width: int, stride: int) -
     groups = architecture.cardinality if kind.grouped else 1
     inner = _inner_width(architecture, kind, stage, width, groups)
     out = width * kind.expansion
-    rate = architecture.dropout_rate if architecture.dropout not in ("none", "head") else 0.0
+    rate = _rate(architecture) if architecture.dropout not in ("none", "head") else 0.0
     return BlockSpec(
         kind="bottleneck" if kind.grouped and groups == 1 else architecture.block,
         in_width=in_width,
@@ -222,6 +224,11 @@ def _block(architecture: Architecture, stage: int, in_width: int, stride: int) -
         dropout=architecture.dropout if rate else "none",
         dropout_rate=rate,
     )
+
+
+def _rate(architecture: Architecture) -> float:
+    """Return the dropout rate with nothing always written 0.0: the digest reads 0 and -0.0 as other texts."""
+    return architecture.dropout_rate or 0.0
 
 
 def _inner_width(architecture: Architecture, kind: BlockKind, stage: int, width: int, groups: int) -> int:

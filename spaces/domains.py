@@ -4,6 +4,7 @@ A domain drives anything that has Optuna's three `suggest_` methods, so that an 
 test can choose its value. This module knows nothing of Optuna.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -32,13 +33,15 @@ class Suggests(Protocol):
 
 
 def _check_bounds(low: float, high: float, step: float | None, log: bool) -> None:
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise InputError(f"low {low} and high {high} must be finite")
     if low > high:
         raise InputError(f"low {low} is above high {high}")
-    if step is not None and step <= 0:
-        raise InputError(f"step {step} is not above 0")
+    if step is not None and not 0 < step < math.inf:
+        raise InputError(f"step {step} is not a number above 0")
     if log and low <= 0:
         raise InputError(f"a log scale needs low above 0, not {low}")
-    if log and step not in (None, 1):
+    if log and step is not None:
         raise InputError("a log scale has no step")
 
 
@@ -52,7 +55,7 @@ class Int:
     log: bool = False
 
     def __post_init__(self) -> None:
-        _check_bounds(self.low, self.high, self.step, self.log)
+        _check_bounds(self.low, self.high, None if self.step == 1 else self.step, self.log)
 
     def suggest(self, name: str, trial: Suggests) -> Scalar:
         """Let the trial choose a value."""
@@ -94,7 +97,8 @@ class Float:
         """Return every value on the step's grid, or the two ends where there is no step."""
         if self.step is None:
             return (self.low,) if self.low == self.high else (self.low, self.high)
-        return tuple(self.low + index * self.step for index in range(self.count or 0))
+        # Rounding would carry 0.1, 0.2, ... beyond 0.3.
+        return tuple(min(self.low + index * self.step, self.high) for index in range(self.count or 0))
 
     def contains(self, value: object) -> bool:
         """Say whether the value is one of this domain's."""
@@ -122,7 +126,7 @@ class Choice:
     def __post_init__(self) -> None:
         if not self.options:
             raise InputError("there is nothing to choose from")
-        seen = [(type(option), option) for option in self.options]
+        seen = [(isinstance(option, bool), option) for option in self.options]  # as `contains` tells them apart
         if len(set(seen)) < len(seen):
             raise InputError(f"{list(self.options)} names a value twice")
 

@@ -67,13 +67,16 @@ def build(architecture: Architecture, image: ImageSpec, *, generator: torch.Gene
     Args:
         architecture: what to build.
         image: what it reads.
-        generator: source of the initial weights; torch's global one where none is given.
+        generator: source of the initial weights, and then torch's global one is left as it was; the global one where
+            none is given.
 
     Raises:
         InfeasibleArchitecture: the image is too small for the strides.
     """
     check_fits(architecture, image)
-    network = Network(plan(architecture), image)
+    # Layers draw weights of their own as they are made, from the global generator.
+    with torch.random.fork_rng(devices=[], enabled=generator is not None):
+        network = Network(plan(architecture), image)
     for module in network.modules():
         _initialise(module, generator)
     return network

@@ -3,7 +3,6 @@
 A trial is anything with Optuna's three `suggest_` methods (`domains.Suggests`).
 """
 
-import itertools
 import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -56,12 +55,24 @@ class SearchSpace:
         """Return how many choices of values there are, or None where a float makes them endless."""
         if any(parameter.domain.count is None for parameter in self.parameters):
             return None
-        return sum(1 for _ in self.members()) if self.product <= 1_000_000 else self.product
+        return self._count({}, self.parameters)
+
+    def _count(self, chosen: dict[str, Scalar], left: Sequence[Parameter]) -> int:
+        """Count the ways on, walking only through values that a later parameter's existence hangs on."""
+        if not left:
+            return 1
+        head, rest = left[0], left[1:]
+        if not head.exists(chosen):
+            return self._count(chosen, rest)
+        if all(condition.parameter != head.name for parameter in rest for condition in parameter.when):
+            return (head.domain.count or 1) * self._count(chosen, rest)
+        return sum(self._count({**chosen, head.name: value}, rest) for value in head.domain.values())
 
     @property
     def product(self) -> int:
         """Return an upper bound on the number of grid points: as if every parameter always existed."""
-        return math.prod(len(parameter.domain.values()) for parameter in self.parameters)
+        counts = (parameter.domain.count or len(parameter.domain.values()) for parameter in self.parameters)
+        return math.prod(counts)
 
     def members(self) -> Iterator[dict[str, Scalar]]:
         """Yield every choice of values, with the two ends standing for a float without a step."""
@@ -79,9 +90,9 @@ class SearchSpace:
             yield from self._grow({**chosen, head.name: value}, rest)
 
     def sample(self, count: int, seed: int) -> list[dict[str, Scalar]]:
-        """Return the first `count` members if there are no more, else as many drawn at random."""
-        if self.product <= count:
-            return list(itertools.islice(self.members(), count))
+        """Return every member if there are no more than `count`, else as many drawn at random."""
+        if self.size is not None and self.size <= count:
+            return list(self.members())
         rng = RandomTrial(random.Random(seed))
         return [self.suggest(rng) for _ in range(count)]
 
@@ -110,7 +121,7 @@ class RandomTrial:
     ) -> float:
         """Return a number in [low, high], evenly, evenly in its logarithm, or on the step's grid."""
         if step is not None:
-            return low + step * self.rng.randrange(int((high - low) / step + 1e-8) + 1)
+            return min(low + step * self.rng.randrange(int((high - low) / step + 1e-8) + 1), high)
         if log:
             return min(max(math.exp(self.rng.uniform(math.log(low), math.log(high))), low), high)
         return self.rng.uniform(low, high)

@@ -81,8 +81,11 @@ def test_a_hover_label_is_not_markup() -> None:
 
 
 def test_titles_are_not_markup() -> None:
-    assert theme.headings(theme.blank("<b>", "<i>")) == ("&lt;b&gt;", "&lt;i&gt;")
+    figure = theme.blank("<b>", "it's <i>")
+    assert (figure.layout.title.text, figure.layout.title.subtitle.text) == ("&lt;b&gt;", "it's &lt;i&gt;")
+    assert theme.headings(figure) == ("<b>", "it's <i>")
     assert theme.message("title", "<b>").layout.annotations[0].text == "&lt;b&gt;"
+    assert theme.remarks(theme.message("title", "<b>")) == "<b>"
 
 
 def test_the_colours_differ() -> None:
