@@ -1,6 +1,8 @@
-"""Put a finished study where people look: the report as a file, the front as a plot in Optuna Dashboard.
+"""Put a study where people look: the report as a file, the front as a plot in Optuna Dashboard.
 
-python -m dashboards.publish URL --study S -o report.html
+    python -m dashboards.publish URL --study S -o report.html
+
+The one file here that speaks Optuna: its dashboard takes plots through a study of Optuna's.
 """
 
 import os
@@ -18,24 +20,22 @@ from search.store import Store
 PLOT = "widefront-front"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str]) -> int:
     """Write the report, then the plot, and return the exit code."""
-    given = list(sys.argv[1:] if argv is None else argv)
-    url = expand(given[0], os.environ)
-    code = report.main([url, *given[1:]])
+    code = report.main(argv)
     if code == 0:
-        save_plot(url, given[given.index("--study") + 1])
+        given = report.parser().parse_args(argv)
+        save_plot(expand(given.url, os.environ), given.study)
     return code
 
 
-def save_plot(url: str, study: str) -> None:
+def save_plot(url: str, study: str | None) -> None:
     """Store the front's figure with Optuna's study; a later one takes its place."""
     with Store.open(url, create=False) as store:
         view = StudyView.read(store, study)
-    save_plotly_graph_object(
-        load_study(study_name=study, storage=url), front.figure(front.info(view)), graph_object_id=PLOT
-    )
+    figure = front.figure(front.info(view))
+    save_plotly_graph_object(load_study(study_name=view.study.name, storage=url), figure, graph_object_id=PLOT)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -4,6 +4,7 @@ python -m dashboards.report URL --study S -o report.html
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,15 +12,16 @@ from pathlib import Path
 from dashboards import sections
 from dashboards.frames import StudyView
 from dashboards.page import document
+from search.environment import expand
 from search.store import Store
 from spaces.errors import InputError, WidefrontError
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit code."""
-    given = _parser().parse_args(argv)
+    given = parser().parse_args(argv)
     try:
-        with Store.open(given.url, create=False) as store:
+        with Store.open(expand(given.url, os.environ), create=False) as store:
             view = StudyView.read(store, given.study)
         path = write_report(view, given.output)
     except WidefrontError as error:
@@ -31,17 +33,18 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the command line."""
+    made = argparse.ArgumentParser(
         prog="python -m dashboards.report", description="Write one self-contained page on a study."
     )
-    parser.add_argument("url", metavar="URL", help="the database, such as sqlite:///widefront.db")
-    parser.add_argument("--study", metavar="S", help="its name; not needed where the database holds one study")
-    parser.add_argument(
+    made.add_argument("url", metavar="URL", help="the database, such as sqlite:///widefront.db; ${NAME} is looked up")
+    made.add_argument("--study", metavar="S", help="its name; not needed where the database holds one study")
+    made.add_argument(
         "-o", "--output", metavar="FILE", type=Path, default=Path("report.html"), help="the page (default: %(default)s)"
     )
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    return parser
+    made.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return made
 
 
 def write_report(view: StudyView, path: Path) -> Path:

@@ -59,8 +59,10 @@ class StudyConfig(Form):
     @field_validator("data", mode="before")
     @classmethod
     def _name_or_mapping(cls, given: object) -> object:
+        if given is None:
+            raise ValueError("is empty")
         if not isinstance(given, (str, Mapping)):
-            raise ValueError(f"{shown(given)} is neither the name of a data set nor a mapping such as {{npz: file.npz}}")
+            raise ValueError(f"{shown(given)} is neither a data set's name nor a mapping such as {{npz: file.npz}}")
         return given
 
     @field_validator("objectives")
@@ -192,6 +194,8 @@ class _Loader(yaml.SafeLoader):
         """Return a mapping, or refuse a key that would silently replace an earlier one."""
         seen: set[Any] = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":  # `<<: *name`, whose keys may be overridden
+                continue
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str):
                 raise InputError(f"key {key!r} is not a word (put it in quotes)", place=f"line {_line(key_node)}")
@@ -227,7 +231,8 @@ def _read(text: str) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}" if mark else ""
-        raise InputError(f"is not YAML: {error.problem or error.context}", place=place) from error
+        problem = f"{error.context} {error.problem}" if str(error.problem).startswith("but") else error.problem
+        raise InputError(f"is not YAML: {problem}", place=place) from error
     except (yaml.YAMLError, ValueError) as error:  # a character that may not be, a date that is none
         raise InputError(f"is not YAML: {str(error).splitlines()[0]}") from error
     except RecursionError as error:

@@ -10,10 +10,11 @@ from search.rungs import rung_levels
 from search.survey import Member, Survey
 from search.units import format_count, format_duration, format_percent
 from workers.datasets import Dataset
-from workers.device import choose_device
+from workers.device import choose_device, use_threads
 from workers.objectives import OBJECTIVES
 from workers.trainer import TrialSpec, train
 
+TIMED_BATCHES = 16
 STATIC = tuple(name for name, objective in OBJECTIVES.items() if objective.static)
 
 
@@ -60,18 +61,32 @@ def _member(config: StudyConfig, member: Member) -> str:
     return f"{name_of(config.search_space.architecture(params))}: {counted}"
 
 
+def _part(data: Dataset, count: int) -> Dataset:
+    """Return some images of a data set, to time an epoch by."""
+    return replace(
+        data,
+        train_images=data.train_images[:count],
+        train_labels=data.train_labels[:count],
+        val_images=data.val_images[:count],
+        val_labels=data.val_labels[:count],
+    )
+
+
 def _time(config: StudyConfig, data: Dataset, seen: Survey) -> str:
     """Return what one epoch of a middling network takes here, and what the study may take with it."""
     ordered = sorted(seen.allowed, key=lambda member: member[1].activations)
     params, _ = ordered[len(ordered) // 2]
+    use_threads(config.resources.cpus_per_trial)
     device = choose_device("cuda" if config.resources.gpus_per_trial else "cpu")
     architecture = config.search_space.architecture(params)
     spec = TrialSpec(architecture=architecture, recipe=config.full_recipe, data=config.data_spec, seed=0)
-    epochs = train(replace(spec, recipe=replace(spec.recipe, epochs=2)), data.to(device))
-    *_, second = epochs  # the first one also warms up the libraries
-    told = f"an epoch of a middling network ({name_of(architecture)}) takes {format_duration(second.wall_s)} here"
+    part = _part(data, spec.recipe.batch_size * TIMED_BATCHES)
+    *_, second = train(replace(spec, recipe=replace(spec.recipe, epochs=2)), part.to(device))  # the first one warms up
+    epoch_s = second.train_s * len(data.train_labels) / len(part.train_labels)
+    epoch_s += second.eval_s * len(data.val_labels) / len(part.val_labels)
+    told = f"an epoch of a middling network ({name_of(architecture)}) takes {format_duration(epoch_s)} here"
     trials = config.budget.trials
     if not trials:
         return told
-    most = second.wall_s * config.scheduler.max_epochs * trials
+    most = epoch_s * config.scheduler.max_epochs * trials
     return f"{told}; {trials} such trials in full, one after another: {format_duration(most)}"

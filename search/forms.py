@@ -15,7 +15,6 @@ from spaces.errors import InfeasibleArchitecture, InputError, unknown
 from spaces.space import PARAMETERS, SearchSpace, Value
 from workers.recipe import Recipe
 
-
 MOST_VALUES = 10_000  # that one parameter can take
 MOST = {"depth": 1_000, "depths": 1_000, "widening_factor": 1_000}  # a network beyond is a slip of the finger
 MOST_CHANNELS = 65_536
@@ -36,8 +35,9 @@ def _two(given: object) -> object:
     return given
 
 
-Whole = Annotated[int, BeforeValidator(_no_truth)]
-Number = Annotated[float, BeforeValidator(_no_truth)]
+NUMERIC = BeforeValidator(_no_truth)
+Whole = Annotated[int, NUMERIC]
+Number = Annotated[float, NUMERIC]
 
 
 class Form(BaseModel):
@@ -109,34 +109,34 @@ class SamplerForm(Form):
     """Name the sampler that proposes, and its seed."""
 
     name: str = "auto"
-    seed: Annotated[Whole, Field(ge=0, lt=2**31)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**31), NUMERIC] = 0
 
 
 class SchedulerForm(Form):
     """Name the rule that stops trials, and the epochs at which it looks."""
 
     name: str = "pareto-asha"
-    grace_epochs: Annotated[Whole, Field(ge=1)] = 1
-    max_epochs: Annotated[Whole, Field(ge=1)] = 9
-    reduction_factor: Annotated[Number, Field(gt=1)] = 3.0  # each rung is so many times as late as the one before
-    keep: Annotated[Number, Field(gt=0, le=1)] | None = None  # share that goes on; by default what suits the rule
-    floor: Annotated[Number, Field(ge=0, lt=1)] = 0.02  # share of the way from chance to 1 that a trial must have gone
+    grace_epochs: Annotated[int, Field(ge=1), NUMERIC] = 1
+    max_epochs: Annotated[int, Field(ge=1), NUMERIC] = 9
+    reduction_factor: Annotated[float, Field(gt=1), NUMERIC] = 3.0  # how many times as late each rung is
+    keep: Annotated[float, Field(gt=0, le=1), NUMERIC] | None = None  # share that goes on; else as suits the rule
+    floor: Annotated[float, Field(ge=0, lt=1), NUMERIC] = 0.02  # share of the way from chance to 1 to go
 
 
 class BudgetForm(Form):
     """Say when the study ends: whichever comes first."""
 
-    trials: Annotated[Whole, Field(ge=1)] | None = None
-    epochs: Annotated[Whole, Field(ge=1)] | None = None  # trained, summed over trials
-    hours: Annotated[Number, Field(gt=0)] | None = None  # by the clock, while the study runs
+    trials: Annotated[int, Field(ge=1), NUMERIC] | None = None
+    epochs: Annotated[int, Field(ge=1), NUMERIC] | None = None  # trained, summed over trials
+    hours: Annotated[float, Field(gt=0), NUMERIC] | None = None  # by the clock, while the study runs
 
 
 class ResourcesForm(Form):
     """Say what one trial takes."""
 
-    gpus_per_trial: Annotated[Number, Field(ge=0)] = 0
-    cpus_per_trial: Annotated[Whole, Field(ge=1)] = 1
-    concurrent_trials: Annotated[Whole, Field(ge=1)] | None = None  # as many as fit, where nothing is said
+    gpus_per_trial: Annotated[float, Field(ge=0), NUMERIC] = 0
+    cpus_per_trial: Annotated[int, Field(ge=1), NUMERIC] = 1
+    concurrent_trials: Annotated[int, Field(ge=1), NUMERIC] | None = None  # as many as fit, where nothing is said
 
 
 _RECIPE = Recipe()
@@ -194,14 +194,14 @@ def parse_space(forms: dict[str, ParameterForm]) -> SearchSpace:
         InputError: with the place below `space`.
     """
     if "depth" in forms and "depths" in forms:
-        raise InputError("depth, the same in every stage, and depths, one for each, cannot both be given", place="depth")
+        raise InputError("depth (of every stage) and depths (of each) cannot both be given", place="depth")
     parameters: dict[str, Parameter] = {}
     fixed: dict[str, Value] = {}
     for name, form in forms.items():
         if name not in PARAMETERS:
             raise InputError(unknown("parameter", name, PARAMETERS), place=name)
         if isinstance(form, (ChoiceForm, IntForm, FloatForm)):
-            parameters[name] = _parameter(name, form, parameters)
+            parameters[name] = _parameter(name, form, parameters, forms)
         else:
             fixed[name] = tuple(form) if isinstance(form, list) else form
             _check_value(name, fixed[name], name)
@@ -210,7 +210,12 @@ def parse_space(forms: dict[str, ParameterForm]) -> SearchSpace:
     return SearchSpace(parameters=tuple(parameters.values()), fixed=tuple(fixed.items()))
 
 
-def _parameter(name: str, form: ChoiceForm | IntForm | FloatForm, earlier: dict[str, Parameter]) -> Parameter:
+def _parameter(
+    name: str,
+    form: ChoiceForm | IntForm | FloatForm,
+    earlier: dict[str, Parameter],
+    forms: dict[str, ParameterForm],
+) -> Parameter:
     place = f"{name}.{_kind(form)}"
     try:
         domain = form.domain()
@@ -220,6 +225,9 @@ def _parameter(name: str, form: ChoiceForm | IntForm | FloatForm, earlier: dict[
         raise InputError(f"{domain.count:,} values are more than {MOST_VALUES:,}; give a larger step", place=place)
     for value in domain.options if isinstance(domain, Choice) else (domain.low, domain.high):
         _check_value(name, value, place)
+    for on in form.when.keys() & forms.keys() - earlier.keys():
+        why = "stands no earlier" if isinstance(forms[on], Form) else "is fixed"
+        raise InputError(f"{on} {why}; {name} can hang on a parameter above it alone", place=f"{name}.when.{on}")
     conditions = tuple(_condition(name, on, values, earlier) for on, values in form.when.items())
     return Parameter(name=name, domain=domain, when=conditions)
 

@@ -46,8 +46,10 @@ def find(store: Store, name: str | None) -> StudyRecord:
         if study.name == name:
             return study
     names = [study.name for study in studies]
+    if not names:
+        raise InputError(f"there is no study in {store.shown_url}")
     if name is None:
-        raise InputError(f"name one of {', '.join(names) or 'none'}", place="--study")
+        raise InputError(f"name one of {', '.join(names)}", place="--study")
     raise InputError(unknown("study", name, names), place="--study")
 
 

@@ -61,20 +61,17 @@ class Recorder:
         self._study_id = self.storage.get_study_id_from_name(record.name)
         self._ids: dict[int, int] = {}
 
+    def close(self) -> None:
+        """Let go of the database; the store stays open."""
+        self.storage.remove_session()
+        self.storage.engine.dispose()
+
     def start(self, proposal: Proposal, seed: int, now: datetime) -> TrialRecord:
         """Record a new trial, and return it with its number."""
-        self.optuna.add_trial(
-            create_trial(
-                state=TrialState.RUNNING,
-                params=proposal.params,
-                distributions={name: self.distributions[name] for name in proposal.params},
-                user_attrs=_user_attrs(proposal, seed),
-                system_attrs={**proposal.system_attrs, **_constraint_attrs(proposal.constraints)},
-            )
-        )
-        number = self._newest()
+        if self.storage.get_n_trials(self._study_id) != len(self._ids):
+            raise StudyError("another launch writes to this study at the same time")
         trial = TrialRecord(
-            number=number,
+            number=self._add_row(proposal, seed, {**proposal.system_attrs, **_constraint_attrs(proposal.constraints)}),
             params=proposal.params,
             architecture=proposal.architecture,
             digest=proposal.digest,
@@ -85,11 +82,18 @@ class Recorder:
         self.store.add_trial(self.record.name, trial)
         return trial
 
-    def _newest(self) -> int:
-        number = self.storage.get_n_trials(self._study_id) - 1
-        if number in self._ids:
-            raise StudyError("another launch writes to this study at the same time")
-        self._id(number)
+    def _add_row(self, trial: Proposal | TrialRecord, seed: int, system_attrs: Mapping[str, Any]) -> int:
+        """Add a running trial to Optuna's tables, and return the number that it has there."""
+        row = create_trial(
+            state=TrialState.RUNNING,
+            params=dict(trial.params),
+            distributions={name: self.distributions[name] for name in trial.params},
+            user_attrs=_user_attrs(trial, seed),
+            system_attrs=dict(system_attrs),
+        )
+        row_id = self.storage.create_new_trial(self._study_id, template_trial=row)
+        number = self.storage.get_trial_number_from_id(row_id)
+        self._ids[number] = row_id
         return number
 
     def measured(self, number: int, measurement: Measurement) -> bool:
@@ -135,7 +139,16 @@ class Recorder:
                 missing.append(self._adopt(row))
             elif ours.state is not State.RUNNING and not row.state.is_finished():
                 self._tell(ours)
+        for number in sorted(trials.keys() - self._ids.keys()):
+            self._restore_row(trials[number])
         return missing
+
+    def _restore_row(self, trial: TrialRecord) -> None:
+        """Write again what somebody deleted from Optuna's tables, as its dashboard can; numbers must stay ours."""
+        if self._add_row(trial, trial.seed, {}) != trial.number:
+            raise StudyError(f"trial {trial.number} is missing from Optuna's tables")
+        if trial.state is not State.RUNNING:
+            self._tell(trial)
 
     def _adopt(self, row: FrozenTrial) -> TrialRecord:
         """Record a trial that was started in Optuna's table when the driver died."""
@@ -163,12 +176,12 @@ class Recorder:
         }
 
 
-def _user_attrs(proposal: Proposal, seed: int) -> dict[str, Any]:
+def _user_attrs(trial: Proposal | TrialRecord, seed: int) -> dict[str, Any]:
     return {
-        "architecture": json.dumps(proposal.architecture.to_json()),
-        "digest": proposal.digest,
+        "architecture": json.dumps(trial.architecture.to_json()),
+        "digest": trial.digest,
         "seed": seed,
-        **proposal.cost.to_json(),
+        **trial.cost.to_json(),
     }
 
 

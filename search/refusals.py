@@ -1,6 +1,7 @@
-"""Put what pydantic finds wrong with a study's file into our manner: the place in the file, then what is wrong there."""
+"""Put what pydantic finds wrong with a study's file into our manner: the place in the file, then what is wrong."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from search.forms import FORMS, Form
@@ -11,12 +12,13 @@ _BOOLEAN, _VALUE = "is neither true nor false", "is not a number, a word, true o
 _WORDS = {
     "int_type": _WHOLE, "int_parsing": _WHOLE, "int_parsing_size": _WHOLE, "int_from_float": _WHOLE,
     "float_type": _NUMBER, "float_parsing": _NUMBER, "finite_number": "is not a finite number",
-    "bool_type": _BOOLEAN, "bool_parsing": _BOOLEAN, "string_type": "is not text", "literal_error": "is not {expected}",
+    "bool_type": _BOOLEAN, "bool_parsing": _BOOLEAN, "string_type": "is not text; put it in quotes",
+    "literal_error": "is not {expected}",
     "list_type": _LIST, "tuple_type": _LIST, "dict_type": _MAPPING, "model_type": _MAPPING,
     "greater_than_equal": "is below {ge:g}", "greater_than": "is not above {gt:g}",
     "less_than_equal": "is above {le:g}", "less_than": "is not below {lt:g}",
     "union_tag_not_found": "names none of choice, int, float",
-    "string_pattern_mismatch": "is not a name: letters, digits and _ . + - are, at most 100, the first no sign",
+    "string_pattern_mismatch": "is no name: at most 100 letters, digits and _ . + - make one, the first no sign",
 }  # fmt: skip
 _UNION = ("bool", "str")  # the first members of our unions, which pydantic adds to the place
 
@@ -47,24 +49,26 @@ def _message(found: Found) -> str:
         return "is missing"
     if kind == "value_error":
         return str(context["error"])
-    words = _VALUE if found["loc"][-1] in _UNION and len(found["loc"]) > 2 else _WORDS.get(kind, "cannot stand here")
+    if found["input"] is None:
+        return "is empty"
+    words = _WORDS.get(kind, "cannot stand here")
+    if found["loc"][-1] in _UNION and len(found["loc"]) > 2:
+        words = "is neither a value nor a list of whole numbers" if "fixed" in found["loc"] else _VALUE
     given = "what is given" if found["loc"][:1] == ("storage",) else shown(found["input"])  # it may hold a password
     return f"{given} {words.format(**context)}"
 
 
 def shown(value: object) -> str:
     """Return a value from a file on one line, cut where it is long."""
-    if value is None or isinstance(value, bool):
-        return "nothing" if value is None else str(value).lower()
     try:
-        text = repr(value)
+        text = str(value).lower() if isinstance(value, (bool, date)) else repr(value)
     except ValueError:  # a whole number of thousands of digits
         return "such a number"
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _known_keys(loc: Sequence[int | str], root: type[Form]) -> list[str]:
-    form = FORMS[str(loc[2])] if loc[:1] == ("space",) else root
+    form: Any = FORMS[str(loc[2])] if loc[:1] == ("space",) else root
     for part in loc if form is root else ():
-        form = form.model_fields[str(part)].annotation or root
+        form = form.model_fields[str(part)].annotation
     return [field.alias or name for name, field in form.model_fields.items()]

@@ -94,6 +94,9 @@ class RunningStudy:
             self._settle(self.trials[number])
 
     def _restore_trial(self, trial: TrialRecord, attrs: dict[str, object]) -> None:
+        for measurement in trial.measurements:
+            if measurement.epoch in self.rungs.levels:
+                self._enter(trial, measurement)
         if trial.failure_kind == LOST:
             return  # the machine's fault says nothing about the architecture
         complete = trial.state is State.COMPLETE
@@ -104,9 +107,6 @@ class RunningStudy:
             running=trial.state is State.RUNNING,
             system_attrs=attrs,
         )
-        for measurement in trial.measurements:
-            if measurement.epoch in self.rungs.levels:
-                self._enter(trial, measurement)
 
     def _settle(self, trial: TrialRecord) -> None:
         """Decide what the driver died before deciding, or let the trial wait for a worker."""
@@ -194,8 +194,8 @@ class RunningStudy:
             self._end(replace(trial, state=State.COMPLETE))
             return Decision(stop=True, reason="full fidelity")
         entries = self._rung_entries.get(measurement.epoch, [])
-        # The trial judged comes last; after a relaunch others may have come behind it.
-        ordered = sorted(entries, key=lambda entry: entry.number == trial.number)
+        # The trial judged comes last; the others by number, since nobody knows after a relaunch who came first.
+        ordered = sorted(entries, key=lambda entry: (entry.number == trial.number, entry.number))
         decision = self.rungs.decide(measurement.epoch, ordered)
         if decision.stop:
             self._end(replace(trial, state=State.STOPPED, reason=decision.reason))

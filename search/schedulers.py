@@ -1,7 +1,9 @@
 """Let Ray Tune tell a running study what its trials show, and hear who goes on."""
 
+from pathlib import Path
 from typing import Any
 
+from ray import cloudpickle
 from ray.exceptions import RayTaskError
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
@@ -25,7 +27,19 @@ class StudyScheduler(FIFOScheduler):
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:  # noqa: ARG002
         """Tell the study why a trial failed."""
-        self.study.failed(trial.config["number"], failure_of(trial.get_pickled_error()))
+        self.study.failed(trial.config["number"], failure_of(_error_of(trial)))
+
+
+def _error_of(trial: Trial) -> BaseException | None:
+    """Return the error that Tune has just put into the trial's folder on this machine.
+
+    `Trial.get_pickled_error` looks in the shared storage, where it arrives only after this moment.
+    """
+    path = trial.pickled_error_file
+    if path is None or not Path(path).exists():
+        return None
+    error: BaseException = cloudpickle.loads(Path(path).read_bytes())
+    return error
 
 
 def failure_of(error: BaseException | None) -> TrialFailure:

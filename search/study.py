@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -169,13 +169,14 @@ def run(
     with Store.open(config.storage) as store:
         record = begin(store, config, data, seen)
         running = open_running(store, config, record)
-        if running.over:
-            return running
-        cluster.start(address, verbose=verbose)
-        try:
-            _drive(config, console, store, running, started_at)
-        finally:
-            cluster.stop()
+        with closing(running.recorder):
+            if running.over:
+                return running
+            cluster.start(address, verbose=verbose)
+            try:
+                _drive(config, console, store, running, started_at)
+            finally:
+                cluster.stop()
     return running
 
 

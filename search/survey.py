@@ -1,7 +1,6 @@
 """Look over a search space before anything is trained: how large, how much of it is allowed, what it costs."""
 
 import itertools
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -12,8 +11,8 @@ from spaces.domains import Scalar
 from spaces.errors import InfeasibleArchitecture, InputError
 from spaces.space import SearchSpace
 
-LOOKED_AT = 2000
-REFUSALS = 100  # without one network that has the value, where not all of a space was looked at
+LOOKED_AT = 2000  # members of a space that is looked at whole
+DRAWN = 1000  # at random from any other
 
 Member = tuple[dict[str, Scalar], Cost]
 
@@ -50,7 +49,7 @@ def survey(
     """
     members, whole = _looked_at(space, seed)
     seen = Survey(size=space.size, looked_at=len(members), whole=whole)
-    refused: dict[tuple[str, Scalar], list[str]] = defaultdict(list)
+    refused: dict[tuple[str, Scalar], str] = {}
     built: set[tuple[str, Scalar]] = set()
     reason = ""
     for params in members:
@@ -58,27 +57,28 @@ def survey(
             counted = cost(space.architecture(params), image)
         except InfeasibleArchitecture as error:
             reason = str(error)
-            for chosen in params.items():
-                refused[chosen].append(reason)
+            refused.update(dict.fromkeys(params.items(), reason))
             continue
         built.update(params.items())
         seen.buildable += 1
         _judge(seen, params, counted, violations(counted))
     if not seen.buildable:
         raise InputError(f"{_none(seen)} can be built: {reason}", place="space")
-    _refuse_impossible(space, seen, {chosen: why for chosen, why in refused.items() if chosen not in built})
+    if whole:
+        _refuse_impossible(space, {chosen: why for chosen, why in refused.items() if chosen not in built})
     _refuse_unmet(seen)
     return seen
 
 
 def _looked_at(space: SearchSpace, seed: int) -> tuple[list[dict[str, Scalar]], bool]:
     """Return the members to look at, and whether they stand for all."""
+    members = list(itertools.islice(space.members(), LOOKED_AT + 1))
+    if len(members) > LOOKED_AT:
+        return space.sample(DRAWN, seed), False
     endless = {parameter.name for parameter in space.parameters if parameter.domain.count is None}
     if endless <= {"dropout_rate"}:  # neither cost nor width hangs on it, so its two ends stand for all
-        members = list(itertools.islice(space.members(), LOOKED_AT + 1))
-        if len(members) <= LOOKED_AT:
-            return members, True
-    return space.sample(LOOKED_AT, seed), False
+        return members, True
+    return members + space.sample(DRAWN, seed), False  # what lies between the two ends can be built where they cannot
 
 
 def _judge(seen: Survey, params: dict[str, Scalar], counted: Cost, violations: Mapping[str, float]) -> None:
@@ -89,17 +89,15 @@ def _judge(seen: Survey, params: dict[str, Scalar], counted: Cost, violations: M
         seen.nearest = worst
 
 
-def _refuse_impossible(space: SearchSpace, seen: Survey, refused: Mapping[tuple[str, Scalar], list[str]]) -> None:
+def _refuse_impossible(space: SearchSpace, refused: Mapping[tuple[str, Scalar], str]) -> None:
     """Refuse a value that no member can have, such as a cardinality that divides no width."""
-    enough = 1 if seen.whole else REFUSALS
     kinds = {parameter.name: type(parameter.domain).__name__.lower() for parameter in space.parameters}
     for (name, value), why in refused.items():
-        if len(why) >= enough:
-            raise InputError(f"{_none(seen)} can have {value}: {why[0]}", place=f"space.{name}.{kinds[name]}")
+        raise InputError(f"no network of this space can have {value}: {why}", place=f"space.{name}.{kinds[name]}")
 
 
 def _none(seen: Survey) -> str:
-    return "no network of this space" if seen.whole else f"none of {seen.looked_at:,} random networks of this space"
+    return f"{'no network' if seen.whole else f'none of {seen.looked_at:,} networks'} of this space"
 
 
 def _refuse_unmet(seen: Survey) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import resource
 import sys
 from dataclasses import dataclass
@@ -21,13 +22,17 @@ def choose_device(name: str = "auto") -> torch.device:
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise InputError(f"unknown device {name!r}; known are auto, cpu, cuda, cuda:N") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise InputError("device cuda was asked for, but torch sees none")
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
+        raise InputError(f"unknown device {name!r}; known are auto, cpu, cuda, cuda:N")
+    device, seen = torch.device(name), torch.cuda.device_count()
+    if device.type == "cuda" and (device.index or 0) >= seen:
+        raise InputError(f"device {name} was asked for, but torch sees {seen or 'none'}")
     return device
+
+
+def use_threads(count: int) -> None:
+    """Let this process compute on so many threads; more than a trial's share of the cores slows all tenfold."""
+    torch.set_num_threads(count)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

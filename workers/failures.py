@@ -6,7 +6,11 @@ import torch
 
 from spaces.errors import InputError, TrialFailure
 
-_HOST_MEMORY = ("DefaultCPUAllocator", "not enough memory", "Cannot allocate memory")
+# Memory that runs out elsewhere than in torch's CUDA allocator: a processor's, and that of CUDA's own libraries.
+_MEMORY = (
+    "DefaultCPUAllocator", "not enough memory", "Cannot allocate memory", "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED",
+)  # fmt: skip
 
 
 def classify(error: Exception) -> TrialFailure:
@@ -17,6 +21,6 @@ def classify(error: Exception) -> TrialFailure:
     details = "".join(traceback.format_exception(error))
     if isinstance(error, InputError):
         return TrialFailure("data", message, details)
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(sign in str(error) for sign in _HOST_MEMORY):
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(sign in str(error) for sign in _MEMORY):
         return TrialFailure("out-of-memory", message, details)
     return TrialFailure("crash", f"{type(error).__name__}: {message}", details)

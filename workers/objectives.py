@@ -41,9 +41,7 @@ def _counted(field: str) -> Callable[[Cost, Measurement | None], float]:
 
 
 def _static(name: str, title: str, unit: str) -> Objective:
-    return Objective(
-        name=name, title=title, unit=unit, direction="minimize", static=True, value=_counted(name)
-    )
+    return Objective(name=name, title=title, unit=unit, direction="minimize", static=True, value=_counted(name))
 
 
 OBJECTIVES: dict[str, Objective] = {

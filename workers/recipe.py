@@ -1,5 +1,6 @@
 """Say how a network is trained, apart from what it is and what it sees."""
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -27,17 +28,18 @@ class Recipe:
     memory_format: str = "auto"
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch_size < 2:
-            raise InputError(f"epochs {self.epochs} must be at least 1 and batch_size {self.batch_size} at least 2")
+        for name, least in (("epochs", 1), ("batch_size", 2)):  # normalisations need two images to tell apart
+            if getattr(self, name) < least:
+                raise InputError(f"{getattr(self, name)} is below {least}", place=name)
         for name in ("learning_rate", "momentum", "weight_decay", "warmup_epochs", "label_smoothing"):
-            if getattr(self, name) < 0:
-                raise InputError(f"{name} {getattr(self, name)} is below 0")
-        if self.label_smoothing >= 1 or self.momentum >= 1:
-            raise InputError("label_smoothing and momentum are below 1")
+            most = 1 if name in ("momentum", "label_smoothing") else math.inf
+            if not 0 <= getattr(self, name) < most:
+                asked = "at least 0 and below 1" if most == 1 else "a number of at least 0"
+                raise InputError(f"{getattr(self, name)} is not {asked}", place=name)
         if self.precision not in PRECISIONS:
-            raise InputError(unknown("precision", self.precision, PRECISIONS))
+            raise InputError(unknown("precision", self.precision, PRECISIONS), place="precision")
         if self.memory_format not in MEMORY_FORMATS:
-            raise InputError(unknown("memory_format", self.memory_format, MEMORY_FORMATS))
+            raise InputError(unknown("memory_format", self.memory_format, MEMORY_FORMATS), place="memory_format")
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as plain values."""

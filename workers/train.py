@@ -14,12 +14,13 @@ import torch
 
 from spaces.architecture import Architecture
 from spaces.counting import cost
-from spaces.errors import InputError, WidefrontError
+from spaces.errors import InputError, TrialFailure, WidefrontError
 from workers.datasets import load
 from workers.dataspec import data_spec
 from workers.device import choose_device
 from workers.measurement import Measurement
 from workers.recipe import Recipe
+from workers.sources import DataSpec
 from workers.trainer import TrialSpec, train
 
 _RECIPE = Recipe()
@@ -30,17 +31,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(argv)
     try:
         return _run(given)
-    except WidefrontError as error:
+    except (WidefrontError, OSError) as error:  # what cannot be written is said by the system
         print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, InputError) else 1
+        return 1 if isinstance(error, TrialFailure) else 2
 
 
 def _run(given: argparse.Namespace) -> int:
+    if given.threads < 1:
+        raise InputError(f"{given.threads} is below 1", place="--threads")
+    if not 0 <= given.seed < 2**63:
+        raise InputError(f"{given.seed} is not a whole number from 0 to 2^63 - 1", place="--seed")
     torch.set_num_threads(given.threads)
-    data = data_spec(json.loads(given.data) if given.data.startswith("{") else given.data)
+    data = _data(given.data)
     recipe = Recipe(epochs=given.epochs, batch_size=given.batch_size, learning_rate=given.learning_rate)
     spec = TrialSpec(architecture=_architecture(given.set), recipe=recipe, data=data, seed=given.seed)
-    resident = load(data).to(choose_device(given.device))
+    device = choose_device(given.device)
+    resident = load(data).to(device)
     counted = cost(spec.architecture, resident.image)
     if not given.json:
         print(f"{spec.architecture.digest}: {counted.params:,} params, {counted.macs:,} macs per image")
@@ -56,17 +62,31 @@ def _line(measurement: Measurement) -> str:
     )
 
 
+def _data(text: str) -> DataSpec:
+    try:
+        return data_spec(json.loads(text) if text.startswith("{") else text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{text!r} is not JSON: {error}", place="--data") from error
+    except InputError as error:
+        raise error.at("--data") from error
+
+
 def _architecture(settings: Sequence[str]) -> Architecture:
     described: dict[str, Any] = {}
     for setting in settings:
         name, equals, text = setting.partition("=")
         if not equals:
             raise InputError(f"{setting!r} is not of the form field=value", place="--set")
-        described[name] = _value(text)
+        value = _value(text)
+        described[name] = (value,) if name in ("depths", "widths") and not isinstance(value, tuple) else value
     try:
         return Architecture.from_json(described)
+    except InputError as error:
+        raise error.at("--set") from error
     except TypeError as error:
-        raise InputError(str(error), place="--set") from error
+        raise InputError(
+            f"a value is of the wrong kind for its field ({', '.join(settings)})", place="--set"
+        ) from error
 
 
 def _value(text: str) -> Any:

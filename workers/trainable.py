@@ -12,7 +12,7 @@ import torch
 from ray import tune
 
 from workers.datasets import Dataset, load
-from workers.device import choose_device
+from workers.device import choose_device, use_threads
 from workers.failures import classify
 from workers.measurement import Measurement
 from workers.sources import DataSpec
@@ -63,7 +63,7 @@ class NetworkTrainable(tune.Trainable):
 
     def _start(self) -> Iterator[Measurement]:
         given = self._given
-        torch.set_num_threads(given["threads"])
+        use_threads(given["threads"])
         device = choose_device("cuda" if given["gpus"] else "cpu")
         if 0 < given["gpus"] < 1:  # Ray only counts fractions; nothing but this keeps a trial within its own
             torch.cuda.set_per_process_memory_fraction(given["gpus"])
@@ -73,5 +73,3 @@ class NetworkTrainable(tune.Trainable):
     def cleanup(self) -> None:
         """Let go of the network."""
         self._measurements = None
-
-

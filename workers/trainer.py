@@ -188,7 +188,9 @@ class Trainer:
             norm.reset_running_stats()
             norm.momentum = None  # a plain mean over what follows
             norm.train()
-        for chosen in torch.split(self.calibration, self.spec.recipe.batch_size):
+        batch = min(self.spec.recipe.batch_size, len(self.calibration))
+        for start in range(0, len(self.calibration) - batch + 1, batch):  # as in training, no smaller batch at the end
+            chosen = self.calibration[start : start + batch]
             with self._autocast():
                 self.network(self._normalised(self.data.train_images[chosen]))
         for norm, momentum in zip(norms, momenta, strict=True):

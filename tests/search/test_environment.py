@@ -1,0 +1,37 @@
+"""Secrets come from the environment, and only by name into messages."""
+
+import pytest
+
+from search.environment import expand
+from spaces.errors import InputError
+
+ENVIRONMENT = {"USER_NAME": "ada", "PASSWORD": "p$w{d}${USER_NAME}", "EMPTY": ""}
+
+
+@pytest.mark.parametrize(
+    ("text", "expanded"),
+    [
+        ("sqlite:///a.db", "sqlite:///a.db"),
+        ("${USER_NAME}", "ada"),
+        ("postgresql+psycopg://${USER_NAME}:x@host/db", "postgresql+psycopg://ada:x@host/db"),
+        ("${USER_NAME}-${USER_NAME}", "ada-ada"),
+        ("<${EMPTY}>", "<>"),
+        ("${PASSWORD}", "p$w{d}${USER_NAME}"),  # what a variable holds is not read again
+        ("$USER_NAME ${} $ {USER_NAME} ${USER-NAME}", "$USER_NAME ${} $ {USER_NAME} ${USER-NAME}"),
+        ("", ""),
+    ],
+)
+def test_a_name_in_braces_is_replaced_and_nothing_else(text: str, expanded: str) -> None:
+    assert expand(text, ENVIRONMENT) == expanded
+
+
+def test_a_variable_that_is_not_set_is_named_and_no_value_is_told() -> None:
+    with pytest.raises(InputError) as refused:
+        expand("${PASSWORD}:${NOBODY}", ENVIRONMENT, place="storage")
+    assert str(refused.value) == "storage: the environment variable NOBODY is not set"
+
+
+def test_the_environment_of_the_process_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OUTSIDE", "1")
+    with pytest.raises(InputError, match="OUTSIDE is not set"):
+        expand("${OUTSIDE}", {})

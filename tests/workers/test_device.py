@@ -1,0 +1,108 @@
+"""The device is the one asked for, and `auto` is what was measured to be faster on it."""
+
+import os
+import platform
+import resource
+from pathlib import Path
+
+import pytest
+import torch
+
+from spaces.errors import InputError
+from workers import device
+from workers.device import choose_device, fingerprint, has_bfloat16, numerics, peak_bytes, start_peak
+from workers.recipe import Recipe
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def without_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+
+
+@pytest.fixture
+def with_one_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+
+
+@pytest.mark.usefixtures("without_cuda")
+def test_auto_is_the_processor_where_there_is_no_gpu() -> None:
+    assert choose_device("auto") == CPU
+    assert choose_device() == CPU
+
+
+@pytest.mark.usefixtures("with_one_gpu")
+def test_auto_is_the_gpu_where_there_is_one() -> None:
+    assert choose_device("auto") == torch.device("cuda")
+    assert choose_device("cuda:0") == torch.device("cuda", 0)
+    assert choose_device("cpu") == CPU
+
+
+@pytest.mark.usefixtures("without_cuda")
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("cuda", "device cuda was asked for, but torch sees none"),
+        ("cuda:0", "device cuda:0 was asked for, but torch sees none"),
+        ("gpu", "unknown device 'gpu'; known are auto, cpu, cuda, cuda:N"),
+        ("meta", "unknown device 'meta'; known are auto, cpu, cuda, cuda:N"),
+        ("cuda:x", "unknown device 'cuda:x'; known are auto, cpu, cuda, cuda:N"),
+        ("", "unknown device ''; known are auto, cpu, cuda, cuda:N"),
+        ("cpu\ncuda", r"unknown device 'cpu\ncuda'; known are auto, cpu, cuda, cuda:N"),
+    ],
+)
+def test_a_device_that_is_not_there_is_refused_in_one_line(name: str, message: str) -> None:
+    with pytest.raises(InputError) as refused:
+        choose_device(name)
+    assert str(refused.value) == message
+
+
+@pytest.mark.usefixtures("with_one_gpu")
+def test_a_gpu_beyond_the_last_is_refused() -> None:
+    with pytest.raises(InputError, match=r"device cuda:1 was asked for, but torch sees 1$"):
+        choose_device("cuda:1")
+
+
+@pytest.mark.parametrize(
+    ("flags", "bfloat16"),
+    [({"fpu", "avx512_bf16"}, True), ({"amx_bf16", "amx_tile"}, True), ({"fpu", "avx512f"}, False), (set(), False)],
+)
+def test_auto_takes_bfloat16_where_the_processor_computes_it(
+    monkeypatch: pytest.MonkeyPatch, flags: set[str], bfloat16: bool
+) -> None:
+    monkeypatch.setattr(device, "_processor_flags", lambda: frozenset(flags))
+    assert has_bfloat16(CPU) is bfloat16
+    chosen = numerics(Recipe(), CPU)
+    assert chosen.bfloat16 is bfloat16
+    assert chosen.memory_format is torch.channels_last
+
+
+@pytest.mark.parametrize("flags", [frozenset(), frozenset({"avx512_bf16"})])
+def test_what_is_asked_for_is_taken_whatever_the_processor(
+    monkeypatch: pytest.MonkeyPatch, flags: frozenset[str]
+) -> None:
+    monkeypatch.setattr(device, "_processor_flags", lambda: flags)
+    single = numerics(Recipe(precision="float32", memory_format="channels_first"), CPU)
+    half = numerics(Recipe(precision="bfloat16", memory_format="channels_last"), CPU)
+    assert (single.bfloat16, single.memory_format) == (False, torch.contiguous_format)
+    assert (half.bfloat16, half.memory_format) == (True, torch.channels_last)
+
+
+def test_a_fingerprint_names_the_hardware_and_the_versions() -> None:
+    found = fingerprint(CPU)
+    assert list(found) == ["device", "cores", "python", "torch"]
+    assert found["torch"] == torch.__version__
+    assert found["python"] == platform.python_version()
+    assert found["cores"] == str(os.cpu_count())
+    assert found["device"].strip()
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="what is resident is read from Linux's /proc")
+def test_peak_memory_on_a_processor_is_that_of_the_process_in_bytes() -> None:
+    start_peak(CPU)
+    held = torch.ones(2**24)
+    resident = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    assert held.nbytes < 0.9 * resident < peak_bytes(CPU) < 1000 * resident  # Linux counts with a little delay

@@ -1,0 +1,60 @@
+"""Every objective keeps one contract, those not written yet included."""
+
+import math
+from collections.abc import Callable
+
+import pytest
+
+from spaces.cost import Cost
+from workers.measurement import Measurement
+from workers.objectives import OBJECTIVES
+
+COST = Cost(params=11, macs=22, activations=33, weight_bytes=44)
+STATIC = [name for name, objective in OBJECTIVES.items() if objective.static]
+LEARNED = [name for name, objective in OBJECTIVES.items() if not objective.static]
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_an_objective_has_a_name_a_title_a_unit_and_a_direction(name: str) -> None:
+    objective = OBJECTIVES[name]
+    assert objective.name == name
+    assert objective.title.strip()
+    assert objective.unit.strip()
+    assert objective.direction in ("minimize", "maximize")
+
+
+@pytest.mark.parametrize("name", STATIC)
+def test_a_static_objective_is_known_before_training_and_does_not_change(
+    name: str, make_measurement: Callable[..., Measurement]
+) -> None:
+    objective = OBJECTIVES[name]
+    assert objective.value(COST, None) == objective.value(COST, make_measurement(7)) == getattr(COST, name)
+    assert objective.direction == "minimize"
+
+
+@pytest.mark.parametrize("name", LEARNED)
+def test_a_learned_objective_is_not_known_before_training(
+    name: str, make_measurement: Callable[..., Measurement]
+) -> None:
+    objective = OBJECTIVES[name]
+    assert math.isnan(objective.value(COST, None))
+    assert objective.value(COST, make_measurement(1, **{name: 0.625})) == 0.625
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_of_minimised_values_the_better_is_less(name: str) -> None:
+    objective = OBJECTIVES[name]
+    worse, better = (0.25, 0.5) if objective.direction == "maximize" else (0.5, 0.25)
+    assert objective.minimised(better) < objective.minimised(worse)
+    assert abs(objective.minimised(better)) == better
+
+
+def test_accuracy_is_to_be_high_and_loss_low() -> None:
+    assert OBJECTIVES["accuracy"].direction == "maximize"
+    assert OBJECTIVES["loss"].direction == "minimize"
+    assert [OBJECTIVES["accuracy"].minimised(0.9), OBJECTIVES["loss"].minimised(0.9)] == [-0.9, 0.9]
+
+
+def test_every_count_of_a_cost_can_be_an_objective() -> None:
+    assert set(STATIC) == set(COST.to_json())
+    assert LEARNED == ["accuracy", "loss"]

@@ -1,0 +1,74 @@
+"""A recipe is a value that cannot be wrong."""
+
+import json
+import math
+import pickle
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from spaces.errors import InputError
+from workers.recipe import MEMORY_FORMATS, PRECISIONS, Recipe
+
+OTHER: dict[str, Any] = {
+    "epochs": 3,
+    "batch_size": 32,
+    "learning_rate": 0.05,
+    "momentum": 0.8,
+    "weight_decay": 1e-4,
+    "warmup_epochs": 0.5,
+    "label_smoothing": 0.05,
+    "precision": "float32",
+    "memory_format": "channels_first",
+}
+
+
+def test_a_recipe_survives_json_and_pickle() -> None:
+    recipe = Recipe(**OTHER)
+    assert Recipe.from_json(json.loads(json.dumps(recipe.to_json()))) == recipe
+    assert pickle.loads(pickle.dumps(recipe)) == recipe
+    assert {each.name for each in fields(Recipe)} == OTHER.keys()
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_recipes_that_differ_in_one_field_are_told_apart(name: str) -> None:
+    assert Recipe(**{name: OTHER[name]}) != Recipe()
+    assert Recipe(**{name: OTHER[name]}).to_json() != Recipe().to_json()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("epochs", 0, "epochs: 0 is below 1"),
+        ("batch_size", 1, "batch_size: 1 is below 2"),
+        ("learning_rate", -0.1, "learning_rate: -0.1 is not a number of at least 0"),
+        ("learning_rate", math.nan, "learning_rate: nan is not a number of at least 0"),
+        ("learning_rate", math.inf, "learning_rate: inf is not a number of at least 0"),
+        ("weight_decay", -1.0, "weight_decay: -1.0 is not a number of at least 0"),
+        ("warmup_epochs", -1.0, "warmup_epochs: -1.0 is not a number of at least 0"),
+        ("momentum", 1.0, "momentum: 1.0 is not at least 0 and below 1"),
+        ("label_smoothing", 1.0, "label_smoothing: 1.0 is not at least 0 and below 1"),
+        ("precision", "half", "precision: unknown precision 'half'; known are auto, float32, bfloat16"),
+        (
+            "memory_format",
+            "channel_last",
+            "memory_format: unknown memory_format 'channel_last' (did you mean 'channels_last'?); "
+            "known are auto, channels_first, channels_last",
+        ),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_by_its_name(field: str, value: object, message: str) -> None:
+    with pytest.raises(InputError) as refused:
+        Recipe(**{field: value})  # type: ignore[arg-type]
+    assert str(refused.value) == message
+
+
+def test_what_needs_nothing_may_be_zero() -> None:
+    assert Recipe(learning_rate=0, momentum=0, weight_decay=0, warmup_epochs=0, label_smoothing=0)
+
+
+def test_every_named_precision_and_layout_is_taken() -> None:
+    for precision in PRECISIONS:
+        for memory_format in MEMORY_FORMATS:
+            assert Recipe(precision=precision, memory_format=memory_format).precision == precision

@@ -1,0 +1,496 @@
+"""A trial is a function of its specification and its data, however often it is interrupted, and says what is true."""
+
+import json
+import math
+import pickle
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from spaces.architecture import Architecture
+from spaces.counting import cost
+from spaces.errors import TrialFailure
+from workers import checkpoint, datasets, trainer
+from workers.augment import Augment
+from workers.datasets import Dataset
+from workers.measurement import Measurement
+from workers.recipe import Recipe
+from workers.sources import DATASETS, DataSpec
+from workers.trainer import Trainer, TrialSpec, learning_rate, train
+
+DIGITS = DataSpec(name="digits")
+SMALL = Architecture(depths=(1, 1), widths=(8, 16), stem_width=8)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Sum in the same order on every machine, and leave the other cores to others."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def toy(count: int = 96, *, seed: int = 0, classes: int = 4, how: Augment | None = None) -> Dataset:
+    """Return images of 8x8 in two channels, whose class is a pattern under noise: an epoch takes milliseconds."""
+    generator = torch.Generator().manual_seed(seed)
+    patterns = torch.randint(40, 216, (classes, 2, 8, 8), generator=torch.Generator().manual_seed(99))
+
+    def part(images: int) -> tuple[Tensor, Tensor]:
+        labels = torch.randint(classes, (images,), generator=generator)
+        noise = torch.randint(-40, 40, (images, 2, 8, 8), generator=generator)
+        return (patterns[labels] + noise).to(torch.uint8), labels
+
+    (images, labels), (val_images, val_labels) = part(count), part(40)
+    pixels = images / 255
+    return Dataset(
+        name="toy",
+        train_images=images,
+        train_labels=labels,
+        val_images=val_images,
+        val_labels=val_labels,
+        mean=pixels.mean(dim=(0, 2, 3)),
+        std=pixels.std(dim=(0, 2, 3)),
+        class_names=tuple("abcdefgh"[:classes]),
+        augment=how or Augment(),
+    )
+
+
+def spec(architecture: Architecture = SMALL, *, seed: int = 0, **recipe: Any) -> TrialSpec:
+    usual = {"epochs": 3, "batch_size": 32, "precision": "float32"}
+    return TrialSpec(architecture=architecture, recipe=Recipe(**{**usual, **recipe}), data=DIGITS, seed=seed)
+
+
+def shown(measurements: list[Measurement]) -> list[tuple[int, float, float, float]]:
+    """Return what of measurements does not hang on the machine's speed and size."""
+    return [(each.epoch, each.accuracy, each.loss, each.train_loss) for each in measurements]
+
+
+def trained(given: TrialSpec, data: Dataset) -> Trainer:
+    made = Trainer(given, data)
+    for _ in range(given.recipe.epochs):
+        made.run_epoch()
+    return made
+
+
+def same_state(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:
+    """Say whether two checkpoints hold the same bits of weights, statistics and momenta."""
+    assert one is not None
+    assert other is not None
+    pairs = [(one["network"][name], other["network"][name]) for name in one["network"] | other["network"]]
+    momenta = [held["optimizer"]["state"] for held in (one, other)]
+    assert momenta[0].keys() == momenta[1].keys()
+    pairs += [(momenta[0][name]["momentum_buffer"], momenta[1][name]["momentum_buffer"]) for name in momenta[0]]
+    return len(pairs) > 20 and all(torch.equal(*pair) for pair in pairs)
+
+
+# Interrupted and resumed
+
+
+INTERRUPTED = [
+    *((precision, "between", epochs) for precision in ("float32", "bfloat16") for epochs in (0, 1, 2, 3)),
+    *(("float32", dropout, 2) for dropout in ("none", "after", "shortcut", "head")),
+]
+
+
+@pytest.mark.parametrize(("precision", "dropout", "epochs_before"), INTERRUPTED)
+def test_a_trial_interrupted_after_any_epoch_ends_as_if_it_had_not_been(
+    tmp_path: Path, precision: str, dropout: str, epochs_before: int
+) -> None:
+    architecture = replace(SMALL, block="preact", dropout=dropout, dropout_rate=0.4)
+    given = spec(architecture, precision=precision)
+    data = toy(how=Augment(crop=2, flip=True, cutout=2))
+    whole = list(train(given, data, checkpoint_path=tmp_path / "whole.pt"))
+
+    first = train(given, data, checkpoint_path=tmp_path / "cut.pt")
+    before = [next(first) for _ in range(epochs_before)]
+    first.close()
+    resumed = list(train(given, data, checkpoint_path=tmp_path / "cut.pt"))
+
+    assert resumed[:epochs_before] == before  # to the last bit, times included
+    assert shown(resumed) == shown(whole)
+    assert same_state(checkpoint.load(tmp_path / "cut.pt"), checkpoint.load(tmp_path / "whole.pt"))
+
+
+def test_a_trial_can_be_interrupted_after_every_epoch(tmp_path: Path) -> None:
+    given, data = spec(), toy(how=Augment(crop=1, flip=True))
+    for epoch in (1, 2, 3):
+        *_, last = (next(run) for run in [train(given, data, checkpoint_path=tmp_path / "7.pt")] for _ in range(epoch))
+        assert last.epoch == epoch
+    assert shown(list(train(given, data, checkpoint_path=tmp_path / "7.pt"))) == shown(list(train(given, data)))
+
+
+def test_an_epoch_is_on_disk_before_it_is_told(tmp_path: Path) -> None:
+    for measurement in train(spec(), toy(), checkpoint_path=tmp_path / "7.pt"):
+        held = checkpoint.load(tmp_path / "7.pt")
+        assert held is not None
+        assert held["history"][-1] == measurement.to_json()
+
+
+def test_a_finished_trial_is_told_again_without_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = list(train(spec(), toy(), checkpoint_path=tmp_path / "7.pt"))
+    monkeypatch.setattr(Trainer, "run_epoch", lambda _self: pytest.fail("it trained"))
+    assert list(train(spec(), toy(), checkpoint_path=tmp_path / "7.pt")) == whole
+
+
+def test_without_a_path_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert len(list(train(spec(), toy()))) == 3
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        spec(seed=1),
+        spec(learning_rate=0.05),
+        spec(epochs=4),
+        spec(replace(SMALL, block="preact")),
+        replace(spec(), data=DataSpec(name="digits", split_seed=1)),
+    ],
+)
+def test_the_checkpoint_of_another_trial_is_passed_over(tmp_path: Path, other: TrialSpec) -> None:
+    next(train(other, toy(), checkpoint_path=tmp_path / "7.pt"))
+    found = list(train(spec(), toy(), checkpoint_path=tmp_path / "7.pt"))
+    assert shown(found) == shown(list(train(spec(), toy())))
+
+
+@pytest.mark.parametrize("damage", ["torn", "empty", "garbage", "flipped"])
+def test_with_a_damaged_checkpoint_training_begins_anew(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "7.pt"
+    next(train(spec(), toy(), checkpoint_path=path))
+    whole = path.read_bytes()
+    flipped = whole[:-2000] + bytes([whole[-2000] ^ 1]) + whole[-1999:]
+    path.write_bytes(
+        {"torn": whole[: len(whole) // 2], "empty": b"", "garbage": b"\x80" * 999, "flipped": flipped}[damage]
+    )
+    assert shown(list(train(spec(), toy(), checkpoint_path=path))) == shown(list(train(spec(), toy())))
+
+
+def test_a_specification_survives_json_and_pickle() -> None:
+    given = replace(spec(), data=DataSpec(name="digits", augment=Augment(crop=1), validation=0.1))
+    assert TrialSpec.from_json(json.loads(json.dumps(given.to_json()))) == given
+    assert pickle.loads(pickle.dumps(given)) == given
+
+
+# Randomness
+
+
+def test_the_same_seed_gives_the_same_network_and_another_seed_another() -> None:
+    data = toy(how=Augment(crop=1, flip=True))
+    one, again, other = (trained(spec(seed=seed), data) for seed in (5, 5, 6))
+    assert same_state(one.state(), again.state())
+    assert shown(list(one.history)) == shown(list(again.history))
+    assert not same_state(one.state(), other.state())
+
+
+def test_seeds_that_differ_by_one_share_no_epoch() -> None:
+    data = toy()
+    chosen: dict[int, list[Tensor]] = {}
+    for seed in (0, 1):
+        made = Trainer(spec(seed=seed), data)
+        chosen[seed] = []
+        made._step = lambda batch, _generator, seen=chosen[seed]: (seen.append(batch), torch.zeros(()))[1]  # type: ignore[method-assign,misc]
+        for _ in range(3):
+            made.run_epoch()
+    orders = [tuple(torch.cat(chosen[seed][at : at + 3]).tolist()) for seed in (0, 1) for at in (0, 3, 6)]
+    assert len(set(orders)) == 6
+    assert all(sorted(order) == list(range(96)) for order in orders)
+
+
+def test_training_leaves_torchs_own_randomness_as_it_was() -> None:
+    torch.manual_seed(123)
+    before = torch.get_rng_state()
+    architecture = replace(SMALL, dropout="between", dropout_rate=0.3)
+    list(train(spec(architecture), toy(how=Augment(crop=1, flip=True))))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_torchs_own_randomness_does_not_change_a_trial() -> None:
+    architecture = replace(SMALL, dropout="between", dropout_rate=0.3)
+    found = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        found.append(shown(list(train(spec(architecture), toy()))))
+    assert found[0] == found[1]
+
+
+def test_trials_that_take_turns_in_one_process_do_not_disturb_each_other() -> None:
+    architecture, data = replace(SMALL, dropout="after", dropout_rate=0.3), toy()
+    alone = [shown(list(train(spec(architecture, seed=seed), data))) for seed in (0, 1)]
+    turns = list(zip(*(train(spec(architecture, seed=seed), data) for seed in (0, 1)), strict=True))
+    assert [shown([turn[index] for turn in turns]) for index in (0, 1)] == alone
+
+
+# The recipe
+
+
+def test_the_learning_rate_warms_up_peaks_and_comes_down_to_zero() -> None:
+    recipe = Recipe(epochs=9, learning_rate=0.4, warmup_epochs=2)
+    assert learning_rate(recipe, 0) == pytest.approx(0.04)
+    assert learning_rate(recipe, 1) == pytest.approx(0.22)
+    assert learning_rate(recipe, 2) == 0.4
+    assert learning_rate(recipe, 5.5) == pytest.approx(0.2)
+    assert learning_rate(recipe, 9) == pytest.approx(0, abs=1e-12)
+    rates = [learning_rate(recipe, step / 50) for step in range(9 * 50 + 1)]
+    assert all(one < other for one, other in pairwise(rates[:101]))
+    assert all(one > other for one, other in pairwise(rates[100:]))
+
+
+def test_without_a_warm_up_the_learning_rate_begins_at_its_peak() -> None:
+    recipe = Recipe(epochs=3, learning_rate=0.4, warmup_epochs=0)
+    assert learning_rate(recipe, 0) == 0.4
+
+
+def test_a_warm_up_takes_at_most_half_of_the_training() -> None:
+    recipe = Recipe(epochs=1, learning_rate=0.4, warmup_epochs=5)
+    assert learning_rate(recipe, 0.5) == 0.4
+    assert learning_rate(recipe, 1) == pytest.approx(0, abs=1e-12)
+
+
+def test_the_learning_rate_reaches_the_optimizer_step_by_step() -> None:
+    made = Trainer(spec(learning_rate=0.4), toy(96))
+    used = []
+    made.optimizer.register_step_post_hook(
+        lambda chosen, _args, _kw: used.append({g["lr"] for g in chosen.param_groups})
+    )
+    made.run_epoch()
+    made.run_epoch()
+    assert used == [{learning_rate(made.spec.recipe, epoch + step / 3)} for epoch in (0, 1) for step in range(3)]
+
+
+def test_weights_decay_and_norms_and_biases_do_not() -> None:
+    made = Trainer(spec(weight_decay=0.25), toy())
+    decays = {id(p): group["weight_decay"] for group in made.optimizer.param_groups for p in group["params"]}
+    assert sum(len(group["params"]) for group in made.optimizer.param_groups) == len(decays)
+    expected = {}
+    for layer in made.network.modules():
+        if isinstance(layer, (nn.Conv2d, nn.Linear)):
+            expected[id(layer.weight)] = 0.25
+        if isinstance(layer, (nn.BatchNorm2d, nn.Linear)):
+            expected[id(layer.bias)] = 0.0
+        if isinstance(layer, nn.BatchNorm2d):
+            expected[id(layer.weight)] = 0.0
+    assert decays == expected == {id(p): decays[id(p)] for p in made.network.parameters()}
+
+
+def test_smoothed_labels_are_trained_on_but_not_measured_on() -> None:
+    smooth, sharp = (trained(spec(epochs=9, label_smoothing=amount), toy()) for amount in (0.1, 0.0))
+    least = -(0.925 * math.log(0.925) + 3 * 0.025 * math.log(0.025))  # the entropy of a smoothed label of four
+    assert smooth.history[-1].train_loss >= least
+    assert sharp.history[-1].train_loss < least
+    still = [Trainer(spec(learning_rate=0, label_smoothing=amount), toy()).run_epoch() for amount in (0.1, 0.0)]
+    assert still[0].loss == still[1].loss
+    assert still[0].train_loss != still[1].train_loss
+
+
+def test_a_batch_larger_than_the_data_is_the_data() -> None:
+    found = trained(spec(batch_size=4096), toy(20))
+    steps = {int(held["step"]) if "step" in held else 0 for held in found.optimizer.state.values()}
+    assert steps <= {0}
+    assert shown(list(found.history)) == shown(list(trained(spec(batch_size=20), toy(20)).history))
+
+
+def test_the_last_images_that_fill_no_batch_wait_for_another_epoch() -> None:
+    made, seen = Trainer(spec(batch_size=32), toy(80)), []
+    made.network.register_forward_pre_hook(
+        lambda network, given: seen.append(len(given[0])) if network.stages.training else None
+    )
+    made.run_epoch()
+    assert seen == [32, 32]
+
+
+# Failures
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_loss_that_is_not_finite_ends_the_trial_and_names_the_epoch(precision: str) -> None:
+    with pytest.raises(TrialFailure) as failed:
+        list(train(spec(learning_rate=1e30, precision=precision), toy()))
+    assert failed.value.kind == "not-finite"
+    assert str(failed.value) == "not-finite: the loss is nan in epoch 1"
+
+
+@pytest.mark.parametrize("poison", [math.nan, math.inf])
+def test_a_poisoned_weight_is_found_in_its_epoch(tmp_path: Path, poison: float) -> None:
+    made = Trainer(spec(), toy())
+    made.run_epoch()
+    with torch.no_grad():
+        made.network.head.linear.weight[0, 0] = poison
+    with pytest.raises(TrialFailure, match=r"^not-finite: the loss is (nan|inf) in epoch 2$"):
+        made.run_epoch()
+    assert made.epoch == 1
+    checkpoint.save(tmp_path / "7.pt", made.state())
+
+
+def test_a_gradient_that_is_not_finite_ends_the_trial_though_the_loss_is() -> None:
+    made = Trainer(spec(batch_size=96), toy(96))  # one step: no later loss gives the gradient away
+    made.network.head.linear.weight.register_hook(lambda gradient: gradient * math.inf)
+    with pytest.raises(TrialFailure, match=r"^not-finite: the gradient is (nan|inf) in epoch 1$"):
+        made.run_epoch()
+
+
+def test_a_trial_that_fails_keeps_the_epochs_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "7.pt"
+    whole = list(train(spec(), toy()))
+    step = Trainer._step
+
+    def fail_in_the_third(self: Trainer, chosen: Tensor, generator: torch.Generator) -> Tensor:
+        return step(self, chosen, generator) * (math.nan if self.epoch == 2 else 1)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Trainer, "_step", fail_in_the_third)
+        with pytest.raises(TrialFailure, match="in epoch 3"):
+            list(train(spec(), toy(), checkpoint_path=path))
+    assert shown(list(train(spec(), toy(), checkpoint_path=path))) == shown(whole)
+
+
+# What is measured
+
+
+def test_accuracy_and_loss_are_those_of_the_network_on_the_validation_images() -> None:
+    made = trained(spec(), toy())
+    data, last = made.data, made.history[-1]
+    images = (data.val_images / 255 - data.mean.reshape(1, -1, 1, 1)) / data.std.reshape(1, -1, 1, 1)
+    with torch.inference_mode():
+        logits = made.network.eval()(images)
+    assert last.accuracy == (logits.argmax(1) == data.val_labels).sum().item() / 40
+    assert last.loss == pytest.approx(nn.functional.cross_entropy(logits, data.val_labels).item(), rel=1e-4)
+
+
+def test_accuracy_is_a_fraction_of_all_validation_images_in_whatever_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = trained(spec(), toy()).history
+    monkeypatch.setattr(trainer, "EVAL_BATCH", 7)
+    parts = trained(spec(), toy()).history
+    for one, other in zip(whole, parts, strict=True):
+        assert one.accuracy == other.accuracy
+        assert 0 <= one.accuracy <= 1
+        assert (40 * one.accuracy) == pytest.approx(round(40 * one.accuracy))
+        assert one.loss == pytest.approx(other.loss, rel=1e-5)
+
+
+def test_epochs_are_numbered_from_one_and_their_times_fit_the_clock() -> None:
+    began = time.perf_counter()
+    found = list(train(spec(), toy()))
+    passed = time.perf_counter() - began
+    assert [each.epoch for each in found] == [1, 2, 3]
+    assert all(each.train_s > 0 and each.eval_s > 0 and each.peak_bytes > 0 for each in found)
+    assert sum(each.wall_s for each in found) <= passed
+
+
+def test_validation_images_are_never_trained_on() -> None:
+    data, other = toy(), toy()
+    generator = torch.Generator().manual_seed(4)
+    noise = torch.randint(256, data.val_images.shape, dtype=torch.uint8, generator=generator)
+    other = replace(other, val_images=noise, val_labels=(data.val_labels + 1) % 4)
+    one, two = trained(spec(), data), trained(spec(), other)
+    assert same_state(one.state(), two.state())
+    assert [each.train_loss for each in one.history] == [each.train_loss for each in two.history]
+    assert one.history[-1].accuracy > two.history[-1].accuracy
+
+
+def test_training_does_not_change_the_data() -> None:
+    data = toy(how=Augment(crop=2, flip=True, cutout=3))
+    before = data.fingerprint
+    list(train(spec(), data))
+    assert data.fingerprint == before
+
+
+def test_the_test_split_is_never_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    source, asked = DATASETS["digits"], []
+
+    def read(given: DataSpec, is_train: bool) -> Any:
+        asked.append(is_train)
+        return source.read(given, is_train)
+
+    monkeypatch.setitem(DATASETS, "digits", replace(source, read=read))
+    list(train(spec(epochs=1), datasets.load(DIGITS)))
+    assert asked == [True]
+
+
+# Statistics of normalisations
+
+
+def test_statistics_after_an_epoch_are_those_of_the_training_images_under_the_final_weights() -> None:
+    made = trained(spec(), toy(96))
+    data, norm = made.data, made.network.stem[1]
+    images = (data.train_images / 255 - data.mean.reshape(1, -1, 1, 1)) / data.std.reshape(1, -1, 1, 1)
+    with torch.inference_mode():
+        convolved = made.network.stem[0](images)
+    assert isinstance(norm, nn.BatchNorm2d)
+    torch.testing.assert_close(norm.running_mean, convolved.mean(dim=(0, 2, 3)), rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(norm.running_var, convolved.var(dim=(0, 2, 3)), rtol=0.1, atol=1e-4)
+
+
+def test_measuring_statistics_changes_no_weight_and_no_momentum_of_a_norm() -> None:
+    made = Trainer(spec(), toy())
+    before = {name: p.clone() for name, p in made.network.named_parameters()}
+    momenta = [layer.momentum for layer in made.network.modules() if isinstance(layer, nn.BatchNorm2d)]
+    made._recalibrate()
+    assert all(torch.equal(before[name], p) for name, p in made.network.named_parameters())
+    assert momenta == [layer.momentum for layer in made.network.modules() if isinstance(layer, nn.BatchNorm2d)]
+    assert None not in momenta
+
+
+def test_statistics_are_measured_without_dropout() -> None:
+    shares = []
+    for rate in (0.0, 0.9):
+        made = Trainer(spec(replace(SMALL, dropout="between", dropout_rate=rate)), toy())
+        made._recalibrate()
+        shares.append([layer.running_var for layer in made.network.modules() if isinstance(layer, nn.BatchNorm2d)])
+    assert all(torch.equal(one, other) for one, other in zip(*shares, strict=True))
+
+
+@pytest.mark.parametrize("count", [33, 65, 1])
+def test_one_image_beyond_a_batch_does_not_stop_a_network_that_ends_in_one_pixel(count: int) -> None:
+    architecture = Architecture(depths=(1, 1, 1, 1), widths=(4, 4, 4, 4), stem_width=4)
+    if count == 1:
+        architecture = SMALL  # of a single image only a map of more than one pixel has a variance
+    assert len(list(train(spec(architecture), toy(count)))) == 3
+
+
+def in_order_of_class(data: Dataset) -> Dataset:
+    order = data.train_labels.argsort(stable=True)
+    return replace(data, train_images=data.train_images[order], train_labels=data.train_labels[order])
+
+
+def test_images_sorted_by_class_are_measured_on_all_classes() -> None:
+    data = in_order_of_class(toy(1200))
+    made = trained(spec(), data)
+    assert set(data.train_labels[made.calibration].tolist()) == {0, 1, 2, 3}
+    assert made.history[-1].accuracy > 0.9
+
+
+# Real images
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    return datasets.load(DIGITS)
+
+
+def test_a_deep_bottleneck_is_not_at_chance_after_its_first_epoch(digits: Dataset) -> None:
+    deep = Architecture(block="bottleneck", depths=(3, 3, 3), widening_factor=0.5)
+    measurement = Trainer(spec(deep, epochs=9, batch_size=64, precision="auto"), digits).run_epoch()
+    assert measurement.accuracy > 0.3
+
+
+def test_sorted_digits_are_learned_as_well(digits: Dataset) -> None:
+    given = spec(Architecture(widening_factor=0.5), epochs=2, batch_size=64, precision="auto")
+    assert trained(given, in_order_of_class(digits)).history[-1].accuracy > 0.85
+
+
+@pytest.mark.parametrize("precision", ["auto", "float32"])
+def test_a_small_network_learns_digits_in_nine_epochs_on_one_thread(digits: Dataset, precision: str) -> None:
+    architecture = Architecture(block="preact")
+    assert cost(architecture, digits.image).params == 77_562
+    *_, last = train(spec(architecture, epochs=9, batch_size=64, precision=precision), digits)
+    assert last.epoch == 9
+    assert last.accuracy >= 0.98
