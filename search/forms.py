@@ -4,6 +4,7 @@ The models reject; what they let through is turned into the frozen values of the
 the published one.
 """
 
+import math
 import re
 from typing import Annotated, Literal
 
@@ -155,7 +156,7 @@ class RecipeForm(Form):
     memory_format: Literal["auto", "channels_first", "channels_last"] = "auto"
 
 
-_BOUND = re.compile(r"\s*(<=|<|>=|>)\s*([0-9.]+(?:[eE][+-]?[0-9]+)?)\s*([kKMG]?)\s*")
+_BOUND = re.compile(r"\s*(<=|<|>=|>)\s*((?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*([kKMG]?)\s*")
 _UNITS = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9}
 
 
@@ -176,8 +177,8 @@ class ConstraintForm(BaseModel):
             InputError: it names none.
         """
         found = _BOUND.fullmatch(text) if isinstance(text, str) else None
-        limit = float(found[2]) * _UNITS[found[3]] if found and found[2].count(".") < 2 else 0.0
-        if not found or limit <= 0:
+        limit = float(found[2]) * _UNITS[found[3]] if found else 0.0
+        if not found or not 0 < limit < math.inf:
             raise InputError(f'{text!r} is not a bound above 0 such as "<= 1e6" or "<= 1.5M"')
         return cls(text=str(text), below=found[1].startswith("<"), limit=limit)
 
@@ -226,8 +227,9 @@ def _parameter(
     for value in domain.options if isinstance(domain, Choice) else (domain.low, domain.high):
         _check_value(name, value, place)
     for on in form.when.keys() & forms.keys() - earlier.keys():
-        why = "stands no earlier" if isinstance(forms[on], Form) else "is fixed"
-        raise InputError(f"{on} {why}; {name} can hang on a parameter above it alone", place=f"{name}.when.{on}")
+        why = "is not one" if isinstance(forms[on], Form) else "is fixed"
+        message = f"{name} can depend only on parameters above it, and {on} {why}"
+        raise InputError(message, place=f"{name}.when.{on}")
     conditions = tuple(_condition(name, on, values, earlier) for on, values in form.when.items())
     return Parameter(name=name, domain=domain, when=conditions)
 

@@ -63,12 +63,14 @@ class Progress:
 
     def _display(self) -> Group:
         study = self.study
-        trials = list(study.trials.values())
+        front = front_trials(study.record, list(study.trials.values()))
+        table = front_table(study.record, front, width=self.console.width)
+        nobody = Text(f"no network has reached full fidelity ({study.record.max_epochs} epochs) yet", style="dim")
         return Group(
             Text(study.record.name, style="bold"),
             Text(summary(study)),
             _running_line(study),
-            front_table(study.record, front_trials(study.record, trials), width=self.console.width),
+            table if front else nobody,
         )
 
 

@@ -172,12 +172,22 @@ def run(
         with closing(running.recorder):
             if running.over:
                 return running
+            console.print(_opening(config, data, seen, running), markup=False, highlight=False, soft_wrap=True)
             cluster.start(address, verbose=verbose)
             try:
                 _drive(config, console, store, running, started_at)
             finally:
                 cluster.stop()
     return running
+
+
+def _opening(config: StudyConfig, data: Dataset, seen: Survey, running: RunningStudy) -> str:
+    """Return the first line of a launch, said while Ray starts."""
+    recorded = f"going on from {len(running.trials)} recorded trials" if running.trials else "a new study"
+    return (
+        f"{config.study}: {recorded}; {data.name}, {len(data.train_labels):,} + {len(data.val_labels):,} images; "
+        f"{seen.share_allowed:.0%} of the space allowed; starting Ray"
+    )
 
 
 def _drive(config: StudyConfig, console: Console, store: Store, running: RunningStudy, started_at: datetime) -> None:

@@ -16,7 +16,7 @@ Make = Callable[..., TrialRecord]
 MakeStudy = Callable[..., StudyRecord]
 
 SHOWN = st.lists(st.tuples(st.floats(0, 1), st.floats(1e3, 1e8), st.sampled_from(list(State))), min_size=1, max_size=12)
-relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+relaxed = settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def costing(macs: float, params: float = 1000.0) -> Cost:

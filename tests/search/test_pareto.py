@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from search.pareto import Points, as_points, crowding, dominates, front, hypervolume, order, ranks
 
+relaxed = settings(deadline=None, max_examples=50)
+
 COARSE = st.integers(0, 5).map(float)  # so that ties and duplicates come often
 MIXED = st.one_of(COARSE, st.floats(-1e3, 1e3))
 
@@ -40,7 +42,7 @@ def inclusion_exclusion(rows: Points, corner: list[float]) -> float:
     return total
 
 
-@settings(deadline=None)
+@relaxed
 @given(rows=points())
 def test_dominance_is_its_definition(rows: Points) -> None:
     matrix = dominates(rows)
@@ -48,14 +50,14 @@ def test_dominance_is_its_definition(rows: Points) -> None:
     assert matrix.tolist() == expected
 
 
-@settings(deadline=None)
+@relaxed
 @given(rows=points())
 def test_the_front_is_what_nothing_dominates(rows: Points) -> None:
     assert front(rows).tolist() == brute_front(rows)
     assert front(rows).any()
 
 
-@settings(deadline=None)
+@relaxed
 @given(rows=points())
 def test_ranks_peel_front_after_front(rows: Points) -> None:
     expected = np.full(len(rows), -1)
@@ -68,7 +70,7 @@ def test_ranks_peel_front_after_front(rows: Points) -> None:
     assert ranks(rows).tolist() == expected.tolist()
 
 
-@settings(deadline=None)
+@relaxed
 @given(rows=points(), scale=st.floats(0.1, 10), shift=COARSE)
 def test_ranks_hang_on_the_order_of_values_alone(rows: Points, scale: float, shift: float) -> None:
     coarse = np.round(rows)
@@ -85,7 +87,7 @@ def test_of_points_equal_in_one_value_the_better_in_the_other_dominates() -> Non
     assert front(as_points([[1, 2], [1, 3], [2, 2]])).tolist() == [True, False, False]
 
 
-@settings(deadline=None)
+@relaxed
 @given(rows=points())
 def test_the_ends_of_a_rank_are_infinitely_far(rows: Points) -> None:
     distance, rank = crowding(rows), ranks(rows)
@@ -109,7 +111,7 @@ def test_crowding_is_measured_within_a_rank() -> None:
     assert distance[:4].tolist() == pytest.approx(distance[4:].tolist())
 
 
-@settings(deadline=None)
+@relaxed
 @given(rows=points())
 def test_the_order_names_each_point_once_from_the_best_rank_to_the_worst(rows: Points) -> None:
     indices = order(rows)
@@ -123,7 +125,7 @@ def test_of_equally_good_points_the_earlier_comes_first() -> None:
     assert order(as_points([[0, 2], [2, 0]])).tolist() == [0, 1]
 
 
-@settings(deadline=None)
+@relaxed
 @given(rows=points(values=COARSE, most=7))
 def test_hypervolume_is_that_of_the_boxes_together(rows: Points) -> None:
     corner = [4.5] * rows.shape[1]
@@ -139,7 +141,7 @@ def test_hypervolume_is_the_share_of_random_darts_that_are_dominated(m: int) -> 
     assert hypervolume(rows, [1.0] * m) == pytest.approx(hit, abs=0.01)
 
 
-@settings(deadline=None)
+@relaxed
 @given(rows=points(), data=st.data())
 def test_another_point_never_takes_hypervolume_away(rows: Points, data: st.DataObject) -> None:
     m = rows.shape[1]
@@ -149,7 +151,7 @@ def test_another_point_never_takes_hypervolume_away(rows: Points, data: st.DataO
     assert 0 <= before <= hypervolume(more, corner) * (1 + 1e-9)
 
 
-@settings(deadline=None)
+@relaxed
 @given(rows=points(values=COARSE), data=st.data())
 def test_hypervolume_hangs_on_the_front_alone_in_whatever_order(rows: Points, data: st.DataObject) -> None:
     corner = [6.0] * rows.shape[1]

@@ -209,14 +209,15 @@ def test_a_trial_that_ended_in_ours_alone_is_told(filled: Bench, monkeypatch: py
     trials = [start(running) for _ in range(3)]
     with monkeypatch.context() as patch:
         patch.setattr(running.recorder, "_tell", _interrupt)
-        for trial in trials[:2]:
-            with pytest.raises(KeyboardInterrupt):
-                filled.train(running, trial)
         with pytest.raises(KeyboardInterrupt):
-            running.failed(trials[2].number, CRASH)
+            filled.train(running, trials[0])
+        with pytest.raises(KeyboardInterrupt):
+            running.measured(1, replace(learn(trials[1], 1), accuracy=0.11))
+        with pytest.raises(KeyboardInterrupt):
+            running.failed(2, CRASH)
     assert {row.state for row in optunas_rows(filled)} == {TrialState.RUNNING}
     filled.open()
-    assert [row.state for row in optunas_rows(filled)] == [TrialState.COMPLETE, TrialState.COMPLETE, TrialState.FAIL]
+    assert [row.state for row in optunas_rows(filled)] == [TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL]
     assert optunas_rows(filled)[2].user_attrs["reason"] == "crash: ValueError: no"
 
 

@@ -12,6 +12,8 @@ from search.pareto import as_points, ranks
 from search.rungs import GO_ON, SCHEDULERS, Decision, Entry, Rungs, asha, fifo, pareto_asha, rung_levels, share_kept
 from spaces.errors import InputError
 
+relaxed = settings(deadline=None, max_examples=50)
+
 RULES = sorted(SCHEDULERS)
 STOPPING = [rule for rule in RULES if rule != "fifo"]
 
@@ -36,7 +38,7 @@ ENTRIES = st.lists(
 KEEP = st.sampled_from([0.1, 0.25, 1 / 3, 0.5, 1.0])
 
 
-@settings(deadline=None)
+@relaxed
 @given(entries=ENTRIES, keep=KEEP)
 def test_fifo_never_stops(entries: list[Entry], keep: float) -> None:
     assert fifo(entries, keep) == GO_ON
@@ -87,7 +89,7 @@ def test_asha_lets_ties_go_on() -> None:
     assert asha(at_rung(0.9, 0.9, 0.9, 0.9, 0.9, 0.9), 1 / 3) == GO_ON
 
 
-@settings(deadline=None)
+@relaxed
 @given(shown=st.lists(st.floats(0.11, 1), min_size=1, max_size=20, unique=True), keep=KEEP)
 def test_asha_stops_exactly_those_beyond_the_share(shown: list[float], keep: float) -> None:
     place = sorted(shown, reverse=True).index(shown[-1])
@@ -100,21 +102,21 @@ def test_one_third_of_three_is_one() -> None:
     assert asha(at_rung(*[0.9] * 5, 0.2), 1 / 3).reason == "place 6 of 6 by what training revealed; 2 go on"
 
 
-@settings(deadline=None)
+@relaxed
 @given(entries=ENTRIES, keep=KEEP)
 def test_pareto_asha_never_stops_the_cheapest_above_the_floor(entries: list[Entry], keep: float) -> None:
     cheapest = entry(len(entries), 0.15, cost=0.5)
     assert rungs("pareto-asha", keep=keep).decide(1, [*entries, cheapest]) == GO_ON
 
 
-@settings(deadline=None)
+@relaxed
 @given(entries=ENTRIES, keep=KEEP)
 def test_pareto_asha_never_stops_the_most_accurate(entries: list[Entry], keep: float) -> None:
     best = entry(len(entries), 0.95, cost=100.0)
     assert rungs("pareto-asha", keep=keep).decide(1, [*entries, best]) == GO_ON
 
 
-@settings(deadline=None)
+@relaxed
 @given(entries=ENTRIES, keep=KEEP)
 def test_pareto_asha_stops_by_rank_before_it_looks_at_crowding(entries: list[Entry], keep: float) -> None:
     rank = ranks(as_points([item.values for item in entries]))
@@ -149,7 +151,7 @@ def test_a_share_of_all_stops_nobody_above_the_floor(rule: str) -> None:
     assert rungs(rule, keep=1.0).decide(1, shown) == GO_ON
 
 
-@settings(deadline=None)
+@relaxed
 @given(entries=ENTRIES, keep=KEEP, rule=st.sampled_from(RULES))
 def test_a_decision_is_a_function_of_the_rung_and_changes_nothing(entries: list[Entry], keep: float, rule: str) -> None:
     before = copy.deepcopy(entries)
@@ -158,7 +160,7 @@ def test_a_decision_is_a_function_of_the_rung_and_changes_nothing(entries: list[
     assert entries == before
 
 
-@settings(deadline=None)
+@relaxed
 @given(entries=ENTRIES, keep=KEEP, rule=st.sampled_from(["asha", "fifo"]), seed=st.integers(0, 99))
 def test_the_order_of_those_before_does_not_matter(entries: list[Entry], keep: float, rule: str, seed: int) -> None:
     *before, last = entries
@@ -202,7 +204,7 @@ def test_rungs_stand_at_powers_of_eta_from_the_grace_period_on(
     assert rung_levels(grace, most, eta) == levels
 
 
-@settings(deadline=None)
+@relaxed
 @given(grace=st.integers(1, 20), more=st.integers(0, 200), eta=st.floats(1.05, 8))
 def test_rungs_rise_from_the_grace_period_and_stay_below_full_fidelity(grace: int, more: int, eta: float) -> None:
     levels = rung_levels(grace, grace + more, eta)

@@ -21,6 +21,8 @@ from spaces.architecture import (
 )
 from spaces.errors import InfeasibleArchitecture, InputError
 
+relaxed = settings(deadline=None, max_examples=50)
+
 
 @st.composite
 def architectures(draw: st.DrawFn) -> Architecture:
@@ -54,7 +56,7 @@ def blocks(described: Plan) -> list[BlockSpec]:
     return [spec for stage in described.stages for spec in stage]
 
 
-@settings(deadline=None)
+@relaxed
 @given(given_one=architectures())
 def test_the_canonical_form_is_the_same_network(given_one: Architecture) -> None:
     canonical = given_one.canonical()
@@ -63,7 +65,7 @@ def test_the_canonical_form_is_the_same_network(given_one: Architecture) -> None
     assert canonical.canonical() == canonical
 
 
-@settings(deadline=None)
+@relaxed
 @given(one=architectures(), data=st.data())
 def test_plans_are_equal_exactly_where_digests_are(one: Architecture, data: st.DataObject) -> None:
     changed = data.draw(
@@ -78,7 +80,7 @@ def test_plans_are_equal_exactly_where_digests_are(one: Architecture, data: st.D
         assert (plan(one) == plan(second)) == (one.digest == second.digest)
 
 
-@settings(deadline=None)
+@relaxed
 @given(given_one=architectures())
 def test_json_is_enough_to_have_the_architecture_back(given_one: Architecture) -> None:
     again = Architecture.from_json(json.loads(json.dumps(given_one.to_json())))
@@ -197,7 +199,7 @@ def test_a_plan_strides_once_at_the_head_of_each_later_stage() -> None:
     assert [[spec.stride for spec in stage] for stage in described.stages] == [[1, 1, 1], [2, 1], [2]]
 
 
-@settings(deadline=None)
+@relaxed
 @given(given_one=architectures())
 def test_each_block_reads_what_the_one_before_it_puts_out(given_one: Architecture) -> None:
     described = plan(given_one)
@@ -208,7 +210,7 @@ def test_each_block_reads_what_the_one_before_it_puts_out(given_one: Architectur
     assert tuple(len(stage) for stage in described.stages) == given_one.depths
 
 
-@settings(deadline=None)
+@relaxed
 @given(given_one=architectures())
 def test_groups_divide_the_inner_width_and_shortcuts_fit_the_shapes(given_one: Architecture) -> None:
     for spec in blocks(plan(given_one)):

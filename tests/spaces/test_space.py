@@ -14,6 +14,8 @@ from spaces.domains import Choice, Domain, Float, Int, Parameter, Scalar, When
 from spaces.errors import InfeasibleArchitecture, InputError
 from spaces.space import FIELDS, PARAMETERS, RandomTrial, SearchSpace
 
+relaxed = settings(deadline=None, max_examples=50)
+
 BLOCK = Parameter(name="block", domain=Choice(options=("basic", "resnext")))
 DEPTH = Parameter(name="depth", domain=Int(low=1, high=3))
 CARDINALITY = Parameter(
@@ -54,13 +56,13 @@ def frozen(params: dict[str, Scalar]) -> tuple[tuple[str, Scalar], ...]:
     return tuple(params.items())
 
 
-@settings(deadline=None)
+@relaxed
 @given(space=spaces(), seed=st.integers(0, 2**32))
 def test_a_space_contains_what_it_suggests(space: SearchSpace, seed: int) -> None:
     assert space.contains(space.suggest(RandomTrial(random.Random(seed))))
 
 
-@settings(deadline=None)
+@relaxed
 @given(space=spaces(), seed=st.integers(0, 2**32))
 def test_exactly_the_parameters_that_exist_are_suggested(space: SearchSpace, seed: int) -> None:
     params = space.suggest(RandomTrial(random.Random(seed)))
@@ -68,7 +70,7 @@ def test_exactly_the_parameters_that_exist_are_suggested(space: SearchSpace, see
         assert (parameter.name in params) == parameter.exists(params)
 
 
-@settings(deadline=None)
+@relaxed
 @given(space=spaces())
 def test_members_are_different_and_contained_and_as_many_as_the_size(space: SearchSpace) -> None:
     members = [frozen(params) for params in space.members()]
@@ -77,7 +79,7 @@ def test_members_are_different_and_contained_and_as_many_as_the_size(space: Sear
     assert space.size in (None, len(members))
 
 
-@settings(deadline=None)
+@relaxed
 @given(space=spaces(), seed=st.integers(0, 2**32))
 def test_members_cover_whatever_is_suggested_where_there_is_an_end(space: SearchSpace, seed: int) -> None:
     members = {frozen(params) for params in space.members()}
@@ -182,7 +184,7 @@ def test_an_architecture_of_a_space_is_canonical() -> None:
     assert told == told.canonical() == Architecture()
 
 
-@settings(deadline=None)
+@relaxed
 @given(seed=st.integers(0, 2**32))
 def test_whatever_is_suggested_can_be_named(seed: int) -> None:
     params = ENDLESS.suggest(RandomTrial(random.Random(seed)))

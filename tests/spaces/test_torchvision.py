@@ -24,7 +24,11 @@ def large(block: str, *depths: int, cardinality: int = 1, base_width: int | None
 SAME = [
     (models.resnet18, large("basic", 2, 2, 2, 2)),
     pytest.param(models.resnet50, large("bottleneck", 3, 4, 6, 3), marks=pytest.mark.slow),
-    (models.resnext50_32x4d, large("resnext", 3, 4, 6, 3, cardinality=32, base_width=4)),
+    pytest.param(
+        models.resnext50_32x4d,
+        large("resnext", 3, 4, 6, 3, cardinality=32, base_width=4),
+        marks=pytest.mark.slow,
+    ),
     pytest.param(models.wide_resnet50_2, large("bottleneck", 3, 4, 6, 3, base_width=128), marks=pytest.mark.slow),
 ]
 
