@@ -14,7 +14,7 @@ from ray import tune
 from search.running import RunningStudy
 from search.schedulers import StudyScheduler
 from search.searcher import StudySearcher
-from spaces.errors import StudyError
+from spaces.errors import InputError, StudyError
 from workers.trainable import NetworkTrainable
 
 # Tune's own loggers, files and reports repeat what is in SQL; workers stay in the folder they were started from.
@@ -76,15 +76,18 @@ def stop() -> None:
 
 
 def slots(gpus: float, cpus: int, wanted: int | None) -> int:
-    """Return how many trials can run at once."""
+    """Return how many trials can run at once.
+
+    Raises:
+        InputError: not even one.
+    """
     total: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray's
     fit = int(total.get("CPU", 1) // cpus)
     if gpus:
         fit = min(fit, int(total.get("GPU", 0) / gpus + 1e-6))
     if fit < 1:
-        raise StudyError(
-            f"one trial needs {gpus:g} GPU and {cpus} CPU; Ray has {total.get('GPU', 0):g} and {total.get('CPU', 0):g}"
-        )
+        has = f"Ray has {total.get('GPU', 0):g} and {total.get('CPU', 0):g}"
+        raise InputError(f"one trial needs {gpus:g} GPU and {cpus} CPU; {has}", place="resources")
     return min(fit, wanted) if wanted else fit
 
 

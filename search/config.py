@@ -24,8 +24,9 @@ from search.forms import (
     SamplerForm,
     SchedulerForm,
     parse_space,
+    shown,
 )
-from search.refusals import refusal, shown
+from search.refusals import refusal
 from spaces.cost import Cost
 from spaces.errors import InputError, unknown
 from spaces.space import SearchSpace

@@ -4,8 +4,10 @@ The models reject; what they let through is turned into the frozen values of the
 the published one.
 """
 
+import json
 import math
 import re
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
@@ -22,9 +24,20 @@ MOST_CHANNELS = 65_536
 _WHOLE = ("depth", "depths", "widths", "cardinality", "base_width", "stem_width")
 
 
+def shown(value: object) -> str:
+    """Return a value of a file as it may stand there, on one line, cut where it is long."""
+    as_json = isinstance(value, (bool, list, tuple, dict))
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str) if as_json else repr(value)
+        text = str(value) if isinstance(value, date) else text
+    except (ValueError, TypeError, RecursionError):  # no file holds it, or it holds itself
+        return "what is given"
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
 def _no_truth(given: object) -> object:
     if isinstance(given, bool):  # pydantic takes true for 1
-        raise ValueError(f"{str(given).lower()} is not a number")
+        raise ValueError(f"{shown(given)} is not a number")
     if isinstance(given, int) and abs(given) > 2**53:
         raise ValueError("the number is too large")
     return given
@@ -32,7 +45,7 @@ def _no_truth(given: object) -> object:
 
 def _two(given: object) -> object:
     if not isinstance(given, (list, tuple)) or len(given) != 2:
-        raise ValueError(f"{given!r} is not a low and a high, such as [1, 4]")
+        raise ValueError(f"{shown(given)} is not a low and a high, such as [1, 4]")
     return given
 
 
@@ -241,12 +254,12 @@ def _condition(name: str, on: str, values: Scalar | list[Scalar], earlier: dict[
     options = tuple(values) if isinstance(values, list) else (values,)
     impossible = [value for value in options if not earlier[on].domain.contains(value)]
     if impossible or not options:
-        given = repr(impossible[0]) if impossible else "nothing"
-        raise InputError(f"{on} cannot take {given}; it takes {_shown(earlier[on].domain)}", place=place)
+        given = shown(impossible[0]) if impossible else "nothing"
+        raise InputError(f"{on} cannot take {given}; it takes {_values(earlier[on].domain)}", place=place)
     return When(parameter=on, values=options)
 
 
-def _shown(domain: Domain) -> str:
+def _values(domain: Domain) -> str:
     if isinstance(domain, Choice):
         return ", ".join(str(option) for option in domain.options)
     return f"{domain.low} to {domain.high}"
@@ -254,8 +267,10 @@ def _shown(domain: Domain) -> str:
 
 def _check_value(name: str, value: Value, place: str) -> None:
     """Refuse a value that is wrong whatever stands beside it."""
+    if value is None and name != "base_width":
+        raise InputError("is empty", place=place)
     numbers = value if isinstance(value, tuple) else (value,)
-    if name in _WHOLE and not (name == "base_width" and value is None):
+    if name in _WHOLE and value is not None:
         _check_whole(name, value, place)
     most = MOST.get(name, MOST_CHANNELS)
     for number in numbers:
@@ -272,7 +287,7 @@ def _check_value(name: str, value: Value, place: str) -> None:
     except InputError as error:
         raise error.at(place) from error
     except TypeError as error:
-        raise InputError(f"{value!r} is not a value of {name}", place=place) from error
+        raise InputError(f"{shown(value)} is not a value of {name}", place=place) from error
 
 
 def _check_whole(name: str, value: Value, place: str) -> None:
@@ -281,5 +296,4 @@ def _check_whole(name: str, value: Value, place: str) -> None:
     whole = all(isinstance(number, int) and not isinstance(number, bool) and number >= 1 for number in numbers)
     if not whole or not numbers or listed != isinstance(value, tuple):
         what = "a list of whole numbers" if listed else "a whole number"
-        given = list(value) if isinstance(value, tuple) else value
-        raise InputError(f"{name} {given!r} is not {what} of at least 1", place=place)
+        raise InputError(f"{name} {shown(value)} is not {what} of at least 1", place=place)

@@ -1,10 +1,9 @@
 """Put what pydantic finds wrong with a study's file into our manner: the place in the file, then what is wrong."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
 from typing import Any
 
-from search.forms import FORMS, Form
+from search.forms import FORMS, Form, shown
 from spaces.errors import InputError, unknown
 
 _WHOLE, _NUMBER, _LIST, _MAPPING = "is not a whole number", "is not a number", "is not a list", "is not a mapping"
@@ -56,15 +55,6 @@ def _message(found: Found) -> str:
         words = "is neither a value nor a list of whole numbers" if "fixed" in found["loc"] else _VALUE
     given = "what is given" if found["loc"][:1] == ("storage",) else shown(found["input"])  # it may hold a password
     return f"{given} {words.format(**context)}"
-
-
-def shown(value: object) -> str:
-    """Return a value from a file on one line, cut where it is long."""
-    try:
-        text = str(value).lower() if isinstance(value, (bool, date)) else repr(value)
-    except ValueError:  # a whole number of thousands of digits
-        return "such a number"
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _known_keys(loc: Sequence[int | str], root: type[Form]) -> list[str]:

@@ -73,6 +73,7 @@ class RunningStudy:
     spent: Spent = field(default_factory=Spent)
     exhausted: bool = False
     tidied: set[int] = field(default_factory=set)  # ended trials whose checkpoints are gone
+    kept: set[int] = field(default_factory=set)  # ended trials whose checkpoints are not: the front's
     began: datetime | None = None
     _mirrors: dict[int, int] = field(default_factory=dict)
     _rung_entries: dict[int, list[Entry]] = field(default_factory=dict)

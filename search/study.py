@@ -224,11 +224,13 @@ def checkpoint_folder(config: StudyConfig) -> Path:
 
 def tidy_checkpoints(running: RunningStudy, folder: Path) -> None:
     """Keep the checkpoints of running trials and of the front; remove those of the others, once each."""
-    front = {trial.number for trial in front_trials(running.record, list(running.trials.values()))}
-    for trial in running.trials.values():
-        if trial.state is not State.RUNNING and trial.number not in front and trial.number not in running.tidied:
-            (folder / f"{trial.number}.pt").unlink(missing_ok=True)
-            running.tidied.add(trial.number)
+    ended = {number for number, trial in running.trials.items() if trial.state is not State.RUNNING}
+    if ended <= running.tidied | running.kept:
+        return  # nobody has ended since the last look
+    running.kept = {trial.number for trial in front_trials(running.record, list(running.trials.values()))}
+    for number in ended - running.tidied - running.kept:
+        (folder / f"{number}.pt").unlink(missing_ok=True)
+        running.tidied.add(number)
 
 
 def _machine() -> dict[str, str]:

@@ -96,10 +96,10 @@ def test_a_part_of_a_file_may_be_used_again_and_overridden(write: Write) -> None
     text = TEXT.replace("data: digits", "data: {name: digits, augment: &how {crop: 1, flip: true}}")
     config = load(write(text), ["data.augment.crop=2"])
     assert config.data_spec.augmentation.crop == 2
-    merged = (
-        "budget: &it {trials: 5}\n" + TEXT.replace("budget:    {trials: 60}", "") + "resources: {<<: *it, trials: 1}"
-    )
-    assert "resources" in refusal(lambda: load(write(merged.replace("resources: {gpus", "recipe: {gpus"))))
+    merged = TEXT.replace("{name: auto, seed: 0}", "&it {name: random}")
+    merged = merged.replace("{name: pareto-asha, grace_epochs: 1,", "{<<: *it, grace_epochs: 2,")
+    assert load(write(merged), ["scheduler.name=fifo"]).scheduler.grace_epochs == 2
+    assert load(write(merged)).scheduler.name == "random"  # whether there is one is not the file's to know
 
 
 @pytest.mark.parametrize(
@@ -168,116 +168,13 @@ def test_a_study_read_from_its_plain_values_is_the_same() -> None:
 # What is wrong with a value
 
 
-REFUSED = [
-    ("objective=[a, b]", "unknown key 'objective' (did you mean 'objectives'?); known are study, data, space, objectives, "
-     "constraints, sampler, scheduler, budget, recipe, resources, storage, checkpoints"),
-    ("scheduler.max_epoch=3", "scheduler: unknown key 'max_epoch' (did you mean 'max_epochs'?); known are name, "
-     "grace_epochs, max_epochs, reduction_factor, keep, floor"),
-    ("space.depth={int: [1, 2], steps: 1}", "space.depth: unknown key 'steps' (did you mean 'step'?); known are int, step, "
-     "log, when"),
-    ("space.depth={ints: [1, 2]}", "space.depth: {'ints': [1, 2]} names none of choice, int, float"),
-    ("space.depth={int: [1, 2], choice: [1]}", "space.depth: unknown key 'int'; known are choice, when"),
-    ("space.block={choice: [basik]}", "space.block.choice: unknown block 'basik' (did you mean 'basic'?); known are basic, "
-     "bottleneck, resnext, preact, preact_bottleneck"),
-    ("space.block={choice: []}", "space.block.choice: there is nothing to choose from"),
-    ("space.block={choice: basic}", "space.block.choice: 'basic' is not a list"),
-    ("space.block={choice: [[basic]]}", "space.block.choice: ['basic'] is not a number, a word, true or false"),
-    ("space.block={choice: [basic, ]}", None),
-    ("space.block={choice: [basic, null]}", "space.block.choice: is empty"),
-    ("space.depth.int=[4, 1]", "space.depth.int: low 4 is above high 1"),
-    ("space.depth.int=[1, 2, 3]", "space.depth.int: [1, 2, 3] is not a low and a high, such as [1, 4]"),
-    ("space.depth.int=[1]", "space.depth.int: [1] is not a low and a high, such as [1, 4]"),
-    ("space.depth.int=4", "space.depth.int: 4 is not a low and a high, such as [1, 4]"),
-    ("space.depth.int=[a, b]", "space.depth.int: 'a' is not a whole number"),
-    ("space.depth.int=[1, 2.5]", "space.depth.int: 2.5 is not a whole number"),
-    ("space.depth.int=[true, 4]", "space.depth.int: true is not a number"),
-    ("space.depth.int=[0, 4]", "space.depth.int: depth 0 is not a whole number of at least 1"),
-    ("space.depth.step=half", "space.depth.step: 'half' is not a whole number"),
-    ("space.depth.log=maybe", "space.depth.log: 'maybe' is neither true nor false"),
-    ("space.dropout_rate.float=[.nan, 0.5]", "space.dropout_rate.float: nan is not a finite number"),
-    ("space.dropout_rate.float=[0, .inf]", "space.dropout_rate.float: inf is not a finite number"),
-    ("space.dropout_rate.float=[low, 1]", "space.dropout_rate.float: 'low' is not a number"),
-    ("space.cardinality.when={dropout: none}", "space.cardinality.when.dropout: cardinality can depend only on parameters "
-     "above it, and dropout is not one"),
-    ("space.cardinality.when={blok: resnext}", "space.cardinality.when.blok: unknown earlier parameter 'blok' (did you mean "
-     "'block'?); known are block, depth, widening_factor"),
-    ("space.cardinality.when={block: [resnet]}", "space.cardinality.when.block: block cannot take 'resnet'; it takes basic, "
-     "bottleneck, resnext, preact"),
-    ("space.cardinality.when={block: {a: b}}", "space.cardinality.when.block: {'a': 'b'} is not a number, a word, true or "
-     "false"),
-    ("space.cardinality.when=resnext", "space.cardinality.when: 'resnext' is not a mapping"),
-    ("space.block=basic", "space.cardinality.when.block: cardinality can depend only on parameters above it, and block is "
-     "fixed"),
-    ("space.widths=[16, a]", "space.widths: [16, 'a'] is neither a value nor a list of whole numbers"),
-    ("space.wide={int: [1, 2]}", "space.wide: unknown parameter 'wide' (did you mean 'widths'?); known are depth, block, "
-     "depths, widths, widening_factor, cardinality, base_width, shortcut, stride_in, dropout, dropout_rate, stem, stem_width"),
-    ("space={}", "space: there is no parameter to search"),
-    ("space=null", "space: is empty"),
-    ("space=5", "space: 5 is not a mapping"),
-    ("objectives=[accuracy]", "objectives: a front needs at least two different objectives"),
-    ("objectives=[macs, macs]", "objectives: a front needs at least two different objectives"),
-    ("objectives=[params, macs]", "objectives: at least one objective must be revealed by training, such as accuracy"),
-    ("objectives=[accuracy, mac]", "objectives: unknown objective 'mac' (did you mean 'macs'?); known are accuracy, loss, "
-     "params, macs, activations, weight_bytes"),
-    ("objectives=accuracy", "objectives: 'accuracy' is not a list"),
-    ("objectives=[accuracy, 3]", "objectives: 3 is not text; put it in quotes"),
-    ("constraints.accuracy=>= 0.9", None),
-    ("constraints.accuracy='>= 0.9'", "constraints.accuracy: is known only after training; constraints are checked before"),
-    ("constraints.param=<= 1e6", "constraints.param: unknown constraint 'param' (did you mean 'params'?); known are params, "
-     "macs, activations, weight_bytes"),
-    ("constraints.params=about a million", "constraints.params: 'about a million' is not a bound above 0 such as \"<= 1e6\" "
-     "or \"<= 1.5M\""),
-    ("constraints.params=1000", "constraints.params: 1000 is not text; put it in quotes"),
-    ("constraints=[params]", "constraints: ['params'] is not a mapping"),
-    ("sampler.seed=-1", "sampler.seed: -1 is below 0"),
-    ("sampler.seed=1e10", "sampler.seed: 10000000000.0 is not below 2.14748e+09"),
-    ("sampler.name=3", "sampler.name: 3 is not text; put it in quotes"),
-    ("sampler=[tpe]", "sampler: ['tpe'] is not a mapping"),
-    ("scheduler.grace_epochs=10", "scheduler.grace_epochs: grace_epochs 10 is above max_epochs 9"),
-    ("scheduler.max_epochs=0", "scheduler.max_epochs: 0 is below 1"),
-    ("scheduler.max_epochs=2.5", "scheduler.max_epochs: 2.5 is not a whole number"),
-    ("scheduler.max_epochs=true", "scheduler.max_epochs: true is not a number"),
-    ("scheduler.reduction_factor=1", "scheduler.reduction_factor: 1 is not above 1"),
-    ("scheduler.keep=2", "scheduler.keep: 2 is above 1"),
-    ("scheduler.floor=1", "scheduler.floor: 1 is not below 1"),
-    ("scheduler=null", "scheduler: is empty"),
-    ("budget={}", "budget: name at least one of trials, epochs, hours"),
-    ("budget.trials=null", "budget: name at least one of trials, epochs, hours"),
-    ("budget.trials=0", "budget.trials: 0 is below 1"),
-    ("budget.trials=many", "budget.trials: 'many' is not a whole number"),
-    ("budget.hours=0", "budget.hours: 0 is not above 0"),
-    ("budget.gpu_hour=3", "budget: unknown key 'gpu_hour' (did you mean 'hours'?); known are trials, epochs, hours"),
-    ("budget=60", "budget: 60 is not a mapping"),
-    ("recipe.learning_rate=-1", "recipe.learning_rate: -1.0 is not a number of at least 0"),
-    ("recipe.learning_rate=.nan", "recipe.learning_rate: nan is not a finite number"),
-    ("recipe.precision=half", "recipe.precision: 'half' is not 'auto', 'float32' or 'bfloat16'"),
-    ("recipe.batch_size=1", "recipe.batch_size: 1 is below 2"),
-    ("recipe.momentum=1", "recipe.momentum: 1.0 is not at least 0 and below 1"),
-    ("resources.cpus_per_trial=0", "resources.cpus_per_trial: 0 is below 1"),
-    ("resources.gpus_per_trial=1.5", "resources.gpus_per_trial: 1.5 is neither at most 1 nor a whole number"),
-    ("resources.concurrent_trials=0", "resources.concurrent_trials: 0 is below 1"),
-    ("study=a/b", "study: 'a/b' is no name: at most 100 letters, digits and _ . + - make one, the first no sign"),
-    ("study=''", "study: '' is no name: at most 100 letters, digits and _ . + - make one, the first no sign"),
-    ("study=..", "study: '..' is no name: at most 100 letters, digits and _ . + - make one, the first no sign"),
-    ("study=3", "study: 3 is not text; put it in quotes"),
-    ("study=2026-01-02", "study: 2026-01-02 is not text; put it in quotes"),
-    ("data=digit", "data: unknown data set 'digit'; did you mean 'digits'?"),
-    ("data=3", "data: 3 is neither a data set's name nor a mapping such as {npz: file.npz}"),
-    ("data=null", "data: is empty"),
-    ("data={npz: x.npz, limits: 3}", "data: unknown key 'limits'; did you mean 'limit'?"),
-    ("data.validation=2", "data.validation: 2 is not a fraction between 0 and 1"),
-    ("data.augment={crop: -1}", "data.augment.crop: -1 is not a whole number of pixels, 0 or more"),
-    ("storage=3", "storage: what is given is not text; put it in quotes"),
-    ("checkpoints=null", "checkpoints: is empty"),
-    ("nonsense", "--set: 'nonsense' is not of the form section.key=value"),
-    ("=3", "--set: '=3' is not of the form section.key=value"),
-    ("objectives=[accuracy, macs", "--set objectives: is not YAML: expected ',' or ']', but got '<stream end>'"),
-    ("budget={trials: 1, trials: 2}", "--set budget: key 'trials' stands twice"),
-    ("budget={1: 2}", "--set budget: key 1 is not a word (put it in quotes)"),
-]  # fmt: skip
+def golden() -> list[tuple[str, str]]:
+    """Return what is set and how it is refused, as it stands in the golden file."""
+    lines = (ROOT / "tests" / "golden" / "refusals.txt").read_text(encoding="utf-8").splitlines()[1:]
+    return [(setting, message.strip()) for setting, message in zip(lines[::2], lines[1::2], strict=True)]
 
 
-@pytest.mark.parametrize(("setting", "message"), [pair for pair in REFUSED if pair[1]])
+@pytest.mark.parametrize(("setting", "message"), golden())
 def test_what_is_wrong_is_said_in_one_line_with_its_place(setting: str, message: str) -> None:
     assert refusal(set_to(setting)) == message
 
@@ -302,12 +199,12 @@ def test_a_storage_of_the_wrong_kind_does_not_show_its_password() -> None:
         ("sampler=annealing", "sampler.name: unknown sampler 'annealing'; known are auto, random, tpe, nsga2, gp"),
         (
             "sampler.name=nsga",
-            "sampler.name: unknown sampler 'nsga' (did you mean 'nsga2'?); known are auto, random, tpe, ",
+            "sampler.name: unknown sampler 'nsga' (did you mean 'nsga2'?); known are ",
         ),
         ("scheduler=hyperband", "scheduler.name: unknown scheduler 'hyperband'; known are pareto-asha, asha, fifo"),
         (
             "scheduler.name=pareto",
-            "scheduler.name: unknown scheduler 'pareto' (did you mean 'pareto-asha'?); known are ",
+            "scheduler.name: unknown scheduler 'pareto' (did you mean 'pareto-asha'?)",
         ),
         ("data={npz: /no/such/file.npz}", "data: /no/such/file.npz: cannot be read: No such file or directory"),
     ],
@@ -332,9 +229,10 @@ def test_what_only_a_look_can_tell_is_said_with_its_place(setting: str, message:
         ("study: a\n3: b", " line 2: key 3 is not a word (put it in quotes)"),
         ("study: a\n[b]: c", " line 2: key ['b'] is not a word (put it in quotes)"),
         ("study: *a", " line 1: is not YAML: found undefined alias 'a'"),
-        ("study: a\n---\nstudy: b", " line 2: is not YAML: expected a single document in the stream but found another document"),
-        ("study: !!python/object/apply:os.getcwd []", " line 1: is not YAML: could not determine a constructor for the tag "
-         "'tag:yaml.org,2002:python/object/apply:os.getcwd'"),
+        ("study: a\n---\nstudy: b", " line 2: is not YAML: expected a single document in the stream but found another "
+         "document"),
+        ("study: !!python/object/apply:os.getcwd []", " line 1: is not YAML: could not determine a constructor for the "
+         "tag 'tag:yaml.org,2002:python/object/apply:os.getcwd'"),
         ("study: \x01", ": is not YAML: unacceptable character #x0001: special characters are not allowed"),
         ("study: 2026-13-45", ": is not YAML: month must be in 1..12"),
         ("study: &a [*a]", ": a part of the file holds itself"),
@@ -361,7 +259,7 @@ def test_a_variable_that_is_not_set_is_refused_at_its_place(write: Write) -> Non
     assert refusal(lambda: load(write(text), environment={"SECRET": "x"})) == (
         "storage: the environment variable WHO is not set"
     )
-    nested = TEXT.replace("[basic, bottleneck", "[basic, ${BLOCK}")
+    nested = TEXT.replace("[basic, bottleneck", '[basic, "${BLOCK}"')
     assert refusal(lambda: load(write(nested), environment={})) == (
         "space.block.choice: the environment variable BLOCK is not set"
     )
@@ -371,8 +269,9 @@ def test_a_variable_that_is_not_set_is_refused_at_its_place(write: Write) -> Non
 
 
 WORDS = st.sampled_from([
-    *StudyConfig.model_fields, *PARAMETERS, "choice", "int", "float", "when", "step", "log", "name", "digits", "accuracy",
-    "macs", "<= 1e6", "none", "basic", "resnext", "trials", "max_epochs", "seed", "path", "npz", "augment", "limit",
+    *StudyConfig.model_fields, *PARAMETERS, "choice", "int", "float", "when", "step", "log", "name", "digits",
+    "accuracy", "macs", "<= 1e6", "none", "basic", "resnext", "trials", "max_epochs", "seed", "path", "npz", "augment",
+    "limit",
 ])  # fmt: skip
 SCALARS = st.none() | st.booleans() | st.integers(0, 9) | st.integers() | st.floats() | st.text(max_size=5) | WORDS
 JUNK = st.recursive(
@@ -407,23 +306,23 @@ ANY_FILE = st.one_of(
 def test_whatever_is_given_is_read_or_refused_in_one_line(given_file: dict[str, Any]) -> None:
     try:
         config = parse(given_file)
-    except InputError as refused:
-        assert "\n" not in str(refused)
+    except InputError:
+        refusal(lambda: parse(given_file))
         return
     assert parse(config.plain()).plain() == config.plain()
 
 
+CHOSEN = st.lists(st.sampled_from(["basic", "resnext", "preact"]), min_size=1, unique=True)
+LEARNED = {"learning_rate": st.floats(0, 1), "batch_size": st.integers(2, 99)}
 SOUND = st.fixed_dictionaries(
     {
         "study": st.from_regex(r"[a-z][a-z0-9.+-]{0,9}", fullmatch=True),
-        "data": st.just("digits") | st.fixed_dictionaries({"name": st.just("digits"), "validation": st.floats(0.01, 0.99)}),
+        "data": st.just("digits") | st.floats(0.01, 0.99).map(lambda part: {"name": "digits", "validation": part}),
         "space": st.fixed_dictionaries(
-            {"block": st.lists(st.sampled_from(["basic", "resnext", "preact"]), min_size=1, unique=True).map(
-                lambda blocks: {"choice": blocks}
-            )},
+            {"block": CHOSEN.map(lambda blocks: {"choice": blocks})},
             optional={
-                "depth": st.tuples(st.integers(1, 4), st.integers(4, 9)).map(lambda ends: {"int": list(ends), "step": 2}),
-                "dropout_rate": st.tuples(st.floats(0, 0.4), st.floats(0.5, 0.9)).map(lambda ends: {"float": list(ends)}),
+                "depth": st.integers(1, 9).map(lambda low: {"int": [low, 9], "step": 2}),
+                "dropout_rate": st.floats(0, 0.4).map(lambda low: {"float": [low, 0.5]}),
                 "widths": st.lists(st.integers(1, 64), min_size=1, max_size=5),
                 "base_width": st.none() | st.integers(4, 64),
                 "widening_factor": st.floats(0.25, 8) | st.integers(1, 8),
@@ -435,9 +334,9 @@ SOUND = st.fixed_dictionaries(
         "constraints": st.dictionaries(st.sampled_from(["params", "macs"]), st.sampled_from(["<= 1e6", ">= 2k"])),
         "sampler": st.sampled_from(["tpe", {"name": "gp", "seed": 3}]),
         "budget": st.fixed_dictionaries({"hours": st.floats(0.1, 100)}),
-        "recipe": st.fixed_dictionaries({}, optional={"learning_rate": st.floats(0, 1), "batch_size": st.integers(2, 99)}),
+        "recipe": st.fixed_dictionaries({}, optional=LEARNED),
     },
-)  # fmt: skip
+)
 
 
 @settings(max_examples=100, deadline=None)

@@ -91,7 +91,7 @@ def test_words_and_numbers_of_a_choice_keep_their_kind() -> None:
         ({"depth": {"int": [1, 10**9]}}, "depth.int: 1,000,000,000 values are more than 10,000; give a larger step"),
         ({"depth": [1, 2]}, "depth: depth [1, 2] is not a whole number of at least 1"),
         ({"depth": "two"}, "depth: depth 'two' is not a whole number of at least 1"),
-        ({"depth": {"choice": [True]}}, "depth.choice: depth True is not a whole number of at least 1"),
+        ({"depth": {"choice": [True]}}, "depth.choice: depth true is not a whole number of at least 1"),
         ({"depths": [1, 0], **BLOCKS}, "depths: depths [1, 0] is not a list of whole numbers of at least 1"),
         ({"depths": [], **BLOCKS}, "depths: depths [] is not a list of whole numbers of at least 1"),
         ({"depths": {"choice": [2]}}, "depths.choice: depths 2 is not a list of whole numbers of at least 1"),
@@ -136,7 +136,7 @@ ABOVE = "cardinality can depend only on parameters above it"
         ({"block": ["resnext", 3]}, BLOCKS, "block: block cannot take 3; it takes basic, resnext"),
         ({"block": []}, BLOCKS, "block: block cannot take nothing; it takes basic, resnext"),
         ({"depth": 5}, {"depth": {"int": [1, 4]}}, "depth: depth cannot take 5; it takes 1 to 4"),
-        ({"depth": True}, {"depth": {"int": [1, 4]}}, "depth: depth cannot take True; it takes 1 to 4"),
+        ({"depth": True}, {"depth": {"int": [1, 4]}}, "depth: depth cannot take true; it takes 1 to 4"),
     ],
 )
 def test_a_condition_that_can_never_be_met_is_refused(

@@ -238,7 +238,7 @@ def test_reconciling_twice_changes_nothing_more(filled: Bench) -> None:
     before = (ours(filled), optunas_rows(filled))
     for _ in range(2):
         assert running.recorder.reconcile(running.trials) == []
-        filled.open()
+    filled.open()
     assert (ours(filled), optunas_rows(filled)) == before
 
 
