@@ -269,19 +269,9 @@ def _check_value(name: str, value: Value, place: str) -> None:
     """Refuse a value that is wrong whatever stands beside it."""
     if value is None and name != "base_width":
         raise InputError("is empty", place=place)
-    numbers = value if isinstance(value, tuple) else (value,)
-    if name in _WHOLE and value is not None:
-        _check_whole(name, value, place)
-    most = MOST.get(name, MOST_CHANNELS)
-    for number in numbers:
-        if isinstance(number, (int, float)) and number > most:
-            raise InputError(f"{name} {number} is above {most:,}", place=place)
-    field, given = ("depths", (value,) * 3) if name == "depth" else (name, value)
-    beside = {"widths": (16,) * len(value)} if name == "depths" and isinstance(value, tuple) else {}
-    if name == "widths" and isinstance(value, tuple):
-        beside = {"depths": (1,) * len(value)}
+    _check_numbers(name, value, place)
     try:
-        Architecture(**{**beside, field: given})  # type: ignore[arg-type]  # that is what is checked
+        Architecture(**_alone(name, value))  # type: ignore[arg-type]  # that is what is checked
     except InfeasibleArchitecture:
         return
     except InputError as error:
@@ -290,10 +280,23 @@ def _check_value(name: str, value: Value, place: str) -> None:
         raise InputError(f"{shown(value)} is not a value of {name}", place=place) from error
 
 
-def _check_whole(name: str, value: Value, place: str) -> None:
-    listed = name in ("depths", "widths")
-    numbers = value if isinstance(value, tuple) else (value,)
-    whole = all(isinstance(number, int) and not isinstance(number, bool) and number >= 1 for number in numbers)
-    if not whole or not numbers or listed != isinstance(value, tuple):
+def _check_numbers(name: str, value: Value, place: str) -> None:
+    """Refuse what is no whole number, where one is asked for, and what is beyond any network."""
+    listed, given = name in ("depths", "widths"), value if isinstance(value, tuple) else (value,)
+    whole = all(isinstance(each, int) and not isinstance(each, bool) and each >= 1 for each in given)
+    if name in _WHOLE and value is not None and not (whole and given and listed == isinstance(value, tuple)):
         what = "a list of whole numbers" if listed else "a whole number"
         raise InputError(f"{name} {shown(value)} is not {what} of at least 1", place=place)
+    most = MOST.get(name, MOST_CHANNELS)
+    for number in given:
+        if isinstance(number, (int, float)) and number > most:
+            raise InputError(f"{name} {number} is above {most:,}", place=place)
+
+
+def _alone(name: str, value: Value) -> dict[str, Value]:
+    """Return the fields of an architecture with this value, and as many stages as it speaks of."""
+    if name == "depth":
+        return {"depths": (value,) * 3}  # type: ignore[dict-item]  # checked to be a whole number
+    if isinstance(value, tuple):
+        return {"depths": (1,) * len(value), "widths": (16,) * len(value), name: value}
+    return {name: value}

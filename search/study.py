@@ -122,7 +122,11 @@ def open_running(store: Store, config: StudyConfig, record: StudyRecord) -> Runn
         seed=config.sampler.seed,
         earlier_s=sum(session.wall_s for session in store.sessions(record.name)),
     )
-    running.restore(trials, store.rejections(record.name))
+    try:
+        running.restore(trials, store.rejections(record.name))
+    except BaseException:
+        running.recorder.close()
+        raise
     return running
 
 

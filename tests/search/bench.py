@@ -30,7 +30,7 @@ FILE: dict[str, Any] = {
     "constraints": {"params": "<= 500k"},
     "sampler": {"name": "random", "seed": 0},
     "scheduler": {"name": "pareto-asha", "grace_epochs": 1, "max_epochs": 9, "reduction_factor": 3},
-    "budget": {"trials": 20},
+    "budget": {"trials": 8},
 }
 
 

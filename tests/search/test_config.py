@@ -236,7 +236,7 @@ def test_what_only_a_look_can_tell_is_said_with_its_place(setting: str, message:
         ("study: \x01", ": is not YAML: unacceptable character #x0001: special characters are not allowed"),
         ("study: 2026-13-45", ": is not YAML: month must be in 1..12"),
         ("study: &a [*a]", ": a part of the file holds itself"),
-        ("study: " + 5000 * "[", ": is not YAML that can be read: it is nested too deeply"),
+        ("study: " + 700 * "[", ": is not YAML that can be read: it is nested too deeply"),
     ],
 )  # fmt: skip
 def test_a_file_that_cannot_be_read_is_refused_with_its_line(write: Write, text: str, message: str) -> None:

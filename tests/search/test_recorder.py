@@ -26,11 +26,11 @@ MakeBench = Callable[..., Bench]
 CRASH = TrialFailure("crash", "ValueError: no", "Traceback: here")
 
 
-@pytest.fixture
-def filled(store_url: str, make_bench: MakeBench) -> Bench:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def filled(request: pytest.FixtureRequest, make_bench: MakeBench) -> Bench:
     """Give a bench on one kind of database and then on the other, constraints and three objectives included."""
     return make_bench(
-        store_url,
+        request.getfixturevalue("postgres_url") if request.param == "postgresql" else None,
         objectives=["accuracy", "macs", "loss"],
         constraints={"params": "<= 500k", "activations": ">= 1000"},
         sampler={"name": "nsga2", "seed": 0},
@@ -141,14 +141,14 @@ def test_a_study_without_constraints_has_none_in_either_form(make_bench: MakeBen
     assert "constraints" not in row.system_attrs
 
 
-def test_a_trial_is_complete_to_optuna_only_at_full_fidelity(filled: Bench) -> None:
-    running = filled.open()
+def test_a_trial_is_complete_to_optuna_only_at_full_fidelity(bench: Bench) -> None:
+    running = bench.open()
     trial = start(running)
-    for epoch in (1, 2):
+    for epoch in range(1, 9):
         running.measured(trial.number, learn(trial, epoch))
-        assert optunas_rows(filled)[0].state is TrialState.RUNNING
-    running.measured(trial.number, learn(trial, 3))
-    (row,) = optunas_rows(filled)
+        assert optunas_rows(bench)[0].state is TrialState.RUNNING
+    running.measured(trial.number, learn(trial, 9))
+    (row,) = optunas_rows(bench)
     assert row.state is TrialState.COMPLETE
     assert tuple(row.values) == objective_values(running.record, running.trials[0])
 
@@ -221,15 +221,15 @@ def test_a_trial_that_ended_in_ours_alone_is_told(filled: Bench, monkeypatch: py
     assert optunas_rows(filled)[2].user_attrs["reason"] == "crash: ValueError: no"
 
 
-def test_a_crash_in_the_midst_of_telling_is_made_good(filled: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    running = filled.open()
+def test_a_crash_in_the_midst_of_telling_is_made_good(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    running = bench.open()
     trial = start(running)
     with monkeypatch.context() as patch:
         patch.setattr(running.recorder.optuna, "tell", _interrupt)  # behind the attributes
         with pytest.raises(KeyboardInterrupt):
             running.failed(trial.number, CRASH)
-    filled.open()
-    (row,) = optunas_rows(filled)
+    bench.open()
+    (row,) = optunas_rows(bench)
     assert (row.state, row.user_attrs["reason"]) == (TrialState.FAIL, "crash: ValueError: no")
 
 
@@ -264,10 +264,10 @@ def test_rows_that_were_deleted_from_optunas_tables_are_written_again(filled: Be
     assert start(again).number == 4
 
 
-def test_two_launches_at_once_never_share_a_number(filled: Bench) -> None:
-    running = filled.open()
-    with Store.open(filled.url) as store:
-        other = Recorder(store, filled.record, filled.config.search_space)
+def test_two_launches_at_once_never_share_a_number(bench: Bench) -> None:
+    running = bench.open()
+    with Store.open(bench.url) as store:
+        other = Recorder(store, bench.record, bench.config.search_space)
         start(running)
         proposal, _ = running.proposer.propose({})
         assert proposal is not None
@@ -275,19 +275,19 @@ def test_two_launches_at_once_never_share_a_number(filled: Bench) -> None:
             other.start(proposal, 0, NOON)
         other.close()
     start(running)  # the one that was first goes on
-    assert len(ours(filled)) == len(optunas_rows(filled)) == 2
+    assert len(ours(bench)) == len(optunas_rows(bench)) == 2
 
 
-def test_measuring_says_whether_an_epoch_was_new(filled: Bench) -> None:
-    running = filled.open()
+def test_measuring_says_whether_an_epoch_was_new(bench: Bench) -> None:
+    running = bench.open()
     trial = start(running)
     assert running.recorder.measured(trial.number, learn(trial, 1)) is True
     assert running.recorder.measured(trial.number, replace(learn(trial, 1), accuracy=0.0)) is False
-    assert ours(filled)[0].measurements == (learn(trial, 1),)
+    assert ours(bench)[0].measurements == (learn(trial, 1),)
 
 
-def test_a_closed_recorder_holds_no_connection(filled: Bench) -> None:
-    running = filled.open()
+def test_a_closed_recorder_holds_no_connection(bench: Bench) -> None:
+    running = bench.open()
     start(running)
     running.recorder.close()
     pool = cast(Any, running.recorder.storage.engine.pool)

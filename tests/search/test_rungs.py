@@ -102,6 +102,12 @@ def test_one_third_of_three_is_one() -> None:
     assert asha(at_rung(*[0.9] * 5, 0.2), 1 / 3).reason == "place 6 of 6 by what training revealed; 2 go on"
 
 
+def test_rounding_lets_nobody_more_go_on() -> None:
+    shown = [0.99 - number / 1000 for number in range(100)]
+    assert 100 * 0.07 > 7
+    assert asha(at_rung(*shown), 0.07).reason.endswith("; 7 go on")
+
+
 @relaxed
 @given(entries=ENTRIES, keep=KEEP)
 def test_pareto_asha_never_stops_the_cheapest_above_the_floor(entries: list[Entry], keep: float) -> None:

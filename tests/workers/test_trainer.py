@@ -281,6 +281,26 @@ def test_weights_decay_and_norms_and_biases_do_not() -> None:
     assert decays == expected == {id(p): decays[id(p)] for p in made.network.parameters()}
 
 
+def test_momentum_is_nesterovs_and_can_be_left_out() -> None:
+    groups = Trainer(spec(momentum=0.8), toy()).optimizer.param_groups
+    assert [(group["momentum"], group["nesterov"]) for group in groups] == [(0.8, True)] * 2
+    assert len(list(train(spec(momentum=0), toy()))) == 3
+
+
+def test_images_are_changed_anew_in_every_epoch() -> None:
+    losses = {}
+    for how in (Augment(), Augment(crop=2, flip=True)):
+        data = toy(how=how)
+        data = replace(data, train_images=data.train_images[:1].repeat(96, 1, 1, 1))  # so that no order matters
+        made = trained(
+            spec(learning_rate=0, batch_size=96), replace(data, train_labels=data.train_labels[:1].repeat(96))
+        )
+        losses[how] = [each.train_loss for each in made.history]
+    first, *others = losses[Augment()]
+    assert others == [first] * 2
+    assert len(set(losses[Augment(crop=2, flip=True)])) == 3
+
+
 def test_smoothed_labels_are_trained_on_but_not_measured_on() -> None:
     smooth, sharp = (trained(spec(epochs=9, label_smoothing=amount), toy()) for amount in (0.1, 0.0))
     least = -(0.925 * math.log(0.925) + 3 * 0.025 * math.log(0.025))  # the entropy of a smoothed label of four
