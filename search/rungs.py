@@ -115,5 +115,5 @@ def rung_levels(grace_epochs: int, max_epochs: int, reduction_factor: float) -> 
     level = float(grace_epochs)
     while round(level) < max_epochs:
         levels.append(round(level))
-        level *= reduction_factor
+        level = max(level * reduction_factor, level + 0.01)  # a factor close to 1 must come to an end too
     return tuple(dict.fromkeys(levels))

@@ -233,7 +233,8 @@ def tidy_checkpoints(running: RunningStudy, folder: Path) -> None:
         return  # nobody has ended since the last look
     running.kept = {trial.number for trial in front_trials(running.record, list(running.trials.values()))}
     for number in ended - running.tidied - running.kept:
-        (folder / f"{number}.pt").unlink(missing_ok=True)
+        for file in (folder / f"{number}.pt", *folder.glob(f".{number}.pt.*")):  # and what a killed writer left
+            file.unlink(missing_ok=True)
         running.tidied.add(number)
 
 

@@ -1,4 +1,4 @@
-"""One place wires a study together: it begins, goes on, refuses what is not the same study, and tidies behind itself."""
+"""A study begins, goes on, refuses a file that is not its own, and tidies behind itself."""
 
 import io
 import json
@@ -45,7 +45,7 @@ SMALL: dict[str, Any] = {
         "depth": {"int": [1, 2]},
         "widening_factor": {"choice": [0.25, 0.5]},
     },
-    "constraints": {"params": "<= 100k"},
+    "constraints": {"params": "<= 30k"},
     "scheduler": {"name": "pareto-asha", "max_epochs": 9},
     "budget": {"trials": 4},
     "storage": f"postgresql+psycopg://me:{SECRET}@example.org/db",
@@ -78,7 +78,7 @@ def test_data_and_space_are_looked_at(looked: tuple[Dataset, Survey]) -> None:
         ({"sampler": "tpee"}, "sampler.name"),
         ({"scheduler": {"name": "hyperband"}}, "scheduler.name"),
         ({"data": {"npz": "nowhere.npz"}}, "data"),
-        ({"data": {"name": "digits", "limit": 100_000}}, "data"),
+        ({"data": {"name": "digits", "limit": 5}}, "data"),
         ({"constraints": {"params": "<= 10"}}, "constraints.params"),
     ],
 )
@@ -107,7 +107,8 @@ def test_rungs_are_those_the_file_asks_for(
 ) -> None:
     rungs = rungs_of(config_of(scheduler=scheduler), classes)
     assert (rungs.rule, rungs.levels) == (scheduler["name"], levels)
-    assert (rungs.keep, rungs.floor_accuracy) == (pytest.approx(keep), pytest.approx(floor))
+    assert rungs.keep == pytest.approx(keep)
+    assert rungs.floor_accuracy == pytest.approx(floor)
 
 
 # Begun, and gone on with
@@ -126,7 +127,7 @@ def test_a_new_study_is_recorded_whole(store: Store, looked: tuple[Dataset, Surv
 def test_the_bounds_are_those_of_the_networks_that_are_allowed(store: Store, looked: tuple[Dataset, Survey]) -> None:
     space = config_of().search_space
     costs = [cost(space.architecture(params), DIGITS) for params in space.members()]
-    allowed = [each.macs for each in costs if each.params <= 100_000]
+    allowed = [each.macs for each in costs if each.params <= 30_000]
     assert 0 < len(allowed) < len(costs)
     assert begin(store, config_of(), *looked).bounds == {"macs": (min(allowed), max(allowed))}
 
@@ -187,7 +188,7 @@ def test_a_changed_space_is_refused_with_the_difference(store: Store, looked: tu
     ("section", "value"),
     [
         ("objectives", ["accuracy", "params"]),
-        ("constraints", {"params": "<= 90k"}),
+        ("constraints", {"params": "<= 29k"}),
         ("recipe", {"batch_size": 32}),
         ("scheduler", {"name": "pareto-asha", "max_epochs": 27}),
         ("data", {"name": "digits", "limit": 61}),
@@ -206,7 +207,7 @@ def test_changed_images_are_refused(store: Store, looked: tuple[Dataset, Survey]
     begin(store, config_of(), data, seen)
     images = data.train_images.clone()
     images[0, 0, 0, 0] += 1
-    with pytest.raises(InputError, match="^data: the images are not those that 'small' was begun with$"):
+    with pytest.raises(InputError, match=r"^data: the images are not those that 'small' was begun with$"):
         begin(store, config_of(), replace(data, train_images=images), seen)
 
 
@@ -218,10 +219,8 @@ def test_a_study_that_goes_on_does_not_propose_its_beginning_again(make_bench: C
     again = bench.open()
     for _ in range(10):
         again.hand_out()
-    new = [trial for number, trial in again.trials.items() if number >= 5]
-    assert len(new) == 5
-    known = [r for r in again.rejections if r.reason.startswith("the same network as trial")]
-    assert len(known) == len([r for r in running.rejections if r.reason.startswith("the same network")])
+    assert len(again.trials) == 10
+    assert not [each for each in again.rejections[len(running.rejections) :] if "the same network" in each.reason]
 
 
 def test_a_refused_study_lets_go_of_its_database(
