@@ -58,7 +58,7 @@ def start(address: str | None, *, verbose: bool) -> None:
     alone: dict[str, Any] = {} if address else {"include_dashboard": False, "num_cpus": os.cpu_count()}
     try:
         ray.init(
-            address=address,
+            address=address or "local",  # never a cluster that happens to run here
             log_to_driver=verbose,
             logging_level=logging.INFO if verbose else logging.ERROR,
             runtime_env={"env_vars": QUIET} if address else None,

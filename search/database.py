@@ -14,6 +14,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from filelock import FileLock, Timeout
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
@@ -208,3 +209,27 @@ def shown_url(url: str) -> str:
         InputError: it cannot be read.
     """
     return shown(_read(url))
+
+
+@contextmanager
+def held(engine: Engine, name: str) -> Iterator[bool]:
+    """Hold a name as long as this process lives, and yield whether nobody else held it.
+
+    The operating system (SQLite) or the server (PostgreSQL) lets go of it when the process dies, however it dies.
+    """
+    if engine.dialect.name == "sqlite":
+        lock = FileLock(f"{engine.url.database}.{name}.lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+        return
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.detach()  # the lock is the connection's: it must close at the end, not go back to the pool
+        taken = connection.execute(text("SELECT pg_try_advisory_lock(hashtext(:name))"), {"name": f"widefront {name}"})
+        yield bool(taken.scalar())

@@ -9,6 +9,7 @@ from search.labels import name_of
 from search.rungs import rung_levels
 from search.survey import Member, Survey
 from search.units import format_count, format_duration, format_percent
+from spaces.errors import InputError
 from workers.datasets import Dataset
 from workers.device import choose_device, use_threads
 from workers.objectives import OBJECTIVES
@@ -77,7 +78,10 @@ def _time(config: StudyConfig, data: Dataset, seen: Survey) -> str:
     ordered = sorted(seen.allowed, key=lambda member: member[1].activations)
     params, _ = ordered[len(ordered) // 2]
     use_threads(config.resources.cpus_per_trial)
-    device = choose_device("cuda" if config.resources.gpus_per_trial else "cpu")
+    try:
+        device = choose_device("cuda" if config.resources.gpus_per_trial else "cpu")
+    except InputError:
+        return "not measured: trials ask for a GPU, and this machine has none"
     architecture = config.search_space.architecture(params)
     spec = TrialSpec(architecture=architecture, recipe=config.full_recipe, data=config.data_spec, seed=0)
     part = _part(data, spec.recipe.batch_size * TIMED_BATCHES)

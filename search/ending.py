@@ -48,9 +48,8 @@ def _counts(running: RunningStudy, hypervolume: float) -> str:
 def time_split(running: RunningStudy) -> str:
     """Return one line: where the seconds of this launch went."""
     spent = running.spent
-    wall = (running.clock() - running.began).total_seconds() if running.began else 0.0
     return (
-        f"this launch: start-up {format_duration(spent.startup_s)}, then {format_duration(wall)} for "
+        f"this launch: start-up {format_duration(spent.startup_s)}, then {format_duration(spent.running_s)} for "
         f"proposing {format_duration(spent.proposing_s)}, recording {format_duration(spent.recording_s)}, "
         f"training {format_duration(spent.training_s)} summed over workers"
     )

@@ -81,7 +81,8 @@ def _publish(config: StudyConfig, path: Path) -> Path | None:
         text=True,
     )
     if done.returncode:
-        print(f"warning: there is no report: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
+        last = (done.stderr.strip().splitlines() or ["no word why"])[-1]
+        print(f"warning: there is no report: {last}", file=sys.stderr)
         return None
     return path
 
@@ -100,4 +101,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    if code == INTERRUPTED:  # Ray's threads, cut off while they start, can crash the interpreter on its way out
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)

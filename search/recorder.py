@@ -23,7 +23,7 @@ from search.store import Store
 from search.trial import State, StudyRecord, TrialRecord
 from spaces.architecture import Architecture
 from spaces.cost import Cost
-from spaces.errors import StudyError, TrialFailure
+from spaces.errors import InputError, StudyError, TrialFailure
 from spaces.space import SearchSpace
 from workers.measurement import Measurement
 from workers.objectives import OBJECTIVES
@@ -39,6 +39,11 @@ def open_optuna(store: Store, record: StudyRecord) -> tuple[RDBStorage, optuna.S
         directions=[StudyDirection[OBJECTIVES[name].direction.upper()] for name in record.objectives],
         load_if_exists=True,
     )
+    if [way.name.lower() for way in study.directions] != [OBJECTIVES[name].direction for name in record.objectives]:
+        storage.engine.dispose()
+        raise InputError(
+            f"Optuna's tables hold another study named {record.name!r}; give this one another name", place="study"
+        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)  # names have been experimental since Optuna 3.2
         study.set_metric_names([_metric_name(name) for name in record.objectives])

@@ -36,6 +36,7 @@ class Spent:
     """Add up where the seconds of this launch went."""
 
     startup_s: float = 0.0
+    running_s: float = 0.0  # from Ray's start to the last trial's end
     proposing_s: float = 0.0
     training_s: float = 0.0
     recording_s: float = 0.0

@@ -44,6 +44,18 @@ class Store:
         """Return the URL without its password."""
         return database.shown(self._address)
 
+    @contextmanager
+    def hold(self, study: str) -> Iterator[None]:
+        """Keep a study to this process until the end.
+
+        Raises:
+            StudyError: another launch holds it.
+        """
+        with database.held(self._engine, study) as free:
+            if not free:
+                raise StudyError(f"another launch is running {study!r} in {self.shown_url}; wait for it or stop it")
+            yield
+
     def close(self) -> None:
         """Let go of the database."""
         self._engine.dispose()

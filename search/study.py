@@ -45,6 +45,8 @@ def look(config: StudyConfig) -> tuple[Dataset, Survey]:
         data = load(config.data_spec)
     except InputError as error:
         raise error.at("data") from error
+    if data.classes < 2:
+        raise InputError("all images are of one class; at least two are needed", place="data")
     return data, survey(config.search_space, data.image, config.violations)
 
 
@@ -170,12 +172,13 @@ def run(
         InputError: something in the file is wrong; said before Ray starts.
     """
     data, seen = look(config)
-    with Store.open(config.storage) as store:
+    with _store(config) as store, store.hold(config.study):
         record = begin(store, config, data, seen)
         running = open_running(store, config, record)
         with closing(running.recorder):
             if running.over:
                 return running
+            _make_folder(checkpoint_folder(config, record))
             console.print(_opening(config, data, seen, running), markup=False, highlight=False, soft_wrap=True)
             cluster.start(address, verbose=verbose)
             try:
@@ -183,6 +186,20 @@ def run(
             finally:
                 cluster.stop()
     return running
+
+
+def _store(config: StudyConfig) -> Store:
+    try:
+        return Store.open(config.storage)
+    except InputError as error:
+        raise error.at("storage") from error
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make {folder}: {error.strerror}", place="checkpoints") from error
 
 
 def _opening(config: StudyConfig, data: Dataset, seen: Survey, running: RunningStudy) -> str:
@@ -195,21 +212,23 @@ def _opening(config: StudyConfig, data: Dataset, seen: Survey, running: RunningS
 
 
 def _drive(config: StudyConfig, console: Console, store: Store, running: RunningStudy, started_at: datetime) -> None:
-    resources = config.resources
+    resources, folder = config.resources, checkpoint_folder(config, running.record)
     concurrent = cluster.slots(resources.gpus_per_trial, resources.cpus_per_trial, resources.concurrent_trials)
     worker = {
-        "checkpoints": str(checkpoint_folder(config)),
+        "checkpoints": str(folder),
         "gpus": resources.gpus_per_trial,
         "threads": resources.cpus_per_trial,
     }
     searcher = StudySearcher(running, config.full_recipe, config.data_spec, worker)
     running.spent.startup_s = (datetime.now(UTC) - started_at).total_seconds()
+    began = time.monotonic()
     with SessionLog(store, running, _machine(), started_at) as log, Progress(running, console) as progress:
 
         def each() -> None:
+            running.spent.running_s = time.monotonic() - began
             progress.update()
             log.touch()
-            tidy_checkpoints(running, checkpoint_folder(config))
+            tidy_checkpoints(running, folder)
 
         cluster.drive(
             running,
@@ -221,9 +240,13 @@ def _drive(config: StudyConfig, console: Console, store: Store, running: Running
         each()
 
 
-def checkpoint_folder(config: StudyConfig) -> Path:
-    """Return the absolute folder of a study's checkpoints, the same for every worker."""
-    return Path(config.checkpoints).absolute() / config.study
+def checkpoint_folder(config: StudyConfig, record: StudyRecord) -> Path:
+    """Return the absolute folder of a study's checkpoints, the same for every worker and every launch.
+
+    The moment the study began is part of it: a study of the same name in another database is another one.
+    """
+    began = record.created_at.astimezone(UTC) if record.created_at else datetime.min
+    return Path(config.checkpoints).absolute() / f"{record.name}-{began:%Y%m%dT%H%M%S}"
 
 
 def tidy_checkpoints(running: RunningStudy, folder: Path) -> None:

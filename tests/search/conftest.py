@@ -1,12 +1,15 @@
 """Share studies that run without Ray and without training among the tests."""
 
+import functools
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import alembic.util.pyfiles
 import pytest
 from optuna.storages import RDBStorage
 
@@ -28,9 +31,20 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+_load = alembic.util.pyfiles.load_module_py
+_load_once = functools.cache(_load)
+
+
+def _load_migration_once(name: str, path: str) -> ModuleType:
+    """Load a step only once; the module beside the steps does what it is there for when it is loaded."""
+    return (_load_once if Path(path).parent.name == "versions" else _load)(name, path)
+
+
 @pytest.fixture
-def make_bench(tmp_path: Path, empty_database: Path) -> Iterator[Callable[..., Bench]]:
+def make_bench(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Bench]]:
     """Give `make_bench(url=None, **sections)`: sections replace those of FILE; without a URL, on SQLite."""
+    # Optuna reads all of its migrations whenever it opens a database: half of the time that a test of ours takes.
+    monkeypatch.setattr(alembic.util.pyfiles, "load_module_py", _load_migration_once)
     made: list[Bench] = []
 
     def make(url: str | None = None, **sections: Any) -> Bench:

@@ -79,7 +79,7 @@ def test_a_report_is_named_by_its_whole_path(ended: RunningStudy, tmp_path: Path
 def test_the_split_of_the_time_is_shown_where_this_launch_did_something(bench: Bench, ended: RunningStudy) -> None:
     assert not any("this launch" in line for line in shown(ended))
     bench.clock.advance(100)
-    ended.spent = Spent(startup_s=2.5, proposing_s=0.5, recording_s=1.25, training_s=150.0)
+    ended.spent = Spent(startup_s=2.5, running_s=100.0, proposing_s=0.5, recording_s=1.25, training_s=150.0)
     assert time_split(ended) == (
         "this launch: start-up 2.5 s, then 1 min 40 s for proposing 0.50 s, recording 1.2 s, "
         "training 2 min 30 s summed over workers"

@@ -657,7 +657,7 @@ def check_all(make_bench: MakeBench, seed: int) -> World:
         constraints=rng.choice([{}, {"params": "<= 200k"}]),
         objectives=rng.choice([["accuracy", "macs"], ["loss", "accuracy", "params"]]),
     )
-    world = World(bench, rng, Killer(rng, rng.choice([0.0, 0.01, 0.03])), workers=rng.randint(1, 4))
+    world = World(bench, rng, Killer(rng, rng.choice([0.0, 0.02, 0.05])), workers=rng.randint(1, 4))
     with pytest.MonkeyPatch.context() as patch:
         world.killer.lie_in_wait(patch)
         running = world.play()
@@ -669,7 +669,7 @@ def check_all(make_bench: MakeBench, seed: int) -> World:
     for trial in running.trials.values():
         check_trial(running, trial)
     check_uniqueness(running)
-    check_optuna(running)
+    check_optuna(again)
     check_mirror(running)
     check_mirror(again)
     return world
@@ -718,17 +718,17 @@ def check_mirror(running: RunningStudy) -> None:
     assert states[TrialState.COMPLETE] == len(complete)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(5))
 def test_whatever_dies_and_in_whatever_order_every_trial_ends_once(make_bench: MakeBench, seed: int) -> None:
     check_all(make_bench, seed)
 
 
 @pytest.mark.slow
-def test_a_hundred_random_courses_end_whole(make_bench: MakeBench) -> None:
-    worlds = [check_all(make_bench, seed) for seed in range(1000, 1100)]
+def test_sixty_random_courses_end_whole(make_bench: MakeBench) -> None:
+    worlds = [check_all(make_bench, seed) for seed in range(1000, 1060)]
     # The courses are worth their name: drivers died, workers were lost, news came twice.
-    assert sum(world.killer.kills for world in worlds) > 200
-    assert sum(world.told_twice for world in worlds) > 200
+    assert sum(world.killer.kills for world in worlds) > 100
+    assert sum(world.told_twice for world in worlds) > 100
 
 
 @pytest.mark.slow

@@ -19,6 +19,9 @@ SPACE = parse(FILE).search_space
 TELL = Callable[[optuna.Study, optuna.Trial, dict[str, Scalar]], None]
 
 every_sampler = pytest.mark.parametrize("name", SAMPLERS)
+every_sampler_in_time = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name == "gp" else name for name in SAMPLERS]
+)
 
 
 def count(name: str) -> int:
@@ -76,7 +79,7 @@ def test_a_sampler_proposes_within_a_conditional_space(name: str) -> None:
     assert any("cardinality" not in params for params in proposed)
 
 
-@every_sampler
+@every_sampler_in_time
 def test_a_sampler_with_the_same_seed_proposes_the_same(name: str) -> None:
     first, again = (list(play(name, seed=7, proposals=min(15, count(name)), tell=complete)) for _ in range(2))
     assert first == again
@@ -88,9 +91,7 @@ def test_a_sampler_with_another_seed_proposes_other_networks(name: str) -> None:
     assert first != other
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow) if name == "gp" else name for name in SAMPLERS]
-)
+@every_sampler_in_time
 @pytest.mark.parametrize("objectives", [2, 3])
 def test_a_sampler_goes_on_whatever_trials_come_to(name: str, objectives: int) -> None:
     proposals = 16 if name == "gp" else 40

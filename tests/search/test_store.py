@@ -17,7 +17,7 @@ from search.store import Store
 from search.trial import Rejection, Session, State, StudyRecord, TrialRecord
 from spaces.architecture import Architecture
 from spaces.cost import Cost
-from spaces.errors import InputError
+from spaces.errors import InputError, StudyError
 from workers.measurement import Measurement
 
 MakeStudy = Callable[..., StudyRecord]
@@ -459,3 +459,14 @@ def test_recording_an_epoch_is_one_statement(filled: Store, make_measurement: Ma
     with _before_each_statement(asked.append):
         filled.add_measurement(STUDY, 0, make_measurement(1))
     assert [statement.split()[0] for statement in asked if not statement.startswith("BEGIN")] == ["INSERT"]
+
+
+def test_a_study_is_held_by_one_launch_at_a_time_and_let_go_of_at_its_end(store_url: str) -> None:
+    with Store.open(store_url) as first, Store.open(store_url) as second:
+        with first.hold("small"):
+            with second.hold("another"):
+                pass
+            with pytest.raises(StudyError, match=r"^another launch is running 'small' in "), second.hold("small"):
+                pass
+        with second.hold("small"):
+            pass

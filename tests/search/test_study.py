@@ -335,11 +335,13 @@ def test_tidying_where_there_are_no_checkpoints_is_no_error(bench: Bench, tmp_pa
 
 
 def test_the_folder_of_checkpoints_is_absolute_and_the_studys_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_study: Callable[..., StudyRecord]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert checkpoint_folder(config_of()) == tmp_path / "runs" / "small"
-    assert checkpoint_folder(config_of(checkpoints="/shared/here")) == Path("/shared/here/small")
+    record = make_study("small", created_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+    assert checkpoint_folder(config_of(), record) == tmp_path / "runs" / "small-20260102T030405"
+    there = checkpoint_folder(config_of(checkpoints="/shared/here"), record)
+    assert there == Path("/shared/here/small-20260102T030405")
 
 
 # A whole launch, with a double in Ray's place
@@ -420,7 +422,9 @@ def test_a_worker_is_told_its_recipe_its_data_and_its_checkpoint(doubled: Cluste
         spec = TrialSpec.from_json(suggested["spec"])
         assert (spec.recipe.epochs, spec.recipe.batch_size, spec.data.limit) == (9, 16, 60)
         assert (spec.architecture, spec.seed) == (trial.architecture, trial.seed)
-        assert suggested["checkpoint"] == str(tmp_path / "runs" / "small" / f"{trial.number}.pt")
+        folder = checkpoint_folder(config_of(), running.record)
+        assert folder.parent == tmp_path / "runs"
+        assert suggested["checkpoint"] == str(folder / f"{trial.number}.pt")
         assert (suggested["gpus"], suggested["threads"]) == (0, 1)
 
 
@@ -428,7 +432,8 @@ def test_at_the_end_only_the_fronts_checkpoints_are_left(doubled: Cluster, tmp_p
     running, _ = launch()
     assert doubled.said
     front = {trial.number for trial in front_trials(running.record, list(running.trials.values()))}
-    assert left(tmp_path / "runs" / "small") == front
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert left(folder) == front
 
 
 def test_an_interrupted_launch_stops_ray_and_the_next_goes_on(doubled: Cluster) -> None:
