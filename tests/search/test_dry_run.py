@@ -138,6 +138,7 @@ def test_what_is_shown_is_every_line_whole() -> None:
     assert file.getvalue().splitlines() == dry_run.lines(config, data, seen)
 
 
+@pytest.mark.slow
 def test_the_time_is_measured_by_training() -> None:
     told = lines(space={"depth": {"int": [1, 1]}, "widening_factor": {"choice": [0.25]}}, constraints={})["time"]
     assert told.startswith("an epoch of a middling network (basic-1x0.25) takes ")

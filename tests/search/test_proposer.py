@@ -318,13 +318,13 @@ def share_deep(played: list[dict[str, Scalar]]) -> float:
     return sum(int(params["depth"]) >= 3 for params in later) / len(later)
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, 1])
 def test_a_corner_that_always_fails_comes_to_be_avoided(seed: int) -> None:
     played = played_by(lambda proposer, found: proposer.penalise(found.mirror, {"out-of-memory": 1.0}), 100, seed)
     assert share_deep(played) < 0.35  # half of the space is that deep
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, 1])
 def test_a_lost_worker_is_not_held_against_its_architecture(seed: int) -> None:
     lost = played_by(lambda proposer, found: proposer.forget(found.mirror), 100, seed)
     assert share_deep(lost) > 0.5

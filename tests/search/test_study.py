@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -51,6 +51,13 @@ SMALL: dict[str, Any] = {
     "storage": f"postgresql+psycopg://me:{SECRET}@example.org/db",
 }
 DIGITS = ImageSpec(channels=1, height=8, width=8, classes=10)
+
+
+@pytest.fixture
+def store(sqlite_url: str) -> Iterator[Store]:
+    """Give an empty store; that the databases do not differ is tested with the store."""
+    with Store.open(sqlite_url) as opened:
+        yield opened
 
 
 def config_of(**sections: Any) -> StudyConfig:
