@@ -9,9 +9,9 @@ from search.fronts import front_hypervolume, front_trials, objective_values
 from search.labels import choices_of
 from search.trial import Rejection, Session, State, StudyRecord, TrialRecord
 from search.units import format_count, format_percent
-from spaces.architecture import KINDS
 from spaces.domains import Scalar
 from spaces.errors import InputError
+from spaces.kinds import KINDS
 
 DOMAINS = ("choice", "int", "float")  # the words of the file; each names a domain
 

@@ -10,7 +10,8 @@ from rich.table import Table
 from search.fronts import objective_values
 from search.trial import State, StudyRecord, TrialRecord
 from search.units import format_count, format_percent
-from spaces.architecture import KINDS, Architecture
+from spaces.architecture import Architecture
+from spaces.kinds import KINDS
 from workers.objectives import OBJECTIVES
 
 WIDE = 120  # characters that the whole front table needs

@@ -1,160 +1,205 @@
 """Build one block from its specification: one class each, one signature.
 
-Tensors are `n c h w`. No convolution has a bias, since a normalisation or the addition follows. Dropout stands where
-the architecture places it: `between` the convolutions (before the last one), `after` the addition, or on the
-`shortcut`. `head` belongs to the network.
+Tensors are `n c h w`. Convolutions have no bias where a normalisation or the addition follows. Dropout stands where
+the architecture places it: `between` the convolutions (before the last one), `after` the addition (in a dense block,
+after each convolution), on the `shortcut`, or on the whole `branch`. `head` belongs to the network.
 
-Sources: He et al. 2015 (figures 2 and 5), He et al. 2016 (figure 4e), Zagoruyko & Komodakis 2016 (figure 1),
-Xie et al. 2017 (figure 3c).
+Sources: He et al. 2015 (figures 2 and 5), He et al. 2016 (figure 4), Zagoruyko & Komodakis 2016 (figure 1), Xie et al.
+2017 (figure 3c), Zhao et al. 2016 (merge-and-run), Huang et al. 2016 (stochastic depth) and 2017 (DenseNet), Howard et
+al. 2017 (figure 3), Springenberg et al. 2014.
 """
 
 from collections.abc import Callable
 
-import torch.nn.functional as F  # noqa: N812  # torch's own documentation names it so
+import torch
 from torch import Tensor, nn
 
-from spaces.architecture import BlockSpec
-
-
-def conv(in_width: int, out_width: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Conv2d:
-    """Return a convolution that keeps the map's size at stride 1, without bias."""
-    return nn.Conv2d(in_width, out_width, kernel, stride, kernel // 2, groups=groups, bias=False)
-
-
-class PadShortcut(nn.Module):
-    """Subsample by the stride and append channels of zeros (shortcut A): no parameters."""
-
-    def __init__(self, spec: BlockSpec) -> None:
-        super().__init__()
-        self.stride = spec.stride
-        self.extra = spec.out_width - spec.in_width
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the shortcut's output."""
-        return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.extra))
-
-
-def _shortcut(spec: BlockSpec, *, norm: bool) -> nn.Module:
-    if spec.shortcut == "identity":
-        return nn.Identity()
-    if spec.shortcut == "pad":
-        return PadShortcut(spec)
-    projection = conv(spec.in_width, spec.out_width, 1, spec.stride)
-    return nn.Sequential(projection, nn.BatchNorm2d(spec.out_width)) if norm else projection
+from spaces.layers import DropBranch, PadShortcut, PoolShortcut, activation, conv
+from spaces.plan import BlockSpec, Conv
 
 
 def _dropout(spec: BlockSpec, placement: str) -> nn.Module:
     return nn.Dropout(spec.dropout_rate) if spec.dropout == placement else nn.Identity()
 
 
-def _strides(spec: BlockSpec) -> tuple[int, int]:
-    """Return the strides of a bottleneck's first 1x1 and of its 3x3."""
-    return (spec.stride, 1) if spec.stride_in == "first" else (1, spec.stride)
+def _drop_branch(spec: BlockSpec) -> nn.Module:
+    return DropBranch(spec.dropout_rate, spec.drop_unit) if spec.dropout == "branch" else nn.Identity()
 
 
-class _PostActivated(nn.Module):
-    """relu(shortcut(x) + branch(x)), the order of the first residual networks."""
+def _shortcut(spec: BlockSpec, out_width: int, streams: int = 1) -> nn.Module | None:
+    """Return the shortcut of one stream, or None where it has none; a projection is normalised unless all is raw."""
+    in_width = spec.in_width // streams
+    if spec.shortcut == "none":
+        return None
+    if spec.shortcut == "identity":
+        return nn.Identity()
+    if spec.shortcut == "pad":
+        return PadShortcut(out_width - in_width, spec.stride)
+    if spec.shortcut == "pool":
+        return PoolShortcut(out_width - in_width, spec.stride)
+    projection = conv(Conv(in_width=in_width, out_width=out_width, kernel=1, stride=spec.stride))
+    return projection if spec.preactivated else nn.Sequential(projection, nn.BatchNorm2d(out_width))
 
-    def __init__(self, spec: BlockSpec, branch: nn.Sequential) -> None:
+
+def _branch(spec: BlockSpec) -> nn.Sequential:
+    """Return the convolutions with what stands between them, in the block's order.
+
+    A full pre-activation's first normalisation and ReLU are the block's own, since a projection may read them too.
+    """
+    layers: list[nn.Module] = [nn.ReLU()] if spec.order == "relu_only" else []
+    for index, each in enumerate(spec.branch):
+        last = index + 1 == len(spec.branch)
+        layers += [_dropout(spec, "between")] if last else []
+        layers.append(conv(each))
+        if not last:
+            layers += [nn.BatchNorm2d(each.out_width), activation(each.out_width, spec.branch[index + 1].in_width)]
+        elif spec.order in ("original", "relu_before_addition", "relu_only"):
+            layers.append(nn.BatchNorm2d(each.out_width))
+    if spec.order == "relu_before_addition":
+        layers.append(activation(spec.branch[-1].out_width, _stream_width(spec)))
+    return nn.Sequential(*layers)
+
+
+def _stream_width(spec: BlockSpec) -> int:
+    return spec.out_width // spec.streams_out
+
+
+class Residual(nn.Module):
+    """shortcut(x) + f(x), in any of five orders of BN, ReLU and addition.
+
+    original             relu(shortcut + f), f = conv, BN, ReLU, conv, BN
+    bn_after_addition    relu(BN(shortcut + f)), f = conv, BN, ReLU, conv
+    relu_before_addition shortcut + f, f = conv, BN, ReLU, conv, BN, ReLU
+    relu_only            shortcut + f, f = ReLU, conv, BN, ReLU, conv, BN
+    full                 shortcut + f, f = BN, ReLU, conv, BN, ReLU, conv; a projection reads the first ReLU
+
+    The convolutions are 3x3, 3x3 in a basic block, any sequence in a wide one, 1x1, 3x3 in groups, 1x1 in a bottleneck.
+    """
+
+    def __init__(self, spec: BlockSpec) -> None:
         super().__init__()
-        self.branch = branch
-        self.shortcut = nn.Sequential(_shortcut(spec, norm=True), _dropout(spec, "shortcut"))
-        self.after = _dropout(spec, "after")
+        self.enter = nn.Sequential(nn.BatchNorm2d(spec.in_width), nn.ReLU()) if spec.preactivated else nn.Identity()
+        self.branch = nn.Sequential(*_branch(spec), _drop_branch(spec))
+        shortcut = _shortcut(spec, spec.out_width)
+        self.shortcut = None if shortcut is None else nn.Sequential(shortcut, _dropout(spec, "shortcut"))
+        self.leave = nn.Sequential(*_leave(spec), _dropout(spec, "after"))
+        self.shares = spec.preactivated and spec.shortcut == "project"
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the block's output."""
-        out: Tensor = self.after(F.relu(self.shortcut(x) + self.branch(x)))
-        return out
+        entered = self.enter(x)
+        out = self.branch(entered)
+        if self.shortcut is not None:
+            out = self.shortcut(entered if self.shares else x) + out
+        left: Tensor = self.leave(out)
+        return left
 
 
-class Basic(_PostActivated):
-    """relu(x + f(x)), f = 3x3, BN, ReLU, 3x3, BN."""
-
-    def __init__(self, spec: BlockSpec) -> None:
-        branch = nn.Sequential(
-            conv(spec.in_width, spec.inner_width, 3, spec.stride),
-            nn.BatchNorm2d(spec.inner_width),
-            nn.ReLU(),
-            _dropout(spec, "between"),
-            conv(spec.inner_width, spec.out_width, 3),
-            nn.BatchNorm2d(spec.out_width),
-        )
-        super().__init__(spec, branch)
+def _leave(spec: BlockSpec) -> list[nn.Module]:
+    """Return what follows the addition."""
+    if spec.order == "bn_after_addition":
+        return [nn.BatchNorm2d(_stream_width(spec)), nn.ReLU()]
+    return [nn.ReLU()] if spec.order == "original" else []
 
 
-class Bottleneck(_PostActivated):
-    """relu(x + f(x)), f = 1x1, BN, ReLU, 3x3 in groups, BN, ReLU, 1x1, BN; one group but for resnext."""
+class Inception(nn.Module):
+    """relu(shortcut(x) + f(x) + g(x)), f and g two branches of the same shape (DFN-IL)."""
 
     def __init__(self, spec: BlockSpec) -> None:
-        first, second = _strides(spec)
-        branch = nn.Sequential(
-            conv(spec.in_width, spec.inner_width, 1, first),
-            nn.BatchNorm2d(spec.inner_width),
-            nn.ReLU(),
-            conv(spec.inner_width, spec.inner_width, 3, second, spec.groups),
-            nn.BatchNorm2d(spec.inner_width),
-            nn.ReLU(),
-            _dropout(spec, "between"),
-            conv(spec.inner_width, spec.out_width, 1),
-            nn.BatchNorm2d(spec.out_width),
-        )
-        super().__init__(spec, branch)
-
-
-class _PreActivated(nn.Module):
-    """shortcut + branch(a), a = ReLU(BN(x)); a projection reads a, an identity or padding reads the raw x."""
-
-    def __init__(self, spec: BlockSpec, branch: nn.Sequential) -> None:
         super().__init__()
-        self.norm = nn.BatchNorm2d(spec.in_width)
-        self.branch = branch
-        self.shortcut = nn.Sequential(_shortcut(spec, norm=False), _dropout(spec, "shortcut"))
-        self.after = _dropout(spec, "after")
-        self.shares = spec.shortcut == "project"
+        self.branches = nn.ModuleList(nn.Sequential(*_branch(spec), _drop_branch(spec)) for _ in range(2))
+        shortcut = _shortcut(spec, spec.out_width)
+        self.shortcut = None if shortcut is None else nn.Sequential(shortcut, _dropout(spec, "shortcut"))
+        self.leave = nn.Sequential(nn.ReLU(), _dropout(spec, "after"))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the block's output."""
-        activated = F.relu(self.norm(x))
-        out: Tensor = self.after(self.shortcut(activated if self.shares else x) + self.branch(activated))
-        return out
+        out = self.branches[0](x) + self.branches[1](x)
+        if self.shortcut is not None:
+            out = self.shortcut(x) + out
+        left: Tensor = self.leave(out)
+        return left
 
 
-class Preact(_PreActivated):
-    """x + f(x), f = BN, ReLU, 3x3, BN, ReLU, dropout, 3x3: the block of wide residual networks, B(3,3)."""
+class MergeRun(nn.Module):
+    """relu(m + f(x1)), relu(m + g(x2)) side by side, m = (shortcut(x1) + shortcut'(x2)) / 2 (DFN-MR).
 
-    def __init__(self, spec: BlockSpec) -> None:
-        branch = nn.Sequential(
-            conv(spec.in_width, spec.inner_width, 3, spec.stride),
-            nn.BatchNorm2d(spec.inner_width),
-            nn.ReLU(),
-            _dropout(spec, "between"),
-            conv(spec.inner_width, spec.out_width, 3),
-        )
-        super().__init__(spec, branch)
-
-
-class PreactBottleneck(_PreActivated):
-    """x + f(x), f = BN, ReLU, 1x1, BN, ReLU, 3x3, BN, ReLU, 1x1."""
+    Where one tensor comes, both streams are it; where one goes, it is relu(m + f(x1) + g(x2)).
+    """
 
     def __init__(self, spec: BlockSpec) -> None:
-        first, second = _strides(spec)
-        branch = nn.Sequential(
-            conv(spec.in_width, spec.inner_width, 1, first),
-            nn.BatchNorm2d(spec.inner_width),
-            nn.ReLU(),
-            conv(spec.inner_width, spec.inner_width, 3, second),
-            nn.BatchNorm2d(spec.inner_width),
-            nn.ReLU(),
-            _dropout(spec, "between"),
-            conv(spec.inner_width, spec.out_width, 1),
-        )
-        super().__init__(spec, branch)
+        super().__init__()
+        self.streams_in, self.streams_out = spec.streams_in, spec.streams_out
+        width = _stream_width(spec)
+        self.branches = nn.ModuleList(nn.Sequential(*_branch(spec), _drop_branch(spec)) for _ in range(2))
+        shortcuts = [_shortcut(spec, width, spec.streams_in) for _ in range(2)]
+        self.shortcuts = nn.ModuleList(each for each in shortcuts if each is not None)
+        self.dropout = _dropout(spec, "shortcut")
+        self.leave = nn.Sequential(nn.ReLU(), _dropout(spec, "after"))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the block's output, both streams along the channels."""
+        streams = x.chunk(2, dim=1) if self.streams_in == 2 else (x, x)
+        outs = [branch(stream) for branch, stream in zip(self.branches, streams, strict=True)]
+        merged: Tensor | float = 0.0
+        if self.shortcuts:
+            means = [shortcut(stream) for shortcut, stream in zip(self.shortcuts, streams, strict=True)]
+            merged = self.dropout((means[0] + means[1]) / 2)
+        if self.streams_out == 1:
+            left: Tensor = self.leave(merged + outs[0] + outs[1])
+            return left
+        return torch.cat([self.leave(merged + out) for out in outs], dim=1)
+
+
+class Dense(nn.Module):
+    """x and f(x) along the channels, f = BN, ReLU, 3x3 or BN, ReLU, 1x1, BN, ReLU, 3x3."""
+
+    def __init__(self, spec: BlockSpec) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        reads = spec.in_width
+        for index, each in enumerate(spec.branch):
+            last = index + 1 == len(spec.branch)
+            before = spec.branch[index - 1].out_width if index else reads
+            layers += [nn.BatchNorm2d(before), activation(before, each.in_width)]
+            layers += [_dropout(spec, "between")] if last else []
+            layers += [conv(each), _dropout(spec, "after")]
+        self.branch = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the block's output."""
+        return torch.cat([x, self.branch(x)], dim=1)
+
+
+class Transition(nn.Sequential):
+    """BN, ReLU, 1x1, mean over stride by stride pixels: between two dense stages."""
+
+    def __init__(self, spec: BlockSpec) -> None:
+        pool: nn.Module = nn.AvgPool2d(spec.stride) if spec.stride > 1 else nn.Identity()
+        norm = nn.BatchNorm2d(spec.in_width)
+        super().__init__(norm, nn.ReLU(), conv(spec.branch[0]), _dropout(spec, "after"), pool)
+
+
+class Chain(nn.Sequential):
+    """f(x), f = each convolution, BN and ReLU; without BN, a convolution with bias and ReLU."""
+
+    def __init__(self, spec: BlockSpec) -> None:
+        layers: list[nn.Module] = []
+        for index, each in enumerate(spec.branch):
+            last = index + 1 == len(spec.branch)
+            reads = spec.out_width if last else spec.branch[index + 1].in_width
+            layers += [_dropout(spec, "between")] if last else []
+            layers.append(conv(each, bias=not spec.norm))
+            layers += [nn.BatchNorm2d(each.out_width)] if spec.norm else []
+            layers.append(activation(each.out_width, reads))
+        super().__init__(*layers, _dropout(spec, "after"))
 
 
 BLOCKS: dict[str, Callable[[BlockSpec], nn.Module]] = {
-    "basic": Basic,
-    "bottleneck": Bottleneck,
-    "resnext": Bottleneck,
-    "preact": Preact,
-    "preact_bottleneck": PreactBottleneck,
+    "residual": Residual,
+    "inception": Inception,
+    "merge_run": MergeRun,
+    "dense": Dense,
+    "transition": Transition,
+    "chain": Chain,
 }

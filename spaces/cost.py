@@ -1,6 +1,7 @@
 """Hold what a network costs before it is trained. `spaces.counting` finds it out."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,16 +15,17 @@ class Cost:
     macs: int  # multiply-accumulates of convolutions and linear layers; papers call them FLOPs
     activations: int  # numbers that convolutions and linear layers put out
     weight_bytes: int  # parameters and buffers as float32
-
-    def __add__(self, other: "Cost") -> "Cost":
-        """Return the cost of both together."""
-        return Cost(
-            params=self.params + other.params,
-            macs=self.macs + other.macs,
-            activations=self.activations + other.activations,
-            weight_bytes=self.weight_bytes + other.weight_bytes,
-        )
+    training_bytes: int = 0  # held at most while a batch is trained on: see `spaces.counting`
 
     def to_json(self) -> dict[str, int]:
         """Return the fields as plain numbers."""
         return asdict(self)
+
+
+NAMES = tuple(item.name for item in fields(Cost))
+
+
+def sum_costs(parts: Iterable[Cost]) -> Cost:
+    """Return the cost of all parts together."""
+    rows = [part.to_json() for part in parts]
+    return Cost(**{name: sum(row[name] for row in rows) for name in NAMES})

@@ -4,84 +4,123 @@
 A network is counted block by block. A block's cost depends on its specification and the map it reads, and blocks
 repeat, within a network and between the networks of a space; so each is passed once and remembered. The sum is what
 one pass through the whole network gives (a test holds the two together), without any formula written twice.
+
+`training_bytes` is an upper estimate for SGD with momentum in float32: four numbers for each parameter (itself, its
+gradient, its momentum, and one in passing), and for each image of a batch every number that any operation puts out,
+since backward passes need no more than that and need most of it.
 """
 
 import math
-from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
-from spaces.architecture import Architecture, BlockSpec, ImageSpec, plan
+from spaces.architecture import Architecture, ImageSpec, plan
 from spaces.blocks import BLOCKS
-from spaces.cost import Cost
+from spaces.cost import Cost, sum_costs
+from spaces.layers import Cosine
 from spaces.network import Head, Stem, check_fits
+from spaces.plan import BlockSpec, HeadSpec, StemSpec
 
 Shape = tuple[int, int, int]  # c h w
+BATCH = 128  # images that `training_bytes` is for, where nothing is said
+FLOAT = 4  # bytes
+_WORKS = (nn.Conv2d, nn.Linear, Cosine)  # what multiplies and accumulates
 
 
-def cost(architecture: Architecture, image: ImageSpec) -> Cost:
-    """Count an architecture for one image.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Hold what was counted of one part of a network."""
+
+    name: str  # stem, `stage.block` from 1, or head
+    cost: Cost
+    shape: Shape  # put out
+
+
+def cost(architecture: Architecture, image: ImageSpec, *, batch: int = BATCH) -> Cost:
+    """Count an architecture for one image, and what training holds for a batch of them.
 
     Raises:
-        InfeasibleArchitecture: the image is too small for the strides.
+        InfeasibleArchitecture: the image is too small for the strides, or the head too narrow for the classes.
     """
-    return sum_costs(part for _, part in cost_by_part(architecture, image))
+    return _cost(architecture, image, batch)
 
 
-def sum_costs(parts: Iterable[Cost]) -> Cost:
-    """Return the cost of all parts together."""
-    total = Cost(params=0, macs=0, activations=0, weight_bytes=0)
-    for part in parts:
-        total = total + part
-    return total
+@lru_cache(maxsize=65536)
+def _cost(architecture: Architecture, image: ImageSpec, batch: int) -> Cost:
+    return sum_costs(part.cost for part in cost_by_part(architecture, image, batch=batch))
 
 
-def cost_by_part(architecture: Architecture, image: ImageSpec) -> list[tuple[str, Cost]]:
-    """Count stem, every block in order (named `stage.block` from 1) and head."""
+def cost_by_part(architecture: Architecture, image: ImageSpec, *, batch: int = BATCH) -> list[Part]:
+    """Count stem, every block in order and head.
+
+    Raises:
+        InfeasibleArchitecture: as for `cost`.
+    """
     check_fits(architecture, image)
     described = plan(architecture)
-    shape: Shape = (image.channels, image.height, image.width)
-    counted, shape = _stem_cost(described.stem, described.stem_width, described.preactivated, shape)
-    parts = [("stem", counted)]
+    counted, shape = _stem_cost(described.stem, (image.channels, image.height, image.width), batch)
+    parts = [Part(name="stem", cost=counted, shape=shape)]
     for number, stage in enumerate(described.stages, start=1):
         for index, spec in enumerate(stage, start=1):
-            counted, shape = _block_cost(_without_dropout(spec), shape)
-            parts.append((f"{number}.{index}", counted))
-    parts.append(("head", _head_cost(described.preactivated, image.classes, shape)))
-    return parts
+            counted, shape = _block_cost(_without_dropout(spec), shape, batch)
+            parts.append(Part(name=f"{number}.{index}", cost=counted, shape=shape))
+    head = replace(described.head, dropout_rate=0.0, scale=1.0)
+    counted, shape = _head_cost(head, image.classes, shape, batch)
+    return [*parts, Part(name="head", cost=counted, shape=shape)]
 
 
-def measure(module: nn.Module, shape: Shape) -> tuple[Cost, Shape]:
+class _EveryOutput(TorchFunctionMode):
+    """Add up the numbers, for one image, that operations put out; a dispatch mode would import torch's compiler."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbers = 0
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run the operation and count what it puts out."""
+        out = func(*args, **(kwargs or {}))
+        for each in out if isinstance(out, (tuple, list)) else (out,):
+            if isinstance(each, Tensor) and each.ndim > 1 and len(each) == 0:  # of a batch, not of the weights
+                self.numbers += math.prod(each.shape[1:])
+        return out
+
+
+def measure(module: nn.Module, shape: Shape, *, batch: int = BATCH) -> tuple[Cost, Shape]:
     """Count one module and return the shape it puts out, batch left out.
 
     Args:
         module: on the meta device, so that nothing was initialised for nothing.
         shape: what it reads.
+        batch: images that `training_bytes` is for.
     """
     macs = activations = 0
 
     def count(layer: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
         nonlocal macs, activations
-        assert isinstance(layer, (nn.Conv2d, nn.Linear))  # hooked nowhere else
+        assert isinstance(layer, _WORKS)  # hooked nowhere else
         outputs = math.prod(output.shape[1:])
         macs += outputs * layer.weight[0].numel()
         activations += outputs
 
-    layers = [layer for layer in module.modules() if isinstance(layer, (nn.Conv2d, nn.Linear))]
-    hooks = [layer.register_forward_hook(count) for layer in layers]
+    hooks = [layer.register_forward_hook(count) for layer in module.modules() if isinstance(layer, _WORKS)]
     _allot(module.eval())
-    with torch.inference_mode():
+    with torch.inference_mode(), _EveryOutput() as seen:
         output: Tensor = module(torch.empty(0, *shape))
     for hook in hooks:
         hook.remove()
+    params = sum(p.numel() for p in module.parameters())
+    weight_bytes = sum(t.numel() * t.element_size() for t in module.state_dict().values())
     counted = Cost(
-        params=sum(p.numel() for p in module.parameters()),
+        params=params,
         macs=macs,
         activations=activations,
-        weight_bytes=sum(t.numel() * t.element_size() for t in module.state_dict().values()),
+        weight_bytes=weight_bytes,
+        training_bytes=weight_bytes + 3 * FLOAT * params + batch * FLOAT * seen.numbers,
     )
     return counted, _shape(output)
 
@@ -101,26 +140,26 @@ def _shape(output: Tensor) -> Shape:
 
 
 @lru_cache(maxsize=65536)
-def _block_cost(spec: BlockSpec, shape: Shape) -> tuple[Cost, Shape]:
+def _block_cost(spec: BlockSpec, shape: Shape, batch: int) -> tuple[Cost, Shape]:
     with torch.device("meta"):
         block = BLOCKS[spec.kind](spec)
-    return measure(block, shape)
+    return measure(block, shape, batch=batch)
 
 
 def _without_dropout(spec: BlockSpec) -> BlockSpec:
     """Return the specification without dropout, which costs nothing, so that rates do not split the memory."""
-    return replace(spec, dropout="none", dropout_rate=0.0)
+    return replace(spec, dropout="none", dropout_rate=0.0, drop_unit="batch")
 
 
 @lru_cache(maxsize=4096)
-def _stem_cost(kind: str, width: int, preactivated: bool, shape: Shape) -> tuple[Cost, Shape]:
+def _stem_cost(spec: StemSpec, shape: Shape, batch: int) -> tuple[Cost, Shape]:
     with torch.device("meta"):
-        stem = Stem(kind, shape[0], width, preactivated=preactivated)
-    return measure(stem, shape)
+        stem = Stem(spec, shape[0])
+    return measure(stem, shape, batch=batch)
 
 
 @lru_cache(maxsize=4096)
-def _head_cost(preactivated: bool, classes: int, shape: Shape) -> Cost:
+def _head_cost(spec: HeadSpec, classes: int, shape: Shape, batch: int) -> tuple[Cost, Shape]:
     with torch.device("meta"):
-        head = Head(shape[0], classes, preactivated=preactivated)
-    return measure(head, shape)[0]
+        head = Head(spec, classes)
+    return measure(head, shape, batch=batch)

@@ -1,41 +1,44 @@
 """Build the network of an architecture: stem, stages of blocks, head. Reads `n c h w`, returns logits `n k`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
-from spaces.architecture import Architecture, ImageSpec, Plan, plan
-from spaces.blocks import BLOCKS, conv
+from spaces.architecture import Architecture, ImageSpec, plan
+from spaces.blocks import BLOCKS
 from spaces.errors import InfeasibleArchitecture
+from spaces.layers import Cosine, DropBranch, activation, conv
+from spaces.plan import Conv, HeadSpec, Plan, StemSpec
 
 
 class Stem(nn.Sequential):
-    """3x3 (small images), or 7x7 of stride 2 and max-pool (large); BN and ReLU unless the first block begins so.
+    """One convolution, then BN, ReLU and max-pool where the specification has them."""
 
-    A small stem of a pre-activated network is the bare convolution (He et al. 2016, section 4.1); a large one keeps
-    its BN and ReLU before the pooling.
-    """
-
-    def __init__(self, kind: str, channels: int, width: int, *, preactivated: bool) -> None:
-        layers: list[nn.Module] = [conv(channels, width, 7, 2) if kind == "large" else conv(channels, width, 3)]
-        if kind == "large" or not preactivated:
-            layers += [nn.BatchNorm2d(width), nn.ReLU()]
-        if kind == "large":
-            layers.append(nn.MaxPool2d(3, 2, 1))
+    def __init__(self, spec: StemSpec, channels: int) -> None:
+        first = Conv(in_width=channels, out_width=spec.conv_width, kernel=spec.kernel, stride=spec.stride)
+        layers: list[nn.Module] = [conv(first, bias=spec.bias)]
+        layers += [nn.BatchNorm2d(spec.conv_width)] if spec.norm else []
+        layers += [activation(spec.conv_width, spec.width)] if spec.activated else []
+        layers += [nn.MaxPool2d(3, 2, 1)] if spec.pool else []
         super().__init__(*layers)
 
 
 class Head(nn.Module):
-    """BN and ReLU where the last block leaves its sum raw, then mean over the map, dropout, linear."""
+    """BN and ReLU where the last block leaves its sum raw, then mean over the map, dropout, classifier."""
 
-    def __init__(self, width: int, classes: int, *, preactivated: bool, dropout_rate: float = 0.0) -> None:
+    def __init__(self, spec: HeadSpec, classes: int) -> None:
         super().__init__()
-        self.norm = nn.Sequential(nn.BatchNorm2d(width), nn.ReLU()) if preactivated else nn.Identity()
-        self.dropout = nn.Dropout(dropout_rate)
-        self.linear = nn.Linear(width, classes)
+        before = [nn.BatchNorm2d(spec.width)] if spec.norm else []
+        self.norm = nn.Sequential(*before, *([nn.ReLU()] if spec.activated else []))
+        self.dropout = nn.Dropout(spec.dropout_rate)
+        linear = spec.kind == "linear"
+        self.classifier = nn.Linear(spec.width, classes) if linear else Cosine(spec.width, classes, spec.scale)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits `n k`."""
-        logits: Tensor = self.linear(self.dropout(self.norm(x).mean(dim=(2, 3))))
+        logits: Tensor = self.classifier(self.dropout(self.norm(x).mean(dim=(2, 3))))
         return logits
 
 
@@ -44,14 +47,11 @@ class Network(nn.Module):
 
     def __init__(self, described: Plan, image: ImageSpec) -> None:
         super().__init__()
-        preactivated = described.preactivated
-        self.stem = Stem(described.stem, image.channels, described.stem_width, preactivated=preactivated)
+        self.stem = Stem(described.stem, image.channels)
         self.stages = nn.Sequential(
             *(nn.Sequential(*(BLOCKS[spec.kind](spec) for spec in stage)) for stage in described.stages)
         )
-        self.head = Head(
-            described.out_width, image.classes, preactivated=preactivated, dropout_rate=described.head_dropout_rate
-        )
+        self.head = Head(described.head, image.classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits `n k` for images `n c h w`."""
@@ -62,7 +62,7 @@ class Network(nn.Module):
 def build(architecture: Architecture, image: ImageSpec, *, generator: torch.Generator | None = None) -> Network:
     """Return a freshly initialised network.
 
-    Convolutions are He-normal by fan-out, gammas 1, betas and the classifier's bias 0, its weights torch's default.
+    Convolutions are He-normal by fan-out, gammas 1, betas and biases 0, the classifier's weights torch's default.
 
     Args:
         architecture: what to build.
@@ -71,7 +71,7 @@ def build(architecture: Architecture, image: ImageSpec, *, generator: torch.Gene
             none is given.
 
     Raises:
-        InfeasibleArchitecture: the image is too small for the strides.
+        InfeasibleArchitecture: the image is too small for the strides, or the head too narrow for the classes.
     """
     check_fits(architecture, image)
     # Layers draw weights of their own as they are made, from the global generator.
@@ -87,19 +87,40 @@ def _initialise(module: nn.Module, generator: torch.Generator | None) -> None:
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu", generator=generator)
     elif isinstance(module, nn.Linear):
         nn.init.kaiming_uniform_(module.weight, a=5**0.5, generator=generator)
+    elif isinstance(module, Cosine):
+        module.reset(generator)
+    if isinstance(module, (nn.Conv2d, nn.Linear)) and module.bias is not None:
         nn.init.zeros_(module.bias)
 
 
 def check_fits(architecture: Architecture, image: ImageSpec) -> None:
-    """Refuse images that the strides would bring below one pixel before the last stride.
+    """Refuse images that the strides would bring below one pixel, and classes that a cosine head cannot tell apart.
 
     Raises:
-        InfeasibleArchitecture: naming the image, the stem and the number of strided stages.
+        InfeasibleArchitecture: naming the image, the stem and the number of strided stages, or head and classes.
     """
-    strides = architecture.stages - 1 + (2 if architecture.stem == "large" else 0)
-    smallest = min(image.height, image.width)
-    if smallest < 2**strides:
+    described = plan(architecture)
+    if min(image.height, image.width) < described.stride:
         raise InfeasibleArchitecture(
             f"an image of {image.height}x{image.width} is too small for stem {architecture.stem} and "
-            f"{architecture.stages} stages: at least {2**strides} pixels are needed"
+            f"{len(architecture.depths)} stages: at least {described.stride} pixels are needed"
         )
+    if described.head.kind == "cosine" and image.classes > described.head.width:
+        raise InfeasibleArchitecture(
+            f"head cosine needs a direction for each class: {image.classes} classes are more than the "
+            f"{described.head.width} channels that reach it"
+        )
+
+
+@contextmanager
+def monte_carlo(network: nn.Module) -> Iterator[None]:
+    """Go on dropping units and branches at evaluation, so that repeated passes are samples (Monte-Carlo dropout)."""
+    dropping = [layer for layer in network.modules() if isinstance(layer, (nn.Dropout, DropBranch))]
+    before = [layer.training for layer in dropping]
+    for layer in dropping:
+        layer.train()
+    try:
+        yield
+    finally:
+        for layer, training in zip(dropping, before, strict=True):
+            layer.train(training)

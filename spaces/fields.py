@@ -1,0 +1,136 @@
+"""Name the fields of an architecture, and refuse what is wrong with one of them alone.
+
+The symbols are the papers': k widens, C groups, d is the width of one group, theta compresses.
+"""
+
+import math
+from dataclasses import dataclass, fields
+from typing import Any
+
+from spaces.errors import InfeasibleArchitecture, InputError, unknown
+
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "shortcut": ("A", "B", "C", "pool", "identity", "none"),
+    "stride_in": ("first", "3x3"),
+    "order": ("original", "bn_after_addition", "relu_before_addition", "relu_only", "full"),
+    "activation": ("relu", "crelu"),
+    "dropout": ("none", "between", "after", "shortcut", "branch", "head"),
+    "drop_decay": ("linear", "uniform"),
+    "drop_unit": ("batch", "sample"),
+    "fusion": ("add", "concatenate"),
+    "stem": ("small", "strided", "large", "large_bare", "biased"),
+    "head": ("linear", "cosine"),
+}
+LISTS = ("depths", "widths", "strides", "kernels")
+PRESERVED = "preserved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fields:
+    """Name a residual network by the fields that papers name it by.
+
+    A list may be given as text, `3,4,6,3`, since a sampler's choices are single values.
+
+    Raises:
+        InputError: one field alone is wrong.
+        InfeasibleArchitecture: depths, widths and strides do not name the same stages.
+    """
+
+    block: str = "basic"
+    depths: tuple[int, ...] = (1, 1, 1)  # blocks in each stage
+    widths: tuple[int, ...] = (16, 32, 64)  # channels of each stage before widening
+    strides: tuple[int, ...] | None = None  # of each stage's first block; without it, 1 and then 2
+    kernels: tuple[int, ...] = (3, 3)  # B(M) of wide residual networks: the convolutions of basic and preact
+    widening_factor: float = 1.0  # k: multiplies stage widths and growth; the stem's where the family does so
+    cardinality: int = 1  # C: groups of the 3x3 in a resnext block
+    base_width: int | str | None = None  # d: a bottleneck's inner width is floor(width d / 64) C; without it, the
+    #                                      width; `preserved`: the d at which C groups cost what one of 64 does
+    growth: int = 12  # channels that each dense layer adds
+    compression: float = 1.0  # theta: share of its channels that a dense transition keeps
+    shortcut: str = "B"  # where the shape changes: A pads, pool averages and pads, B projects; C projects always;
+    #                      identity has none there; none has none anywhere (a plain network)
+    stride_in: str = "3x3"  # which convolution of a bottleneck strides: first (He 2015) or 3x3 (torchvision)
+    order: str = "original"  # of normalisation, ReLU and addition (He et al. 2016, figure 4)
+    activation: str = "relu"  # crelu: after a convolution of half the width, and after its normalisation
+    dropout: str = "none"
+    dropout_rate: float = 0.0  # of the last block, where branches are dropped with linear decay
+    drop_decay: str = "linear"  # how the rate of dropped branches grows with depth
+    drop_unit: str = "batch"  # what a branch is dropped for
+    fusion: str = "add"  # how merge-and-run's two streams become one at the end
+    stem: str = "small"  # small: 3x3; strided: 3x3 of stride 2; large: 7x7 of stride 2 and a 3x3 max-pool of stride 2;
+    #                      large_bare: that without normalisation and ReLU; biased: 3x3 of stride 2, bias, ReLU
+    stem_width: int = 16
+    head: str = "linear"  # cosine: |cos| to fixed orthogonal directions, times head_scale
+    head_scale: float = 16.0
+
+    def __post_init__(self) -> None:
+        for name in LISTS:
+            object.__setattr__(self, name, listed(name, getattr(self, name)))
+        _check_options(self)
+        _check_stages(self)
+        _check_whole(self)
+        _check_ranges(self)
+
+
+def listed(name: str, given: Any) -> tuple[int, ...] | None:
+    """Return a list of whole numbers given as one, as text (`3,1,3`, `B(3,1,3)`) or as one number.
+
+    Raises:
+        InputError: the text names none.
+    """
+    if isinstance(given, int) and not isinstance(given, bool):
+        return (given,)
+    if not isinstance(given, str):
+        return None if given is None else tuple(given)
+    try:
+        return tuple(int(part) for part in given.removeprefix("B").strip("()[] ").split(","))
+    except ValueError:
+        raise InputError(f"{name} {given!r} is not a list of whole numbers such as 3,3") from None
+
+
+def _check_options(given: Fields) -> None:
+    for name, options in OPTIONS.items():
+        value = getattr(given, name)
+        if value not in options:
+            raise InputError(unknown(name, value, options))
+
+
+def _check_stages(given: Fields) -> None:
+    depths = given.depths
+    if not depths or len(depths) != len(given.widths):
+        raise InfeasibleArchitecture(f"depths {list(depths)} and widths {list(given.widths)} must name the same stages")
+    if given.strides is not None and len(given.strides) != len(depths):
+        text = f"depths {list(depths)} and strides {list(given.strides)} must name the same stages"
+        raise InfeasibleArchitecture(text)
+
+
+def _check_whole(given: Fields) -> None:
+    single = ("cardinality", "growth", "stem_width", "base_width")
+    for name in (*LISTS, *single):
+        value = getattr(given, name)
+        if value is None or (name == "base_width" and value == PRESERVED):
+            continue
+        numbers = value if name in LISTS else (value,)
+        if not numbers or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in numbers):
+            what = "a list of whole numbers" if name in LISTS else "a whole number"
+            raise InputError(f"{name} {_shown(value)} is not {what} of at least 1")
+    if any(kernel % 2 == 0 for kernel in given.kernels):
+        raise InputError(f"kernels {_shown(given.kernels)} are not odd sizes such as 3,3")
+
+
+def _check_ranges(given: Fields) -> None:
+    for name in ("widening_factor", "head_scale"):
+        if not 0 < getattr(given, name) < math.inf:
+            raise InputError(f"{name} {getattr(given, name)} is not a number above 0")
+    if not 0 < given.compression <= 1:
+        raise InputError(f"compression {given.compression} is not in (0, 1]")
+    if not 0 <= given.dropout_rate < 1:
+        raise InputError(f"dropout_rate {given.dropout_rate} is not in [0, 1)")
+
+
+def _shown(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else repr(value)
+
+
+FIELDS = tuple(item.name for item in fields(Fields))
+DEFAULTS: dict[str, Any] = {item.name: item.default for item in fields(Fields)}

@@ -1,0 +1,104 @@
+"""Build what torch has no layer for: shortcuts without parameters, CReLU, dropped branches, the cosine classifier."""
+
+import torch
+import torch.nn.functional as F  # noqa: N812  # torch's own documentation names it so
+from torch import Tensor, nn
+
+from spaces.plan import Conv
+
+
+def conv(spec: Conv, *, bias: bool = False) -> nn.Conv2d:
+    """Return a convolution that keeps the map's size at stride 1."""
+    return nn.Conv2d(
+        spec.in_width, spec.out_width, spec.kernel, spec.stride, spec.kernel // 2, groups=spec.groups, bias=bias
+    )
+
+
+class CReLU(nn.Module):
+    """relu(x) and relu(-x) along the channels (Shang et al. 2016): what is negated is already normalised."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return twice the channels."""
+        return F.relu(torch.cat([x, -x], dim=1))
+
+
+def activation(width: int, reads: int) -> nn.Module:
+    """Return what stands between a convolution of some width and what reads it."""
+    return nn.ReLU() if width == reads else CReLU()
+
+
+class PadShortcut(nn.Module):
+    """Subsample by the stride and append channels of zeros (shortcut A): no parameters."""
+
+    def __init__(self, extra: int, stride: int) -> None:
+        super().__init__()
+        self.extra = extra
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the shortcut's output."""
+        return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.extra))
+
+
+class PoolShortcut(nn.Module):
+    """Average over stride by stride pixels and append channels of zeros (Huang et al. 2016): no parameters."""
+
+    def __init__(self, extra: int, stride: int) -> None:
+        super().__init__()
+        self.extra = extra
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the shortcut's output; a last odd row or column is averaged by itself, as a convolution keeps it."""
+        pooled = F.avg_pool2d(x, self.stride, ceil_mode=True, count_include_pad=False)
+        return F.pad(pooled, (0, 0, 0, 0, 0, self.extra))
+
+
+class DropBranch(nn.Module):
+    """Drop a whole branch at random in training (stochastic depth, Huang et al. 2016).
+
+    For a `batch` the branch is 0 or whole, and at evaluation scaled by its share kept, as the paper has it. For each
+    `sample` it is 0 or divided by that share, and at evaluation whole: equal in expectation.
+    """
+
+    def __init__(self, rate: float, unit: str) -> None:
+        super().__init__()
+        self.rate = rate
+        self.unit = unit
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the branch's output, or nothing of it."""
+        keep = 1 - self.rate
+        if self.unit == "batch":
+            # Drawn on the CPU: a draw on a GPU would have to be waited for, or multiplied in all the same.
+            return x * float(torch.rand(()) < keep) if self.training else x * keep
+        if not self.training:
+            return x
+        kept = torch.rand(len(x), 1, 1, 1, device=x.device) < keep
+        return x * kept / keep
+
+    def extra_repr(self) -> str:
+        """Return what tells two of them apart."""
+        return f"rate={self.rate}, unit={self.unit}"
+
+
+class Cosine(nn.Module):
+    """scale |cos(x, w)| for fixed orthogonal directions w, one a class (Zaeemzadeh et al. 2021).
+
+    Without a scale the logits would stay in [0, 1], and the loss above log(1 + (k - 1) / e), 1.46 for ten classes.
+    """
+
+    weight: Tensor
+
+    def __init__(self, width: int, classes: int, scale: float) -> None:
+        super().__init__()
+        self.scale = scale
+        self.register_buffer("weight", torch.empty(classes, width))
+
+    def reset(self, generator: torch.Generator | None) -> None:
+        """Draw the directions anew."""
+        nn.init.orthogonal_(self.weight, generator=generator)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits `n k` in [0, scale] for features `n c`."""
+        return self.scale * F.linear(F.normalize(x.float(), dim=1), self.weight.float()).abs()

@@ -1,0 +1,222 @@
+"""Lay out blocks: which convolutions stand where, with every width worked out.
+
+Sources: He et al. 2015 and 2016, Zagoruyko & Komodakis 2016 (section 2), Xie et al. 2017 (section 3.1 and the authors'
+width rule), Zhao et al. 2016 (merge-and-run, Inception-like), Huang et al. 2017 (DenseNet), Howard et al. 2017
+(MobileNet, table 1), Shang et al. 2016 (CReLU).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from spaces.errors import InfeasibleArchitecture
+from spaces.fields import PRESERVED, Fields
+from spaces.plan import BlockSpec, Conv
+
+BOTTLENECK = 4  # the expansion of residual bottlenecks, and what a dense one makes of its growth
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Say where a block stands."""
+
+    stage: int  # from 1
+    in_width: int  # channels that reach it, of all streams
+    streams: int  # that reach it
+    width: int  # channels of the stage, widened
+    stride: int
+    opens: bool  # the first block of a stage other than the first
+    last: bool  # of the network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockKind:
+    """Say how a named block is laid out, and which fields it reads."""
+
+    lay: "Callable[[BlockKind, Fields, Site], tuple[BlockSpec, ...]]"
+    makes: str  # a key of `spaces.blocks.BLOCKS`
+    expansion: int = 1  # output width over stage width; above 1 the branch is a bottleneck
+    grouped: bool = False  # cardinality matters
+    order: str | None = "original"  # None: as the field says
+    shortcuts: bool = True
+    norm: bool = True
+    sequence: bool = False  # the field kernels says which convolutions the branch has
+    widens_stem: bool = False  # k multiplies the stem's width too
+
+
+def scaled(width: int, fields: Fields, what: str) -> int:
+    """Return a width times k, to the nearest whole number.
+
+    Raises:
+        InfeasibleArchitecture: nothing is left of it.
+    """
+    found = round(width * fields.widening_factor)
+    if found < 1:
+        raise InfeasibleArchitecture(f"widening_factor {fields.widening_factor} leaves no channel of {what}")
+    return found
+
+
+def residual(kind: BlockKind, fields: Fields, site: Site) -> tuple[BlockSpec, ...]:
+    """Lay out shortcut(x) + f(x), with one branch or two."""
+    in_width, out = site.in_width // site.streams, site.width * kind.expansion
+    convs = _bottleneck(kind, fields, site, in_width) if kind.expansion > 1 else _sequence(kind, fields, site, in_width)
+    order = kind.order or fields.order
+    shortcut = _shortcut(fields.shortcut, in_width, out, site.stride)
+    if shortcut == "none" and fields.activation == "relu" and order in ("bn_after_addition", "relu_before_addition"):
+        order = "original"  # without an addition these are the same operations
+    spec = BlockSpec(
+        kind=kind.makes,
+        in_width=site.in_width,
+        out_width=out,
+        stride=site.stride,
+        branch=_halved(convs, fields, site, len(convs) - (order != "relu_before_addition")),
+        order=order,
+        shortcut=shortcut,
+    )
+    return (spec,)
+
+
+def merge_and_run(kind: BlockKind, fields: Fields, site: Site) -> tuple[BlockSpec, ...]:
+    """Lay out m + f(x1), m + g(x2), m the mean of both shortcuts; one tensor begins both streams."""
+    if fields.shortcut == "none":
+        raise InfeasibleArchitecture(f"block {fields.block} merges its streams on shortcuts, and shortcut is none")
+    (spec,) = residual(kind, fields, site)
+    streams_out = 1 if site.last and fields.fusion == "add" else 2
+    return (replace(spec, streams_in=site.streams, streams_out=streams_out, out_width=spec.out_width * streams_out),)
+
+
+def _sequence(kind: BlockKind, fields: Fields, site: Site, in_width: int) -> tuple[Conv, ...]:
+    """Lay out B(M): convolutions of one width, the first of which strides."""
+    kernels = fields.kernels if kind.sequence else (3, 3)
+    first = Conv(in_width=in_width, out_width=site.width, kernel=kernels[0], stride=site.stride)
+    return (first, *(Conv(in_width=site.width, out_width=site.width, kernel=kernel) for kernel in kernels[1:]))
+
+
+def _bottleneck(kind: BlockKind, fields: Fields, site: Site, in_width: int) -> tuple[Conv, ...]:
+    """Lay out 1x1, 3x3 in groups, 1x1."""
+    groups = fields.cardinality if kind.grouped else 1
+    inner = _inner_width(fields, site, groups)
+    first, second = (site.stride, 1) if fields.stride_in == "first" else (1, site.stride)
+    return (
+        Conv(in_width=in_width, out_width=inner, kernel=1, stride=first),
+        Conv(in_width=inner, out_width=inner, kernel=3, stride=second, groups=groups),
+        Conv(in_width=inner, out_width=site.width * kind.expansion, kernel=1),
+    )
+
+
+def _inner_width(fields: Fields, site: Site, groups: int) -> int:
+    base_width = preserved_base_width(groups) if fields.base_width == PRESERVED else fields.base_width
+    if base_width is not None:
+        group_width = site.width * int(base_width) // 64
+        if group_width < 1:
+            raise InfeasibleArchitecture(
+                f"base_width {base_width} leaves no channel of width {site.width} (stage {site.stage})"
+            )
+        return group_width * groups
+    if site.width % groups:
+        raise InfeasibleArchitecture(
+            f"cardinality {groups} does not divide width {site.width} (block {fields.block}, stage {site.stage})"
+        )
+    return site.width
+
+
+def preserved_base_width(cardinality: int) -> int:
+    """Return the base width at which C groups cost what one of 64 channels does, to the nearest whole number.
+
+    C (256 d + 9 d^2 + 256 d) is held at its value for C = 1, d = 64 (Xie et al. 2017, equation 4 and table 2).
+    """
+    target = 64 * (512 + 9 * 64)
+    width: float = (-512 + (512**2 + 36 * target / cardinality) ** 0.5) / 18
+    return max(1, round(width))
+
+
+def _shortcut(option: str, in_width: int, out_width: int, stride: int) -> str:
+    changes = stride > 1 or in_width != out_width
+    if option == "none" or (option == "identity" and changes):
+        return "none"
+    if option == "C" or (option == "B" and changes):
+        return "project"
+    if not changes:
+        return "identity"
+    if in_width > out_width:
+        raise InfeasibleArchitecture(f"shortcut {option} cannot pad {in_width} channels down to {out_width}")
+    if option == "A" or stride == 1:
+        return "pad"
+    return "pool"
+
+
+def dense(kind: BlockKind, fields: Fields, site: Site) -> tuple[BlockSpec, ...]:
+    """Lay out x, f(x) side by side, f = 3x3 or 1x1, 3x3; at the head of a later stage a transition comes first."""
+    if site.stride > 1 and not site.opens:
+        raise InfeasibleArchitecture(
+            f"strides {site.stride} needs a transition, and the first stage of {fields.block} has none"
+        )
+    transitions = (_transition(fields, site),) if site.opens else ()
+    reads = transitions[-1].out_width if transitions else site.in_width
+    growth = scaled(fields.growth, fields, f"growth {fields.growth}")
+    if kind.expansion == 1:
+        convs: tuple[Conv, ...] = (Conv(in_width=reads, out_width=growth, kernel=3),)
+    else:
+        inner = BOTTLENECK * growth
+        convs = (Conv(in_width=reads, out_width=inner, kernel=1), Conv(in_width=inner, out_width=growth, kernel=3))
+    layer = BlockSpec(
+        kind="dense",
+        in_width=reads,
+        out_width=reads + growth,
+        stride=1,
+        branch=_halved(convs, fields, site, len(convs) - 1),
+        order="full",
+    )
+    return (*transitions, layer)
+
+
+def _transition(fields: Fields, site: Site) -> BlockSpec:
+    out = int(site.in_width * fields.compression + 1e-9)
+    if out < 1:
+        raise InfeasibleArchitecture(f"compression {fields.compression} leaves none of {site.in_width} channels")
+    conv = Conv(in_width=site.in_width, out_width=out, kernel=1)
+    return BlockSpec(
+        kind="transition", in_width=site.in_width, out_width=out, stride=site.stride, branch=(conv,), order="full"
+    )
+
+
+def chain(kind: BlockKind, fields: Fields, site: Site) -> tuple[BlockSpec, ...]:
+    """Lay out f(x) alone, each convolution activated: one 3x3."""
+    conv = Conv(in_width=site.in_width, out_width=site.width, kernel=3, stride=site.stride)
+    return _chained(kind, fields, site, (conv,))
+
+
+def separable(kind: BlockKind, fields: Fields, site: Site) -> tuple[BlockSpec, ...]:
+    """Lay out f(x) alone, each convolution activated: 3x3 of one channel each, then 1x1."""
+    reads = site.in_width
+    depthwise = Conv(in_width=reads, out_width=reads, kernel=3, stride=site.stride, groups=reads)
+    return _chained(kind, fields, site, (depthwise, Conv(in_width=reads, out_width=site.width, kernel=1)))
+
+
+def _chained(kind: BlockKind, fields: Fields, site: Site, convs: tuple[Conv, ...]) -> tuple[BlockSpec, ...]:
+    spec = BlockSpec(
+        kind=kind.makes,
+        in_width=site.in_width,
+        out_width=site.width,
+        stride=site.stride,
+        branch=_halved(convs, fields, site, len(convs)),
+        norm=kind.norm,
+    )
+    return (spec,)
+
+
+def _halved(convs: tuple[Conv, ...], fields: Fields, site: Site, activated: int) -> tuple[Conv, ...]:
+    """Return the convolutions with the width of the first `activated` halved where a CReLU doubles it again."""
+    if fields.activation == "relu":
+        return convs
+    return tuple(_half(conv, fields, site) if index < activated else conv for index, conv in enumerate(convs))
+
+
+def _half(conv: Conv, fields: Fields, site: Site) -> Conv:
+    if conv.groups == conv.in_width == conv.out_width and conv.groups > 1:
+        return conv  # a depthwise convolution puts out what it reads; a ReLU follows
+    if conv.out_width % (2 * conv.groups):
+        of = f" in {conv.groups} groups" if conv.groups > 1 else ""
+        raise InfeasibleArchitecture(
+            f"activation crelu cannot halve width {conv.out_width}{of} (block {fields.block}, stage {site.stage})"
+        )
+    return replace(conv, out_width=conv.out_width // 2)

@@ -1,0 +1,86 @@
+"""Write out a network: every block, every convolution, every width. What is built is a function of this alone."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conv:
+    """Write out one convolution, which keeps the map's size at stride 1."""
+
+    in_width: int
+    out_width: int  # half of what is read next, where a CReLU stands between
+    kernel: int
+    stride: int = 1
+    groups: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockSpec:
+    """Write out one block: the convolutions of a branch, and how branches and shortcut are put together."""
+
+    kind: str  # a key of `spaces.blocks.BLOCKS`
+    in_width: int  # channels read, of all streams
+    out_width: int  # channels put out, of all streams
+    stride: int
+    branch: tuple[Conv, ...]
+    order: str = "original"
+    norm: bool = True  # false: convolutions have a bias instead
+    shortcut: str = "none"  # none, identity, pad, pool or project
+    streams_in: int = 1
+    streams_out: int = 1
+    dropout: str = "none"  # none, between, after, shortcut or branch
+    dropout_rate: float = 0.0
+    drop_unit: str = "batch"
+
+    @property
+    def preactivated(self) -> bool:
+        """Say whether the block normalises and activates what it reads, and leaves its own sum raw."""
+        return self.order == "full"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StemSpec:
+    """Write out the stem: one convolution, and what follows it."""
+
+    kernel: int
+    stride: int
+    conv_width: int  # half of the width where a CReLU follows
+    width: int  # channels put out
+    norm: bool
+    bias: bool
+    activated: bool
+    pool: bool  # a 3x3 max-pool of stride 2 at the end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadSpec:
+    """Write out the head: what the last block leaves undone, mean over the map, dropout, classifier."""
+
+    kind: str  # linear or cosine
+    width: int
+    norm: bool
+    activated: bool
+    dropout_rate: float
+    scale: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Write out a whole network."""
+
+    stem: StemSpec
+    stages: tuple[tuple[BlockSpec, ...], ...]
+    head: HeadSpec
+
+    @property
+    def blocks(self) -> tuple[BlockSpec, ...]:
+        """Return the blocks of all stages in order."""
+        return tuple(spec for stage in self.stages for spec in stage)
+
+    @property
+    def stride(self) -> int:
+        """Return how many pixels of the image one of the last map stands for, along one side."""
+        total = self.stem.stride * (2 if self.stem.pool else 1)
+        for spec in self.blocks:
+            total *= spec.stride
+        return total
