@@ -191,5 +191,5 @@ def _head(given: Fields, last: BlockSpec) -> HeadSpec:
         norm=linear and last.preactivated,
         activated=linear and last.order in ("full", "relu_only"),
         dropout_rate=_rate(given, 1) if given.dropout == "head" else 0.0,
-        scale=1.0 if linear else given.head_scale,
+        scale=1.0 if linear else float(given.head_scale),  # 16 and 16.0 are equal, and written the same
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 
 from spaces.architecture import Architecture
 from spaces.domains import Parameter, Scalar, Suggests
+from spaces.fields import listed
 
 Value = Scalar | tuple[int, ...] | None
 
@@ -42,7 +43,7 @@ class SearchSpace:
         depth = values.pop("depth", None)
         widths = values.get("widths", Architecture.__dataclass_fields__["widths"].default)
         if depth is not None:
-            values["depths"] = (depth,) * len(widths)  # type: ignore[arg-type]  # checked with the file
+            values["depths"] = (depth,) * len(listed("widths", widths) or ())  # widths may be text
         return Architecture(**values).canonical()  # type: ignore[arg-type]  # checked by Architecture itself
 
     def contains(self, params: Mapping[str, Scalar]) -> bool:

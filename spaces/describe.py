@@ -1,0 +1,180 @@
+"""Describe one network: its stages, its cost, its paths, and what was published of it.
+
+    python -m spaces.describe wrn-28-10 [--set field=value ...] [--classes N] [--image CxHxW] [--json]
+
+Instead of a name it takes a JSON file of an architecture, as the store and `search.front --json` write it.
+"""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from spaces.architecture import Architecture, ImageSpec
+from spaces.counting import BATCH
+from spaces.description import Description, Row, describe, to_json
+from spaces.errors import InputError
+from spaces.fields import DEFAULTS
+from spaces.names import FAMILIES, Named, named
+from spaces.paths import Paths
+from spaces.published import Result
+from spaces.settings import read_settings
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the description and return the exit code."""
+    given = _parser().parse_args(argv)
+    try:
+        told = describe(_asked(given), batch=given.batch)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(json.dumps(to_json(told), indent=2) if given.json else "\n".join(lines(told, batch=given.batch)))
+    return 0
+
+
+def _asked(given: argparse.Namespace) -> Named:
+    if given.batch < 1:
+        raise InputError(f"{given.batch} is below 1", place="--batch")
+    found = _from_file(Path(given.name)) if given.name.endswith(".json") else named(given.name)
+    found = replace(found, architecture=with_settings(found.architecture, given.set))
+    image = found.image
+    if given.image:
+        image = read_image(given.image, image.classes)
+    if given.classes is not None:
+        if given.classes < 1:
+            raise InputError(f"{given.classes} is below 1", place="--classes")
+        image = replace(image, classes=given.classes)
+    return replace(found, image=image)
+
+
+def with_settings(architecture: Architecture, settings: Sequence[str]) -> Architecture:
+    """Return the architecture with the fields that `field=value` texts name.
+
+    Raises:
+        InputError: placed at `--set`.
+    """
+    try:
+        return replace(architecture, **read_settings(settings, len(architecture.depths)))
+    except InputError as error:
+        raise error.at("--set") from error
+    except TypeError as error:
+        message = f"a value is of the wrong kind for its field ({', '.join(settings)})"
+        raise InputError(message, place="--set") from error
+
+
+def read_image(text: str, classes: int) -> ImageSpec:
+    """Return the image that `3x32x32` names.
+
+    Raises:
+        InputError: placed at `--image`.
+    """
+    found = re.fullmatch(r"(\d+)x(\d+)x(\d+)", text)
+    sizes = [int(size) for size in found.groups()] if found else [0]
+    if not all(sizes):
+        raise InputError(f"{text!r} is not channels, height and width such as 3x32x32", place="--image")
+    return ImageSpec(channels=sizes[0], height=sizes[1], width=sizes[2], classes=classes)
+
+
+def _from_file(path: Path) -> Named:
+    try:
+        read = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot be read: {error}", place=str(path)) from error
+    if isinstance(read, dict) and isinstance(read.get("architecture"), dict):
+        read = read["architecture"]
+    if not isinstance(read, dict):
+        raise InputError("holds no architecture", place=str(path))
+    try:
+        return Named(name=path.stem, architecture=Architecture.from_json(read))
+    except InputError as error:
+        raise error.at(str(path)) from error
+    except TypeError as error:
+        raise InputError(f"a value is of the wrong kind for its field: {error}", place=str(path)) from error
+
+
+def lines(told: Description, *, batch: int = BATCH) -> list[str]:
+    """Return a description for people."""
+    image, cost = told.image, told.cost
+    return [
+        f"{told.name}: {told.layers} layers, for images of {image.channels}x{image.height}x{image.width} "
+        f"in {image.classes} classes",
+        "",
+        *_table(told.rows),
+        "",
+        f"params       {cost.params:,}",
+        f"macs         {cost.macs:,} per image",
+        f"activations  {cost.activations:,} per image",
+        f"weights      {cost.weight_bytes / 2**20:,.1f} MiB",
+        f"training     at most {cost.training_bytes / 2**20:,.0f} MiB for a batch of {batch}",
+        f"paths        {_shown(told.paths)}",
+        f"digest       {told.architecture.digest}",
+        f"fields       {_fields(told.architecture)}",
+        *_published(told),
+    ]
+
+
+def _table(rows: Sequence[Row]) -> list[str]:
+    lined = [("part", "blocks", "channels", "map", "params", "macs")]
+    for row in rows:
+        height, width = row.map
+        counted = (f"{row.cost.params:,}", f"{row.cost.macs:,}")
+        lined.append((row.part, str(row.blocks), f"{row.channels:,}", f"{height}x{width}", *counted))
+    widths = [max(map(len, column)) for column in zip(*lined, strict=True)]
+    return ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) for line in lined]
+
+
+def _shown(found: Paths) -> str:
+    # A number beyond a float's range is told by its digits.
+    count = f"{found.count:,}" if found.count < 10**9 else f"about 10^{len(str(found.count)) - 1}"
+    lengths = f"{found.shortest} to {found.longest} layers, {found.mean:.2f} in the mean, deviation {found.std:.2f}"
+    return f"{count}, of {lengths}"
+
+
+def _fields(architecture: Architecture) -> str:
+    described = architecture.canonical().to_json()
+    plain = {name: value for name, value in described.items() if _as_given(value) != DEFAULTS[name]}
+    texts = {name: ",".join(map(str, value)) if isinstance(value, list) else value for name, value in plain.items()}
+    return " ".join(f"{name}={text}" for name, text in texts.items()) or "all at their default"
+
+
+def _as_given(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _published(told: Description) -> list[str]:
+    if told.published:
+        return [f"published    {_result(found)}" for found in told.published]
+    if told.near is None:
+        return ["published    nothing of this network or one near it"]
+    settings = f" with {told.near.settings}" if told.near.settings else ""
+    return [f"nearest      {told.near.network}{settings}, {told.near.params:,} params: {_result(told.near)}"]
+
+
+def _result(found: Result) -> str:
+    return f"{found.error_percent:g} % error on {found.data} ({found.source})"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m spaces.describe",
+        description="Describe one network.",
+        epilog=f"Names look like {', '.join(example for _, _, example in FAMILIES)}.",
+    )
+    parser.add_argument("name", help="a network of the literature, or a JSON file of an architecture")
+    parser.add_argument(
+        "--set", action="extend", nargs="+", default=[], metavar="FIELD=VALUE", help="change fields of the architecture"
+    )
+    parser.add_argument("--classes", type=int, help="classes that the head tells apart")
+    parser.add_argument("--image", metavar="CxHxW", help="channels, height and width, such as 3x32x32")
+    parser.add_argument("--batch", type=int, default=BATCH, help="images in a batch, for the memory of training")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,247 @@
+"""Know networks of the literature by name: `resnet-56`, `wrn-28-10`, `resnext50_32x4d`, `densenet-bc-100-12`.
+
+A dash before the layers means the form for small images (CIFAR), none the form for ImageNet, as torchvision writes it;
+the depths by which everybody means ImageNet's networks (18, 34, 50, 101, 152) mean them with a dash too. A name that
+breaks its family's rule is refused with the rule.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from spaces.architecture import Architecture, ImageSpec
+from spaces.errors import InputError, unknown
+
+CIFAR = ImageSpec()
+IMAGENET = ImageSpec(height=224, width=224, classes=1000)
+GHIM = ImageSpec(height=224, width=224, classes=20)
+
+_LARGE: dict[str, Any] = {"stem": "large", "stem_width": 64, "widths": (64, 128, 256, 512)}
+_STAGES = {
+    18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3), 200: (3, 24, 36, 3),
+}  # fmt: skip
+_USUAL = (18, 34, 50, 101, 152)
+_DENSE = {121: (6, 12, 24, 16), 161: (6, 12, 36, 24), 169: (6, 12, 32, 32), 201: (6, 12, 48, 32)}
+_ALLCONV6 = (
+    (64, 64, 128, 128, 256), (16, 16, 32, 32, 64), (32, 32, 32, 32, 64), (16, 16, 64, 64, 64), (16, 16, 32, 32, 128),
+    (32, 32, 64, 64, 128), (64, 64, 64, 64, 128), (32, 32, 128, 128, 128), (32, 32, 64, 64, 256),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """Hold a known network: its fields, the images it is known for, and how its authors count layers."""
+
+    name: str
+    architecture: Architecture
+    image: ImageSpec = CIFAR
+    counts_projections: bool = False  # wide residual networks: a projection for each stage is counted, the head is not
+
+
+def named(name: str) -> Named:
+    """Return the network of that name.
+
+    Raises:
+        InputError: nobody knows it, or it breaks a rule of its family, which is said.
+    """
+    text = name.strip().lower()
+    for pattern, make, _ in FAMILIES:
+        found = re.fullmatch(pattern, text)
+        if found:
+            return replace(make(**found.groupdict()), name=text)
+    raise InputError(unknown("network", name, [example for _, _, example in FAMILIES]))
+
+
+def _each(family: str, layers: int, per_block: int, rest: int, stages: int = 3) -> tuple[int, ...]:
+    """Return the blocks of each stage.
+
+    Raises:
+        InputError: the layers are not `per_block` n + `rest`.
+    """
+    blocks, left = divmod(layers - rest, per_block)
+    if left or blocks < 1:
+        raise InputError(f"{family} depth must be {per_block}n+{rest}: {layers} is not")
+    return (blocks,) * stages
+
+
+def _large_stages(family: str, layers: int, known: tuple[int, ...] = _USUAL) -> tuple[int, ...]:
+    if layers not in known:
+        raise InputError(f"{family} for ImageNet has {', '.join(map(str, known))} layers: {layers} is none of them")
+    return _STAGES[layers]
+
+
+def _is_bottleneck(layers: int) -> bool:
+    """Say whether authors build so deep a small-image network of bottlenecks: 164, 200, 1001, not 110 or 1202."""
+    return layers >= 164 and (layers - 2) % 9 == 0
+
+
+def _resnet(layers: str, dash: str, plain: str | None = None) -> Named:
+    count, family = int(layers), "plain network" if plain else "ResNet"
+    if not dash or count in _USUAL:
+        depths = _large_stages(family, count)
+        block = "basic" if count < 50 else "bottleneck"
+        shortcut = {"shortcut": "none"} if plain else {}
+        return _named(IMAGENET, block=block, depths=depths, **_LARGE, **shortcut)
+    if _is_bottleneck(count) and not plain:
+        return _named(CIFAR, block="bottleneck", depths=_each(family, count, 9, 2), stride_in="first")
+    return _named(CIFAR, depths=_each(family, count, 6, 2), shortcut="none" if plain else "A")
+
+
+def _preact(layers: str, dash: str) -> Named:
+    count = int(layers)
+    if not dash or count in _USUAL:
+        depths = _large_stages("pre-activation ResNet", count, (*_USUAL, 200))
+        return _named(IMAGENET, block="preact" if count < 50 else "preact_bottleneck", depths=depths, **_LARGE)
+    if _is_bottleneck(count):
+        depths = _each("pre-activation ResNet", count, 9, 2)
+        return _named(CIFAR, block="preact_bottleneck", depths=depths, stride_in="first")
+    return _named(CIFAR, block="preact", depths=_each("pre-activation ResNet", count, 6, 2), shortcut="A")
+
+
+def _wrn(layers: str, k: str, kernels: str | None = None, deepening: str | None = None) -> Named:
+    count = int(layers)
+    if (count - 4) % 6 or count < 10:
+        raise InputError(f"WRN depth must be 6N+4: {count} is not")
+    sequence: tuple[int, ...] = (3, 3)
+    blocks = (count - 4) // 6
+    if kernels:
+        sequence = tuple(int(kernel) for kernel in re.findall(r"\d", kernels))
+    if deepening:  # l convolutions in a block, and so many fewer blocks (Zagoruyko & Komodakis 2016, table 3)
+        length = int(deepening)
+        if length < 1 or 2 * blocks % length:
+            raise InputError(
+                f"WRN deepening factor must divide {2 * blocks}, the convolutions of a stage: {length} does not"
+            )
+        sequence, blocks = (3,) * length, 2 * blocks // length
+    made = _named(CIFAR, block="preact", depths=(blocks,) * 3, widening_factor=_factor(k), kernels=sequence)
+    return replace(made, counts_projections=True)
+
+
+def _wide_resnet(layers: str, k: str) -> Named:
+    """Widen a basic network everywhere, a bottleneck one inside its blocks only (section 3, ImageNet)."""
+    count, factor = int(layers), _factor(k)
+    depths = _large_stages("wide ResNet", count)
+    if count < 50:
+        return _named(IMAGENET, block="basic", depths=depths, widening_factor=factor, **_LARGE)
+    return _named(IMAGENET, block="bottleneck", depths=depths, base_width=round(64 * factor), **_LARGE)
+
+
+def _resnext(layers: str, dash: str, cardinality: str, base_width: str) -> Named:
+    count = int(layers)
+    grouped: dict[str, Any] = {"block": "resnext", "cardinality": int(cardinality), "base_width": int(base_width)}
+    if not dash or count in (50, 101, 152):
+        return _named(IMAGENET, depths=_large_stages("ResNeXt", count, (50, 101, 152)), **grouped, **_LARGE)
+    widths = {"widths": (64, 128, 256), "stem_width": 64}
+    return _named(CIFAR, depths=_each("ResNeXt", count, 9, 2), **grouped, **widths)
+
+
+def _dfn(kind: str, layers: str, k: str | None = None) -> Named:
+    block = {"mr": "merge_run", "il": "inception"}[kind]
+    count = int(layers)
+    if count % 2 or count < 8:
+        raise InputError(f"DFN-{kind.upper()} depth must be 2B+2 for B blocks, at least 3: {count} is not")
+    blocks = (count - 2) // 2
+    first = blocks // 3
+    second = (blocks - first) // 2  # the authors' division: what is over goes to the last stages
+    factor = _factor(k) if k else 1.0
+    return _named(CIFAR, block=block, depths=(first, second, blocks - first - second), widening_factor=factor)
+
+
+def _dfn_numbered(number: str) -> Named:
+    layers, k = {"1": ("56", "1"), "2": ("32", "4"), "3": ("50", "4")}[number]
+    return _dfn("mr", layers, k)
+
+
+def _dfn_large(kind: str) -> Named:
+    """Return the authors' networks for ImageNet: no shortcut where the shape changes, no BN after the stem."""
+    large = {**_LARGE, "stem": "large_bare", "shortcut": "identity"}
+    if kind == "resnet-98":
+        return _named(IMAGENET, block="bottleneck", depths=(2, 4, 22, 4), **large)
+    block = {"mr-50": "merge_run_bottleneck", "il-50": "inception_bottleneck"}[kind]
+    return _named(IMAGENET, block=block, depths=(1, 2, 11, 2), fusion="concatenate", **large)
+
+
+def _densenet(layers: str, growth: str, bc: str | None = None) -> Named:
+    k = int(growth)
+    if bc:
+        depths = _each("DenseNet-BC", int(layers), 6, 4)
+        return _named(CIFAR, block="dense_bottleneck", depths=depths, growth=k, compression=0.5, stem_width=2 * k)
+    return _named(CIFAR, block="dense", depths=_each("DenseNet", int(layers), 3, 4), growth=k, stem_width=16)
+
+
+def _densenet_large(layers: str) -> Named:
+    count = int(layers)
+    if count not in _DENSE:
+        raise InputError(f"DenseNet for ImageNet has {', '.join(map(str, _DENSE))} layers: {count} is none of them")
+    growth = 48 if count == 161 else 32
+    large = {"stem": "large", "stem_width": 2 * growth, "widths": _LARGE["widths"]}
+    return _named(IMAGENET, block="dense_bottleneck", depths=_DENSE[count], growth=growth, compression=0.5, **large)
+
+
+def _mobilenet(
+    alpha: str | None = None, shallow: str | None = None, conv: str | None = None, side: str | None = None
+) -> Named:
+    """Return MobileNet; the shallow form leaves out five of the six layers of its fourth stage that do not stride."""
+    size = int(side) if side else 224
+    return _named(
+        replace(IMAGENET, height=size, width=size),
+        block="conv" if conv else "separable",
+        depths=(1, 2, 2, 1 if shallow else 6, 2),
+        widths=(64, 128, 256, 512, 1024),
+        strides=(1, 2, 2, 2, 2),
+        stem="strided",
+        stem_width=32,
+        widening_factor=_factor(alpha) if alpha else 1.0,
+    )
+
+
+def _allconv6(number: str | None = None) -> Named:
+    index = int(number) if number and number != "baseline" else 0
+    if index >= len(_ALLCONV6):
+        raise InputError(f"allconv6 has settings 1 to {len(_ALLCONV6) - 1} and a baseline, 0: {index} is none of them")
+    stem, *widths = _ALLCONV6[index]
+    return _named(
+        GHIM, block="biased_conv", depths=(1, 1, 1, 1), widths=tuple(widths), strides=(2, 2, 2, 2), stem="biased",
+        stem_width=stem,
+    )  # fmt: skip
+
+
+def _factor(text: str) -> float:
+    factor = float(text)
+    if factor <= 0:
+        raise InputError(f"a network cannot be widened by {text}")
+    return factor
+
+
+def _named(image: ImageSpec, **fields: Any) -> Named:
+    return Named(name="", architecture=Architecture(**fields), image=image)
+
+
+_NUMBER = r"\d+(?:\.\d+)?"
+
+FAMILIES: tuple[tuple[str, Callable[..., Named], str], ...] = (  # pattern, maker, example
+    (r"resnet(?P<dash>-?)(?P<layers>\d+)", _resnet, "resnet-56"),
+    (r"(?P<plain>plain)(?P<dash>-?)(?P<layers>\d+)", _resnet, "plain-20"),
+    (r"pre(?:act)?-?resnet(?P<dash>-?)(?P<layers>\d+)", _preact, "preact-resnet-164"),
+    (
+        rf"(?:wrn|wide-resnet)-(?P<layers>\d+)-(?P<k>{_NUMBER})"
+        r"(?:-b(?P<kernels>\(\d(?:,\d)*\)|\d+)|[- ]l=?(?P<deepening>\d+))?",
+        _wrn,
+        "wrn-28-10",
+    ),
+    (rf"wide_resnet(?P<layers>\d+)_(?P<k>{_NUMBER})", _wide_resnet, "wide_resnet50_2"),
+    (rf"wrn-(?P<layers>\d+)-(?P<k>{_NUMBER})-bottleneck", _wide_resnet, "wrn-50-2-bottleneck"),
+    (r"resnext(?P<dash>-?)(?P<layers>\d+)[-_](?P<cardinality>\d+)x(?P<base_width>\d+)d?", _resnext, "resnext-29-8x64d"),
+    (rf"dfn-(?P<kind>mr|il)-(?P<layers>\d+)(?:-(?P<k>{_NUMBER}))?", _dfn, "dfn-mr-56"),
+    (r"dfn-mr(?P<number>[123])", _dfn_numbered, "dfn-mr1"),
+    (r"dfn-imagenet-(?P<kind>mr-50|il-50|resnet-98)", _dfn_large, "dfn-imagenet-mr-50"),
+    (r"densenet-(?P<layers>\d+)-(?P<growth>\d+)", _densenet, "densenet-40-12"),
+    (r"densenet-(?P<bc>bc)-(?P<layers>\d+)-(?P<growth>\d+)", _densenet, "densenet-bc-100-12"),
+    (r"densenet-?(?P<layers>\d+)", _densenet_large, "densenet121"),
+    (rf"mobilenet(?:-(?P<alpha>{_NUMBER}))?(?:-(?P<side>\d+))?", _mobilenet, "mobilenet-0.5"),
+    (rf"mobilenet-(?P<shallow>shallow)(?:-(?P<alpha>{_NUMBER}))?", _mobilenet, "mobilenet-shallow"),
+    (rf"mobilenet-(?P<alpha>{_NUMBER})-(?P<shallow>shallow)", _mobilenet, "mobilenet-0.5-shallow"),
+    (r"mobilenet-(?P<conv>conv)", _mobilenet, "mobilenet-conv"),
+    (r"allconv6(?:[-_](?P<number>\d|baseline))?", _allconv6, "allconv6-3"),
+)

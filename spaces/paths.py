@@ -1,0 +1,99 @@
+"""Count the paths through a network: how many, how long, and the ensemble they are.
+
+A path takes one branch or the shortcut in each block. Its length is its convolutions, and two for stem and classifier;
+projections on shortcuts count as nothing. Merge-and-run is counted as its authors do: to either stream lead one branch
+and the shortcuts of both, in all blocks alike; only the number of all paths knows that the last block ends in one.
+
+Sources: Veit et al. 2016 (section 3), Zhao et al. 2016 (section 3.2).
+"""
+
+import math
+from dataclasses import dataclass
+
+from spaces.plan import BlockSpec, Plan
+
+Lengths = dict[int, int]  # length to the number of paths that are as long
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paths:
+    """Hold the paths through a network; the lengths are of those to one stream, where two go side by side."""
+
+    count: int
+    lengths: Lengths
+
+    @property
+    def mean(self) -> float:
+        """Return the mean length."""
+        return sum(length * share for length, share in self._shares())
+
+    @property
+    def std(self) -> float:
+        """Return the standard deviation of the lengths."""
+        mean = self.mean
+        return math.sqrt(sum((length - mean) ** 2 * share for length, share in self._shares()))
+
+    @property
+    def longest(self) -> int:
+        """Return the length of the longest path."""
+        return max(self.lengths)
+
+    @property
+    def shortest(self) -> int:
+        """Return the length of the shortest path."""
+        return min(self.lengths)
+
+    def share(self, low: int, high: int) -> float:
+        """Return the share of paths whose length is in [low, high]."""
+        return sum(share for length, share in self._shares() if low <= length <= high)
+
+    def _shares(self) -> list[tuple[int, float]]:
+        total = sum(self.lengths.values())
+        return [(length, number / total) for length, number in self.lengths.items()]
+
+
+def paths(described: Plan) -> Paths:
+    """Return the paths from stem to classifier, by their layers."""
+    lengths: Lengths = {2: 1}
+    for spec in described.blocks:
+        lengths = _through(spec, lengths, len(spec.branch))
+    return Paths(count=_count(described), lengths=lengths)
+
+
+def modules_passed(described: Plan) -> Paths:
+    """Return the same paths by the branches they take, as the lesion study counts."""
+    lengths: Lengths = {0: 1}
+    for spec in described.blocks:
+        lengths = _through(spec, lengths, 1)
+    return Paths(count=_count(described), lengths=lengths)
+
+
+def _through(spec: BlockSpec, lengths: Lengths, layers: int) -> Lengths:
+    """Return the lengths behind a block whose branches are so many layers long."""
+    around, branches = _ways(spec)
+    behind: Lengths = {}
+    for length, number in lengths.items():
+        for ways, longer in ((around, length), (branches, length + layers)):
+            if ways:
+                behind[longer] = behind.get(longer, 0) + number * ways
+    return behind
+
+
+def _ways(spec: BlockSpec) -> tuple[int, int]:
+    """Return how many ways lead around a block's branches to one stream, and how many through them."""
+    shortcut = spec.shortcut != "none"
+    if spec.kind == "merge_run":
+        return (2 if shortcut else 0), 1
+    if spec.kind == "inception":
+        return int(shortcut), 2
+    return int(shortcut or spec.kind == "dense"), 1  # a dense layer hands on what it reads
+
+
+def _count(described: Plan) -> int:
+    """Return the number of all paths: where both streams end in one, each brings a branch and a shortcut."""
+    *earlier, last = described.blocks
+    to_one = math.prod(sum(_ways(spec)) for spec in earlier)
+    around, branches = _ways(last)
+    if last.kind != "merge_run":
+        return to_one * (around + branches)
+    return to_one * ((around + 2 * branches) if last.streams_out == 1 else 2 * (around + branches))
