@@ -33,6 +33,19 @@ PARAMETERS = {  # what a parameter of an architecture counts or names, for axes
     "stride_in": "stride in (which convolution)",
     "dropout": "dropout (where)",
     "dropout_rate": "dropout rate (fraction of units)",
+    "kernels": "kernels (of a block's convolutions)",
+    "growth": "growth (channels per dense layer)",
+    "compression": "compression (share of channels)",
+    "order": "order (of BN, ReLU and addition)",
+    "activation": "activation (function)",
+    "head": "head (kind)",
+    "head_scale": "head scale (largest logit)",
+    "strides": "strides (of the stages)",
+    "widths": "widths (channels of the stages)",
+    "depths": "depths (blocks of the stages)",
+    "fusion": "fusion (of two streams)",
+    "drop_decay": "drop decay (over depth)",
+    "drop_unit": "drop unit (what a branch is dropped for)",
 }
 
 

@@ -1,6 +1,6 @@
 """Say what a study would do, before it does it: the space, its cost, the rungs, the expected time."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from rich.console import Console
 
@@ -9,6 +9,7 @@ from search.labels import name_of
 from search.rungs import rung_levels
 from search.survey import Member, Survey
 from search.units import format_count, format_duration, format_percent
+from spaces.architecture import ImageSpec
 from spaces.errors import InputError
 from workers.datasets import Dataset
 from workers.device import choose_device, use_threads
@@ -19,13 +20,22 @@ TIMED_BATCHES = 16
 STATIC = tuple(name for name, objective in OBJECTIVES.items() if objective.static)
 
 
-def show(config: StudyConfig, data: Dataset, seen: Survey, console: Console) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """Stand for a public data set that is not here yet."""
+
+    name: str
+    image: ImageSpec
+    why: str
+
+
+def show(config: StudyConfig, data: Dataset | Missing, seen: Survey, console: Console) -> None:
     """Print it."""
     for line in lines(config, data, seen):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def lines(config: StudyConfig, data: Dataset, seen: Survey) -> list[str]:
+def lines(config: StudyConfig, data: Dataset | Missing, seen: Survey) -> list[str]:
     """Return a line for everything there is to say."""
     smallest, largest = seen.ends(lambda cost: cost.macs)
     scheduler = config.scheduler
@@ -33,8 +43,7 @@ def lines(config: StudyConfig, data: Dataset, seen: Survey) -> list[str]:
     rungs = f"{scheduler.name}, rungs at epochs {', '.join(map(str, levels)) or 'none'}, full at {scheduler.max_epochs}"
     return [
         f"study      {config.study}",
-        f"data       {data.name}: {len(data.train_labels):,} training and {len(data.val_labels):,} validation images "
-        f"of {data.image.channels}x{data.image.height}x{data.image.width}, {data.classes} classes",
+        f"data       {data.name}: {_images(data)}",
         f"space      {_size(seen)}",
         f"allowed    {format_percent(seen.share_allowed)} of the {seen.looked_at:,} looked at"
         + (f" ({', '.join(f'{name} {text}' for name, text in config.constraints.items())})" if config.bounds else ""),
@@ -42,8 +51,16 @@ def lines(config: StudyConfig, data: Dataset, seen: Survey) -> list[str]:
         f"largest    {_member(config, largest)}",
         f"rungs      {rungs if scheduler.name != 'fifo' else 'none: every trial is trained in full'}",
         f"budget     {', '.join(f'{value:g} {name}' for name, value in _budget(config).items())}",
-        f"time       {_time(config, data, seen)}",
+        f"time       {_time(config, data, seen) if isinstance(data, Dataset) else f'not measured: {data.why}'}",
     ]
+
+
+def _images(data: Dataset | Missing) -> str:
+    image = data.image
+    held = f"images of {image.channels}x{image.height}x{image.width}, {image.classes} classes"
+    if isinstance(data, Missing):
+        return f"not here yet, {held}"
+    return f"{len(data.train_labels):,} training and {len(data.val_labels):,} validation {held}"
 
 
 def _budget(config: StudyConfig) -> dict[str, float]:

@@ -15,13 +15,16 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Fiel
 from spaces.architecture import Architecture
 from spaces.domains import Choice, Domain, Float, Int, Parameter, Scalar, When
 from spaces.errors import InfeasibleArchitecture, InputError, unknown
+from spaces.fields import LISTS, PRESERVED, listed
 from spaces.space import PARAMETERS, SearchSpace, Value
 from workers.recipe import Recipe
 
 MOST_VALUES = 10_000  # that one parameter can take
-MOST = {"depth": 1_000, "depths": 1_000, "widening_factor": 1_000}  # a network beyond is a slip of the finger
+MOST = {  # a network beyond is a slip of the finger
+    "depth": 1_000, "depths": 1_000, "widening_factor": 1_000, "kernels": 31, "strides": 8, "head_scale": 1_000,
+}  # fmt: skip
 MOST_CHANNELS = 65_536
-_WHOLE = ("depth", "depths", "widths", "cardinality", "base_width", "stem_width")
+_WHOLE = (*LISTS, "depth", "cardinality", "base_width", "growth", "stem_width")
 
 
 def shown(value: object) -> str:
@@ -49,6 +52,14 @@ def _two(given: object) -> object:
     return given
 
 
+def _listed_options(given: object) -> object:
+    """Return the options of a choice with lists written as text, since a sampler's choices are single values."""
+    if not isinstance(given, list):
+        return given
+    whole = [isinstance(option, (list, tuple)) and all(type(n) is int for n in option) for option in given]
+    return [",".join(map(str, option)) if text else option for option, text in zip(given, whole, strict=True)]
+
+
 NUMERIC = BeforeValidator(_no_truth)
 Whole = Annotated[int, NUMERIC]
 Number = Annotated[float, NUMERIC]
@@ -63,7 +74,7 @@ class Form(BaseModel):
 class ChoiceForm(Form):
     """Read `{choice: [a, b]}`."""
 
-    choice: list[Scalar]
+    choice: Annotated[list[Scalar], BeforeValidator(_listed_options)]
     when: dict[str, Scalar | list[Scalar]] = {}
 
     def domain(self) -> Domain:
@@ -167,6 +178,7 @@ class RecipeForm(Form):
     label_smoothing: Number = _RECIPE.label_smoothing
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     memory_format: Literal["auto", "channels_first", "channels_last"] = "auto"
+    monte_carlo: Whole = _RECIPE.monte_carlo
 
 
 _BOUND = re.compile(r"\s*(<=|<|>=|>)\s*((?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*([kKMG]?)\s*")
@@ -267,7 +279,7 @@ def _values(domain: Domain) -> str:
 
 def _check_value(name: str, value: Value, place: str) -> None:
     """Refuse a value that is wrong whatever stands beside it."""
-    if value is None and name != "base_width":
+    if value is None and name not in ("base_width", "strides"):
         raise InputError("is empty", place=place)
     _check_numbers(name, value, place)
     try:
@@ -282,13 +294,17 @@ def _check_value(name: str, value: Value, place: str) -> None:
 
 def _check_numbers(name: str, value: Value, place: str) -> None:
     """Refuse what is no whole number, where one is asked for, and what is beyond any network."""
-    listed, given = name in ("depths", "widths"), value if isinstance(value, tuple) else (value,)
-    whole = all(isinstance(each, int) and not isinstance(each, bool) and each >= 1 for each in given)
-    if name in _WHOLE and value is not None and not (whole and given and listed == isinstance(value, tuple)):
-        what = "a list of whole numbers" if listed else "a whole number"
+    try:
+        numbers = (listed(name, value) or ()) if name in LISTS else (value,)
+    except (InputError, TypeError):
+        numbers = ()
+    whole = all(isinstance(each, int) and not isinstance(each, bool) and each >= 1 for each in numbers)
+    spoken = value is None or (name == "base_width" and value == PRESERVED)
+    if name in _WHOLE and not spoken and not (whole and numbers):
+        what = "a list of whole numbers" if name in LISTS else "a whole number"
         raise InputError(f"{name} {shown(value)} is not {what} of at least 1", place=place)
     most = MOST.get(name, MOST_CHANNELS)
-    for number in given:
+    for number in numbers:
         if isinstance(number, (int, float)) and number > most:
             raise InputError(f"{name} {number} is above {most:,}", place=place)
 
@@ -297,6 +313,7 @@ def _alone(name: str, value: Value) -> dict[str, Value]:
     """Return the fields of an architecture with this value, and as many stages as it speaks of."""
     if name == "depth":
         return {"depths": (value,) * 3}  # type: ignore[dict-item]  # checked to be a whole number
-    if isinstance(value, tuple):
-        return {"depths": (1,) * len(value), "widths": (16,) * len(value), name: value}
+    if name in ("depths", "widths", "strides") and value is not None:
+        stages = listed(name, value) or ()
+        return {"depths": (1,) * len(stages), "widths": (16,) * len(stages), name: stages}
     return {name: value}

@@ -14,7 +14,11 @@ from spaces.architecture import Architecture
 from spaces.kinds import KINDS
 from workers.objectives import OBJECTIVES
 
-WIDE = 120  # characters that the whole front table needs
+WIDE = 200  # characters in a line of what is no terminal: more than any table needs
+CHOICES = ("block", "depth", "k", "C", "dropout")
+ORDERS = {  # short for names
+    "bn_after_addition": "bnafter", "relu_before_addition": "relubefore", "relu_only": "reluonly", "full": "full",
+}  # fmt: skip
 
 
 def make_console() -> Console:
@@ -28,8 +32,10 @@ def name_of(architecture: Architecture) -> str:
     depths = architecture.depths
     depth = str(depths[0]) if len(set(depths)) == 1 else ".".join(map(str, depths))
     cardinality = f"-C{architecture.cardinality}" if architecture.cardinality > 1 else ""
-    base = f"-d{architecture.base_width}" if architecture.base_width else ""
-    return f"{architecture.block}-{depth}x{architecture.widening_factor:g}{cardinality}{base}"
+    base = f"-d{architecture.base_width}" if isinstance(architecture.base_width, int) else ""
+    kernels = f"-B{''.join(map(str, architecture.kernels))}" if architecture.kernels != (3, 3) else ""
+    order = f"-{ORDERS[architecture.order]}" if architecture.order != "original" else ""
+    return f"{architecture.block}-{depth}x{architecture.widening_factor:g}{cardinality}{base}{kernels}{order}"
 
 
 def choices_of(trial: TrialRecord) -> dict[str, str]:
@@ -75,19 +81,29 @@ def front_table(study: StudyRecord, trials: Sequence[TrialRecord], *, width: int
     Args:
         study: whose front it is.
         trials: on the front.
-        width: characters in a line; on a narrow terminal the name alone tells the choices it is made of.
+        width: characters in a line; where they are too few, the name alone tells the choices it is made of.
     """
+    whole = _cells(study, trials, CHOICES)
+    needed = sum(max(map(len, column)) + 2 for column in zip(*whole, strict=True))
+    heading, *rows = whole if needed <= width else _cells(study, trials, CHOICES[-1:])
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    choices = ("dropout",) if width < WIDE else ("block", "depth", "k", "C", "dropout")
+    for name in heading:
+        table.add_column(name, no_wrap=True, justify="left" if name in ("name", *CHOICES) else "right")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _cells(study: StudyRecord, trials: Sequence[TrialRecord], choices: Sequence[str]) -> list[list[str]]:
+    """Return the table's heading and rows as text."""
     measured = list(dict.fromkeys([*study.objectives, "macs", "params"]))
-    for heading in ("trial", "name", *choices, *measured, "epochs"):
-        table.add_column(heading, no_wrap=True, justify="left" if heading in ("name", *choices) else "right")
+    rows = [["trial", "name", *choices, *measured, "epochs"]]
     for trial in trials:
         chosen = choices_of(trial)
         values = [shown_value(name, OBJECTIVES[name].value(trial.cost, trial.last)) for name in measured]
-        cells = [name_of(trial.architecture), *(chosen[name] for name in choices), *values, str(trial.epochs)]
-        table.add_row(str(trial.number), *cells)
-    return table
+        row = [str(trial.number), name_of(trial.architecture), *(chosen[name] for name in choices), *values]
+        rows.append([*row, str(trial.epochs)])
+    return rows
 
 
 def trial_line(trial: TrialRecord) -> str:

@@ -18,7 +18,7 @@ from search.config import StudyConfig, load
 from search.ending import show_end
 from search.labels import make_console
 from search.running import RunningStudy
-from search.study import look, run
+from search.study import look_ahead, run
 from spaces.errors import InputError, StudyError, WidefrontError
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _launch(given: argparse.Namespace, console: Console, started_at: datetime) -> int:
     config = load(given.file, given.set)
     if given.dry_run:
-        dry_run.show(config, *look(config), console)
+        dry_run.show(config, *look_ahead(config), console)
         return DONE
     running = run(config, console, address=given.address, verbose=given.verbose, started_at=started_at)
     if not running.over:

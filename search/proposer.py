@@ -25,7 +25,7 @@ from optuna.trial import TrialState, create_trial
 from search.trial import Rejection
 from spaces.architecture import Architecture, ImageSpec
 from spaces.cost import Cost
-from spaces.counting import cost
+from spaces.counting import BATCH, cost
 from spaces.domains import Choice, Domain, Float, Scalar, Suggests
 from spaces.errors import InfeasibleArchitecture
 from spaces.space import RandomTrial, SearchSpace
@@ -70,10 +70,13 @@ class Proposer:
         directions: Sequence[str],
         violations: Violations,
         seed: int,
+        *,
+        batch: int = BATCH,
     ) -> None:
         self.space = space
         self.image = image
         self.violations = violations
+        self.batch = batch
         self.distributions = {item.name: distribution(item.domain) for item in space.parameters}
         self._storage = InMemoryStorage()
         ways = [StudyDirection[name.upper()] for name in directions]
@@ -119,7 +122,7 @@ class Proposer:
     def _judge(self, params: dict[str, Scalar], known: Mapping[str, int], mirror: int) -> Proposal | Rejection:
         try:
             architecture = self.space.architecture(params)
-            counted = cost(architecture, self.image)
+            counted = cost(architecture, self.image, batch=self.batch)
         except InfeasibleArchitecture as error:
             return Rejection(params=params, violations={"buildable": 1.0}, reason=str(error))
         constraints = self.violations(counted)

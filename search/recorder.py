@@ -22,6 +22,7 @@ from search.proposer import Proposal, distribution
 from search.store import Store
 from search.trial import State, StudyRecord, TrialRecord
 from spaces.architecture import Architecture
+from spaces.cost import NAMES as COST_NAMES
 from spaces.cost import Cost
 from spaces.errors import InputError, StudyError, TrialFailure
 from spaces.space import SearchSpace
@@ -166,7 +167,7 @@ class Recorder:
             architecture=Architecture.from_json(json.loads(described["architecture"])),
             digest=described["digest"],
             seed=described["seed"],
-            cost=Cost(**{name: described[name] for name in Cost.__dataclass_fields__}),
+            cost=Cost(**{name: described[name] for name in COST_NAMES}),
             started_at=datetime.now(UTC),
         )
         self.store.add_trial(self.record.name, trial)

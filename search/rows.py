@@ -13,6 +13,7 @@ from typing import Any
 
 from search.trial import Rejection, Session, State, StudyRecord, TrialRecord
 from spaces.architecture import Architecture
+from spaces.cost import NAMES as COST_NAMES
 from spaces.cost import Cost
 from spaces.errors import InputError
 from workers.measurement import Measurement
@@ -125,7 +126,7 @@ def trial_record(row: Row, measurements: Iterable[Row]) -> TrialRecord:
         architecture=Architecture.from_json(json.loads(row["architecture"])),
         digest=row["digest"],
         seed=row["seed"],
-        cost=Cost(**{name: row[name] for name in ("params", "macs", "activations", "weight_bytes")}),
+        cost=Cost(**{name: row[name] for name in COST_NAMES}),
         state=State(row["state"]),
         reason=row["reason"],
         failure_kind=row["failure_kind"],

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from search import cluster
 from search.config import StudyConfig
+from search.dry_run import Missing
 from search.fronts import front_trials
 from search.identity import check_same
 from search.progress import Progress
@@ -29,6 +30,7 @@ from spaces.errors import InputError
 from workers.datasets import Dataset, load
 from workers.device import choose_device, fingerprint
 from workers.objectives import OBJECTIVES
+from workers.sources import known_image
 
 TOUCH_S = 2.0
 
@@ -39,6 +41,26 @@ def look(config: StudyConfig) -> tuple[Dataset, Survey]:
     Raises:
         InputError: naming its place in the file.
     """
+    data = _read(config)
+    return data, _survey(config, data.image)
+
+
+def look_ahead(config: StudyConfig) -> tuple[Dataset | Missing, Survey]:
+    """Look over the space, also where a public data set is not here yet.
+
+    Raises:
+        InputError: naming its place in the file.
+    """
+    try:
+        return look(config)
+    except InputError as error:
+        image = known_image(config.data_spec)
+        if not error.place.startswith("data") or image is None:
+            raise
+        return Missing(name=config.data_spec.title, image=image, why=str(error)), _survey(config, image)
+
+
+def _read(config: StudyConfig) -> Dataset:
     make_sampler(config.sampler.name, 0)
     rungs_of(config, 2)
     try:
@@ -47,7 +69,11 @@ def look(config: StudyConfig) -> tuple[Dataset, Survey]:
         raise error.at("data") from error
     if data.classes < 2:
         raise InputError("all images are of one class; at least two are needed", place="data")
-    return data, survey(config.search_space, data.image, config.violations)
+    return data
+
+
+def _survey(config: StudyConfig, image: ImageSpec) -> Survey:
+    return survey(config.search_space, image, config.violations, batch=config.recipe.batch_size)
 
 
 def rungs_of(config: StudyConfig, classes: int) -> Rungs:
@@ -114,6 +140,7 @@ def open_running(store: Store, config: StudyConfig, record: StudyRecord) -> Runn
         [OBJECTIVES[name].direction for name in record.objectives],
         config.violations,
         seed,
+        batch=config.recipe.batch_size,
     )
     running = RunningStudy(
         record=record,

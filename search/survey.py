@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from spaces.architecture import ImageSpec
 from spaces.cost import Cost
-from spaces.counting import cost
+from spaces.counting import BATCH, cost
 from spaces.domains import Scalar
 from spaces.errors import InfeasibleArchitecture, InputError
 from spaces.space import SearchSpace
@@ -40,7 +40,12 @@ class Survey:
 
 
 def survey(
-    space: SearchSpace, image: ImageSpec, violations: Callable[[Cost], Mapping[str, float]], seed: int = 0
+    space: SearchSpace,
+    image: ImageSpec,
+    violations: Callable[[Cost], Mapping[str, float]],
+    seed: int = 0,
+    *,
+    batch: int = BATCH,
 ) -> Survey:
     """Look at every member of a small space, or at a random part of a large one.
 
@@ -54,7 +59,7 @@ def survey(
     reason = ""
     for params in members:
         try:
-            counted = cost(space.architecture(params), image)
+            counted = cost(space.architecture(params), image, batch=batch)
         except InfeasibleArchitecture as error:
             reason = str(error)
             refused.update(dict.fromkeys(params.items(), reason))

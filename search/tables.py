@@ -65,6 +65,7 @@ TRIAL = Table(
     Column("macs", BigInteger, nullable=False),
     Column("activations", BigInteger, nullable=False),
     Column("weight_bytes", BigInteger, nullable=False),
+    Column("training_bytes", BigInteger, nullable=False, server_default="0"),  # 0: from before it was estimated
     Column("state", String(16), nullable=False),
     Column("reason", Text, nullable=False),
     Column("failure_kind", Text, nullable=False),

@@ -6,15 +6,14 @@ A trial is anything with Optuna's three `suggest_` methods (`domains.Suggests`).
 import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from spaces.architecture import Architecture
 from spaces.domains import Parameter, Scalar, Suggests
-from spaces.fields import listed
+from spaces.fields import DEFAULTS, FIELDS, listed
 
 Value = Scalar | tuple[int, ...] | None
 
-FIELDS = tuple(item.name for item in fields(Architecture) if item.init)
 PARAMETERS = ("depth", *FIELDS)  # depth stands for the same number of blocks in every stage
 
 
@@ -41,9 +40,9 @@ class SearchSpace:
         """
         values: dict[str, object] = {**dict(self.fixed), **params}
         depth = values.pop("depth", None)
-        widths = values.get("widths", Architecture.__dataclass_fields__["widths"].default)
         if depth is not None:
-            values["depths"] = (depth,) * len(listed("widths", widths) or ())  # widths may be text
+            widths = listed("widths", values.get("widths", DEFAULTS["widths"]))  # which may be text
+            values["depths"] = (depth,) * len(widths or ())
         return Architecture(**values).canonical()  # type: ignore[arg-type]  # checked by Architecture itself
 
     def contains(self, params: Mapping[str, Scalar]) -> bool:

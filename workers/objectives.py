@@ -56,4 +56,5 @@ OBJECTIVES: dict[str, Objective] = {
     "macs": _static("macs", "multiply-accumulates", "count per image"),
     "activations": _static("activations", "activations", "count per image"),
     "weight_bytes": _static("weight_bytes", "weights", "bytes"),
+    "training_bytes": _static("training_bytes", "memory of training, at most", "bytes"),
 }  # fmt: skip

@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from spaces.architecture import ImageSpec
 from spaces.errors import InputError
 from workers.augment import Augment
 from workers.images import Labelled, as_nchw, read_idx, read_npz
 from workers.pictures import read_folder
 from workers.splits import sample
-from workers.vision import TORCHVISION, read_torchvision
+from workers.vision import IMAGES, TORCHVISION, read_torchvision
 
 DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
 DIGITS_TEST = 297  # of 1,797: leaves 1,500
@@ -153,6 +154,11 @@ def _is_whole(given: object) -> bool:
 
 def _is_number(given: object) -> bool:
     return isinstance(given, float) or _is_whole(given)
+
+
+def known_image(spec: DataSpec) -> ImageSpec | None:
+    """Return what a public data set holds, whether or not it is here; None for a person's own images."""
+    return IMAGES.get("FashionMNIST" if spec.name == "fashion-mnist" else spec.dataset or "")
 
 
 def _digits(_spec: DataSpec, train: bool) -> Labelled:

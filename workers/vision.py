@@ -11,6 +11,7 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
+from spaces.architecture import ImageSpec
 from spaces.errors import InputError
 from workers.augment import Augment
 from workers.images import Labelled, as_nchw
@@ -63,4 +64,15 @@ TORCHVISION: dict[str, Augment] = {
     "STL10": Augment(crop=12, flip=True),
     "SVHN": Augment(crop=4),
     "USPS": Augment(crop=1),
+}
+
+IMAGES: dict[str, ImageSpec] = {  # what they hold, known before they are here
+    "CIFAR10": ImageSpec(channels=3, height=32, width=32, classes=10),
+    "CIFAR100": ImageSpec(channels=3, height=32, width=32, classes=100),
+    "FashionMNIST": ImageSpec(channels=1, height=28, width=28, classes=10),
+    "KMNIST": ImageSpec(channels=1, height=28, width=28, classes=10),
+    "MNIST": ImageSpec(channels=1, height=28, width=28, classes=10),
+    "STL10": ImageSpec(channels=3, height=96, width=96, classes=10),
+    "SVHN": ImageSpec(channels=3, height=32, width=32, classes=10),
+    "USPS": ImageSpec(channels=1, height=16, width=16, classes=10),
 }

@@ -79,7 +79,8 @@ def test_the_ends_of_the_space_are_named_with_their_cost() -> None:
     told = lines(space=space, constraints={})
     space_of = parse({**SMALL, "space": space}).search_space
     for end, depth, k in (("smallest", 1, 0.5), ("largest", 3, 1)):
-        counted = cost(space_of.architecture({"depth": depth, "widening_factor": k}), DIGITS)
+        batch = parse(SMALL).full_recipe.batch_size
+        counted = cost(space_of.architecture({"depth": depth, "widening_factor": k}), DIGITS, batch=batch)
         texts = [f"{format_count(value)} {name}" for name, value in counted.to_json().items()]
         assert told[end] == f"basic-{depth}x{k:g}: {', '.join(texts)}"
 

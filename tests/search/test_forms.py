@@ -62,19 +62,42 @@ def test_every_parameter_can_be_fixed_or_searched() -> None:
     values: dict[str, Any] = {
         "depth": 2, "block": "preact", "depths": [1, 2], "widths": [8, 16], "widening_factor": 2, "cardinality": 4,
         "base_width": 64, "shortcut": "C", "stride_in": "first", "dropout": "head", "dropout_rate": 0.2,
-        "stem": "large", "stem_width": 32,
+        "stem": "large", "stem_width": 32, "strides": [2, 2], "kernels": [3, 1], "growth": 24, "compression": 0.5,
+        "order": "full", "activation": "crelu", "drop_decay": "uniform", "drop_unit": "sample",
+        "fusion": "concatenate", "head": "cosine", "head_scale": 8,
     }  # fmt: skip
     assert values.keys() == set(PARAMETERS)
     for name, value in values.items():
         beside = BLOCKS if name != "block" else {"depth": {"int": [1, 2]}}
         assert (name, tuple(value) if isinstance(value, list) else value) in space_of(**beside, **{name: value}).fixed
-        if not isinstance(value, list):
-            assert space_of(**{name: {"choice": [value]}}).parameters[0].name == name
+        assert space_of(**{name: {"choice": [value]}}).parameters[0].name == name
 
 
 def test_words_and_numbers_of_a_choice_keep_their_kind() -> None:
     options = space_of(widening_factor={"choice": [1, 0.5, 2.0]}).parameters[0].domain.values()
     assert [(value, type(value)) for value in options] == [(1, int), (0.5, float), (2.0, float)]
+
+
+def test_a_list_is_one_of_the_options_written_as_a_list_or_as_text() -> None:
+    as_lists = space_of(kernels={"choice": [[3, 3], [1, 3, 1]]}, block="preact")
+    assert as_lists == space_of(kernels={"choice": ["3,3", "1,3,1"]}, block="preact")
+    assert as_lists.architecture({"kernels": "1,3,1"}).kernels == (1, 3, 1)
+
+
+def test_depth_stands_for_as_many_stages_as_the_widths_name() -> None:
+    found = space_of(depth={"int": [1, 2]}, widths={"choice": [[16, 32], [16, 32, 64]]})
+    assert found.architecture({"depth": 2, "widths": "16,32"}).depths == (2, 2)
+    assert found.architecture({"depth": 2, "widths": "16,32,64"}).depths == (2, 2, 2)
+
+
+def test_a_base_width_may_be_the_one_that_preserves_the_cost() -> None:
+    found = space_of(block="resnext", base_width="preserved", cardinality={"choice": [1, 32]}, widths=[64, 128, 256])
+    assert (
+        found.architecture({"cardinality": 32}).digest
+        == space_of(block="resnext", base_width=4, cardinality={"choice": [1, 32]}, widths=[64, 128, 256])
+        .architecture({"cardinality": 32})
+        .digest
+    )
 
 
 @pytest.mark.parametrize(
@@ -94,7 +117,9 @@ def test_words_and_numbers_of_a_choice_keep_their_kind() -> None:
         ({"depth": {"choice": [True]}}, "depth.choice: depth true is not a whole number of at least 1"),
         ({"depths": [1, 0], **BLOCKS}, "depths: depths [1, 0] is not a list of whole numbers of at least 1"),
         ({"depths": [], **BLOCKS}, "depths: depths [] is not a list of whole numbers of at least 1"),
-        ({"depths": {"choice": [2]}}, "depths.choice: depths 2 is not a list of whole numbers of at least 1"),
+        ({"depths": {"choice": ["2,x"]}}, "depths.choice: depths '2,x' is not a list of whole numbers of at least 1"),
+        ({"kernels": {"choice": ["3,2"]}}, "kernels.choice: kernels 3,2 are not odd sizes such as 3,3"),
+        ({"base_width": "kept", **BLOCKS}, "base_width: base_width 'kept' is not a whole number of at least 1"),
         ({"widths": [16, 2**20], **BLOCKS}, "widths: widths 1048576 is above 65,536"),
         (
             {"depths": [1, 1, 1], "depth": {"int": [1, 2]}},

@@ -66,6 +66,7 @@ def test_a_row_holds_everything_as_plain_values(make_study: MakeStudy, make_tria
         "params": 1_007,
         "activations": 507,
         "weight_bytes": 4_007,
+        "training_bytes": 0,
         "choice_block": "resnext",
         "choice_depth": 2,
         "choice_cardinality": 8,

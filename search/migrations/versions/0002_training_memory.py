@@ -1,0 +1,12 @@
+"""Add what training a network holds in memory, at most."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision: str | None = "0001"
+
+
+def upgrade() -> None:
+    """Add the column; trials from before have 0."""
+    op.add_column("nas_trial", sa.Column("training_bytes", sa.BigInteger(), nullable=False, server_default="0"))
