@@ -27,7 +27,10 @@ def _drop_branch(spec: BlockSpec) -> nn.Module:
 
 
 def _shortcut(spec: BlockSpec, out_width: int, streams: int = 1) -> nn.Module | None:
-    """Return the shortcut of one stream, or None where it has none; a projection is normalised unless all is raw."""
+    """Return the shortcut of one stream, or None where it has none.
+
+    A projection is normalised, but for the two orders in which a normalisation follows the addition in any case.
+    """
     in_width = spec.in_width // streams
     if spec.shortcut == "none":
         return None
@@ -38,7 +41,11 @@ def _shortcut(spec: BlockSpec, out_width: int, streams: int = 1) -> nn.Module | 
     if spec.shortcut == "pool":
         return PoolShortcut(out_width - in_width, spec.stride)
     projection = conv(Conv(in_width=in_width, out_width=out_width, kernel=1, stride=spec.stride))
-    return projection if spec.preactivated else nn.Sequential(projection, nn.BatchNorm2d(out_width))
+    return (
+        projection
+        if spec.order in ("full", "bn_after_addition")
+        else nn.Sequential(projection, nn.BatchNorm2d(out_width))
+    )
 
 
 def _branch(spec: BlockSpec) -> nn.Sequential:

@@ -113,7 +113,8 @@ def _check_whole(given: Fields) -> None:
         numbers = value if name in LISTS else (value,)
         if not numbers or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in numbers):
             what = "a list of whole numbers" if name in LISTS else "a whole number"
-            raise InputError(f"{name} {_shown(value)} is not {what} of at least 1")
+            kept = f" or '{PRESERVED}'" if name == "base_width" else ""
+            raise InputError(f"{name} {_shown(value)} is not {what} of at least 1{kept}")
     if any(kernel % 2 == 0 for kernel in given.kernels):
         raise InputError(f"kernels {_shown(given.kernels)} are not odd sizes such as 3,3")
 
@@ -129,7 +130,7 @@ def _check_ranges(given: Fields) -> None:
 
 
 def _shown(value: object) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else repr(value)
+    return ",".join(map(str, value)) if isinstance(value, tuple) and value else repr(value)
 
 
 FIELDS = tuple(item.name for item in fields(Fields))

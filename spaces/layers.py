@@ -101,4 +101,6 @@ class Cosine(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits `n k` in [0, scale] for features `n c`."""
-        return self.scale * F.linear(F.normalize(x.float(), dim=1), self.weight.float()).abs()
+        with torch.autocast(x.device.type, enabled=False):  # the angles of many classes lie close together
+            features = x.to(torch.promote_types(x.dtype, torch.float32))
+            return self.scale * F.linear(F.normalize(features, dim=1), self.weight.to(features.dtype)).abs()

@@ -5,7 +5,7 @@ width rule), Zhao et al. 2016 (merge-and-run, Inception-like), Huang et al. 2017
 (MobileNet, table 1), Shang et al. 2016 (CReLU).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from spaces.errors import InfeasibleArchitecture
@@ -61,14 +61,17 @@ def residual(kind: BlockKind, fields: Fields, site: Site) -> tuple[BlockSpec, ..
     convs = _bottleneck(kind, fields, site, in_width) if kind.expansion > 1 else _sequence(kind, fields, site, in_width)
     order = kind.order or fields.order
     shortcut = _shortcut(fields.shortcut, in_width, out, site.stride)
-    if shortcut == "none" and fields.activation == "relu" and order in ("bn_after_addition", "relu_before_addition"):
+    if shortcut == "none" and (
+        order == "bn_after_addition" or (order == "relu_before_addition" and fields.activation == "relu")
+    ):
         order = "original"  # without an addition these are the same operations
+    activated = len(convs) if order == "relu_before_addition" else len(convs) - 1
     spec = BlockSpec(
         kind=kind.makes,
         in_width=site.in_width,
         out_width=out,
         stride=site.stride,
-        branch=_halved(convs, fields, site, len(convs) - (order != "relu_before_addition")),
+        branch=_halved(convs, fields, site, range(activated)),
         order=order,
         shortcut=shortcut,
     )
@@ -163,7 +166,7 @@ def dense(kind: BlockKind, fields: Fields, site: Site) -> tuple[BlockSpec, ...]:
         in_width=reads,
         out_width=reads + growth,
         stride=1,
-        branch=_halved(convs, fields, site, len(convs) - 1),
+        branch=_halved(convs, fields, site, range(len(convs) - 1)),
         order="full",
     )
     return (*transitions, layer)
@@ -182,14 +185,15 @@ def _transition(fields: Fields, site: Site) -> BlockSpec:
 def chain(kind: BlockKind, fields: Fields, site: Site) -> tuple[BlockSpec, ...]:
     """Lay out f(x) alone, each convolution activated: one 3x3."""
     conv = Conv(in_width=site.in_width, out_width=site.width, kernel=3, stride=site.stride)
-    return _chained(kind, fields, site, (conv,))
+    return _chained(kind, fields, site, _halved((conv,), fields, site, (0,)))
 
 
 def separable(kind: BlockKind, fields: Fields, site: Site) -> tuple[BlockSpec, ...]:
-    """Lay out f(x) alone, each convolution activated: 3x3 of one channel each, then 1x1."""
+    """Lay out f(x) alone, each convolution activated: 3x3 of one channel each, then 1x1; CReLU follows the latter."""
     reads = site.in_width
     depthwise = Conv(in_width=reads, out_width=reads, kernel=3, stride=site.stride, groups=reads)
-    return _chained(kind, fields, site, (depthwise, Conv(in_width=reads, out_width=site.width, kernel=1)))
+    pointwise = Conv(in_width=reads, out_width=site.width, kernel=1)
+    return _chained(kind, fields, site, _halved((depthwise, pointwise), fields, site, (1,)))
 
 
 def _chained(kind: BlockKind, fields: Fields, site: Site, convs: tuple[Conv, ...]) -> tuple[BlockSpec, ...]:
@@ -198,22 +202,20 @@ def _chained(kind: BlockKind, fields: Fields, site: Site, convs: tuple[Conv, ...
         in_width=site.in_width,
         out_width=site.width,
         stride=site.stride,
-        branch=_halved(convs, fields, site, len(convs)),
+        branch=convs,
         norm=kind.norm,
     )
     return (spec,)
 
 
-def _halved(convs: tuple[Conv, ...], fields: Fields, site: Site, activated: int) -> tuple[Conv, ...]:
-    """Return the convolutions with the width of the first `activated` halved where a CReLU doubles it again."""
+def _halved(convs: tuple[Conv, ...], fields: Fields, site: Site, activated: Collection[int]) -> tuple[Conv, ...]:
+    """Return the convolutions with the width of the activated ones halved where a CReLU doubles it again."""
     if fields.activation == "relu":
         return convs
-    return tuple(_half(conv, fields, site) if index < activated else conv for index, conv in enumerate(convs))
+    return tuple(_half(conv, fields, site) if index in activated else conv for index, conv in enumerate(convs))
 
 
 def _half(conv: Conv, fields: Fields, site: Site) -> Conv:
-    if conv.groups == conv.in_width == conv.out_width and conv.groups > 1:
-        return conv  # a depthwise convolution puts out what it reads; a ReLU follows
     if conv.out_width % (2 * conv.groups):
         of = f" in {conv.groups} groups" if conv.groups > 1 else ""
         raise InfeasibleArchitecture(

@@ -8,6 +8,7 @@ from spaces.errors import InputError, unknown
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 MEMORY_FORMATS = ("auto", "channels_first", "channels_last")
+MOST_PASSES = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,7 @@ class Recipe:
     label_smoothing: float = 0.1
     precision: str = "auto"
     memory_format: str = "auto"
+    monte_carlo: int = 0  # passes with dropout on whose probabilities evaluation averages; 0: one pass without dropout
 
     def __post_init__(self) -> None:
         for name, least in (("epochs", 1), ("batch_size", 2)):  # normalisations need two images to tell apart
@@ -40,6 +42,9 @@ class Recipe:
             raise InputError(unknown("precision", self.precision, PRECISIONS), place="precision")
         if self.memory_format not in MEMORY_FORMATS:
             raise InputError(unknown("memory_format", self.memory_format, MEMORY_FORMATS), place="memory_format")
+        passes = self.monte_carlo
+        if isinstance(passes, bool) or not isinstance(passes, int) or not 0 <= passes <= MOST_PASSES:
+            raise InputError(f"{passes!r} is not a whole number from 0 to {MOST_PASSES}", place="monte_carlo")
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as plain values."""

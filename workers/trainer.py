@@ -7,6 +7,7 @@ trial that goes on after being killed computes on a CPU what it would have compu
 import math
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 
 from spaces.architecture import Architecture
 from spaces.errors import TrialFailure
-from spaces.network import Network, build
+from spaces.network import Network, build, monte_carlo
 from workers import checkpoint
 from workers.augment import augment
 from workers.datasets import Dataset
@@ -110,13 +111,12 @@ class Trainer:
     def run_epoch(self) -> Measurement:
         """Train one epoch, measure it, and return the measurement."""
         began = time.perf_counter()
-        # Dropout draws from torch's global generator, which is given back as it was found.
-        with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(_epoch_seed(self.spec.seed, self.epoch))
+        with self._drawing(_epoch_seed(self.spec.seed, self.epoch)):
             train_loss = self._train()
         trained = time.perf_counter()
         self._recalibrate()
-        accuracy, loss = self._evaluate()
+        with self._drawing(_epoch_seed(self.spec.seed, -1 - self.epoch)):  # other draws than those of any training
+            accuracy, loss = self._evaluate()
         measurement = Measurement(
             epoch=self.epoch + 1,
             accuracy=accuracy,
@@ -204,13 +204,32 @@ class Trainer:
         for start in range(0, len(self.data.val_labels), EVAL_BATCH):
             images = self.data.val_images[start : start + EVAL_BATCH]
             labels = self.data.val_labels[start : start + EVAL_BATCH]
-            with self._autocast():
-                logits = self.network(self._normalised(images))
+            logits = self._logits(self._normalised(images))
             correct += (logits.argmax(dim=1) == labels).sum()
             total += F.cross_entropy(logits.float(), labels, reduction="sum")
         count = len(self.data.val_labels)
         self._check_finite(total)
         return float(correct) / count, float(total) / count
+
+    def _logits(self, images: Tensor) -> Tensor:
+        """Return logits `n k`: of one pass without dropout, or the logarithm of the mean probabilities of several."""
+        if not self.spec.recipe.monte_carlo:
+            with self._autocast():
+                logits: Tensor = self.network(images)
+            return logits
+        total = torch.full((), -math.inf, device=self.device)
+        for _ in range(self.spec.recipe.monte_carlo):
+            with monte_carlo(self.network), self._autocast():
+                logits = self.network(images)
+            total = torch.logaddexp(total, logits.float().log_softmax(dim=1))
+        return total - math.log(self.spec.recipe.monte_carlo)
+
+    @contextmanager
+    def _drawing(self, seed: int) -> Iterator[None]:
+        """Let dropout draw by the seed: it draws from torch's global generator, which is given back as it was found."""
+        with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            yield
 
     def _normalised(self, images: Tensor) -> Tensor:
         scaled = images.to(memory_format=self.numerics.memory_format, dtype=torch.float32)

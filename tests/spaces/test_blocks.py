@@ -1,5 +1,6 @@
-"""Hold every block to one contract: whatever is added to `BLOCKS` is tested here without a test of its own."""
+"""Test `spaces.blocks`: each block against the formula of its paper, written out with the block's own layers."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -8,271 +9,526 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from spaces.architecture import DROPOUTS, KINDS, SHORTCUTS, STRIDES_IN, Architecture, BlockSpec, ImageSpec, plan
-from spaces.blocks import BLOCKS, conv
-from spaces.network import Network, build
+from spaces.architecture import Architecture, plan
+from spaces.blocks import BLOCKS
+from spaces.kinds import KINDS
+from spaces.layers import CReLU, DropBranch
+from spaces.network import monte_carlo
+from spaces.plan import BlockSpec
+from tests.spaces.grammar import (
+    BLOCKS_IN_ORDERS,
+    ORDERED,
+    ORDERS,
+    SHORTCUTS,
+    SHORTENED,
+    conflict,
+    layers,
+    made,
+    maps,
+    small_specs,
+)
+
+each_shortcut = pytest.mark.parametrize("shortcut", SHORTCUTS)
+each_ordered = pytest.mark.parametrize("block", ORDERED)
+each_order = pytest.mark.parametrize(("block", "order"), BLOCKS_IN_ORDERS)
+each_training = pytest.mark.parametrize("training", [True, False])
 
 
-def small(block: str, **fields: Any) -> Architecture:
-    """An identity, a change of width and stride, and a stride alone: every shortcut there is."""
-    usual: dict[str, Any] = {"depths": (2, 1, 1), "widths": (8, 12, 12), "stem_width": 8, "cardinality": 2}
-    return Architecture(block=block, **{**usual, "dropout_rate": 0.3, **fields})
+def same(given: Tensor, expected: Tensor) -> None:
+    torch.testing.assert_close(given, expected, rtol=1e-10, atol=1e-10)
 
 
-def specs(architecture: Architecture) -> list[BlockSpec]:
-    return [spec for stage in plan(architecture).stages for spec in stage]
+def alternating(
+    convs: list[nn.Module], norms: list[nn.Module], activate: Callable[[Tensor], Tensor], x: Tensor
+) -> Tensor:
+    """conv, BN, ReLU, conv, ... with no normalisation after the last convolution."""
+    for conv, norm in zip(convs[:-1], norms, strict=True):
+        x = activate(norm(conv(x)))
+    return convs[-1](x)  # type: ignore[no-any-return]
 
 
-def made(spec: BlockSpec) -> nn.Module:
-    """Return a block with weights and statistics of its own, so that none can stand for another."""
-    generator = torch.Generator().manual_seed(7)
-    block = BLOCKS[spec.kind](spec).double()
-    with torch.no_grad():
-        for parameter in block.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64))
-        for module in block.modules():
-            if isinstance(module, nn.BatchNorm2d) and module.running_mean is not None:
-                module.running_mean.copy_(torch.randn(module.num_features, generator=generator))
-                module.weight.abs_().add_(0.1)
-    return block
+def branch_by_hand(branch: nn.Module, x: Tensor) -> Tensor:
+    """conv, BN, ReLU, conv, BN."""
+    convs, norms = layers(branch, nn.Conv2d), layers(branch, nn.BatchNorm2d)
+    return norms[-1](alternating(convs, norms[:-1], F.relu, x))  # type: ignore[no-any-return]
 
 
-def maps(spec: BlockSpec, height: int = 9, width: int = 7) -> Tensor:
-    generator = torch.Generator().manual_seed(3)
-    return torch.randn(2, spec.in_width, height, width, generator=generator, dtype=torch.float64)
+def residual_by_hand(block: Any, spec: BlockSpec, x: Tensor) -> Tensor:
+    """What the docstring of `Residual` says of each order."""
+    convs, norms = layers(block.branch, nn.Conv2d), layers(block.branch, nn.BatchNorm2d)
+
+    def shortcut(read: Tensor) -> Any:
+        return 0.0 if block.shortcut is None else block.shortcut(read)
+
+    if spec.order == "original":
+        return F.relu(shortcut(x) + norms[-1](alternating(convs, norms[:-1], F.relu, x)))
+    if spec.order == "bn_after_addition":
+        (after,) = layers(block.leave, nn.BatchNorm2d)
+        return F.relu(after(shortcut(x) + alternating(convs, norms, F.relu, x)))
+    if spec.order == "relu_before_addition":
+        return shortcut(x) + F.relu(norms[-1](alternating(convs, norms[:-1], F.relu, x)))  # type: ignore[no-any-return]
+    if spec.order == "relu_only":
+        return shortcut(x) + norms[-1](alternating(convs, norms[:-1], F.relu, F.relu(x)))  # type: ignore[no-any-return]
+    (before,) = layers(block.enter, nn.BatchNorm2d)
+    read = F.relu(before(x))
+    return shortcut(read if spec.shortcut == "project" else x) + alternating(convs, norms, F.relu, read)  # type: ignore[no-any-return]
 
 
-def last(block: nn.Module, kind: type[nn.Module]) -> Any:
-    return [layer for layer in block.branch if isinstance(layer, kind)][-1]  # type: ignore[union-attr]
-
-
-each_block = pytest.mark.parametrize("block", BLOCKS)
-each_network = [
-    each_block,
-    pytest.mark.parametrize("dropout", DROPOUTS),
-    pytest.mark.parametrize("shortcut", SHORTCUTS),
-]
-
-
-def contract(test: Any) -> Any:
-    """Run the test for every block, dropout and shortcut."""
-    for mark in each_network:
-        test = mark(test)
-    return test
-
-
-def trained(architecture: Architecture, image: ImageSpec, seed: int = 0) -> tuple[Network, Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    network = build(architecture, image, generator=generator).double()
-    images = torch.rand(4, image.channels, image.height, image.width, generator=generator, dtype=torch.float64)
-    return network, images
-
-
-@contract
-@pytest.mark.parametrize(("channels", "height", "width"), [(1, 9, 7), (3, 5, 11)])
-def test_a_network_gives_a_logit_for_each_image_and_class(
-    block: str, dropout: str, shortcut: str, channels: int, height: int, width: int
+@each_training
+@pytest.mark.parametrize("shortcut", [each for each in SHORTCUTS if each != "none"])
+@pytest.mark.parametrize("order", ORDERS)
+@each_ordered
+def test_a_residual_block_is_in_the_order_that_it_is_told(
+    block: str, order: str, shortcut: str, training: bool
 ) -> None:
-    image = ImageSpec(channels=channels, height=height, width=width, classes=3)
-    network, images = trained(small(block, dropout=dropout, shortcut=shortcut), image)
-    logits = network.eval()(images)
-    assert logits.shape == (4, 3)
-    assert logits.isfinite().all()
-
-
-@contract
-def test_every_parameter_learns(block: str, dropout: str, shortcut: str) -> None:
-    torch.manual_seed(1)
-    image = ImageSpec(height=9, width=7, classes=3)
-    network, images = trained(small(block, dropout=dropout, shortcut=shortcut), image)
-    F.cross_entropy(network(images), torch.tensor([0, 1, 2, 0])).backward()  # type: ignore[no-untyped-call]
-    for name, parameter in network.named_parameters():
-        assert parameter.grad is not None, name
-        assert parameter.grad.isfinite().all(), name
-        assert parameter.grad.any(), name
-
-
-@contract
-def test_dropout_is_drawn_in_training_and_never_in_evaluation(block: str, dropout: str, shortcut: str) -> None:
-    torch.manual_seed(2)
-    image = ImageSpec(height=9, width=7, classes=3)
-    network, images = trained(small(block, dropout=dropout, shortcut=shortcut), image)
-    with torch.no_grad():
-        assert torch.equal(network(images), network(images)) == (dropout == "none")
-        network.eval()
-        assert torch.equal(network(images), network(images))
-
-
-@each_block
-@pytest.mark.parametrize("shortcut", SHORTCUTS)
-@pytest.mark.parametrize("stride_in", STRIDES_IN)
-def test_a_block_puts_out_what_its_specification_says(block: str, shortcut: str, stride_in: str) -> None:
-    for spec in specs(small(block, shortcut=shortcut, stride_in=stride_in)):
-        for height, width in ((9, 7), (8, 8), (1, 2)):
-            out = made(spec).eval()(maps(spec, height, width))
-            assert out.shape == (2, spec.out_width, -(-height // spec.stride), -(-width // spec.stride))
-
-
-@each_block
-def test_a_block_is_as_wide_and_as_grouped_inside_as_its_specification_says(block: str) -> None:
-    for spec in specs(small(block, base_width=None if KINDS[block].expansion == 1 else 32)):
-        layers = [layer for layer in BLOCKS[block](spec).branch if isinstance(layer, nn.Conv2d)]  # type: ignore[union-attr]
-        assert [layers[0].in_channels, layers[-1].out_channels] == [spec.in_width, spec.out_width]
-        assert {layer.out_channels for layer in layers[:-1]} == {spec.inner_width}
-        assert max(layer.groups for layer in layers) == spec.groups
-        assert all(layer.bias is None for layer in layers)
-
-
-def test_every_block_that_can_be_named_can_be_built() -> None:
-    assert BLOCKS.keys() == KINDS.keys()
-
-
-@each_block
-def test_an_expansion_is_the_output_width_over_the_stage_width(block: str) -> None:
-    for spec, width in zip(specs(small(block)), (8, 8, 12, 12), strict=True):
-        assert spec.out_width == width * KINDS[block].expansion
-
-
-@each_block
-def test_only_a_post_activated_block_puts_out_no_negative(block: str) -> None:
-    for spec in specs(small(block)):
-        assert bool((made(spec).eval()(maps(spec)) < 0).any()) == KINDS[block].preactivated
-
-
-POST = [block for block, kind in KINDS.items() if not kind.preactivated]
-PRE = [block for block, kind in KINDS.items() if kind.preactivated]
-
-
-@pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("shortcut", SHORTCUTS)
-@pytest.mark.parametrize("block", POST)
-def test_without_its_last_gain_a_post_activated_block_is_the_activated_shortcut(
-    block: str, shortcut: str, training: bool
-) -> None:
-    for spec in specs(small(block, shortcut=shortcut)):
+    for spec in small_specs(block, order=order, shortcut=shortcut):
         network = made(spec).train(training)
-        norm = last(network, nn.BatchNorm2d)
+        x = maps(spec)
+        same(network(x), residual_by_hand(network, spec, x))
+
+
+@pytest.mark.parametrize("order", ["original", "relu_only", "full"])
+@each_ordered
+def test_a_plain_block_is_the_branch_alone(block: str, order: str) -> None:
+    for spec in small_specs(block, order=order, shortcut="none"):
+        network = made(spec).eval()
+        assert network.shortcut is None
+        same(network(maps(spec)), residual_by_hand(network, spec, maps(spec)))
+
+
+def test_no_two_orders_are_the_same_function_of_the_same_weights() -> None:
+    outs = []
+    for order in ORDERS:
+        spec = small_specs("basic", order=order)[0]
+        outs.append(made(spec).eval()(maps(spec)))
+    assert all(not torch.allclose(one, other) for index, one in enumerate(outs) for other in outs[:index])
+
+
+@pytest.mark.parametrize("block", ["preact", "preact_bottleneck"])
+def test_a_projection_of_a_full_preactivation_reads_the_shared_relu(block: str) -> None:
+    for spec in small_specs(block, shortcut="C"):
+        network = made(spec).eval()
+        nn.init.zeros_(layers(network.branch, nn.Conv2d)[-1].weight)
+        (projection,) = layers(network.shortcut, nn.Conv2d)
+        x = maps(spec)
+        same(network(x), projection(F.relu(network.enter[0](x))))
+        assert not layers(network.shortcut, nn.BatchNorm2d)
+
+
+@pytest.mark.parametrize(
+    ("shortcut", "kinds"),
+    [("A", {"identity", "pad"}), ("pool", {"identity", "pool"}), ("identity", {"identity", "none"})],
+)
+@pytest.mark.parametrize(("block", "width"), [("preact", 8), ("preact_bottleneck", 2)])
+def test_any_other_shortcut_of_a_full_preactivation_reads_the_raw_sum(
+    block: str, width: int, shortcut: str, kinds: set[str]
+) -> None:
+    specs = small_specs(block, shortcut=shortcut, widths=(width, 12, 12))
+    assert {spec.shortcut for spec in specs} == kinds
+    for spec in specs:
+        network = made(spec).eval()
+        nn.init.zeros_(layers(network.branch, nn.Conv2d)[-1].weight)
+        x = maps(spec, 8, 6)
+        if spec.shortcut == "pool":
+            raw = (x[:, :, ::2, ::2] + x[:, :, 1::2, ::2] + x[:, :, ::2, 1::2] + x[:, :, 1::2, 1::2]) / 4
+        else:
+            raw = x[:, :, :: spec.stride, :: spec.stride]
+        out = network(x)
+        if spec.shortcut != "none":
+            same(out[:, : spec.in_width], raw)
+        assert not out[:, 0 if spec.shortcut == "none" else spec.in_width :].any()
+
+
+@each_training
+@pytest.mark.parametrize("shortcut", [each for each in SHORTCUTS if each != "none"])
+@pytest.mark.parametrize("order", ["original", "relu_before_addition", "relu_only"])
+@each_ordered
+def test_without_its_last_gain_a_residual_block_is_its_shortcut(
+    block: str, order: str, shortcut: str, training: bool
+) -> None:
+    for spec in small_specs(block, order=order, shortcut=shortcut):
+        network = made(spec).train(training)
+        norm = layers(network.branch, nn.BatchNorm2d)[-1]
         nn.init.zeros_(norm.weight)
         nn.init.zeros_(norm.bias)
         x = maps(spec)
-        torch.testing.assert_close(network(x), F.relu(network.shortcut(x)), rtol=0, atol=0)  # type: ignore[operator]
+        through = network.shortcut(x) if network.shortcut is not None else torch.zeros_like(network(x))
+        same(network(x), F.relu(through) if order == "original" else through)
 
 
-@pytest.mark.parametrize("shortcut", SHORTCUTS)
-@pytest.mark.parametrize("block", PRE)
-def test_without_its_last_convolution_a_pre_activated_block_is_its_shortcut(block: str, shortcut: str) -> None:
-    for spec in specs(small(block, shortcut=shortcut)):
-        network = made(spec).eval()
-        nn.init.zeros_(last(network, nn.Conv2d).weight)
-        x = maps(spec)
-        read = F.relu(network.norm(x)) if spec.shortcut == "project" else x  # type: ignore[operator]
-        torch.testing.assert_close(network(x), network.shortcut(read), rtol=0, atol=0)  # type: ignore[operator]
-
-
-@pytest.mark.parametrize("block", PRE)
-def test_a_pre_activated_block_hands_its_input_through_untouched(block: str) -> None:
-    spec = specs(small(block, shortcut="A", widths=(8 // KINDS[block].expansion, 12, 12)))[0]
-    network = made(spec).eval()
-    nn.init.zeros_(last(network, nn.Conv2d).weight)
-    x = maps(spec)
-    assert spec.shortcut == "identity"
-    assert torch.equal(network(x), x)
-
-
-@pytest.mark.parametrize("block", PRE)
-def test_only_a_post_activated_block_normalises_its_projection(block: str) -> None:
-    spec = specs(small(block, shortcut="C"))[-1]
-    assert not [layer for layer in made(spec).shortcut.modules() if isinstance(layer, nn.BatchNorm2d)]  # type: ignore[union-attr]
-    usual = replace(spec, kind="basic" if KINDS[block].expansion == 1 else "bottleneck")
-    assert [layer for layer in made(usual).shortcut.modules() if isinstance(layer, nn.BatchNorm2d)]  # type: ignore[union-attr]
-
-
-@each_block
-def test_padding_takes_every_other_pixel_and_appends_channels_of_nought(block: str) -> None:
-    spec = specs(small(block, shortcut="A"))[2]
-    assert (spec.shortcut, spec.stride) == ("pad", 2)
-    x = maps(spec)
-    padded = made(spec).shortcut(x)  # type: ignore[operator]
-    assert torch.equal(padded[:, : spec.in_width], x[:, :, ::2, ::2])
-    assert padded.shape[1] == spec.out_width
-    assert not padded[:, spec.in_width :].any()
-    assert not list(made(spec).shortcut.parameters())  # type: ignore[union-attr]
-
-
-@each_block
-@pytest.mark.parametrize("placement", DROPOUTS)
-def test_dropout_stands_where_it_is_placed_and_nowhere_else(block: str, placement: str) -> None:
-    network = build(small(block, dropout=placement, dropout_rate=0.25), ImageSpec(height=8, width=8))
-    active = [name for name, layer in network.named_modules() if isinstance(layer, nn.Dropout) and layer.p == 0.25]
-    parts = {name if name.startswith("head") else name.split(".")[3] for name in active}
-    expected = {"none": set(), "between": {"branch"}, "after": {"after"}, "shortcut": {"shortcut"}}
-    assert parts == expected.get(placement, {"head.dropout"})
-    assert len(active) == {"none": 0, "head": 1}.get(placement, 4)
-
-
-@each_block
-def test_dropout_between_stands_right_before_the_last_convolution(block: str) -> None:
-    branch = list(BLOCKS[block](specs(small(block, dropout="between"))[0]).branch)  # type: ignore[arg-type]
-    place = next(index for index, layer in enumerate(branch) if isinstance(layer, nn.Dropout))
-    assert isinstance(branch[place - 1], nn.ReLU)
-    assert isinstance(branch[place + 1], nn.Conv2d)
-    assert not any(isinstance(layer, nn.Conv2d) for layer in branch[place + 2 :])
-
-
-@each_block
-def test_dropout_after_falls_on_the_sum(block: str) -> None:
-    torch.manual_seed(0)
-    spec = specs(small(block, dropout="after", dropout_rate=0.5))[0]
-    network = made(spec)
-    x = maps(spec, 40, 40)
-    network.eval()
-    whole = network(x)
-    network.after.train()  # type: ignore[union-attr]  # the normalisations go on evaluating
-    dropped = network(x)
-    kept = dropped != 0
-    torch.testing.assert_close(dropped[kept], 2 * whole[kept])
-    assert 0.45 < (dropped[whole != 0] == 0).double().mean() < 0.55
-
-
-@each_block
-@pytest.mark.parametrize(("stride_in", "strides"), [("first", [2, 1, 1]), ("3x3", [1, 2, 1])])
-def test_a_bottleneck_strides_where_it_is_told_and_any_other_block_first(
-    block: str, stride_in: str, strides: list[int]
+@each_training
+@each_shortcut
+@pytest.mark.parametrize("block", ["inception", "inception_bottleneck"])
+def test_without_the_last_gains_both_branches_are_nothing_beside_the_shortcut(
+    block: str, shortcut: str, training: bool
 ) -> None:
-    spec = specs(small(block, stride_in=stride_in))[2]
-    layers = [layer for layer in BLOCKS[block](spec).branch if isinstance(layer, nn.Conv2d)]  # type: ignore[union-attr]
-    expected = strides if KINDS[block].expansion > 1 else [2, 1]
-    assert [layer.stride[0] for layer in layers] == expected
+    for spec in small_specs(block, shortcut=shortcut):
+        network = made(spec).train(training)
+        for branch in network.branches:
+            norm = layers(branch, nn.BatchNorm2d)[-1]
+            nn.init.zeros_(norm.weight)
+            nn.init.zeros_(norm.bias)
+        x = maps(spec)
+        through = network.shortcut(x) if network.shortcut is not None else torch.zeros_like(network(x))
+        same(network(x), F.relu(through))
 
 
-def test_a_grouped_block_is_a_dense_one_with_blocks_on_its_diagonal() -> None:
-    grouped_spec = specs(Architecture(block="resnext", depths=(1,), widths=(12,), cardinality=4, stem_width=8))[0]
-    grouped = made(grouped_spec).eval()
-    dense = made(replace(grouped_spec, groups=1)).eval()
+@each_shortcut
+@pytest.mark.parametrize("block", ["basic", "bottleneck", "resnext", "preact", "preact_bottleneck"])
+def test_without_its_last_convolution_a_full_preactivation_is_its_shortcut(block: str, shortcut: str) -> None:
+    for spec in small_specs(block, order="full", shortcut=shortcut):
+        network = made(spec).eval()
+        nn.init.zeros_(layers(network.branch, nn.Conv2d)[-1].weight)
+        x = maps(spec)
+        read = F.relu(network.enter[0](x)) if spec.shortcut == "project" else x
+        same(network(x), network.shortcut(read) if network.shortcut is not None else torch.zeros_like(network(x)))
+
+
+@pytest.mark.parametrize("block", ["basic", "bottleneck", "resnext"])
+def test_without_its_last_convolution_a_block_normalised_after_addition_is_its_normalised_shortcut(block: str) -> None:
+    for spec in small_specs(block, order="bn_after_addition"):
+        network = made(spec).eval()
+        nn.init.zeros_(layers(network.branch, nn.Conv2d)[-1].weight)
+        (after,) = layers(network.leave, nn.BatchNorm2d)
+        x = maps(spec)
+        same(network(x), F.relu(after(network.shortcut(x))))
+
+
+@each_training
+@each_shortcut
+@pytest.mark.parametrize("block", ["inception", "inception_bottleneck"])
+def test_an_inception_block_is_two_branches_and_a_shortcut(block: str, shortcut: str, training: bool) -> None:
+    for spec in small_specs(block, shortcut=shortcut):
+        network = made(spec).train(training)
+        x = maps(spec)
+        first, second = (branch_by_hand(branch, x) for branch in network.branches)
+        assert not torch.allclose(first, second)
+        through = network.shortcut(x) if network.shortcut is not None else 0.0
+        same(network(x), F.relu(through + first + second))
+
+
+@each_training
+@pytest.mark.parametrize("fusion", ["add", "concatenate"])
+@pytest.mark.parametrize("shortcut", [each for each in SHORTCUTS if each != "none"])
+@pytest.mark.parametrize("block", ["merge_run", "merge_run_bottleneck"])
+def test_a_merge_and_run_block_adds_the_mean_of_both_shortcuts_to_either_branch(
+    block: str, shortcut: str, fusion: str, training: bool
+) -> None:
+    for spec in small_specs(block, shortcut=shortcut, fusion=fusion):
+        network = made(spec).train(training)
+        x = maps(spec)
+        streams = x.chunk(2, dim=1) if spec.streams_in == 2 else (x, x)
+        first, second = (branch_by_hand(*pair) for pair in zip(network.branches, streams, strict=True))
+        shortcuts = list(network.shortcuts)
+        assert len(shortcuts) == (0 if spec.shortcut == "none" else 2)
+        mean = sum(each(stream) / 2 for each, stream in zip(shortcuts, streams, strict=False))
+        if spec.streams_out == 2:
+            expected = torch.cat([F.relu(mean + first), F.relu(mean + second)], dim=1)
+        else:
+            expected = F.relu(mean + first + second)
+        same(network(x), expected)
+
+
+def running(width: int = 5) -> BlockSpec:
+    """A merge-and-run block of two streams of one width throughout."""
+    fields: dict[str, Any] = {"depths": (3,), "widths": (width,), "stem_width": width}
+    return plan(Architecture(block="merge_run", **fields)).blocks[1]
+
+
+def test_the_shortcut_of_merge_and_run_is_an_idempotent_matrix() -> None:
+    spec = running(width=5)
+    network = made(spec).eval()
+    for branch in network.branches:
+        norm = layers(branch, nn.BatchNorm2d)[-1]
+        nn.init.zeros_(norm.weight)
+        nn.init.zeros_(norm.bias)
+    matrix = network(torch.eye(10, dtype=torch.float64)[:, :, None, None])[:, :, 0, 0].T.detach()
+    eye = torch.eye(5, dtype=torch.float64)
+    assert torch.equal(matrix, torch.cat([torch.cat([eye, eye], 1), torch.cat([eye, eye], 1)], 0) / 2)
+    assert torch.equal(matrix @ matrix, matrix)
+    x = maps(spec).abs()
+    assert torch.equal(network(network(x)), network(x))
+    same(network(x), torch.einsum("ij,njhw->nihw", matrix, x))
+
+
+def test_merge_and_run_is_a_block_of_two_groups_beside_that_matrix() -> None:
+    spec = running(width=5)
+    network = made(spec).eval()
+    convs = [layers(branch, nn.Conv2d) for branch in network.branches]
+    norms = [layers(branch, nn.BatchNorm2d) for branch in network.branches]
+
+    def grouped(index: int, x: Tensor) -> Tensor:
+        x = F.conv2d(x, torch.cat([each[index].weight for each in convs]), padding=1, groups=2)
+        held = [
+            [getattr(each[index], name) for each in norms] for name in ("running_mean", "running_var", "weight", "bias")
+        ]
+        mean, var, weight, bias = (torch.cat(each) for each in held)
+        return F.batch_norm(x, mean, var, weight, bias)
+
+    eye = torch.eye(5, dtype=torch.float64)
+    matrix = torch.kron(torch.ones(2, 2, dtype=torch.float64), eye) / 2
+    x = maps(spec)
+    branch = grouped(1, F.relu(grouped(0, x)))
+    same(network(x), F.relu(torch.einsum("ij,njhw->nihw", matrix, x) + branch))
+
+
+def test_the_three_forms_of_a_resnext_block_agree() -> None:
+    spec = plan(Architecture(block="resnext", depths=(1,), widths=(12,), cardinality=4, stem_width=8)).blocks[0]
+    network = made(spec).eval()
+    reduce, grouped, expand = layers(network.branch, nn.Conv2d)
+    first, second, third = layers(network.branch, nn.BatchNorm2d)
+    assert (grouped.groups, grouped.weight.shape) == (4, (12, 3, 3, 3))
+    x = maps(spec)
+
+    def normalised(norm: nn.BatchNorm2d, own: slice, y: Tensor) -> Tensor:
+        held = (getattr(norm, name)[own] for name in ("running_mean", "running_var", "weight", "bias"))
+        return F.batch_norm(y, *held)
+
+    def group(own: slice) -> Tensor:
+        y = F.relu(normalised(first, own, F.conv2d(x, reduce.weight[own])))
+        return F.relu(normalised(second, own, F.conv2d(y, grouped.weight[own], padding=1)))
+
+    owns = [slice(3 * index, 3 * index + 3) for index in range(4)]
+    summed = sum(F.conv2d(group(own), expand.weight[:, own]) for own in owns)
+    concatenated = expand(torch.cat([group(own) for own in owns], dim=1))
+    for branch in (summed, concatenated):
+        same(network(x), F.relu(network.shortcut(x) + third(branch)))
+
+
+def test_a_grouped_convolution_is_a_dense_one_with_blocks_on_its_diagonal() -> None:
+    spec = plan(Architecture(block="resnext", depths=(1,), widths=(12,), cardinality=4, stem_width=8)).blocks[0]
+    grouped = made(spec).eval()
+    middle = replace(spec.branch[1], groups=1)
+    dense = made(replace(spec, branch=(spec.branch[0], middle, spec.branch[2]))).eval()
     state = grouped.state_dict()
-    narrow = state["branch.3.weight"]
-    assert narrow.shape == (12, 3, 3, 3)
-    state["branch.3.weight"] = torch.zeros(12, 12, 3, 3, dtype=torch.float64)
-    for group in range(4):
-        own = slice(3 * group, 3 * group + 3)
-        state["branch.3.weight"][own, own] = narrow[own]
+    (name,) = [name for name, tensor in state.items() if tensor.shape == (12, 3, 3, 3)]
+    narrow, state[name] = state[name], torch.zeros(12, 12, 3, 3, dtype=torch.float64)
+    for index in range(4):
+        own = slice(3 * index, 3 * index + 3)
+        state[name][own, own] = narrow[own]
     dense.load_state_dict(state)
-    x = maps(grouped_spec)
-    torch.testing.assert_close(grouped(x), dense(x), rtol=1e-12, atol=1e-12)
+    same(grouped(maps(spec)), dense(maps(spec)))
 
 
-def test_a_resnext_of_one_group_has_the_weights_of_a_bottleneck() -> None:
-    image = ImageSpec(height=8, width=8)
-    one, other = (
-        build(small(block, cardinality=1), image, generator=torch.Generator().manual_seed(5))
-        for block in ("resnext", "bottleneck")
-    )
-    assert one.state_dict().keys() == other.state_dict().keys()
-    assert all(torch.equal(tensor, other.state_dict()[name]) for name, tensor in one.state_dict().items())
+def test_a_resnext_of_one_group_is_a_bottleneck() -> None:
+    for one, other in zip(small_specs("resnext", cardinality=1), small_specs("bottleneck"), strict=True):
+        assert one == other
+        assert torch.equal(made(one)(maps(one)), made(other)(maps(other)))
 
 
-@pytest.mark.parametrize("kernel", [1, 3, 5, 7])
-@pytest.mark.parametrize("stride", [1, 2])
-def test_a_convolution_keeps_the_map_but_for_its_stride(kernel: int, stride: int) -> None:
-    out = conv(2, 4, kernel, stride)(torch.zeros(1, 2, 9, 6))
-    assert out.shape == (1, 4, -(-9 // stride), -(-6 // stride))
+@each_training
+@pytest.mark.parametrize("block", ["dense", "dense_bottleneck"])
+def test_a_dense_layer_puts_what_it_read_before_what_it_adds(block: str, training: bool) -> None:
+    for spec in small_specs(block):
+        if spec.kind == "transition":
+            continue
+        network = made(spec).train(training)
+        x = maps(spec)
+        out = network(x)
+        assert torch.equal(out[:, : spec.in_width], x)
+        y = x
+        for norm, conv in zip(layers(network, nn.BatchNorm2d), layers(network, nn.Conv2d), strict=True):
+            y = conv(F.relu(norm(y)))
+        same(out[:, spec.in_width :], y)
+        assert y.shape[1] == 4
+
+
+@pytest.mark.parametrize("compression", [0.5, 0.7, 1.0])
+def test_a_transition_compresses_and_averages_over_its_stride(compression: float) -> None:
+    specs = [spec for spec in small_specs("dense", compression=compression) if spec.kind == "transition"]
+    assert [spec.stride for spec in specs] == [2, 2]
+    for spec in specs:
+        assert spec.out_width == int(compression * spec.in_width + 1e-9)
+        network = made(spec).eval()
+        (norm,), (conv,) = layers(network, nn.BatchNorm2d), layers(network, nn.Conv2d)
+        x = maps(spec, 8, 6)
+        y = conv(F.relu(norm(x)))
+        same(network(x), (y[:, :, ::2, ::2] + y[:, :, 1::2, ::2] + y[:, :, ::2, 1::2] + y[:, :, 1::2, 1::2]) / 4)
+
+
+def test_a_transition_without_a_stride_keeps_the_map() -> None:
+    spec = small_specs("dense", strides=(1, 1, 1))[2]
+    assert spec.kind == "transition"
+    assert made(spec)(maps(spec)).shape == (2, spec.out_width, 9, 7)
+
+
+@each_training
+@pytest.mark.parametrize("block", ["separable", "conv", "biased_conv"])
+def test_a_chain_activates_every_convolution_and_adds_nothing(block: str, training: bool) -> None:
+    for spec in small_specs(block):
+        network = made(spec).train(training)
+        convs, norms = layers(network, nn.Conv2d), layers(network, nn.BatchNorm2d)
+        y = x = maps(spec)
+        for index, conv in enumerate(convs):
+            y = F.relu(norms[index](conv(y)) if spec.norm else conv(y))
+        same(network(x), y)
+
+
+@pytest.mark.parametrize("block", KINDS)
+def test_only_a_chain_without_normalisation_has_biases(block: str) -> None:
+    for spec in small_specs(block):
+        convs, norms = layers(BLOCKS[spec.kind](spec), nn.Conv2d), layers(BLOCKS[spec.kind](spec), nn.BatchNorm2d)
+        assert {conv.bias is not None for conv in convs} == {block == "biased_conv"}
+        assert bool(norms) == (block != "biased_conv")
+
+
+@each_order
+def test_a_crelu_doubles_what_was_normalised(block: str, order: str) -> None:
+    found = 0
+    for spec in small_specs(block, order=order, activation="crelu", cardinality=1):
+        network = made(spec)
+        before: list[nn.Module] = []
+
+        def doubled(_layer: nn.Module, inputs: tuple[Tensor], out: Tensor, before: list[nn.Module] = before) -> None:
+            nonlocal found
+            found += 1
+            assert out.shape[1] == 2 * inputs[0].shape[1]
+            assert isinstance(before[-1], nn.Conv2d if block == "biased_conv" else nn.BatchNorm2d)
+
+        for layer in network.modules():
+            if isinstance(layer, CReLU):
+                layer.register_forward_hook(doubled)
+            elif isinstance(layer, (nn.Conv2d, nn.BatchNorm2d, nn.ReLU)):
+                layer.register_forward_hook(lambda layer, _inputs, _out, before=before: before.append(layer))
+        assert network(maps(spec)).shape[1] == spec.out_width
+    crelus = {"dense": 0, "dense_bottleneck": 4, "separable": 4, "conv": 4, "biased_conv": 4}
+    a_branch = KINDS[block].expansion > 1
+    usual = (2 if a_branch else 1) + (order == "relu_before_addition")
+    assert found == crelus.get(block, 4 * usual * (2 if block.startswith(("inception", "merge_run")) else 1))
+
+
+@each_shortcut
+@pytest.mark.parametrize("activation", ["relu", "crelu"])
+@each_order
+def test_a_block_puts_out_what_its_specification_says(block: str, order: str, shortcut: str, activation: str) -> None:
+    if conflict(block, "none", shortcut):
+        return
+    for spec in small_specs(block, order=order, shortcut=shortcut, activation=activation):
+        network = made(spec).eval()
+        for height, width in ((9, 7), (8, 8), (3, 2)):
+            across = [
+                side // spec.stride if spec.kind == "transition" else -(-side // spec.stride)
+                for side in (height, width)
+            ]
+            assert network(maps(spec, height, width)).shape == (2, spec.out_width, *across)
+
+
+@each_order
+def test_only_a_block_that_ends_with_relu_puts_out_no_negative(block: str, order: str) -> None:
+    ends = not block.startswith(("preact", "dense")) and order in ("original", "bn_after_addition")
+    for spec in small_specs(block, order=order):
+        assert bool((made(spec).eval()(maps(spec)) < 0).any()) != ends
+
+
+def dropping(block: str, placement: str, **fields: Any) -> list[tuple[BlockSpec, Any]]:
+    usual: dict[str, Any] = {"dropout": placement, "dropout_rate": 0.5, "drop_decay": "uniform"}
+    specs = small_specs(block, **{**usual, **fields})
+    return [(spec, made(spec).eval()) for spec in specs if spec.dropout == placement]
+
+
+@pytest.mark.parametrize("placement", ["none", "between", "after", "shortcut", "branch"])
+@each_order
+def test_dropout_stands_where_it_is_placed_and_nowhere_else(block: str, order: str, placement: str) -> None:
+    if conflict(block, placement, "B"):
+        return
+    for spec in small_specs(block, order=order, dropout=placement, dropout_rate=0.25):
+        network = BLOCKS[spec.kind](spec)
+        names = [name for name, layer in network.named_modules() if isinstance(layer, (nn.Dropout, DropBranch))]
+        two = spec.kind in ("inception", "merge_run")
+        if spec.dropout == "none":
+            expected = 0
+        elif spec.kind == "dense":
+            expected = len(spec.branch) if placement == "after" else 1
+        else:
+            expected = 2 if two and placement in ("between", "branch") else 1
+        assert len(names) == expected
+        kinds = {type(layer) for layer in network.modules() if isinstance(layer, (nn.Dropout, DropBranch))}
+        assert kinds == ({DropBranch} if placement == "branch" else {nn.Dropout} if expected else set())
+
+
+@pytest.mark.parametrize("block", [block for block in KINDS if not conflict(block, "between", "B")])
+def test_dropout_between_stands_right_before_the_last_convolution(block: str) -> None:
+    for _, network in dropping(block, "between"):
+        for branch in getattr(network, "branches", [getattr(network, "branch", network)]):
+            steps = [layer for layer in branch.modules() if not list(layer.children())]
+            places = [index for index, layer in enumerate(steps) if isinstance(layer, nn.Dropout)]
+            assert len(places) == 1
+            assert isinstance(steps[places[0] - 1], nn.ReLU)
+            assert steps[places[0] + 1] is layers(branch, nn.Conv2d)[-1]
+
+
+@pytest.mark.parametrize("block", [block for block in KINDS if not block.startswith("dense")])
+def test_dropout_after_falls_on_all_that_a_block_puts_out(block: str) -> None:
+    torch.manual_seed(0)
+    for spec, network in dropping(block, "after"):
+        x = maps(spec, 40, 40)
+        whole = network(x)
+        with monte_carlo(network):
+            dropped = network(x)
+        kept = dropped != 0
+        same(dropped[kept], 2 * whole[kept])
+        assert 0.45 < (dropped[whole != 0] == 0).double().mean() < 0.55
+
+
+@pytest.mark.parametrize("block", ["dense", "dense_bottleneck"])
+def test_dropout_after_in_a_dense_layer_falls_on_what_it_adds_and_not_on_what_it_read(block: str) -> None:
+    torch.manual_seed(0)
+    for spec, network in dropping(block, "after"):
+        x = maps(spec, 40, 40)
+        with monte_carlo(network):
+            dropped = network(x)
+        assert not torch.equal(dropped, network(x))
+        if spec.kind == "dense":
+            assert torch.equal(dropped[:, : spec.in_width], x)
+            assert 0.4 < (dropped[:, spec.in_width :] == 0).double().mean() < 0.6
+
+
+@pytest.mark.parametrize("block", ["basic", "bottleneck", "resnext", "preact"])
+def test_dropout_on_the_shortcut_falls_on_nothing_else(block: str) -> None:
+    torch.manual_seed(0)
+    for spec, network in dropping(block, "shortcut", order="full"):
+        x = maps(spec)
+        read = network.enter(x)
+        branch, through = network.branch(read), network.shortcut(read if spec.shortcut == "project" else x)
+        with monte_carlo(network):
+            out = network(x)
+        gone = torch.isclose(out, branch, rtol=1e-9)
+        same(out[~gone], (branch + 2 * through)[~gone])
+        assert 0.3 < gone.double().mean() < 0.7
+
+
+@pytest.mark.parametrize("block", SHORTENED)
+def test_a_dropped_branch_leaves_the_shortcut_and_a_kept_one_is_whole(block: str) -> None:
+    torch.manual_seed(0)
+    for spec, network in dropping(block, "branch"):
+        x = maps(spec)
+        branches = list(getattr(network, "branches", [getattr(network, "branch", None)]))
+        drops = layers(network, DropBranch)
+        assert len(drops) == len(branches)
+        possible = []
+        for kept in ((1.0, 1.0), (1.0, 0.0), (0.0, 1.0), (0.0, 0.0)):
+            hooks = [
+                drop.register_forward_hook(lambda _layer, inputs, _out, share=share: inputs[0] * share)
+                for drop, share in zip(drops, kept, strict=False)
+            ]
+            possible.append(network(x))
+            for hook in hooks:
+                hook.remove()
+        seen = set()
+        for _ in range(30):
+            with monte_carlo(network):
+                out = network(x)
+            seen.add(next(index for index, each in enumerate(possible) if torch.equal(out, each)))
+        assert seen == ({0, 2} if len(drops) == 1 else {0, 1, 2, 3})
+
+
+@pytest.mark.parametrize("block", SHORTENED)
+def test_at_evaluation_a_branch_dropped_for_a_batch_is_scaled_and_one_for_samples_whole(block: str) -> None:
+    for unit, share in (("batch", 0.5), ("sample", 1.0)):
+        for (spec, network), (_, plain) in zip(
+            dropping(block, "branch", drop_unit=unit), dropping(block, "none"), strict=True
+        ):
+            x = maps(spec)
+            for branch in getattr(plain, "branches", [getattr(plain, "branch", None)]):
+                branch.register_forward_hook(lambda _layer, _inputs, out, share=share: out * share)
+            same(network(x), plain(x))

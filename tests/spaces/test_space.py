@@ -174,6 +174,24 @@ def test_a_depth_stands_for_every_stage_of_fixed_widths() -> None:
     assert (built.depths, built.widths, built.stem) == ((3, 3, 3, 3), (8, 16, 32, 64), "large")
 
 
+@pytest.mark.parametrize("widths", ["8,16", "[8, 16]", (8, 16)])
+def test_a_depth_stands_for_every_stage_of_widths_given_as_text(widths: Any) -> None:
+    space = SearchSpace(parameters=(DEPTH,), fixed=(("widths", widths),))
+    assert space.architecture({"depth": 3}) == Architecture(depths=(3, 3), widths=(8, 16))
+
+
+def test_lists_are_chosen_as_text() -> None:
+    widths = Parameter(name="widths", domain=Choice(options=("8,16", "8,16,32,64")))
+    kernels = Parameter(name="kernels", domain=Choice(options=("3,3", "B(3,1,3)")))
+    space = SearchSpace(parameters=(DEPTH, widths, kernels))
+    built = [space.architecture(params) for params in space.members()]
+    assert {(each.depths, each.widths) for each in built} == {
+        ((depth,) * len(chosen), chosen) for depth in (1, 2, 3) for chosen in ((8, 16), (8, 16, 32, 64))
+    }
+    assert {each.kernels for each in built} == {(3, 3), (3, 1, 3)}
+    assert len({each.digest for each in built}) == space.size == 12
+
+
 def test_a_chosen_value_stands_before_a_fixed_one() -> None:
     space = SearchSpace(parameters=(BLOCK,), fixed=(("block", "preact"), ("stem_width", 8)))
     assert space.architecture({"block": "basic"}) == Architecture(block="basic", stem_width=8)

@@ -21,6 +21,7 @@ OTHER: dict[str, Any] = {
     "label_smoothing": 0.05,
     "precision": "float32",
     "memory_format": "channels_first",
+    "monte_carlo": 20,
 }
 
 
@@ -56,6 +57,11 @@ def test_recipes_that_differ_in_one_field_are_told_apart(name: str) -> None:
             "memory_format: unknown memory_format 'channel_last' (did you mean 'channels_last'?); "
             "known are auto, channels_first, channels_last",
         ),
+        ("monte_carlo", -1, "monte_carlo: -1 is not a whole number from 0 to 1000"),
+        ("monte_carlo", 1001, "monte_carlo: 1001 is not a whole number from 0 to 1000"),
+        ("monte_carlo", 2.0, "monte_carlo: 2.0 is not a whole number from 0 to 1000"),
+        ("monte_carlo", True, "monte_carlo: True is not a whole number from 0 to 1000"),
+        ("monte_carlo", "2", "monte_carlo: '2' is not a whole number from 0 to 1000"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused_by_its_name(field: str, value: object, message: str) -> None:
@@ -66,6 +72,11 @@ def test_a_value_that_cannot_be_is_refused_by_its_name(field: str, value: object
 
 def test_what_needs_nothing_may_be_zero() -> None:
     assert Recipe(learning_rate=0, momentum=0, weight_decay=0, warmup_epochs=0, label_smoothing=0)
+
+
+def test_dropout_is_off_at_evaluation_unless_passes_are_asked_for() -> None:
+    assert Recipe().monte_carlo == 0
+    assert [Recipe(monte_carlo=passes).monte_carlo for passes in (1, 1000)] == [1, 1000]
 
 
 def test_every_named_precision_and_layout_is_taken() -> None:

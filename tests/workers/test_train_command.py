@@ -91,7 +91,7 @@ def test_a_run_goes_on_from_its_checkpoint(images: str, tmp_path: Path, capsys: 
         (["--set", "blok=basic"], "--set: unknown field 'blok' (did you mean 'block'?); known are block, "),
         (["--set", "block=[1]"], "--set: a value is of the wrong kind for its field (block=[1])"),
         (["--set", "widening_factor=wide"], "--set: a value is of the wrong kind for its field (widening_factor=wide)"),
-        (["--set", "depths=2,x,2"], "--set: depths, widths, cardinality, base_width and stem_width are whole numbers"),
+        (["--set", "depths=2,x,2"], "--set: depths 2,x,2 is not a list of whole numbers of at least 1"),
         (["--set", "depths=2"], "--set: depths [2] and widths [16, 32, 64] must name the same stages"),
         (["--set", "block=resnext", "--set", "cardinality=7"], "--set: cardinality 7 does not divide width 16 (block "),
         (["--data", "digit"], "--data: unknown data set 'digit'; did you mean 'digits'?"),

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from spaces.architecture import Architecture
 from spaces.counting import cost
 from spaces.errors import TrialFailure
+from spaces.network import monte_carlo
 from workers import checkpoint, datasets, trainer
 from workers.augment import Augment
 from workers.datasets import Dataset
@@ -343,7 +344,7 @@ def test_a_poisoned_weight_is_found_in_its_epoch(tmp_path: Path, poison: float) 
     made = Trainer(spec(), toy())
     made.run_epoch()
     with torch.no_grad():
-        made.network.head.linear.weight[0, 0] = poison
+        made.network.head.classifier.weight[0, 0] = poison
     with pytest.raises(TrialFailure, match=r"^not-finite: the loss is (nan|inf) in epoch 2$"):
         made.run_epoch()
     assert made.epoch == 1
@@ -352,7 +353,7 @@ def test_a_poisoned_weight_is_found_in_its_epoch(tmp_path: Path, poison: float) 
 
 def test_a_gradient_that_is_not_finite_ends_the_trial_though_the_loss_is() -> None:
     made = Trainer(spec(batch_size=96), toy(96))  # one step: no later loss gives the gradient away
-    made.network.head.linear.weight.register_hook(lambda gradient: gradient * math.inf)
+    made.network.head.classifier.weight.register_hook(lambda gradient: gradient * math.inf)
     with pytest.raises(TrialFailure, match=r"^not-finite: the gradient is (nan|inf) in epoch 1$"):
         made.run_epoch()
 
@@ -433,6 +434,106 @@ def test_the_test_split_is_never_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(DATASETS, "digits", replace(source, read=read))
     list(train(spec(epochs=1), datasets.load(DIGITS)))
     assert asked == [True]
+
+
+# Monte-Carlo dropout
+
+DROPPING = replace(SMALL, block="preact", dropout="between", dropout_rate=0.4)
+
+
+def validated(made: Trainer) -> Tensor:
+    """Return the validation images as a network reads them."""
+    data = made.data
+    return (data.val_images / 255 - data.mean.reshape(1, -1, 1, 1)) / data.std.reshape(1, -1, 1, 1)
+
+
+def test_without_passes_nothing_is_dropped_at_evaluation() -> None:
+    made = trained(spec(DROPPING), toy())
+    with torch.inference_mode():
+        logits = made.network.eval()(validated(made))
+    expected = nn.functional.cross_entropy(logits, made.data.val_labels).item()
+    assert made.history[-1].loss == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("dropout", ["between", "branch", "head"])
+@pytest.mark.parametrize("passes", [1, 5])
+def test_accuracy_and_loss_are_those_of_the_mean_probabilities_of_the_passes(passes: int, dropout: str) -> None:
+    made = trained(spec(replace(DROPPING, dropout=dropout), seed=3, monte_carlo=passes), toy())
+    made.network.eval()
+    with torch.inference_mode(), torch.random.fork_rng(devices=[]), monte_carlo(made.network):
+        torch.manual_seed(trainer._epoch_seed(3, -3))  # of the third epoch
+        drawn = torch.stack([made.network(validated(made)).softmax(dim=1) for _ in range(passes)])
+    probabilities, labels = drawn.mean(dim=0), made.data.val_labels
+    last = made.history[-1]
+    assert last.accuracy == (probabilities.argmax(dim=1) == labels).sum().item() / 40
+    assert last.loss == pytest.approx(nn.functional.nll_loss(probabilities.log(), labels).item(), rel=1e-4)
+    assert passes == 1 or not torch.equal(drawn[0], drawn[1])
+
+
+def test_a_network_that_drops_nothing_is_measured_as_by_one_pass() -> None:
+    plain, passes = (trained(spec(monte_carlo=count), toy()).history for count in (0, 4))
+    assert [each.accuracy for each in plain] == [each.accuracy for each in passes]
+    assert [each.loss for each in passes] == pytest.approx([each.loss for each in plain], rel=1e-5)
+
+
+def test_passes_are_drawn_anew_in_every_epoch_and_for_every_seed() -> None:
+    still = {"learning_rate": 0, "epochs": 3}
+    data = toy()
+    losses = {passes: [each.loss for each in trained(spec(DROPPING, monte_carlo=passes, **still), data).history]
+              for passes in (0, 1, 200)}  # fmt: skip
+    assert len(set(losses[0])) == 1
+    assert len(set(losses[1])) == 3
+    assert max(losses[200]) - min(losses[200]) < (max(losses[1]) - min(losses[1])) / 4  # many passes say the same
+
+    made = Trainer(spec(DROPPING, monte_carlo=1, **still), data)
+    found = []
+    for seed in (0, 1):  # of the very same network
+        made.spec = replace(made.spec, seed=seed)
+        made.history = ()
+        found.append(made.run_epoch().loss)
+    assert found[0] != found[1]
+
+
+@pytest.mark.parametrize("epochs_before", [0, 1, 2, 3])
+@pytest.mark.parametrize("dropout", ["between", "branch", "head"])
+def test_a_trial_measured_by_passes_goes_on_as_if_it_had_not_been_interrupted(
+    tmp_path: Path, dropout: str, epochs_before: int
+) -> None:
+    given, data = spec(replace(DROPPING, dropout=dropout), monte_carlo=3), toy()
+    whole = list(train(given, data))
+    first = train(given, data, checkpoint_path=tmp_path / "7.pt")
+    before = [next(first) for _ in range(epochs_before)]
+    first.close()
+    torch.manual_seed(epochs_before)  # a process of its own is in whatever state it is
+    resumed = list(train(given, data, checkpoint_path=tmp_path / "7.pt"))
+    assert resumed[:epochs_before] == before
+    assert shown(resumed) == shown(whole)
+
+
+def test_how_a_trial_is_measured_does_not_change_what_it_learns() -> None:
+    data = toy()
+    plain, passes = (trained(spec(DROPPING, monte_carlo=count), data) for count in (0, 3))
+    assert same_state(plain.state(), passes.state())
+    assert [each.train_loss for each in plain.history] == [each.train_loss for each in passes.history]
+    assert [each.loss for each in plain.history] != [each.loss for each in passes.history]
+
+
+def test_passes_leave_the_network_in_evaluation_and_torchs_own_randomness_as_it_was() -> None:
+    torch.manual_seed(123)
+    before = torch.get_rng_state()
+    made = trained(spec(DROPPING, monte_carlo=2), toy())
+    assert torch.equal(torch.get_rng_state(), before)
+    assert not any(layer.training for layer in made.network.modules())
+
+
+@pytest.mark.parametrize("poison", [math.nan, math.inf])
+def test_passes_that_are_not_finite_end_the_trial(poison: float) -> None:
+    made = Trainer(spec(DROPPING, monte_carlo=2, learning_rate=0), toy())
+    made.run_epoch()
+    with torch.no_grad():
+        made.network.head.classifier.weight[0, 0] = poison
+    with pytest.raises(TrialFailure, match=r"^not-finite: the loss is (nan|inf) in epoch 2$"):
+        made._evaluate()
 
 
 # Statistics of normalisations

@@ -1,0 +1,143 @@
+"""Test `spaces.fields`."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spaces.errors import InfeasibleArchitecture, InputError
+from spaces.fields import DEFAULTS, FIELDS, LISTS, OPTIONS, Fields, listed
+from tests.spaces.grammar import relaxed
+
+whole_numbers = st.lists(st.integers(1, 999), min_size=1, max_size=6).map(tuple)
+
+
+def refused(told: str, **given_ones: Any) -> None:
+    with pytest.raises(InputError) as caught:
+        Fields(**given_ones)
+    assert str(caught.value) == told
+
+
+def test_every_field_has_a_default_and_the_defaults_make_a_network() -> None:
+    fields = Fields()
+    assert {name: getattr(fields, name) for name in FIELDS} == DEFAULTS
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_every_option_can_be_named(name: str) -> None:
+    for option in OPTIONS[name]:
+        assert getattr(Fields(**{name: option}), name) == option
+    assert DEFAULTS[name] in OPTIONS[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "slip", "near"),
+    [
+        ("shortcut", "pol", "pool"),
+        ("stride_in", "frist", "first"),
+        ("order", "bn_after_additon", "bn_after_addition"),
+        ("activation", "crelus", "crelu"),
+        ("dropout", "betwen", "between"),
+        ("drop_decay", "liner", "linear"),
+        ("drop_unit", "bacth", "batch"),
+        ("fusion", "concat_enate", "concatenate"),
+        ("stem", "smal", "small"),
+        ("head", "cosin", "cosine"),
+    ],
+)
+def test_an_unknown_option_is_refused_with_the_nearest_and_all_known(name: str, slip: str, near: str) -> None:
+    known = ", ".join(OPTIONS[name])
+    refused(f"unknown {name} {slip!r} (did you mean {near!r}?); known are {known}", **{name: slip})
+
+
+def test_an_option_that_is_near_none_is_refused_with_all_known() -> None:
+    refused("unknown shortcut 'D'; known are A, B, C, pool, identity, none", shortcut="D")
+    refused("unknown activation 7; known are relu, crelu", activation=7)
+
+
+@relaxed
+@given(numbers=whole_numbers, name=st.sampled_from(LISTS))
+def test_a_list_given_as_text_is_the_list(numbers: tuple[int, ...], name: str) -> None:
+    text = ",".join(map(str, numbers))
+    for given_one in (text, f"B({text})", f"[{text}]", f"({text})", text.replace(",", ", "), list(numbers)):
+        assert listed(name, given_one) == numbers
+
+
+def test_one_number_is_a_list_of_one_and_nothing_stays_nothing() -> None:
+    assert listed("kernels", 3) == (3,)
+    assert listed("strides", None) is None
+
+
+@pytest.mark.parametrize("text", ["", "3,", "three", "3;1", "3.0,1", "B()", "3,,1"])
+@pytest.mark.parametrize("name", LISTS)
+def test_text_that_is_no_list_is_refused_with_an_example(name: str, text: str) -> None:
+    refused(f"{name} {text!r} is not a list of whole numbers such as 3,3", **{name: text})
+
+
+def test_fields_given_as_text_are_those_given_as_lists() -> None:
+    text = Fields(depths="3,4,6", widths="[8, 16, 32]", strides="(1,2,1)", kernels="B(3,1,3)")  # type: ignore[arg-type]
+    assert text == Fields(depths=(3, 4, 6), widths=(8, 16, 32), strides=(1, 2, 1), kernels=(3, 1, 3))
+    assert hash(text) == hash(Fields(depths=[3, 4, 6], widths=[8, 16, 32], strides=[1, 2, 1], kernels=[3, 1, 3]))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("depths", [(1, 1), (1, 1, 1, 1), ()])
+def test_depths_and_widths_of_other_lengths_are_both_named(depths: tuple[int, ...]) -> None:
+    told = f"depths {list(depths)} and widths [16, 32, 64] must name the same stages"
+    with pytest.raises(InfeasibleArchitecture) as caught:
+        Fields(depths=depths)
+    assert str(caught.value) == told
+
+
+@pytest.mark.parametrize("strides", [(1, 2), (1, 2, 2, 2), ()])
+def test_depths_and_strides_of_other_lengths_are_both_named(strides: tuple[int, ...]) -> None:
+    with pytest.raises(InfeasibleArchitecture) as caught:
+        Fields(strides=strides)
+    assert str(caught.value) == f"depths [1, 1, 1] and strides {list(strides)} must name the same stages"
+
+
+def test_no_stage_at_all_is_refused() -> None:
+    with pytest.raises(InfeasibleArchitecture, match="must name the same stages"):
+        Fields(depths=(), widths=())
+
+
+@pytest.mark.parametrize("name", ["depths", "widths", "strides", "kernels"])
+@pytest.mark.parametrize("wrong", [0, -1, 1.0, 2.5, True, "3", None])
+def test_a_list_holds_whole_numbers_of_at_least_one(name: str, wrong: object) -> None:
+    shown = f"1,{wrong},1"
+    refused(f"{name} {shown} is not a list of whole numbers of at least 1", **{name: (1, wrong, 1)})
+
+
+@pytest.mark.parametrize("name", ["cardinality", "growth", "stem_width", "base_width"])
+@pytest.mark.parametrize("wrong", [0, -4, 4.0, 4.5, True, "4"])
+def test_a_count_is_a_whole_number_of_at_least_one(name: str, wrong: object) -> None:
+    refused(f"{name} {wrong!r} is not a whole number of at least 1", **{name: wrong})
+
+
+@pytest.mark.parametrize("block", ["basic", "dense", "resnext"])
+def test_what_is_wrong_is_refused_beside_a_block_that_does_not_read_it(block: str) -> None:
+    refused("cardinality 0 is not a whole number of at least 1", block=block, cardinality=0)
+    refused("kernels 2 are not odd sizes such as 3,3", block=block, kernels=(2,))
+
+
+@pytest.mark.parametrize(("kernels", "shown"), [((3, 4), "3,4"), ((2,), "2"), ("B(3,6,3)", "3,6,3")])
+def test_even_kernels_are_refused_since_no_padding_keeps_the_map(kernels: Any, shown: str) -> None:
+    refused(f"kernels {shown} are not odd sizes such as 3,3", kernels=kernels)
+
+
+@pytest.mark.parametrize("name", ["widening_factor", "head_scale"])
+@pytest.mark.parametrize("wrong", [0, -1, float("nan"), float("inf")])
+def test_a_factor_is_a_number_above_nought(name: str, wrong: float) -> None:
+    refused(f"{name} {wrong} is not a number above 0", **{name: wrong})
+
+
+@pytest.mark.parametrize("wrong", [0, -0.5, 1.01, float("nan")])
+def test_a_compression_keeps_something_and_adds_nothing(wrong: float) -> None:
+    refused(f"compression {wrong} is not in (0, 1]", compression=wrong)
+    assert Fields(compression=1).compression == 1
+
+
+@pytest.mark.parametrize("wrong", [-0.1, 1, 1.5, float("nan")])
+def test_a_dropout_rate_keeps_something(wrong: float) -> None:
+    refused(f"dropout_rate {wrong} is not in [0, 1)", dropout_rate=wrong)
+    assert Fields(dropout_rate=0).dropout_rate == 0

@@ -1,0 +1,113 @@
+"""Test `spaces.kinds`: the names of blocks, and where dropout stands in them."""
+
+from typing import Any
+
+import pytest
+
+from spaces.architecture import Architecture, plan
+from spaces.blocks import BLOCKS
+from spaces.errors import InfeasibleArchitecture, InputError
+from spaces.kinds import KINDS
+from tests.spaces.grammar import (
+    BLOCKS_IN_ORDERS,
+    DROPOUTS,
+    ORDERED,
+    SHORTCUTS,
+    SHORTENED,
+    SINGLE,
+    UNSHORTENED,
+    conflict,
+    small,
+    small_specs,
+)
+
+
+def test_every_block_that_can_be_named_can_be_built_and_none_besides_but_the_transition() -> None:
+    assert {kind.makes for kind in KINDS.values()} | {"transition"} == BLOCKS.keys()
+    assert {spec.kind for block in KINDS for spec in small_specs(block)} == BLOCKS.keys()
+
+
+def test_the_blocks_are_those_that_the_contract_is_held_to() -> None:
+    assert {block for block, kind in KINDS.items() if kind.order is None} == set(ORDERED)
+    assert {block for block, kind in KINDS.items() if not kind.shortcuts} == set(UNSHORTENED)
+    assert {block for block in KINDS if all(len(spec.branch) == 1 for spec in small_specs(block))} == set(SINGLE)
+
+
+def test_an_unknown_block_is_refused_with_the_nearest_and_all_known() -> None:
+    with pytest.raises(InputError) as caught:
+        Architecture(block="botleneck")
+    known = ", ".join(KINDS)
+    assert str(caught.value) == f"unknown block 'botleneck' (did you mean 'bottleneck'?); known are {known}"
+
+
+@pytest.mark.parametrize("block", KINDS)
+def test_the_expansion_is_the_output_width_over_the_stage_width(block: str) -> None:
+    expansion = KINDS[block].expansion
+    if block.startswith("dense"):
+        assert {len(spec.branch) for spec in small_specs(block) if spec.kind == "dense"} == {1 if expansion == 1 else 2}
+        return
+    outs = [spec.out_width // spec.streams_out for spec in small_specs(block)]
+    assert outs == [width * expansion for width in (8, 8, 12, 12)]
+    assert expansion == (4 if block == "resnext" or block.endswith("bottleneck") else 1)
+
+
+@pytest.mark.parametrize("dropout", DROPOUTS)
+@pytest.mark.parametrize("block", KINDS)
+def test_fields_go_together_or_the_two_in_conflict_are_named(block: str, dropout: str) -> None:
+    for order in [order for name, order in BLOCKS_IN_ORDERS if name == block]:
+        for shortcut in SHORTCUTS:
+            fields = {"order": order, "dropout": dropout, "shortcut": shortcut, "dropout_rate": 0.3}
+            told = conflict(block, dropout, shortcut)
+            if told is None:
+                assert len(plan(small(block, **fields)).blocks) >= 4
+                continue
+            with pytest.raises(InfeasibleArchitecture, match=f"^{told}$"):
+                small(block, **fields)
+
+
+def test_dropout_between_one_convolution_and_nothing_is_refused_by_the_kernels() -> None:
+    for block in ("basic", "preact"):
+        with pytest.raises(InfeasibleArchitecture) as caught:
+            Architecture(block=block, kernels=(5,), dropout="between", dropout_rate=0.3)
+        assert str(caught.value) == "dropout between needs two convolutions, and kernels is 5"
+    assert Architecture(block="bottleneck", kernels=(5,), dropout="between", dropout_rate=0.3)
+
+
+@pytest.mark.parametrize("dropout", ["between", "shortcut", "branch"])
+def test_a_rate_of_nought_is_refused_nowhere(dropout: str) -> None:
+    assert small("conv", dropout=dropout, dropout_rate=0.0).digest == small("conv").digest
+
+
+@pytest.mark.parametrize("dropout", [each for each in DROPOUTS if each not in ("none", "head")])
+@pytest.mark.parametrize("block", KINDS)
+def test_dropout_in_the_blocks_stands_in_every_block_and_not_in_the_head(block: str, dropout: str) -> None:
+    if conflict(block, dropout, "B"):
+        return
+    described = plan(small(block, dropout=dropout, dropout_rate=0.25, drop_decay="uniform"))
+    for spec in described.blocks:
+        placed = ("none", 0.0) if spec.kind == "transition" and dropout == "between" else (dropout, 0.25)
+        assert (spec.dropout, spec.dropout_rate) == placed
+    assert described.head.dropout_rate == 0
+
+
+@pytest.mark.parametrize("block", KINDS)
+def test_dropout_in_the_head_stands_in_no_block(block: str) -> None:
+    described = plan(small(block, dropout="head", dropout_rate=0.25))
+    assert {(spec.dropout, spec.dropout_rate) for spec in described.blocks} == {("none", 0.0)}
+    assert described.head.dropout_rate == 0.25
+
+
+@pytest.mark.parametrize("dropout", ["shortcut", "branch"])
+@pytest.mark.parametrize("block", SHORTENED)
+def test_where_a_block_has_no_shortcut_neither_it_nor_the_only_branch_is_dropped(block: str, dropout: str) -> None:
+    specs = small_specs(block, shortcut="identity", dropout=dropout, dropout_rate=0.25)
+    assert {spec.shortcut for spec in specs} == {"none", "identity"}
+    for spec in specs:
+        assert (spec.dropout == dropout) == (spec.shortcut == "identity")
+        assert (spec.dropout_rate > 0) == (spec.shortcut == "identity")
+
+
+def test_what_a_branch_is_dropped_for_matters_to_dropped_branches_only() -> None:
+    fields: dict[str, Any] = {"dropout_rate": 0.25, "drop_unit": "sample"}
+    assert {spec.drop_unit for spec in small_specs("basic", dropout="branch", **fields)} == {"sample"}
+    assert {spec.drop_unit for spec in small_specs("basic", dropout="after", **fields)} == {"batch"}

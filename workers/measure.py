@@ -1,0 +1,238 @@
+"""Measure what one network costs on the device at hand: no Ray, no Optuna, no SQL.
+
+python -m workers.measure --set block=preact --set depths=2,2,2 --data digits --batch 128
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+
+from spaces.architecture import Architecture, ImageSpec
+from spaces.counting import BATCH, cost
+from spaces.errors import InputError
+from spaces.network import build
+from workers.augment import Augment
+from workers.datasets import Dataset, load
+from workers.device import choose_device, fingerprint, numerics
+from workers.failures import classify
+from workers.latency import Latency, measure_latency
+from workers.measurement import Measurement
+from workers.recipe import PRECISIONS, Recipe
+from workers.settings import (
+    add_arguments,
+    exit_code,
+    load_architecture,
+    read_architecture,
+    read_data,
+    read_image,
+    set_threads,
+)
+from workers.sources import DataSpec
+from workers.trainer import RECALIBRATE, Trainer, TrialSpec
+
+TIMED_BATCHES = 16  # of an epoch, at most
+TIMED_S = 2.0  # that an epoch of so many batches should not exceed, if one batch does not
+_IMAGE = ImageSpec()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """Hold what a network costs on one device, batches being of `batch` images where nothing else is said."""
+
+    digest: str
+    device: str  # the hardware
+    precision: str  # float32 or bfloat16
+    batch: int
+    latency_ms_batch1: float  # median for one image
+    latency_p90_ms_batch1: float
+    latency_ms_batch: float  # median
+    latency_p90_ms_batch: float
+    images_per_s: float
+    training_peak_bytes: int  # while training on one batch (CUDA), or of the process so far (CPU)
+    training_bytes_estimate: int  # what `spaces.counting` expects at most
+    epoch_s: float | None  # training and validation; None where no data are given
+    params: int
+    macs: int  # for one image
+    activations: int  # for one image
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure, print, and return the exit code."""
+    given = _parser().parse_args(argv)
+    return exit_code(lambda: _run(given))
+
+
+def _run(given: argparse.Namespace) -> None:
+    set_threads(given.threads)
+    if given.batch < 2:
+        raise InputError(f"{given.batch} is below 2", place="--batch")  # normalisations need two images to tell apart
+    device = choose_device(given.device)
+    # Without a learning rate nothing diverges, and what is computed takes as long.
+    recipe = Recipe(batch_size=given.batch, precision=given.precision, learning_rate=0.0)
+    architecture = architecture_of(given)
+    try:
+        spec, data = _data(given)
+        trial = TrialSpec(architecture=architecture, recipe=recipe, data=spec, seed=0)
+        measured = measure(trial, data, device, epoch=given.data is not None)
+    except (RuntimeError, MemoryError) as error:
+        failure = classify(error)
+        raise failure if failure.kind == "out-of-memory" else error from None
+    print(json.dumps(asdict(measured)) if given.json else table(measured, device))
+
+
+def architecture_of(given: argparse.Namespace) -> Architecture:
+    """Return the architecture that a command's arguments describe."""
+    base = load_architecture(given.architecture) if given.architecture else None
+    return read_architecture(given.set, base)
+
+
+def _data(given: argparse.Namespace) -> tuple[DataSpec, Dataset]:
+    """Return the images that are asked for, or noise like them."""
+    if given.data is None:
+        image = read_image(given.image or "3x32x32", _IMAGE.classes if given.classes is None else given.classes)
+        return DataSpec(name="digits"), noise(image, given.batch)  # a trainer asks the images, not their name
+    for name in ("image", "classes"):
+        if getattr(given, name) is not None:
+            raise InputError("is what the data say it is: give it without --data", place=f"--{name}")
+    spec = read_data(given.data)
+    data = load(spec)
+    if given.batch > len(data.train_labels):
+        raise InputError(f"{given.batch} is above the {len(data.train_labels)} training images", place="--batch")
+    return spec, data
+
+
+def noise(image: ImageSpec, count: int) -> Dataset:
+    """Return images that hold nothing to be learned, one of them to be measured on."""
+    size = (count, image.channels, image.height, image.width)
+    images = torch.randint(256, size, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(count) % image.classes
+    return Dataset(
+        name="noise",
+        train_images=images,
+        train_labels=labels,
+        val_images=images[:1],
+        val_labels=labels[:1],
+        mean=torch.full((image.channels,), 0.5),
+        std=torch.full((image.channels,), 0.3),
+        class_names=tuple(map(str, range(image.classes))),
+        augment=Augment(),
+    )
+
+
+def measure(trial: TrialSpec, data: Dataset, device: torch.device, *, epoch: bool) -> Measured:
+    """Measure a network on images that need not be on the device; with `epoch`, also how long an epoch of them takes.
+
+    Raises:
+        InfeasibleArchitecture: the network cannot read such images.
+    """
+    batch = trial.recipe.batch_size
+    counted = cost(trial.architecture, data.image, batch=batch)
+    one, many = _latencies(trial, data.image, device)
+    trained = _second_epoch(trial, part(data, batch), device)
+    return Measured(
+        digest=trial.architecture.digest,
+        device=fingerprint(device)["device"],
+        precision="bfloat16" if numerics(trial.recipe, device).bfloat16 else "float32",
+        batch=batch,
+        latency_ms_batch1=one.median_ms,
+        latency_p90_ms_batch1=one.p90_ms,
+        latency_ms_batch=many.median_ms,
+        latency_p90_ms_batch=many.p90_ms,
+        images_per_s=many.images_per_s,
+        training_peak_bytes=trained.peak_bytes,
+        training_bytes_estimate=counted.training_bytes,
+        epoch_s=_epoch_s(trial, data, device, trained) if epoch else None,
+        params=counted.params,
+        macs=counted.macs,
+        activations=counted.activations,
+    )
+
+
+def _latencies(trial: TrialSpec, image: ImageSpec, device: torch.device) -> tuple[Latency, Latency]:
+    """Return the latency of one image and of a batch; the network is let go of before the memory is measured."""
+    network = build(trial.architecture, image, generator=torch.Generator().manual_seed(trial.seed))
+    chosen = numerics(trial.recipe, device)
+    one = measure_latency(network, image, batch=1, device=device, numerics=chosen)
+    return one, measure_latency(network, image, batch=trial.recipe.batch_size, device=device, numerics=chosen)
+
+
+def _second_epoch(trial: TrialSpec, data: Dataset, device: torch.device) -> Measurement:
+    """Return what the second epoch reveals: the first one warms up, and only then is there a momentum."""
+    trainer = Trainer(trial, data.to(device))
+    trainer.run_epoch()
+    return trainer.run_epoch()
+
+
+def _epoch_s(trial: TrialSpec, data: Dataset, device: torch.device, first: Measurement) -> float:
+    """Return the seconds of an epoch of all images; where the first one, of one batch, was slow, from that alone."""
+    batch = trial.recipe.batch_size
+    batches = max(1, min(TIMED_BATCHES, int(TIMED_S / first.wall_s)))
+    timed = part(data, batches * batch)
+    found = _second_epoch(trial, timed, device) if batches > 1 else first
+    return scaled_s(found, timed, data, batch=batch)
+
+
+def part(data: Dataset, count: int) -> Dataset:
+    """Return the first images of a data set, at most `count` to train on and as many to be measured on."""
+    return replace(
+        data,
+        train_images=data.train_images[:count],
+        train_labels=data.train_labels[:count],
+        val_images=data.val_images[:count],
+        val_labels=data.val_labels[:count],
+    )
+
+
+def scaled_s(timed: Measurement, some: Dataset, whole: Dataset, *, batch: int) -> float:
+    """Return the seconds of an epoch of the whole data, from those of an epoch of some of them."""
+    steps = [len(data.train_labels) // batch for data in (some, whole)]  # a smaller batch is left out
+    # Before images are measured on, others are, for the statistics of normalisations.
+    passed = [len(data.val_labels) + min(RECALIBRATE, len(data.train_labels)) for data in (some, whole)]
+    return timed.train_s * steps[1] / steps[0] + timed.eval_s * passed[1] / passed[0]
+
+
+def table(found: Measured, device: torch.device) -> str:
+    """Return it for people."""
+    on_cuda = device.type == "cuda"
+    whose = "while training on one batch" if on_cuda else "of the whole process so far, as a processor tells no other"
+    where = f"{device}" if on_cuda else f"cpu, threads: {torch.get_num_threads()}"
+    rows = [
+        ("network", found.digest),
+        ("params", f"{found.params:,}"),
+        ("macs", f"{found.macs:,} per image"),
+        ("activations", f"{found.activations:,} per image"),
+        ("device", f"{found.device} ({where}), {found.precision}"),
+        ("latency", f"{found.latency_ms_batch1:.3f} ms for 1 image, 90 % within {found.latency_p90_ms_batch1:.3f} ms"),
+        (
+            "",
+            f"{found.latency_ms_batch:.3f} ms for {found.batch} images, "
+            f"90 % within {found.latency_p90_ms_batch:.3f} ms",
+        ),
+        ("images", f"{found.images_per_s:,.0f} per second, {found.batch} at once"),
+        ("peak memory", f"{found.training_peak_bytes / 2**20:,.1f} MiB {whose}"),
+        ("estimate", f"{found.training_bytes_estimate / 2**20:,.1f} MiB at most to train on {found.batch} images"),
+        ("epoch", "not measured: give --data" if found.epoch_s is None else f"{found.epoch_s:,.2f} s"),
+    ]
+    return "\n".join(f"{label:<13}{text}" for label, text in rows)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m workers.measure", description="Measure what one network costs.")
+    add_arguments(parser)
+    parser.add_argument("--architecture", type=Path, metavar="FILE.json", help="its fields; --set changes some")
+    parser.add_argument("--data", help='time an epoch of a data set, such as digits or {"npz": "images.npz"}')
+    parser.add_argument("--image", metavar="CxHxW", help="what it reads where no data are given; else 3x32x32")
+    parser.add_argument("--classes", type=int, metavar="N", help="where no data are given; else 10")
+    parser.add_argument("--batch", type=int, default=BATCH, help="images at once")
+    parser.add_argument("--precision", default="auto", help=", ".join(PRECISIONS))
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
