@@ -1,6 +1,6 @@
 """Say what a study would do, before it does it: the space, its cost, the rungs, the expected time."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rich.console import Console
 
@@ -14,9 +14,9 @@ from spaces.errors import InputError
 from workers.datasets import Dataset
 from workers.device import choose_device, use_threads
 from workers.objectives import OBJECTIVES
-from workers.trainer import TrialSpec, train
+from workers.timing import epoch_s
+from workers.trainer import TrialSpec
 
-TIMED_BATCHES = 16
 STATIC = tuple(name for name, objective in OBJECTIVES.items() if objective.static)
 
 
@@ -79,17 +79,6 @@ def _member(config: StudyConfig, member: Member) -> str:
     return f"{name_of(config.search_space.architecture(params))}: {counted}"
 
 
-def _part(data: Dataset, count: int) -> Dataset:
-    """Return some images of a data set, to time an epoch by."""
-    return replace(
-        data,
-        train_images=data.train_images[:count],
-        train_labels=data.train_labels[:count],
-        val_images=data.val_images[:count],
-        val_labels=data.val_labels[:count],
-    )
-
-
 def _time(config: StudyConfig, data: Dataset, seen: Survey) -> str:
     """Return what one epoch of a middling network takes here, and what the study may take with it."""
     ordered = sorted(seen.allowed, key=lambda member: member[1].activations)
@@ -101,13 +90,10 @@ def _time(config: StudyConfig, data: Dataset, seen: Survey) -> str:
         return "not measured: trials ask for a GPU, and this machine has none"
     architecture = config.search_space.architecture(params)
     spec = TrialSpec(architecture=architecture, recipe=config.full_recipe, data=config.data_spec, seed=0)
-    part = _part(data, spec.recipe.batch_size * TIMED_BATCHES)
-    *_, second = train(replace(spec, recipe=replace(spec.recipe, epochs=2)), part.to(device))  # the first one warms up
-    epoch_s = second.train_s * len(data.train_labels) / len(part.train_labels)
-    epoch_s += second.eval_s * len(data.val_labels) / len(part.val_labels)
-    told = f"an epoch of a middling network ({name_of(architecture)}) takes {format_duration(epoch_s)} here"
+    seconds = epoch_s(spec, data, device)
+    told = f"an epoch of a middling network ({name_of(architecture)}) takes {format_duration(seconds)} here"
     trials = config.budget.trials
     if not trials:
         return told
-    most = epoch_s * config.scheduler.max_epochs * trials
+    most = seconds * config.scheduler.max_epochs * trials
     return f"{told}; {trials} such trials in full, one after another: {format_duration(most)}"

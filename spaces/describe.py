@@ -7,22 +7,20 @@ Instead of a name it takes a JSON file of an architecture, as the store and `sea
 
 import argparse
 import json
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from spaces.architecture import Architecture, ImageSpec
+from spaces.architecture import Architecture
 from spaces.counting import BATCH
 from spaces.description import Description, Row, describe, to_json
 from spaces.errors import InputError
 from spaces.fields import DEFAULTS
-from spaces.names import FAMILIES, Named, named
+from spaces.names import FAMILIES, Named, asked
 from spaces.paths import Paths
 from spaces.published import Result
-from spaces.settings import read_settings
+from spaces.settings import read_image
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,61 +38,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _asked(given: argparse.Namespace) -> Named:
     if given.batch < 1:
         raise InputError(f"{given.batch} is below 1", place="--batch")
-    found = _from_file(Path(given.name)) if given.name.endswith(".json") else named(given.name)
-    found = replace(found, architecture=with_settings(found.architecture, given.set))
-    image = found.image
-    if given.image:
-        image = read_image(given.image, image.classes)
-    if given.classes is not None:
-        if given.classes < 1:
-            raise InputError(f"{given.classes} is below 1", place="--classes")
-        image = replace(image, classes=given.classes)
-    return replace(found, image=image)
-
-
-def with_settings(architecture: Architecture, settings: Sequence[str]) -> Architecture:
-    """Return the architecture with the fields that `field=value` texts name.
-
-    Raises:
-        InputError: placed at `--set`.
-    """
-    try:
-        return replace(architecture, **read_settings(settings, len(architecture.depths)))
-    except InputError as error:
-        raise error.at("--set") from error
-    except TypeError as error:
-        message = f"a value is of the wrong kind for its field ({', '.join(settings)})"
-        raise InputError(message, place="--set") from error
-
-
-def read_image(text: str, classes: int) -> ImageSpec:
-    """Return the image that `3x32x32` names.
-
-    Raises:
-        InputError: placed at `--image`.
-    """
-    found = re.fullmatch(r"(\d+)x(\d+)x(\d+)", text)
-    sizes = [int(size) for size in found.groups()] if found else [0]
-    if not all(sizes):
-        raise InputError(f"{text!r} is not channels, height and width such as 3x32x32", place="--image")
-    return ImageSpec(channels=sizes[0], height=sizes[1], width=sizes[2], classes=classes)
-
-
-def _from_file(path: Path) -> Named:
-    try:
-        read = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot be read: {error}", place=str(path)) from error
-    if isinstance(read, dict) and isinstance(read.get("architecture"), dict):
-        read = read["architecture"]
-    if not isinstance(read, dict):
-        raise InputError("holds no architecture", place=str(path))
-    try:
-        return Named(name=path.stem, architecture=Architecture.from_json(read))
-    except InputError as error:
-        raise error.at(str(path)) from error
-    except TypeError as error:
-        raise InputError(f"a value is of the wrong kind for its field: {error}", place=str(path)) from error
+    found = asked(given.name, given.set)
+    usual = found.image
+    sizes = given.image or f"{usual.channels}x{usual.height}x{usual.width}"
+    return replace(found, image=read_image(sizes, usual.classes if given.classes is None else given.classes))
 
 
 def lines(told: Description, *, batch: int = BATCH) -> list[str]:

@@ -185,7 +185,7 @@ def _transition(fields: Fields, site: Site) -> BlockSpec:
 def chain(kind: BlockKind, fields: Fields, site: Site) -> tuple[BlockSpec, ...]:
     """Lay out f(x) alone, each convolution activated: one 3x3."""
     conv = Conv(in_width=site.in_width, out_width=site.width, kernel=3, stride=site.stride)
-    return _chained(kind, fields, site, _halved((conv,), fields, site, (0,)))
+    return _chained(kind, site, _halved((conv,), fields, site, (0,)))
 
 
 def separable(kind: BlockKind, fields: Fields, site: Site) -> tuple[BlockSpec, ...]:
@@ -193,10 +193,10 @@ def separable(kind: BlockKind, fields: Fields, site: Site) -> tuple[BlockSpec, .
     reads = site.in_width
     depthwise = Conv(in_width=reads, out_width=reads, kernel=3, stride=site.stride, groups=reads)
     pointwise = Conv(in_width=reads, out_width=site.width, kernel=1)
-    return _chained(kind, fields, site, _halved((depthwise, pointwise), fields, site, (1,)))
+    return _chained(kind, site, _halved((depthwise, pointwise), fields, site, (1,)))
 
 
-def _chained(kind: BlockKind, fields: Fields, site: Site, convs: tuple[Conv, ...]) -> tuple[BlockSpec, ...]:
+def _chained(kind: BlockKind, site: Site, convs: tuple[Conv, ...]) -> tuple[BlockSpec, ...]:
     spec = BlockSpec(
         kind=kind.makes,
         in_width=site.in_width,

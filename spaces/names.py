@@ -6,12 +6,14 @@ breaks its family's rule is refused with the rule.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from spaces.architecture import Architecture, ImageSpec
 from spaces.errors import InputError, unknown
+from spaces.settings import load_architecture, with_settings
 
 CIFAR = ImageSpec()
 IMAGENET = ImageSpec(height=224, width=224, classes=1000)
@@ -51,6 +53,19 @@ def named(name: str) -> Named:
         if found:
             return replace(make(**found.groupdict()), name=text)
     raise InputError(unknown("network", name, [example for _, _, example in FAMILIES]))
+
+
+def asked(name: str, settings: Sequence[str] = ()) -> Named:
+    """Return the network of a name or of a JSON file, with the fields that `field=value` texts change.
+
+    Raises:
+        InputError: as `named`, `load_architecture` and `with_settings` do.
+    """
+    if name.endswith(".json"):
+        found = Named(name=Path(name).stem, architecture=load_architecture(Path(name)))
+    else:
+        found = named(name)
+    return replace(found, architecture=with_settings(found.architecture, settings))
 
 
 def _each(family: str, layers: int, per_block: int, rest: int, stages: int = 3) -> tuple[int, ...]:

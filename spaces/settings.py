@@ -1,9 +1,13 @@
-"""Read fields of an architecture from texts such as `depths=3,4,6,3`, as commands take them."""
+"""Read an architecture, or changes to one, and an image from what commands are given."""
 
 import json
+import re
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from spaces.architecture import Architecture, ImageSpec
 from spaces.errors import InputError, unknown
 from spaces.fields import FIELDS, LISTS
 
@@ -20,11 +24,11 @@ def read_settings(texts: Sequence[str], stages: int = 3) -> dict[str, Any]:
         if not equals:
             raise InputError(f"{text!r} is not of the form field=value")
         if name == "depth":
-            found["depths"] = (_value(value),) * len(found.get("widths", range(stages)))
+            found["depths"] = (_value(value),) * stages
         elif name not in FIELDS:
             raise InputError(unknown("field", name, ("depth", *FIELDS)))
         else:
-            found[name] = value if name in LISTS else _value(value)
+            found[name] = value if name in LISTS and value not in ("null", "None") else _value(value)
     return found
 
 
@@ -33,6 +37,60 @@ def _value(text: str) -> Any:
     for read in (json.loads, float):
         try:
             return read(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             pass
     return text
+
+
+def with_settings(architecture: Architecture, texts: Sequence[str]) -> Architecture:
+    """Return the architecture with the fields that texts of the form `field=value` name; of two for one, the later.
+
+    Raises:
+        InputError: a text has another form, or the fields make no architecture; placed at `--set`.
+    """
+    try:
+        return replace(architecture, **read_settings(texts, len(architecture.depths)))
+    except InputError as error:
+        raise error.at("--set") from error
+    except TypeError as error:
+        message = f"a value is of the wrong kind for its field ({', '.join(texts)})"
+        raise InputError(message, place="--set") from error
+
+
+def load_architecture(path: Path) -> Architecture:
+    """Return the architecture of a JSON file: an object of its fields, or one that holds it as `architecture`.
+
+    Raises:
+        InputError: the file cannot be read or holds none; placed at the file.
+    """
+    try:
+        described = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", place=str(path)) from error
+    except (ValueError, RecursionError) as error:  # text that is not UTF-8 is a ValueError, too
+        raise InputError(f"is not JSON: {error}", place=str(path)) from error
+    if isinstance(described, dict) and isinstance(described.get("architecture"), dict):
+        described = described["architecture"]
+    if not isinstance(described, dict):
+        raise InputError("holds no object of an architecture's fields", place=str(path))
+    try:
+        return Architecture.from_json(described)
+    except InputError as error:
+        raise error.at(str(path)) from error
+    except TypeError as error:
+        raise InputError("a value is of the wrong kind for its field", place=str(path)) from error
+
+
+def read_image(text: str, classes: int) -> ImageSpec:
+    """Return the image of channels, height and width that a text such as `3x32x32` names.
+
+    Raises:
+        InputError: it names none, or there is no class; placed at `--image` or `--classes`.
+    """
+    found = re.fullmatch(r"([1-9]\d{0,5})x([1-9]\d{0,5})x([1-9]\d{0,5})", text, re.ASCII)
+    if found is None:
+        raise InputError(f"{text!r} is not channels, height and width such as 3x32x32", place="--image")
+    if classes < 1:
+        raise InputError(f"{classes} is below 1", place="--classes")
+    channels, height, width = map(int, found.groups())
+    return ImageSpec(channels=channels, height=height, width=width, classes=classes)

@@ -1,42 +1,32 @@
 """Measure what one network costs on the device at hand: no Ray, no Optuna, no SQL.
 
-python -m workers.measure --set block=preact --set depths=2,2,2 --data digits --batch 128
+python -m workers.measure wrn-16-2 --data digits --batch 128
 """
 
 import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import asdict, dataclass
 
 import torch
 
-from spaces.architecture import Architecture, ImageSpec
+from spaces.architecture import ImageSpec
 from spaces.counting import BATCH, cost
 from spaces.errors import InputError
 from spaces.network import build
+from spaces.settings import read_image
 from workers.augment import Augment
 from workers.datasets import Dataset, load
 from workers.device import choose_device, fingerprint, numerics
 from workers.failures import classify
 from workers.latency import Latency, measure_latency
-from workers.measurement import Measurement
 from workers.recipe import PRECISIONS, Recipe
-from workers.settings import (
-    add_arguments,
-    exit_code,
-    load_architecture,
-    read_architecture,
-    read_data,
-    read_image,
-    set_threads,
-)
+from workers.settings import add_arguments, architecture_of, exit_code, read_data, set_threads
 from workers.sources import DataSpec
-from workers.trainer import RECALIBRATE, Trainer, TrialSpec
+from workers.timing import epoch_s, part, second_epoch
+from workers.trainer import TrialSpec
 
-TIMED_BATCHES = 16  # of an epoch, at most
-TIMED_S = 2.0  # that an epoch of so many batches should not exceed, if one batch does not
 _IMAGE = ImageSpec()
 
 
@@ -85,12 +75,6 @@ def _run(given: argparse.Namespace) -> None:
     print(json.dumps(asdict(measured)) if given.json else table(measured, device))
 
 
-def architecture_of(given: argparse.Namespace) -> Architecture:
-    """Return the architecture that a command's arguments describe."""
-    base = load_architecture(given.architecture) if given.architecture else None
-    return read_architecture(given.set, base)
-
-
 def _data(given: argparse.Namespace) -> tuple[DataSpec, Dataset]:
     """Return the images that are asked for, or noise like them."""
     if given.data is None:
@@ -133,7 +117,7 @@ def measure(trial: TrialSpec, data: Dataset, device: torch.device, *, epoch: boo
     batch = trial.recipe.batch_size
     counted = cost(trial.architecture, data.image, batch=batch)
     one, many = _latencies(trial, data.image, device)
-    trained = _second_epoch(trial, part(data, batch), device)
+    trained = second_epoch(trial, part(data, batch), device)
     return Measured(
         digest=trial.architecture.digest,
         device=fingerprint(device)["device"],
@@ -146,7 +130,7 @@ def measure(trial: TrialSpec, data: Dataset, device: torch.device, *, epoch: boo
         images_per_s=many.images_per_s,
         training_peak_bytes=trained.peak_bytes,
         training_bytes_estimate=counted.training_bytes,
-        epoch_s=_epoch_s(trial, data, device, trained) if epoch else None,
+        epoch_s=epoch_s(trial, data, device, trained) if epoch else None,
         params=counted.params,
         macs=counted.macs,
         activations=counted.activations,
@@ -159,41 +143,6 @@ def _latencies(trial: TrialSpec, image: ImageSpec, device: torch.device) -> tupl
     chosen = numerics(trial.recipe, device)
     one = measure_latency(network, image, batch=1, device=device, numerics=chosen)
     return one, measure_latency(network, image, batch=trial.recipe.batch_size, device=device, numerics=chosen)
-
-
-def _second_epoch(trial: TrialSpec, data: Dataset, device: torch.device) -> Measurement:
-    """Return what the second epoch reveals: the first one warms up, and only then is there a momentum."""
-    trainer = Trainer(trial, data.to(device))
-    trainer.run_epoch()
-    return trainer.run_epoch()
-
-
-def _epoch_s(trial: TrialSpec, data: Dataset, device: torch.device, first: Measurement) -> float:
-    """Return the seconds of an epoch of all images; where the first one, of one batch, was slow, from that alone."""
-    batch = trial.recipe.batch_size
-    batches = max(1, min(TIMED_BATCHES, int(TIMED_S / first.wall_s)))
-    timed = part(data, batches * batch)
-    found = _second_epoch(trial, timed, device) if batches > 1 else first
-    return scaled_s(found, timed, data, batch=batch)
-
-
-def part(data: Dataset, count: int) -> Dataset:
-    """Return the first images of a data set, at most `count` to train on and as many to be measured on."""
-    return replace(
-        data,
-        train_images=data.train_images[:count],
-        train_labels=data.train_labels[:count],
-        val_images=data.val_images[:count],
-        val_labels=data.val_labels[:count],
-    )
-
-
-def scaled_s(timed: Measurement, some: Dataset, whole: Dataset, *, batch: int) -> float:
-    """Return the seconds of an epoch of the whole data, from those of an epoch of some of them."""
-    steps = [len(data.train_labels) // batch for data in (some, whole)]  # a smaller batch is left out
-    # Before images are measured on, others are, for the statistics of normalisations.
-    passed = [len(data.val_labels) + min(RECALIBRATE, len(data.train_labels)) for data in (some, whole)]
-    return timed.train_s * steps[1] / steps[0] + timed.eval_s * passed[1] / passed[0]
 
 
 def table(found: Measured, device: torch.device) -> str:
@@ -224,7 +173,6 @@ def table(found: Measured, device: torch.device) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m workers.measure", description="Measure what one network costs.")
     add_arguments(parser)
-    parser.add_argument("--architecture", type=Path, metavar="FILE.json", help="its fields; --set changes some")
     parser.add_argument("--data", help='time an epoch of a data set, such as digits or {"npz": "images.npz"}')
     parser.add_argument("--image", metavar="CxHxW", help="what it reads where no data are given; else 3x32x32")
     parser.add_argument("--classes", type=int, metavar="N", help="where no data are given; else 10")

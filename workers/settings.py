@@ -2,16 +2,15 @@
 
 import argparse
 import json
-import re
 import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import torch
 
-from spaces.architecture import Architecture, ImageSpec
+from spaces.architecture import Architecture
 from spaces.errors import InputError, TrialFailure, WidefrontError
+from spaces.names import asked
+from spaces.settings import with_settings
 from workers.dataspec import data_spec
 from workers.device import use_threads
 from workers.sources import DataSpec
@@ -28,8 +27,9 @@ def exit_code(command: Callable[[], None]) -> int:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what every command about one network takes: `--set`, `--device` and `--threads`."""
-    parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="a field of the architecture")
+    """Add what every command about one network takes: which network, `--device` and `--threads`."""
+    parser.add_argument("network", nargs="?", help="a name such as wrn-16-2, or a JSON file of an architecture")
+    parser.add_argument("--set", action="extend", nargs="+", default=[], metavar="FIELD=VALUE", help="fields of it")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="for computing on a processor")
 
@@ -45,62 +45,13 @@ def set_threads(count: int) -> None:
     use_threads(count)
 
 
-def read_architecture(settings: Sequence[str], base: Architecture | None = None) -> Architecture:
-    """Return the architecture that texts of the form `field=value` describe.
-
-    Args:
-        settings: of two for one field, the later one counts.
-        base: holds the fields that none names; without it they are at their default.
+def architecture_of(given: argparse.Namespace) -> Architecture:
+    """Return the architecture that a command's arguments describe.
 
     Raises:
-        InputError: a text has another form, or the fields make no architecture; placed at `--set`.
+        InputError: they describe none.
     """
-    described: dict[str, Any] = {}
-    for setting in settings:
-        name, equals, text = setting.partition("=")
-        if not equals:
-            raise InputError(f"{setting!r} is not of the form field=value", place="--set")
-        described[name] = read_value(text)
-    given = f" ({', '.join(settings)})"
-    return _from_json({**(base.to_json() if base else {}), **described}, place="--set", given=given)
-
-
-def read_value(text: str) -> Any:
-    """Return a number, a tuple of numbers (`2,2,2`) or the text itself."""
-    if "," in text:
-        return tuple(read_value(part) for part in text.split(","))
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text
-
-
-def load_architecture(path: Path) -> Architecture:
-    """Return the architecture of a JSON file: an object of its fields, or one that holds it as `architecture`.
-
-    Raises:
-        InputError: the file cannot be read or holds none; placed at the file.
-    """
-    try:
-        described = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", place=str(path)) from error
-    except (ValueError, RecursionError) as error:  # text that is not UTF-8 is a ValueError, too
-        raise InputError(f"is not JSON: {error}", place=str(path)) from error
-    if isinstance(described, dict) and isinstance(described.get("architecture"), dict):
-        described = described["architecture"]
-    if not isinstance(described, dict):
-        raise InputError("holds no object of an architecture's fields", place=str(path))
-    return _from_json(described, place=str(path))
-
-
-def _from_json(described: dict[str, Any], *, place: str, given: str = "") -> Architecture:
-    try:
-        return Architecture.from_json(described)
-    except InputError as error:
-        raise error.at(place) from error
-    except TypeError as error:
-        raise InputError(f"a value is of the wrong kind for its field{given}", place=place) from error
+    return asked(given.network, given.set).architecture if given.network else with_settings(Architecture(), given.set)
 
 
 def read_data(text: str) -> DataSpec:
@@ -115,18 +66,3 @@ def read_data(text: str) -> DataSpec:
         raise InputError(f"{text!r} is not JSON: {error}", place="--data") from error
     except InputError as error:
         raise error.at("--data") from error
-
-
-def read_image(text: str, classes: int) -> ImageSpec:
-    """Return the image of channels, height and width that a text such as `3x32x32` names.
-
-    Raises:
-        InputError: it names none, or there is no class; placed at `--image` or `--classes`.
-    """
-    found = re.fullmatch(r"([1-9]\d{0,5})x([1-9]\d{0,5})x([1-9]\d{0,5})", text, re.ASCII)
-    if found is None:
-        raise InputError(f"{text!r} is not channels, height and width such as 3x32x32", place="--image")
-    if classes < 1:
-        raise InputError(f"{classes} is below 1", place="--classes")
-    channels, height, width = map(int, found.groups())
-    return ImageSpec(channels=channels, height=height, width=width, classes=classes)

@@ -1,6 +1,6 @@
 """Train one network from the command line: no Ray, no Optuna, no SQL.
 
-python -m workers.train --data digits --set block=preact --set depths=2,2,2 --epochs 9
+python -m workers.train wrn-16-1 --data digits --epochs 9
 """
 
 import argparse
@@ -15,7 +15,7 @@ from workers.datasets import load
 from workers.device import choose_device
 from workers.measurement import Measurement
 from workers.recipe import Recipe
-from workers.settings import add_arguments, exit_code, read_architecture, read_data, set_threads
+from workers.settings import add_arguments, architecture_of, exit_code, read_data, set_threads
 from workers.trainer import TrialSpec, train
 
 _RECIPE = Recipe()
@@ -33,7 +33,7 @@ def _run(given: argparse.Namespace) -> None:
         raise InputError(f"{given.seed} is not a whole number from 0 to 2^63 - 1", place="--seed")
     data = read_data(given.data)
     recipe = Recipe(epochs=given.epochs, batch_size=given.batch_size, learning_rate=given.learning_rate)
-    spec = TrialSpec(architecture=read_architecture(given.set), recipe=recipe, data=data, seed=given.seed)
+    spec = TrialSpec(architecture=architecture_of(given), recipe=recipe, data=data, seed=given.seed)
     device = choose_device(given.device)
     resident = load(data).to(device)
     counted = cost(spec.architecture, resident.image)

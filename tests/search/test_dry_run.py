@@ -1,10 +1,11 @@
 """A dry run says what a study would do: the space, its cost, the rungs, the expected time."""
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
 from rich.console import Console
 
 from search import dry_run
@@ -14,6 +15,7 @@ from search.units import format_count, format_duration
 from spaces.architecture import ImageSpec
 from spaces.counting import cost
 from tests.search.bench import FILE
+from workers import timing
 from workers.datasets import Dataset
 from workers.measurement import Measurement
 from workers.trainer import TrialSpec
@@ -25,22 +27,24 @@ SMALL: dict[str, Any] = {
     "space": {"block": {"choice": ["basic", "preact"]}, "depth": {"int": [1, 3]}},
     "constraints": {"params": "<= 150k"},
 }
+EPOCH: dict[str, Any] = {
+    "epoch": 2, "accuracy": 0.5, "loss": 1.0, "train_loss": 1.0, "train_s": 0.125, "eval_s": 0.125, "peak_bytes": 1,
+}  # fmt: skip
 Make = Callable[..., dict[str, str]]
 Measure = Callable[..., Measurement]
 
 
 @pytest.fixture
-def trained(monkeypatch: pytest.MonkeyPatch, make_measurement: Measure) -> list[TrialSpec]:
-    """Let training take 2 s for its first epoch and 0.5 s for each other, and note what was trained."""
-    specs: list[TrialSpec] = []
+def trained(monkeypatch: pytest.MonkeyPatch, make_measurement: Measure) -> list[tuple[TrialSpec, Dataset]]:
+    """Let a warm epoch take 0.25 s whatever is trained, and note what was."""
+    seen: list[tuple[TrialSpec, Dataset]] = []
 
-    def train(spec: TrialSpec, _data: Dataset) -> Iterator[Measurement]:
-        specs.append(spec)
-        for epoch in range(1, spec.recipe.epochs + 1):
-            yield make_measurement(epoch, train_s=1.75 if epoch == 1 else 0.25, eval_s=0.25)
+    def second_epoch(spec: TrialSpec, data: Dataset, _device: torch.device) -> Measurement:
+        seen.append((spec, data))
+        return make_measurement(2, train_s=0.125, eval_s=0.125)
 
-    monkeypatch.setattr(dry_run, "train", train)
-    return specs
+    monkeypatch.setattr(timing, "second_epoch", second_epoch)
+    return seen
 
 
 def lines(**sections: Any) -> dict[str, str]:
@@ -107,27 +111,29 @@ def test_the_rungs_are_those_of_the_scheduler(scheduler: dict[str, Any], rungs: 
     assert lines(scheduler=scheduler)["rungs"] == rungs
 
 
-def test_the_time_is_that_of_a_middling_network_behind_its_first_epoch(trained: list[TrialSpec]) -> None:
+def test_the_time_is_that_of_a_middling_network(trained: list[tuple[TrialSpec, Dataset]]) -> None:
     told = lines()["time"]
-    (spec,) = trained
-    assert spec.recipe.epochs == 2
+    spec, _ = trained[-1]
     assert told.startswith(f"an epoch of a middling network ({spec.architecture.block}-")
-    assert told.endswith("takes 0.50 s here; 8 such trials in full, one after another: 36.0 s")
+    assert told.endswith("takes 0.25 s here; 8 such trials in full, one after another: 18.0 s")
 
 
-@pytest.mark.usefixtures("trained")
-def test_of_many_images_a_part_is_timed_and_the_epoch_reckoned_from_it() -> None:
+def test_of_many_images_a_part_is_timed_and_the_epoch_reckoned_from_it(
+    trained: list[tuple[TrialSpec, Dataset]],
+) -> None:
     told = lines(data="digits", recipe={"batch_size": 2})["time"]
-    timed = 2 * dry_run.TIMED_BATCHES  # of 1,200 training and 300 validation images
-    assert timed < 300
-    assert f"takes {format_duration(0.25 * 1200 / timed + 0.25 * 300 / timed)} here" in told
+    _, timed = trained[-1]
+    whole, _ = look(parse({**SMALL, "data": "digits"}))
+    assert len(timed.train_labels) < 50 < len(whole.train_labels)
+    seconds = timing.scaled_s(Measurement(**EPOCH), timed, whole, batch=2)
+    assert f"takes {format_duration(seconds)} here" in told
 
 
 @pytest.mark.usefixtures("trained")
 def test_without_a_budget_of_trials_no_end_is_promised() -> None:
     told = lines(budget={"hours": 1.5, "epochs": 100})
     assert told["budget"] == "100 epochs, 1.5 hours"
-    assert told["time"].endswith("takes 0.50 s here")
+    assert told["time"].endswith("takes 0.25 s here")
 
 
 @pytest.mark.usefixtures("trained")

@@ -158,8 +158,8 @@ def test_what_is_wrong_is_said_in_one_line(argv: list[str], said: str, capsys: p
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("{", "cannot be read"),
-        ("[1]", "holds no architecture"),
+        ("{", "is not JSON: "),
+        ("[1]", "holds no object of an architecture's fields"),
         ('{"blocks": 3}', "unknown field 'blocks' (did you mean 'block'?)"),
         ('{"dropout_rate": "much"}', "a value is of the wrong kind for its field"),
         ('{"widening_factor": -1}', "widening_factor -1 is not a number above 0"),

@@ -14,9 +14,9 @@ import torch
 
 from spaces.architecture import Architecture, ImageSpec
 from spaces.counting import cost
-from workers import latency, measure
+from workers import latency, measure, timing
 from workers.latency import Latency
-from workers.measure import Measured, main, noise, part, scaled_s, table
+from workers.measure import Measured, main, noise, table
 from workers.measurement import Measurement
 from workers.trainer import Trainer
 
@@ -174,7 +174,7 @@ def test_without_json_the_table_is_printed(capsys: pytest.CaptureFixture[str]) -
 def test_a_file_describes_the_network_and_set_changes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "network.json"
     path.write_text(json.dumps(NETWORK.to_json()), encoding="utf-8")
-    given = ["--architecture", str(path), *IMAGE, "--batch", "2", "--threads", "1", "--device", "cpu", "--json"]
+    given = [str(path), *IMAGE, "--batch", "2", "--threads", "1", "--device", "cpu", "--json"]
     found = []
     for changes in ([], ["--set", "block=preact"]):
         assert main([*given, *changes]) == 0
@@ -190,30 +190,6 @@ def toy_measurement(train_s: float, eval_s: float) -> Measurement:
     return Measurement(
         epoch=2, accuracy=0.5, loss=1.0, train_loss=1.0, train_s=train_s, eval_s=eval_s, peak_bytes=2**20
     )
-
-
-def test_an_epoch_is_so_many_times_its_part_as_it_has_steps_and_images_to_pass() -> None:
-    whole = noise(ImageSpec(channels=1, height=2, width=2), 1050)
-    whole = part(whole, 1050)
-    some = part(whole, 40)
-    # 105 steps of 10 instead of 4; 1 + 512 images to pass instead of 1 + 40
-    assert scaled_s(toy_measurement(4.0, 0.0), some, whole, batch=10) == pytest.approx(105.0)
-    assert scaled_s(toy_measurement(0.0, 41.0), some, whole, batch=10) == pytest.approx(513.0)
-    assert scaled_s(toy_measurement(4.0, 41.0), whole, whole, batch=10) == 45.0
-
-
-def test_a_smaller_batch_at_the_end_takes_no_time_as_it_is_not_trained_on() -> None:
-    whole = noise(ImageSpec(channels=1, height=2, width=2), 49)
-    assert scaled_s(toy_measurement(2.0, 0.0), part(whole, 20), whole, batch=10) == pytest.approx(4.0)
-
-
-def test_a_part_is_the_first_images_with_their_labels() -> None:
-    whole = noise(ImageSpec(channels=1, height=2, width=2), 50)
-    some = part(whole, 20)
-    assert torch.equal(some.train_images, whole.train_images[:20])
-    assert torch.equal(some.train_labels, whole.train_labels[:20])
-    assert len(some.val_images) == len(some.val_labels) == 1
-    assert some.classes == whole.classes
 
 
 @pytest.mark.parametrize(("batch_s", "steps"), [(0.0, [1, 1, 6, 6]), (1.0, [1, 1, 2, 2]), (60.0, [1, 1])])
@@ -235,7 +211,7 @@ def test_of_a_slow_network_less_is_timed(
 def test_data_of_fewer_images_than_is_timed_are_timed_whole(
     images: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(measure, "TIMED_BATCHES", 1000)
+    monkeypatch.setattr(timing, "TIMED_BATCHES", 1000)
     monkeypatch.setattr(Trainer, "run_epoch", lambda _self: toy_measurement(0.0005, 0.0005))
     assert told(capsys, "--data", images, "--batch", "96")["epoch_s"] == pytest.approx(0.001)
 
@@ -246,7 +222,7 @@ def test_data_of_fewer_images_than_is_timed_are_timed_whole(
 WRONG = [
     (["--set", "block"], "--set: 'block' is not of the form field=value"),
     (["--set", "block=basik"], "--set: unknown block 'basik' (did you mean 'basic'?); known are basic, "),
-    (["--architecture", "no.json"], "no.json: cannot be read: No such file or directory"),
+    (["no.json"], "no.json: cannot be read: No such file or directory"),
     (["--data", "digit"], "--data: unknown data set 'digit'; did you mean 'digits'?"),
     (["--data", "digits", "--image", "1x8x8"], "--image: is what the data say it is: give it without --data"),
     (["--data", "digits", "--classes", "3"], "--classes: is what the data say it is: give it without --data"),
@@ -277,7 +253,7 @@ def test_what_is_wrong_is_said_in_one_line_and_ends_with_2(
 def test_a_file_that_holds_no_architecture_ends_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "network.json"
     path.write_text('{"depths": ', encoding="utf-8")
-    assert main(["--architecture", str(path)]) == 2
+    assert main([str(path)]) == 2
     err = capsys.readouterr().err
     assert err.startswith(f"error: {path}: is not JSON: ")
     assert err.count("\n") == 1
