@@ -47,9 +47,9 @@ class Plane:
 
 
 def pairs(view: StudyView) -> list[tuple[str, str]]:
-    """Return which planes show a study: each other objective against the first one that training reveals."""
+    """Return which planes show a study: each other objective against the first one that says how good a network is."""
     names = view.study.objectives
-    vertical = next((name for name in names if not OBJECTIVES[name].static), names[0])
+    vertical = next((name for name in names if OBJECTIVES[name].quality), names[0])
     others = [name for name in names if name != vertical]
     spare = "accuracy" if OBJECTIVES[vertical].static else "macs"  # one objective alone has no plane
     return [(name, vertical) for name in others or [spare]]

@@ -152,7 +152,7 @@ def scale(objective: str, values: Sequence[float]) -> Scale:
     title = {"text": axis_title(objective)}
     if objective == "accuracy":
         return accuracy_scale(values)
-    tickformat = "~s" if OBJECTIVES[objective].static else "~g"
+    tickformat = "~s" if OBJECTIVES[objective].static or OBJECTIVES[objective].unit == "bytes" else "~g"
     kind = log_axis(min(values), max(values)) if is_log(values) else _room(values, 0.5 * abs(values[0]))
     return Scale(axis={"title": title, "tickformat": tickformat, **kind})
 

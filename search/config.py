@@ -74,8 +74,8 @@ class StudyConfig(Form):
                 raise ValueError(unknown("objective", name, OBJECTIVES))
         if len(given) != len(set(given)) or len(given) < 2:
             raise ValueError("a front needs at least two different objectives")
-        if all(OBJECTIVES[name].static for name in given):
-            raise ValueError("at least one objective must be revealed by training, such as accuracy")
+        if not any(OBJECTIVES[name].quality for name in given):
+            raise ValueError("at least one objective must say how good a network is: accuracy or loss")
         return given
 
     @cached_property
@@ -130,6 +130,10 @@ class StudyConfig(Form):
             raise InputError(
                 f"grace_epochs {self.scheduler.grace_epochs} is above max_epochs {self.scheduler.max_epochs}",
                 place="scheduler.grace_epochs",
+            )
+        if "peak_bytes" in self.objectives and not self.resources.gpus_per_trial:
+            raise InputError(
+                "peak_bytes of one trial is measured on GPUs only; take training_bytes", place="objectives"
             )
         if not self.budget.model_dump(exclude_none=True):
             raise InputError("name at least one of trials, epochs, hours", place="budget")

@@ -1,8 +1,9 @@
 """Read the front of a study from its trials. Only trials at full fidelity can be on it.
 
 Hypervolume here is a share: every objective is brought to [0, 1] by ends that are fixed when the study begins (chance
-level for what training reveals, the space's own range on a log axis for what is counted), and the reference point is
-the worst corner. So it only grows, and studies over one space and data set can be compared.
+level for what training reveals, the space's own range on a log axis for what is counted, a fixed one for what is
+measured), and the reference point is the worst corner. So it only grows, and studies over one space and data set can
+be compared.
 """
 
 import math
@@ -66,6 +67,6 @@ def _share(study: StudyRecord, name: str, value: float) -> float:
         return min((1.0 - value) / (1.0 - 1.0 / study.classes), 1.0)
     if name == "loss":
         return min(value / math.log(study.classes), 1.0)
-    low, high = study.bounds[name]
+    low, high = OBJECTIVES[name].ends or study.bounds[name]
     # A front of one cost has no width on that axis; half of it keeps the other axis readable.
-    return max(0.0, math.log(value / low) / math.log(high / low)) if high > low else 0.5
+    return min(max(0.0, math.log(value / low) / math.log(high / low)), 1.0) if high > low else 0.5

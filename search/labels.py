@@ -70,9 +70,10 @@ def row_of(study: StudyRecord, trial: TrialRecord) -> dict[str, Any]:
 
 def shown_value(name: str, value: float) -> str:
     """Return one objective's value in its own manner."""
-    if OBJECTIVES[name].unit == "fraction":
+    theirs = OBJECTIVES[name]
+    if theirs.unit == "fraction":
         return format_percent(value)
-    return format_count(value) if OBJECTIVES[name].static else f"{value:.4f}"
+    return format_count(value) if theirs.static or theirs.unit == "bytes" else f"{value:.4f}"
 
 
 def front_table(study: StudyRecord, trials: Sequence[TrialRecord], *, width: int = WIDE) -> Table:

@@ -154,7 +154,7 @@ def measurement_values(measurement: Measurement) -> Values:
 
 def _measurement(row: Row) -> Measurement:
     learned = {name: row[name] for name in _LEARNED}
-    return Measurement(epoch=row["epoch"], peak_bytes=row["peak_bytes"], **learned)
+    return Measurement(epoch=row["epoch"], peak_bytes=row["peak_bytes"], latency_ms=row["latency_ms"], **learned)
 
 
 def rejection_values(rejection: Rejection) -> Values:

@@ -22,7 +22,7 @@ class Entry:
     """Hold what one trial showed at a rung."""
 
     number: int
-    learned: float  # the first objective that training reveals, minimised
+    learned: float  # the first objective that says how good a network is, minimised
     values: tuple[float, ...]  # all objectives, minimised
     accuracy: float
 

@@ -186,7 +186,7 @@ class RunningStudy:
         then = replace(trial, measurements=trial.measurements[: measurement.epoch])
         values = tuple(minimised_values(self.record, [then])[0].tolist())
         learned = next(
-            value for name, value in zip(self.record.objectives, values, strict=True) if not OBJECTIVES[name].static
+            value for name, value in zip(self.record.objectives, values, strict=True) if OBJECTIVES[name].quality
         )
         entry = Entry(number=trial.number, learned=learned, values=values, accuracy=measurement.accuracy)
         self._rung_entries.setdefault(measurement.epoch, []).append(entry)

@@ -29,7 +29,13 @@ class StudySearcher(Searcher):
         return self._configuration(trial)
 
     def _configuration(self, trial: TrialRecord) -> dict[str, Any]:
-        spec = TrialSpec(architecture=trial.architecture, recipe=self.recipe, data=self.data, seed=trial.seed)
+        spec = TrialSpec(
+            architecture=trial.architecture,
+            recipe=self.recipe,
+            data=self.data,
+            seed=trial.seed,
+            latency="latency_ms" in self.study.record.objectives,
+        )
         return {
             "number": trial.number,
             "spec": spec.to_json(),

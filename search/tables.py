@@ -87,6 +87,7 @@ MEASUREMENT = Table(
     Column("train_s", Double, nullable=False),
     Column("eval_s", Double, nullable=False),
     Column("peak_bytes", BigInteger, nullable=False),
+    Column("latency_ms", Double),  # where somebody asked for it
 )
 
 REJECTION = Table(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,18 +20,19 @@ class Measurement:
     train_s: float  # seconds spent training this epoch, augmentation included
     eval_s: float  # seconds spent on the validation split
     peak_bytes: int  # most memory held on the device so far (CUDA), or by the process (CPU)
+    latency_ms: float | None = None  # median for one image on that device, where somebody asked for it
 
     @property
     def wall_s(self) -> float:
         """Return the seconds this epoch took."""
         return self.train_s + self.eval_s
 
-    def to_json(self) -> dict[str, float]:
+    def to_json(self) -> dict[str, float | None]:
         """Return the fields as plain numbers."""
         return asdict(self)
 
     @classmethod
-    def from_json(cls, given: Mapping[str, float]) -> "Measurement":
+    def from_json(cls, given: Mapping[str, Any]) -> "Measurement":
         """Return the measurement that `to_json` described; what else stands beside its fields is passed over."""
         return cls(
             epoch=int(given["epoch"]),
@@ -40,4 +42,5 @@ class Measurement:
             train_s=given["train_s"],
             eval_s=given["eval_s"],
             peak_bytes=int(given["peak_bytes"]),
+            latency_ms=given.get("latency_ms"),
         )

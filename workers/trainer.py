@@ -23,6 +23,7 @@ from workers import checkpoint
 from workers.augment import augment
 from workers.datasets import Dataset
 from workers.device import Numerics, numerics, peak_bytes, start_peak
+from workers.latency import measure_latency
 from workers.measurement import Measurement
 from workers.recipe import Recipe
 from workers.sources import DataSpec
@@ -39,6 +40,7 @@ class TrialSpec:
     recipe: Recipe
     data: DataSpec
     seed: int
+    latency: bool = False  # measure it too
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as plain values."""
@@ -47,6 +49,7 @@ class TrialSpec:
             "recipe": self.recipe.to_json(),
             "data": self.data.to_json(),
             "seed": self.seed,
+            "latency": self.latency,
         }
 
     @classmethod
@@ -57,6 +60,7 @@ class TrialSpec:
             recipe=Recipe.from_json(fields["recipe"]),
             data=DataSpec.from_json(fields["data"]),
             seed=fields["seed"],
+            latency=fields["latency"],
         )
 
 
@@ -117,17 +121,28 @@ class Trainer:
         self._recalibrate()
         with self._drawing(_epoch_seed(self.spec.seed, -1 - self.epoch)):  # other draws than those of any training
             accuracy, loss = self._evaluate()
+        evaluated = time.perf_counter()
         measurement = Measurement(
             epoch=self.epoch + 1,
             accuracy=accuracy,
             loss=loss,
             train_loss=train_loss,
             train_s=trained - began,
-            eval_s=time.perf_counter() - trained,
+            eval_s=evaluated - trained,
             peak_bytes=peak_bytes(self.device),
+            latency_ms=self._latency_ms(),
         )
         self.history = (*self.history, measurement)
         return measurement
+
+    def _latency_ms(self) -> float | None:
+        """Return the median latency for one image, measured once: it hangs on the weights' number, not their values."""
+        if not self.spec.latency:
+            return None
+        if self.history:
+            return self.history[0].latency_ms
+        found = measure_latency(self.network, self.data.image, batch=1, device=self.device, numerics=self.numerics)
+        return found.median_ms
 
     def state(self) -> dict[str, Any]:
         """Return everything that `resume` needs."""

@@ -13,10 +13,13 @@ from time import perf_counter
 import optuna
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 
 from search.database import connect, raised_as, shown
+from search.rows import measurement_values, study_values, trial_values
 from search.store import Store
 from search.tables import METADATA, VERSION_TABLE
 from search.trial import StudyRecord, TrialRecord
@@ -65,7 +68,7 @@ def test_every_table_of_ours_says_so_in_its_name(store: Store) -> None:
 @pytest.mark.parametrize(
     "orphan",
     [
-        "INSERT INTO nas_measurement VALUES (99, 1, 0, 0, 0, 0, 0, 0)",
+        "INSERT INTO nas_measurement VALUES (99, 1, 0, 0, 0, 0, 0, 0, 0)",
         "INSERT INTO nas_rejection (study_id, parameters, violations, reason) VALUES (99, '', '', '')",
         "DELETE FROM nas_study",
     ],
@@ -90,6 +93,40 @@ def test_tables_of_a_newer_version_are_refused(store: Store) -> None:
     for create in (True, False):
         with pytest.raises(InputError, match="made by a newer version: its tables are at 9999, this version knows 0"):
             Store.open(store.url, create=create)
+
+
+@pytest.mark.parametrize("version", ["0001"])
+def test_tables_of_an_older_version_are_brought_forward_with_all_they_hold(
+    version: str, store_url: str, make_study: MakeStudy, make_trial: MakeTrial
+) -> None:
+    _make_tables(store_url, version)
+    study, trial = make_study(STUDY), make_trial(0, accuracies=[0.5, 0.75])
+    measured = [measurement_values(each) | {"trial_id": 1} for each in trial.measurements]
+    with _sql(store_url) as connection:
+        for table, rows in (
+            ("nas_study", [study_values(study)]),
+            ("nas_trial", [trial_values(trial) | {"study_id": 1}]),
+            ("nas_measurement", measured),
+        ):
+            made = sa.Table(table, sa.MetaData(), autoload_with=connection)
+            known = [{name: value for name, value in row.items() if name in made.c} for row in rows]
+            connection.execute(made.insert(), known)
+    with Store.open(store_url, create=False) as store:
+        assert store.study(STUDY) == study
+        assert store.trials(STUDY) == [trial]
+        store.add_trial(STUDY, make_trial(1))
+    with _sql(store_url) as connection:
+        assert connection.execute(sa.text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar() > version
+
+
+def _make_tables(url: str, version: str) -> None:
+    """Make the tables as an earlier version of ours did."""
+    config = Config()
+    config.set_main_option("script_location", "search:migrations")
+    config.set_main_option("path_separator", "os")
+    with _sql(url) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, version)
 
 
 def test_a_step_that_fails_leaves_nothing_behind(store_url: str) -> None:

@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -181,3 +182,17 @@ def test_three_objectives_span_a_box(make_study: MakeStudy, make_trial: Make) ->
     study = make_study(objectives=("accuracy", "macs", "params"), bounds={"macs": (1e4, 1e6), "params": (1e2, 1e6)})
     trial = make_trial(accuracies=(0.55,), cost=costing(1e5, params=1e4), state=State.COMPLETE)
     assert front_hypervolume(study, [trial]) == pytest.approx(0.5**3)
+
+
+def test_a_measured_cost_has_ends_that_no_space_sets(make_study: MakeStudy, make_trial: Make) -> None:
+    study = make_study(objectives=("accuracy", "latency_ms"), bounds={})
+    trials = [
+        replace(
+            make_trial(number, accuracies=(1.0,), state=State.COMPLETE),
+            measurements=(replace(make_trial(0, accuracies=(1.0,)).measurements[0], latency_ms=latency_ms),),
+        )
+        for number, latency_ms in enumerate((1.0, 10.0))
+    ]
+    assert [trial.number for trial in front_trials(study, trials)] == [0]
+    assert front_hypervolume(study, trials[1:]) == pytest.approx(0.5)  # three of six decades from its worst
+    assert front_hypervolume(study, trials) == pytest.approx(4 / 6)

@@ -1,9 +1,11 @@
 """Ray's searcher hands out what the study has, as plain values that a worker understands."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
 from ray import cloudpickle
 from ray.tune.search import Searcher
 
@@ -92,3 +94,12 @@ def test_saving_leaves_no_file(bench: Bench, tmp_path: Path) -> None:
     searcher.save(str(tmp_path / "searcher.pkl"))
     searcher.restore(str(tmp_path / "searcher.pkl"))
     assert not (tmp_path / "searcher.pkl").exists()
+
+
+@pytest.mark.parametrize(("objectives", "asked"), [(("accuracy", "macs"), False), (("accuracy", "latency_ms"), True)])
+def test_a_worker_is_asked_for_latency_where_it_is_an_objective(
+    objectives: tuple[str, str], asked: bool, bench: Bench
+) -> None:
+    bench.record = replace(bench.record, objectives=objectives)
+    suggested = make(bench.open(objectives=list(objectives))).suggest("ray-1")
+    assert TrialSpec.from_json(suggested["spec"]).latency is asked

@@ -23,13 +23,13 @@ def test_what_stands_beside_the_fields_is_passed_over(make_measurement: MakeMeas
 
 
 def test_whole_numbers_stay_whole(make_measurement: MakeMeasurement) -> None:
-    widened = {name: float(value) for name, value in make_measurement(2).to_json().items()}
+    widened = {name: float(value) for name, value in make_measurement(2).to_json().items() if value is not None}
     read = Measurement.from_json(widened)
     assert (type(read.epoch), type(read.peak_bytes)) == (int, int)
 
 
 def test_a_measurement_that_lacks_a_field_is_none(make_measurement: MakeMeasurement) -> None:
-    for name in make_measurement().to_json():
+    for name in make_measurement().to_json().keys() - {"latency_ms"}:  # which not every trial has
         held = {key: value for key, value in make_measurement().to_json().items() if key != name}
         with pytest.raises(KeyError, match=name):
             Measurement.from_json(held)

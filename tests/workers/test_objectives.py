@@ -38,7 +38,8 @@ def test_a_learned_objective_is_not_known_before_training(
 ) -> None:
     objective = OBJECTIVES[name]
     assert math.isnan(objective.value(COST, None))
-    assert objective.value(COST, make_measurement(1, **{name: 0.625})) == 0.625
+    field = {"epoch_s": "train_s"}.get(name, name)
+    assert objective.value(COST, make_measurement(1, **{"eval_s": 0.0, field: 0.625})) == 0.625
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
@@ -57,4 +58,13 @@ def test_accuracy_is_to_be_high_and_loss_low() -> None:
 
 def test_every_count_of_a_cost_can_be_an_objective() -> None:
     assert set(STATIC) == set(COST.to_json())
-    assert LEARNED == ["accuracy", "loss"]
+
+
+def test_what_training_reveals_is_either_quality_or_a_measured_cost_between_fixed_ends() -> None:
+    for name in LEARNED:
+        low, high = OBJECTIVES[name].ends or (0, 0)
+        assert OBJECTIVES[name].quality == (name in ("accuracy", "loss")) == (not 0 < low < high)
+
+
+def test_a_latency_that_nobody_asked_for_is_not_known(make_measurement: Callable[..., Measurement]) -> None:
+    assert math.isnan(OBJECTIVES["latency_ms"].value(COST, make_measurement(1)))

@@ -615,3 +615,29 @@ def test_a_small_network_learns_digits_in_nine_epochs_on_one_thread(digits: Data
     *_, last = train(spec(architecture, epochs=9, batch_size=64, precision=precision), digits)
     assert last.epoch == 9
     assert last.accuracy >= 0.98
+
+
+# Latency
+
+
+def test_latency_is_measured_once_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("workers.latency.WARM_S", 0.0)
+    monkeypatch.setattr("workers.latency.TIMED_S", 0.0)
+    asked = replace(spec(epochs=3), latency=True)
+    found = list(train(asked, toy(), checkpoint_path=tmp_path / "0.pt"))
+    assert len({each.latency_ms for each in found}) == 1
+    assert 0 < (found[0].latency_ms or 0) < 1000
+    again = list(train(asked, toy(), checkpoint_path=tmp_path / "0.pt"))
+    assert [each.latency_ms for each in again] == [each.latency_ms for each in found]
+    assert {each.latency_ms for each in train(spec(epochs=2), toy())} == {None}
+
+
+def test_measuring_latency_changes_nothing_that_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.latency.WARM_S", 0.0)
+    monkeypatch.setattr("workers.latency.TIMED_S", 0.0)
+    architecture = replace(SMALL, dropout="between", dropout_rate=0.3)
+    without, beside = (
+        list(train(replace(spec(architecture, epochs=2), latency=latency), toy())) for latency in (False, True)
+    )
+    for one, other in zip(without, beside, strict=True):
+        assert (one.accuracy, one.loss, one.train_loss) == (other.accuracy, other.loss, other.train_loss)
