@@ -61,6 +61,7 @@ def lines(told: Description, *, batch: int = BATCH) -> list[str]:
         f"paths        {_shown(told.paths)}",
         f"digest       {told.architecture.digest}",
         f"fields       {_fields(told.architecture)}",
+        *_ignored(told.architecture),
         *_published(told),
     ]
 
@@ -87,6 +88,13 @@ def _fields(architecture: Architecture) -> str:
     plain = {name: value for name, value in described.items() if _as_given(value) != DEFAULTS[name]}
     texts = {name: ",".join(map(str, value)) if isinstance(value, list) else value for name, value in plain.items()}
     return " ".join(f"{name}={text}" for name, text in texts.items()) or "all at their default"
+
+
+def _ignored(architecture: Architecture) -> list[str]:
+    """Return a line that names the fields which were given and which a block of this kind does not read."""
+    read = architecture.canonical()
+    ignored = [name for name in DEFAULTS if getattr(architecture, name) != getattr(read, name)]
+    return [f"ignored      {', '.join(ignored)}: without effect on block {architecture.block} so"] if ignored else []
 
 
 def _as_given(value: Any) -> Any:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from spaces.architecture import Architecture, ImageSpec
+from spaces.architecture import Architecture, ImageSpec, usual_widths
 from spaces.errors import InputError, unknown
 from spaces.settings import load_architecture, with_settings
 
@@ -190,7 +190,7 @@ def _densenet_large(layers: str) -> Named:
     if count not in _DENSE:
         raise InputError(f"DenseNet for ImageNet has {', '.join(map(str, _DENSE))} layers: {count} is none of them")
     growth = 48 if count == 161 else 32
-    large = {"stem": "large", "stem_width": 2 * growth, "widths": _LARGE["widths"]}
+    large: dict[str, Any] = {"stem": "large", "stem_width": 2 * growth, "widths": usual_widths(4)}
     return _named(IMAGENET, block="dense_bottleneck", depths=_DENSE[count], growth=growth, compression=0.5, **large)
 
 
@@ -204,7 +204,6 @@ def _mobilenet(
         block="conv" if conv else "separable",
         depths=(1, 2, 2, 1 if shallow else 6, 2),
         widths=(64, 128, 256, 512, 1024),
-        strides=(1, 2, 2, 2, 2),
         stem="strided",
         stem_width=32,
         widening_factor=_factor(alpha) if alpha else 1.0,

@@ -7,9 +7,12 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.end_to_end.conftest import SMALL, Folder, wait_until
 from tests.end_to_end.invariants import check_whole, read
+
+ROOT = Path(__file__).resolve().parents[2]
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
@@ -135,3 +138,12 @@ def test_an_interrupt_loses_nothing_and_says_how_to_go_on(folder: Folder) -> Non
     assert "go on with: python -m search.launch space.yaml" in folder.said()
     folder.launch("--no-report")
     check_whole(folder.url, trials=8)
+
+
+def test_one_study_trains_many_kinds_of_blocks(folder: Folder) -> None:
+    example = yaml.safe_load((ROOT / "spaces" / "examples" / "residual-all.yaml").read_text(encoding="utf-8"))
+    folder.write(**{**example, "study": "small", "budget": {"trials": 20}, "storage": SMALL["storage"]})
+    folder.launch("--no-report", within_s=400)
+    check_whole(folder.url, trials=20)
+    _, trials = read(folder.url)
+    assert len({trial.architecture.block for trial in trials}) >= 8

@@ -123,6 +123,14 @@ def test_people_read_a_table_and_totals(capsys: pytest.CaptureFixture[str]) -> N
     assert len({len(line) for line in printed[2:8]}) == 1
 
 
+def test_a_field_that_changes_nothing_is_said_to_be_ignored(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["resnet-20", "--set", "cardinality=8", "dropout=after", "shortcut=B"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "ignored      cardinality, dropout: without effect on block basic so" in lines
+    assert main(["resnet-20"]) == 0
+    assert "ignored" not in capsys.readouterr().out
+
+
 def test_more_paths_than_anybody_reads_are_told_by_their_digits(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["resnet-1202"]) == 0
     assert "paths        about 10^180, of 2 to 1202 layers, 602.00 in the mean" in capsys.readouterr().out

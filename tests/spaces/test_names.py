@@ -21,6 +21,12 @@ def test_a_name_belongs_to_one_family(example: str) -> None:
     assert sum(bool(re.fullmatch(pattern, example)) for pattern, _, _ in FAMILIES) == 1
 
 
+@pytest.mark.parametrize("example", [example for _, _, example in FAMILIES])
+def test_a_named_network_gives_no_field_that_its_block_does_not_read(example: str) -> None:
+    architecture = named(example).architecture
+    assert architecture == architecture.canonical()
+
+
 @pytest.mark.parametrize("name", ["WRN-28-10", " wrn-28-10 ", "Wide-ResNet-28-10", "wrn-28-10.0", "WRN-28-10-B(3,3)"])
 def test_a_name_may_be_written_as_papers_do(name: str) -> None:
     assert named(name).architecture.digest == named("wrn-28-10").architecture.digest
