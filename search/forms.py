@@ -15,15 +15,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Fiel
 from spaces.architecture import Architecture
 from spaces.domains import Choice, Domain, Float, Int, Parameter, Scalar, When
 from spaces.errors import InfeasibleArchitecture, InputError, unknown
-from spaces.fields import LISTS, PRESERVED, listed
+from spaces.fields import LISTS, PRESERVED, check_most, listed
 from spaces.space import PARAMETERS, SearchSpace, Value
 from workers.recipe import Recipe
 
 MOST_VALUES = 10_000  # that one parameter can take
-MOST = {  # a network beyond is a slip of the finger
-    "depth": 1_000, "depths": 1_000, "widening_factor": 1_000, "kernels": 31, "strides": 8, "head_scale": 1_000,
-}  # fmt: skip
-MOST_CHANNELS = 65_536
 _WHOLE = (*LISTS, "depth", "cardinality", "base_width", "growth", "stem_width")
 
 
@@ -247,6 +243,8 @@ def _parameter(
         domain = form.domain()
     except InputError as error:
         raise error.at(place) from error
+    if name in LISTS and not isinstance(domain, Choice):
+        raise InputError(f"{name} is a list: give a choice of some", place=place)
     if (domain.count or 0) > MOST_VALUES:
         raise InputError(f"{domain.count:,} values are more than {MOST_VALUES:,}; give a larger step", place=place)
     for value in domain.options if isinstance(domain, Choice) else (domain.low, domain.high):
@@ -303,10 +301,12 @@ def _check_numbers(name: str, value: Value, place: str) -> None:
     if name in _WHOLE and not spoken and not (whole and numbers):
         what = "a list of whole numbers" if name in LISTS else "a whole number"
         raise InputError(f"{name} {shown(value)} is not {what} of at least 1", place=place)
-    most = MOST.get(name, MOST_CHANNELS)
-    for number in numbers:
-        if isinstance(number, (int, float)) and number > most:
-            raise InputError(f"{name} {number} is above {most:,}", place=place)
+    try:
+        for number in numbers:
+            if isinstance(number, (int, float)):
+                check_most(name, number)
+    except InputError as error:
+        raise error.at(place) from error
 
 
 def _alone(name: str, value: Value) -> dict[str, Value]:

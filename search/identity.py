@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from search.config import StudyConfig
+from search.forms import RecipeForm
 from search.trial import StudyRecord
 from spaces.errors import InputError
 
@@ -17,8 +18,12 @@ def check_same(record: StudyRecord, config: StudyConfig) -> None:
     Raises:
         InputError: naming every difference.
     """
+    # What a recipe did not know yet when the study was begun was as it is now unless told.
+    usual = RecipeForm().model_dump(mode="json", exclude_none=True)
+    recipe = _leaf(record.config, ("recipe",)) or {}
+    before = {**record.config, "recipe": {**usual, **recipe}}
     now = config.plain()
-    found = [line for path in FIXED for line in _differences(_leaf(record.config, path), _leaf(now, path), path)]
+    found = [line for path in FIXED for line in _differences(_leaf(before, path), _leaf(now, path), path)]
     if found:
         raise InputError(
             f"{record.name!r} was begun with another file ({'; '.join(found)}); "

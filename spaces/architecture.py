@@ -2,17 +2,18 @@
 
 Two forms of the same network. `Architecture` holds the few fields a person names (the papers' symbols). `plan` turns
 it into `Plan`, the list of blocks with every width written out; a network is built from its plan alone, so equal
-plans are equal networks, and the digest is the plan's.
+plans are equal networks, and the digest is that of the plan's graph.
 """
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 from spaces.errors import InfeasibleArchitecture, InputError, unknown
 from spaces.fields import DEFAULTS, FIELDS, Fields
+from spaces.graph import graph_of
 from spaces.kinds import KINDS, blocks_at, kind_of
 from spaces.layouts import Site, scaled
 from spaces.plan import BlockSpec, HeadSpec, Plan, StemSpec
@@ -68,7 +69,7 @@ class Architecture(Fields):
 
 @lru_cache(maxsize=4096)
 def _digest(architecture: Architecture) -> str:
-    text = json.dumps(asdict(plan(architecture)), sort_keys=True)
+    text = json.dumps(graph_of(plan(architecture)), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -127,7 +128,8 @@ def plan(architecture: Fields) -> Plan:
     stem_width = architecture.stem_width
     if kind.widens_stem:
         stem_width = scaled(stem_width, architecture, f"stem_width {stem_width}")
-    stages, streams, width = [], 1, stem_width
+    stages: list[tuple[BlockSpec, ...]] = []
+    streams, width = 1, stem_width
     for stage in range(len(architecture.depths)):
         blocks = _stage(architecture, stage, width, streams)
         width, streams = blocks[-1].out_width, blocks[-1].streams_out

@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Any
 
 import torch
+import torch.nn.functional as F  # noqa: N812  # torch's own documentation names it so
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
@@ -82,12 +83,25 @@ class _EveryOutput(TorchFunctionMode):
         self.numbers = 0
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run the operation and count what it puts out."""
-        out = func(*args, **(kwargs or {}))
+        """Run the operation and count what it puts out; a convolution would first copy its weights, however many."""
+        out = _convolved(*args) if func is F.conv2d else func(*args, **(kwargs or {}))
         for each in out if isinstance(out, (tuple, list)) else (out,):
             if isinstance(each, Tensor) and each.ndim > 1 and len(each) == 0:  # of a batch, not of the weights
                 self.numbers += math.prod(each.shape[1:])
         return out
+
+
+def _convolved(
+    x: Tensor, weight: Tensor, _bias: Tensor | None, stride: Any, padding: Any, dilation: Any, _groups: int
+) -> Tensor:
+    """Return what a convolution of no images puts out."""
+    sizes = (
+        (size + 2 * pad - spread * (kernel - 1) - 1) // step + 1
+        for size, kernel, step, pad, spread in zip(
+            x.shape[2:], weight.shape[2:], stride, padding, dilation, strict=True
+        )
+    )
+    return x.new_empty(0, weight.shape[0], *sizes)
 
 
 def measure(module: nn.Module, shape: Shape, *, batch: int = BATCH) -> tuple[Cost, Shape]:
@@ -126,12 +140,12 @@ def measure(module: nn.Module, shape: Shape, *, batch: int = BATCH) -> tuple[Cos
 
 
 def _allot(module: nn.Module) -> None:
-    """Give parameters memory that is never written. `Module.to_empty` would import sympy, 0.4 s, for the same."""
+    """Give parameters and buffers their shapes with one number behind each: what is counted may fit no memory."""
     for owner in module.modules():
         for name, parameter in owner.named_parameters(recurse=False):
-            setattr(owner, name, nn.Parameter(torch.empty(parameter.shape)))
+            setattr(owner, name, nn.Parameter(torch.empty(()).expand(parameter.shape)))
         for name, buffer in owner.named_buffers(recurse=False):
-            setattr(owner, name, torch.empty(buffer.shape, dtype=buffer.dtype))
+            setattr(owner, name, torch.empty((), dtype=buffer.dtype).expand(buffer.shape))
 
 
 def _shape(output: Tensor) -> Shape:

@@ -22,6 +22,8 @@ from spaces.paths import Paths
 from spaces.published import Result
 from spaces.settings import read_image
 
+MOST_IMAGES = 1_000_000  # in a batch
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the description and return the exit code."""
@@ -36,11 +38,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _asked(given: argparse.Namespace) -> Named:
-    if given.batch < 1:
-        raise InputError(f"{given.batch} is below 1", place="--batch")
+    if not 1 <= given.batch <= MOST_IMAGES:
+        raise InputError(f"{given.batch} is not from 1 to {MOST_IMAGES:,}", place="--batch")
     found = asked(given.name, given.set)
     usual = found.image
-    sizes = given.image or f"{usual.channels}x{usual.height}x{usual.width}"
+    sizes = f"{usual.channels}x{usual.height}x{usual.width}" if given.image is None else given.image
     return replace(found, image=read_image(sizes, usual.classes if given.classes is None else given.classes))
 
 

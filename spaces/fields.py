@@ -4,6 +4,7 @@ The symbols are the papers': k widens, C groups, d is the width of one group, th
 """
 
 import math
+import re
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -23,6 +24,10 @@ OPTIONS: dict[str, tuple[str, ...]] = {
 }
 LISTS = ("depths", "widths", "strides", "kernels")
 PRESERVED = "preserved"
+MOST = {
+    "depth": 1_000, "depths": 1_000, "strides": 8, "kernels": 31, "widening_factor": 1_000, "head_scale": 1_000,
+}  # fmt: skip
+MOST_CHANNELS = 65_536  # of what else is counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +72,9 @@ class Fields:
         for name in LISTS:
             object.__setattr__(self, name, listed(name, getattr(self, name)))
         _check_options(self)
-        _check_stages(self)
         _check_whole(self)
         _check_ranges(self)
+        _check_stages(self)
 
 
 def listed(name: str, given: Any) -> tuple[int, ...] | None:
@@ -78,12 +83,12 @@ def listed(name: str, given: Any) -> tuple[int, ...] | None:
     Raises:
         InputError: the text names none.
     """
+    if given is None or isinstance(given, (tuple, list)):
+        return None if given is None else tuple(given)
     if isinstance(given, int) and not isinstance(given, bool):
         return (given,)
-    if not isinstance(given, str):
-        return None if given is None else tuple(given)
     try:
-        return tuple(int(part) for part in given.removeprefix("B").strip("()[] ").split(","))
+        return tuple(int(part) for part in re.sub(r"^[Bb](?=\()", "", str(given)).strip("()[] ").split(","))
     except ValueError:
         raise InputError(f"{name} {given!r} is not a list of whole numbers such as 3,3") from None
 
@@ -97,7 +102,7 @@ def _check_options(given: Fields) -> None:
 
 def _check_stages(given: Fields) -> None:
     depths = given.depths
-    if not depths or len(depths) != len(given.widths):
+    if len(depths) != len(given.widths):
         raise InfeasibleArchitecture(f"depths {list(depths)} and widths {list(given.widths)} must name the same stages")
     if given.strides is not None and len(given.strides) != len(depths):
         text = f"depths {list(depths)} and strides {list(given.strides)} must name the same stages"
@@ -105,24 +110,36 @@ def _check_stages(given: Fields) -> None:
 
 
 def _check_whole(given: Fields) -> None:
-    single = ("cardinality", "growth", "stem_width", "base_width")
-    for name in (*LISTS, *single):
+    for name in (*LISTS, "cardinality", "growth", "stem_width", "base_width"):
         value = getattr(given, name)
-        if value is None or (name == "base_width" and value == PRESERVED):
+        if (name in ("base_width", "strides") and value is None) or (name == "base_width" and value == PRESERVED):
             continue
-        numbers = value if name in LISTS else (value,)
+        numbers = value if isinstance(value, tuple) else (value,)
         if not numbers or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in numbers):
             what = "a list of whole numbers" if name in LISTS else "a whole number"
             kept = f" or '{PRESERVED}'" if name == "base_width" else ""
             raise InputError(f"{name} {_shown(value)} is not {what} of at least 1{kept}")
+        check_most(name, max(numbers))
     if any(kernel % 2 == 0 for kernel in given.kernels):
         raise InputError(f"kernels {_shown(given.kernels)} are not odd sizes such as 3,3")
 
 
+def check_most(name: str, number: float) -> None:
+    """Raise InputError where a number is beyond that of any network: a slip of the finger."""
+    most = MOST.get(name, MOST_CHANNELS)
+    if number > most:
+        raise InputError(f"{name} {number} is above {most:,}")
+
+
 def _check_ranges(given: Fields) -> None:
+    for name in ("widening_factor", "head_scale", "compression", "dropout_rate"):
+        value = getattr(given, name)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise InputError(f"{name} {value!r} is not a number")
     for name in ("widening_factor", "head_scale"):
         if not 0 < getattr(given, name) < math.inf:
             raise InputError(f"{name} {getattr(given, name)} is not a number above 0")
+        check_most(name, getattr(given, name))
     if not 0 < given.compression <= 1:
         raise InputError(f"compression {given.compression} is not in (0, 1]")
     if not 0 <= given.dropout_rate < 1:

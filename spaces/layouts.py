@@ -12,6 +12,7 @@ from spaces.errors import InfeasibleArchitecture
 from spaces.fields import PRESERVED, Fields
 from spaces.plan import BlockSpec, Conv
 
+MOST_WIDENED = 2**17
 BOTTLENECK = 4  # the expansion of residual bottlenecks, and what a dense one makes of its growth
 
 
@@ -47,11 +48,13 @@ def scaled(width: int, fields: Fields, what: str) -> int:
     """Return a width times k, to the nearest whole number.
 
     Raises:
-        InfeasibleArchitecture: nothing is left of it.
+        InfeasibleArchitecture: nothing is left of it, or more than any network has.
     """
     found = round(width * fields.widening_factor)
     if found < 1:
         raise InfeasibleArchitecture(f"widening_factor {fields.widening_factor} leaves no channel of {what}")
+    if found > MOST_WIDENED:
+        raise InfeasibleArchitecture(f"widening_factor {fields.widening_factor} makes {found:,} channels of {what}")
     return found
 
 
@@ -61,10 +64,6 @@ def residual(kind: BlockKind, fields: Fields, site: Site) -> tuple[BlockSpec, ..
     convs = _bottleneck(kind, fields, site, in_width) if kind.expansion > 1 else _sequence(kind, fields, site, in_width)
     order = kind.order or fields.order
     shortcut = _shortcut(fields.shortcut, in_width, out, site.stride)
-    if shortcut == "none" and (
-        order == "bn_after_addition" or (order == "relu_before_addition" and fields.activation == "relu")
-    ):
-        order = "original"  # without an addition these are the same operations
     activated = len(convs) if order == "relu_before_addition" else len(convs) - 1
     spec = BlockSpec(
         kind=kind.makes,
@@ -113,6 +112,10 @@ def _inner_width(fields: Fields, site: Site, groups: int) -> int:
         if group_width < 1:
             raise InfeasibleArchitecture(
                 f"base_width {base_width} leaves no channel of width {site.width} (stage {site.stage})"
+            )
+        if group_width * groups > MOST_WIDENED:
+            raise InfeasibleArchitecture(
+                f"cardinality {groups} of base_width {base_width} makes {group_width * groups:,} channels"
             )
         return group_width * groups
     if site.width % groups:

@@ -38,7 +38,17 @@ class Named:
     name: str
     architecture: Architecture
     image: ImageSpec = CIFAR
-    counts_projections: bool = False  # wide residual networks: a projection for each stage is counted, the head is not
+    wide: bool = False  # named as a wide residual network
+
+    @property
+    def counts_projections(self) -> bool:
+        """Say whether layers are counted as for wide residual networks: a projection for each stage, not the head.
+
+        Without a name, that is what widens or has other kernels; WRN-16-1 is a pre-activation ResNet-14 as well.
+        """
+        given = self.architecture
+        widened = given.widening_factor != 1 or given.kernels != (3, 3)
+        return given.block == "preact" and given.stem == "small" and given.shortcut == "B" and (self.wide or widened)
 
 
 def named(name: str) -> Named:
@@ -49,7 +59,7 @@ def named(name: str) -> Named:
     """
     text = name.strip().lower()
     for pattern, make, _ in FAMILIES:
-        found = re.fullmatch(pattern, text)
+        found = re.fullmatch(pattern, text.replace("_", "-"), re.ASCII)
         if found:
             return replace(make(**found.groupdict()), name=text)
     raise InputError(unknown("network", name, [example for _, _, example in FAMILIES]))
@@ -62,7 +72,8 @@ def asked(name: str, settings: Sequence[str] = ()) -> Named:
         InputError: as `named`, `load_architecture` and `with_settings` do.
     """
     if name.endswith(".json"):
-        found = Named(name=Path(name).stem, architecture=load_architecture(Path(name)))
+        architecture, image = load_architecture(Path(name))
+        found = Named(name=Path(name).stem, architecture=architecture, image=image)
     else:
         found = named(name)
     return replace(found, architecture=with_settings(found.architecture, settings))
@@ -82,13 +93,16 @@ def _each(family: str, layers: int, per_block: int, rest: int, stages: int = 3) 
 
 def _large_stages(family: str, layers: int, known: tuple[int, ...] = _USUAL) -> tuple[int, ...]:
     if layers not in known:
-        raise InputError(f"{family} for ImageNet has {', '.join(map(str, known))} layers: {layers} is none of them")
+        raise InputError(
+            f"{family} for ImageNet has {', '.join(map(str, known))} layers: {layers} is none of them; "
+            f"a dash before the layers means the form for small images"
+        )
     return _STAGES[layers]
 
 
 def _is_bottleneck(layers: int) -> bool:
-    """Say whether authors build so deep a small-image network of bottlenecks: 164, 200, 1001, not 110 or 1202."""
-    return layers >= 164 and (layers - 2) % 9 == 0
+    """Say whether a deep network for small images is of bottlenecks: 164, 1001, and what only they can make."""
+    return layers == 164 or (layers > 164 and (layers - 2) % 9 == 0 and (layers - 2) % 6 != 0)
 
 
 def _resnet(layers: str, dash: str, plain: str | None = None) -> Named:
@@ -117,7 +131,8 @@ def _preact(layers: str, dash: str) -> Named:
 def _wrn(layers: str, k: str, kernels: str | None = None, deepening: str | None = None) -> Named:
     count = int(layers)
     if (count - 4) % 6 or count < 10:
-        raise InputError(f"WRN depth must be 6N+4: {count} is not")
+        large = f"; wide_resnet{count}_{k} is ImageNet's" if count in _USUAL else ""
+        raise InputError(f"WRN depth must be 6N+4: {count} is not{large}")
     sequence: tuple[int, ...] = (3, 3)
     blocks = (count - 4) // 6
     if kernels:
@@ -130,7 +145,7 @@ def _wrn(layers: str, k: str, kernels: str | None = None, deepening: str | None 
             )
         sequence, blocks = (3,) * length, 2 * blocks // length
     made = _named(CIFAR, block="preact", depths=(blocks,) * 3, widening_factor=_factor(k), kernels=sequence)
-    return replace(made, counts_projections=True)
+    return replace(made, wide=True)
 
 
 def _wide_resnet(layers: str, k: str) -> Named:
@@ -197,8 +212,10 @@ def _densenet_large(layers: str) -> Named:
 def _mobilenet(
     alpha: str | None = None, shallow: str | None = None, conv: str | None = None, side: str | None = None
 ) -> Named:
-    """Return MobileNet; the shallow form leaves out five of the six layers of its fourth stage that do not stride."""
+    """Return MobileNet; the shallow form leaves out the five layers of its fourth stage that do not stride."""
     size = int(side) if side else 224
+    if size < 32:
+        raise InputError(f"MobileNet reads images of at least 32 pixels: {size} are fewer")
     return _named(
         replace(IMAGENET, height=size, width=size),
         block="conv" if conv else "separable",
@@ -232,30 +249,36 @@ def _named(image: ImageSpec, **fields: Any) -> Named:
     return Named(name="", architecture=Architecture(**fields), image=image)
 
 
-_NUMBER = r"\d+(?:\.\d+)?"
+_COUNT = r"\d{1,6}"
+_NUMBER = r"\d{1,4}(?:\.\d{1,6})?"
+_LAYERS = rf"(?P<dash>-?)(?P<layers>{_COUNT})"
+_K = rf"(?P<k>{_NUMBER})"
+_ALPHA = r"(?P<alpha>\d(?:\.\d{1,6})?)"  # a larger number is a resolution
+_SIDE = r"(?:-(?P<side>\d{2,4}))?"
 
-FAMILIES: tuple[tuple[str, Callable[..., Named], str], ...] = (  # pattern, maker, example
-    (r"resnet(?P<dash>-?)(?P<layers>\d+)", _resnet, "resnet-56"),
-    (r"(?P<plain>plain)(?P<dash>-?)(?P<layers>\d+)", _resnet, "plain-20"),
-    (r"pre(?:act)?-?resnet(?P<dash>-?)(?P<layers>\d+)", _preact, "preact-resnet-164"),
+# Pattern of a name in small letters with every underscore a dash, what makes it, an example.
+FAMILIES: tuple[tuple[str, Callable[..., Named], str], ...] = (
+    (rf"resnet{_LAYERS}", _resnet, "resnet-56"),
+    (rf"(?P<plain>plain){_LAYERS}", _resnet, "plain-20"),
+    (rf"pre(?:act)?-?resnet{_LAYERS}", _preact, "preact-resnet-164"),
     (
-        rf"(?:wrn|wide-resnet)-(?P<layers>\d+)-(?P<k>{_NUMBER})"
-        r"(?:-b(?P<kernels>\(\d(?:,\d)*\)|\d+)|[- ]l=?(?P<deepening>\d+))?",
+        rf"(?:wrn-?|wide-?resnet-)(?P<layers>{_COUNT})-{_K}"
+        r"(?:-b(?P<kernels>\(\d(?:,\d){0,7}\)|\d{1,8})|[- ]l=?(?P<deepening>\d{1,3}))?",
         _wrn,
         "wrn-28-10",
     ),
-    (rf"wide_resnet(?P<layers>\d+)_(?P<k>{_NUMBER})", _wide_resnet, "wide_resnet50_2"),
-    (rf"wrn-(?P<layers>\d+)-(?P<k>{_NUMBER})-bottleneck", _wide_resnet, "wrn-50-2-bottleneck"),
-    (r"resnext(?P<dash>-?)(?P<layers>\d+)[-_](?P<cardinality>\d+)x(?P<base_width>\d+)d?", _resnext, "resnext-29-8x64d"),
-    (rf"dfn-(?P<kind>mr|il)-(?P<layers>\d+)(?:-(?P<k>{_NUMBER}))?", _dfn, "dfn-mr-56"),
+    (rf"wide-?resnet(?P<layers>{_COUNT})-{_K}", _wide_resnet, "wide_resnet50_2"),
+    (rf"wrn-(?P<layers>{_COUNT})-{_K}-bottleneck", _wide_resnet, "wrn-50-2-bottleneck"),
+    (rf"resnext{_LAYERS}-(?P<cardinality>{_COUNT})x(?P<base_width>{_COUNT})d?", _resnext, "resnext-29-8x64d"),
+    (rf"dfn-(?P<kind>mr|il)-(?P<layers>{_COUNT})(?:-{_K})?", _dfn, "dfn-mr-56"),
     (r"dfn-mr(?P<number>[123])", _dfn_numbered, "dfn-mr1"),
     (r"dfn-imagenet-(?P<kind>mr-50|il-50|resnet-98)", _dfn_large, "dfn-imagenet-mr-50"),
-    (r"densenet-(?P<layers>\d+)-(?P<growth>\d+)", _densenet, "densenet-40-12"),
-    (r"densenet-(?P<bc>bc)-(?P<layers>\d+)-(?P<growth>\d+)", _densenet, "densenet-bc-100-12"),
-    (r"densenet-?(?P<layers>\d+)", _densenet_large, "densenet121"),
-    (rf"mobilenet(?:-(?P<alpha>{_NUMBER}))?(?:-(?P<side>\d+))?", _mobilenet, "mobilenet-0.5"),
-    (rf"mobilenet-(?P<shallow>shallow)(?:-(?P<alpha>{_NUMBER}))?", _mobilenet, "mobilenet-shallow"),
-    (rf"mobilenet-(?P<alpha>{_NUMBER})-(?P<shallow>shallow)", _mobilenet, "mobilenet-0.5-shallow"),
+    (rf"densenet-(?P<layers>{_COUNT})-(?P<growth>{_COUNT})(?P<bc>-bc)?", _densenet, "densenet-40-12"),
+    (rf"densenet-(?P<bc>bc)-(?P<layers>{_COUNT})-(?P<growth>{_COUNT})", _densenet, "densenet-bc-100-12"),
+    (rf"densenet-?(?P<layers>{_COUNT})", _densenet_large, "densenet121"),
+    (rf"mobilenet(?:-?v1)?(?:-{_ALPHA})?{_SIDE}", _mobilenet, "mobilenet-0.5"),
+    (rf"mobilenet-(?P<shallow>shallow)(?:-{_ALPHA})?{_SIDE}", _mobilenet, "mobilenet-shallow"),
+    (rf"mobilenet-{_ALPHA}-(?P<shallow>shallow){_SIDE}", _mobilenet, "mobilenet-0.5-shallow"),
     (r"mobilenet-(?P<conv>conv)", _mobilenet, "mobilenet-conv"),
-    (r"allconv6(?:[-_](?P<number>\d|baseline))?", _allconv6, "allconv6-3"),
+    (r"allconv6(?:-(?P<number>\d|baseline))?", _allconv6, "allconv6-3"),
 )

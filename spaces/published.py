@@ -37,6 +37,11 @@ class Result:
         """Return what was trained."""
         return replace(named(self.network).architecture, **read_settings(self.settings.split()))
 
+    @property
+    def image(self) -> ImageSpec:
+        """Return what it was trained on."""
+        return replace(named(self.network).image, classes=self.classes)
+
 
 @lru_cache(maxsize=1)
 def results() -> tuple[Result, ...]:
@@ -57,18 +62,18 @@ def results() -> tuple[Result, ...]:
 
 
 def same_network(architecture: Architecture, image: ImageSpec, counted: Cost) -> list[Result]:
-    """Return the results of exactly this network for as many classes."""
-    alike = [found for found in results() if (found.classes, found.params) == (image.classes, counted.params)]
+    """Return the results of exactly this network for the same images."""
+    alike = [found for found in results() if found.params == counted.params and found.image == image]
     return [found for found in alike if found.architecture.digest == architecture.digest]
 
 
 def nearest(architecture: Architecture, image: ImageSpec, counted: Cost) -> Result | None:
-    """Return the result of the network nearest in parameters, of the same kind of block and for as many classes."""
+    """Return the result of the network nearest in parameters, of the same kind of block and for the same images."""
     makes = KINDS[architecture.block]
     alike = [
         found
         for found in results()
-        if found.classes == image.classes
+        if found.image == image
         and abs(math.log(found.params / counted.params)) <= math.log(NEAR)
         and KINDS[found.architecture.block] == makes
     ]

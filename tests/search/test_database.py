@@ -105,7 +105,7 @@ def test_tables_of_an_older_version_are_brought_forward_with_all_they_hold(
     with _sql(store_url) as connection:
         for table, rows in (
             ("nas_study", [study_values(study)]),
-            ("nas_trial", [trial_values(trial) | {"study_id": 1}]),
+            ("nas_trial", [trial_values(trial) | {"study_id": 1, "digest": "as it was then"}]),
             ("nas_measurement", measured),
         ):
             made = sa.Table(table, sa.MetaData(), autoload_with=connection)

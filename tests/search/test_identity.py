@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -116,3 +117,12 @@ def test_writing_a_default_out_changes_nothing(record: StudyRecord) -> None:
 def test_the_order_of_keys_changes_nothing(record: StudyRecord) -> None:
     check_same(record, parse(dict(reversed(FILE.items()))))
     check_same(record, parse({**FILE, "space": dict(reversed(FILE["space"].items()))}))
+
+
+def test_what_a_recipe_did_not_know_yet_is_as_it_is_unless_told(record: StudyRecord) -> None:
+    recipe = dict(record.config["recipe"])
+    del recipe["monte_carlo"]
+    older = replace(record, config={**record.config, "recipe": recipe})
+    check_same(older, parse(FILE))
+    with pytest.raises(InputError, match=r"recipe.monte_carlo: 0 -> 20"):
+        check_same(older, changed("recipe.monte_carlo", 20))

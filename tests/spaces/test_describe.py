@@ -98,6 +98,18 @@ def test_an_architecture_file_is_described_like_a_name(told: Any, tmp_path: Path
     assert told(str(path))["params"] == told("wrn-16-4")["params"]
 
 
+def test_what_describe_writes_it_reads_back_with_image_classes_and_layers(told: Any, tmp_path: Path) -> None:
+    path = tmp_path / "written.json"
+    for name in ("mobilenet-0.5", "allconv6-3", "wrn-28-10", "resnet-20"):
+        written = told(name)
+        path.write_text(json.dumps(written))
+        assert {**told(str(path)), "name": name} == written
+
+
+def test_a_result_is_of_the_images_it_was_trained_on(told: Any) -> None:
+    assert told("resnet-56", "--image", "3x64x64")["published"] == []
+
+
 def test_what_was_published_is_told_or_the_nearest_to_it(told: Any) -> None:
     assert {"data": "CIFAR-10", "error_percent": 6.97}.items() <= told("resnet-56")["published"][0].items()
     assert told("resnet-56")["nearest_published"] is None
@@ -144,12 +156,12 @@ def test_more_paths_than_anybody_reads_are_told_by_their_digits(capsys: pytest.C
         (["resnet-20", "--set", "shortcut=Z"], "error: --set: unknown shortcut 'Z'; known are A, B, C"),
         (["resnet-20", "--set", "short=A"], "error: --set: unknown field 'short' (did you mean 'shortcut'?)"),
         (["resnet-20", "--set", "depths=2,2"], "error: --set: depths [2, 2] and widths [16, 32, 64] must"),
-        (["resnet-20", "--set", "dropout_rate=high"], "error: --set: a value is of the wrong kind for its field"),
+        (["resnet-20", "--set", "dropout_rate=high"], "error: --set: dropout_rate 'high' is not a number"),
         (["resnet50", "--image", "3x16x16"], "error: an image of 16x16 is too small for stem large and 4"),
         (["resnet-20", "--image", "32x32"], "error: --image: '32x32' is not channels, height and width"),
         (["resnet-20", "--image", "0x32x32"], "error: --image: '0x32x32' is not channels"),
         (["resnet-20", "--classes", "0"], "error: --classes: 0 is below 1"),
-        (["resnet-20", "--batch", "0"], "error: --batch: 0 is below 1"),
+        (["resnet-20", "--batch", "0"], "error: --batch: 0 is not from 1 to 1,000,000"),
         (["wrn-16-1", "--set", "head=cosine", "--classes", "100"], "error: head cosine needs a direction"),
         (["resnext-29-8x64d", "--set", "base_width=null", "cardinality=7"], "error: --set: cardinality 7 does"),
         (["absent.json"], "error: absent.json: cannot be read"),
@@ -169,7 +181,8 @@ def test_what_is_wrong_is_said_in_one_line(argv: list[str], said: str, capsys: p
         ("{", "is not JSON: "),
         ("[1]", "holds no object of an architecture's fields"),
         ('{"blocks": 3}', "unknown field 'blocks' (did you mean 'block'?)"),
-        ('{"dropout_rate": "much"}', "a value is of the wrong kind for its field"),
+        ('{"dropout_rate": "much"}', "dropout_rate 'much' is not a number"),
+        ('{"architecture": {}, "image": [3, 0, 3]}', "image: '3x0x3' is not channels, height and width"),
         ('{"widening_factor": -1}', "widening_factor -1 is not a number above 0"),
     ],
 )
@@ -179,7 +192,7 @@ def test_a_file_that_holds_no_architecture_is_refused_by_its_name(
     path = tmp_path / "wrong.json"
     path.write_text(text)
     assert main([str(path)]) == 2
-    assert capsys.readouterr().err.startswith(f"error: {path}: {said}")
+    assert capsys.readouterr().err.removeprefix(f"error: {path}").lstrip(":. ").startswith(said)
 
 
 @pytest.mark.slow

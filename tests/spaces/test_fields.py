@@ -81,7 +81,7 @@ def test_fields_given_as_text_are_those_given_as_lists() -> None:
     assert hash(text) == hash(Fields(depths=[3, 4, 6], widths=[8, 16, 32], strides=[1, 2, 1], kernels=[3, 1, 3]))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("depths", [(1, 1), (1, 1, 1, 1), ()])
+@pytest.mark.parametrize("depths", [(1, 1), (1, 1, 1, 1)])
 def test_depths_and_widths_of_other_lengths_are_both_named(depths: tuple[int, ...]) -> None:
     told = f"depths {list(depths)} and widths [16, 32, 64] must name the same stages"
     with pytest.raises(InfeasibleArchitecture) as caught:
@@ -89,7 +89,7 @@ def test_depths_and_widths_of_other_lengths_are_both_named(depths: tuple[int, ..
     assert str(caught.value) == told
 
 
-@pytest.mark.parametrize("strides", [(1, 2), (1, 2, 2, 2), ()])
+@pytest.mark.parametrize("strides", [(1, 2), (1, 2, 2, 2)])
 def test_depths_and_strides_of_other_lengths_are_both_named(strides: tuple[int, ...]) -> None:
     with pytest.raises(InfeasibleArchitecture) as caught:
         Fields(strides=strides)
@@ -97,8 +97,36 @@ def test_depths_and_strides_of_other_lengths_are_both_named(strides: tuple[int, 
 
 
 def test_no_stage_at_all_is_refused() -> None:
-    with pytest.raises(InfeasibleArchitecture, match="must name the same stages"):
-        Fields(depths=(), widths=())
+    for name in ("depths", "widths", "strides", "kernels"):
+        refused(f"{name} () is not a list of whole numbers of at least 1", **{name: ()})
+
+
+@pytest.mark.parametrize("name", ["depths", "widths", "kernels"])
+def test_a_list_that_is_not_given_at_all_is_refused(name: str) -> None:
+    refused(f"{name} None is not a list of whole numbers of at least 1", **{name: None})
+    refused(f"{name} 2.5 is not a list of whole numbers such as 3,3".replace("2.5", "'2.5'"), **{name: "2.5"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("depths", (1, 10**9, 1), "depths 1000000000 is above 1,000"),
+        ("widths", (16, 32, 65_537), "widths 65537 is above 65,536"),
+        ("kernels", (3, 33), "kernels 33 is above 31"),
+        ("strides", (1, 2, 9), "strides 9 is above 8"),
+        ("cardinality", 10**8, "cardinality 100000000 is above 65,536"),
+        ("widening_factor", 1e308, "widening_factor 1e+308 is above 1,000"),
+        ("head_scale", 1001, "head_scale 1001 is above 1,000"),
+    ],
+)
+def test_what_is_beyond_any_network_is_taken_for_a_slip(name: str, value: object, said: str) -> None:
+    refused(said, **{name: value})
+
+
+@pytest.mark.parametrize("name", ["widening_factor", "head_scale", "compression", "dropout_rate"])
+@pytest.mark.parametrize("wrong", [True, False, "2", None, [1]])
+def test_what_is_no_number_is_refused_by_its_field(name: str, wrong: object) -> None:
+    refused(f"{name} {wrong!r} is not a number", **{name: wrong})
 
 
 @pytest.mark.parametrize("name", ["depths", "widths", "strides", "kernels"])

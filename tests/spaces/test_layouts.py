@@ -201,13 +201,6 @@ def test_a_crelu_halves_exactly_the_convolutions_it_follows(block: str, order: s
     assert (crelu.in_width, crelu.out_width) == (relu.in_width, relu.out_width)
 
 
-@pytest.mark.parametrize("order", ["bn_after_addition", "relu_before_addition"])
-def test_without_an_addition_the_post_activated_orders_are_one(order: str) -> None:
-    fields: dict[str, Any] = {"shortcut": "none", "depths": (2, 1, 1)}
-    assert plan(Architecture(**fields, order=order)) == plan(Architecture(**fields))
-    assert plan(Architecture(order=order)) != plan(Architecture())
-
-
 @pytest.mark.parametrize("order", ORDERS)
 def test_the_order_of_a_block_is_as_told_unless_its_name_says_it(order: str) -> None:
     assert {spec.order for spec in small_specs("resnext", order=order)} == {order}

@@ -1,6 +1,7 @@
 """Test `spaces.names`. What named networks cost is in `test_golden`."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -18,7 +19,7 @@ def test_every_example_of_a_family_can_be_named(example: str) -> None:
 
 @pytest.mark.parametrize("example", [example for _, _, example in FAMILIES])
 def test_a_name_belongs_to_one_family(example: str) -> None:
-    assert sum(bool(re.fullmatch(pattern, example)) for pattern, _, _ in FAMILIES) == 1
+    assert sum(bool(re.fullmatch(pattern, example.replace("_", "-"))) for pattern, _, _ in FAMILIES) == 1
 
 
 @pytest.mark.parametrize("example", [example for _, _, example in FAMILIES])
@@ -46,7 +47,15 @@ def test_a_name_may_be_written_as_papers_do(name: str) -> None:
         ("densenet-bc-101-12", "DenseNet-BC depth must be 6n+4: 101 is not"),
         ("dfn-mr-57", "DFN-MR depth must be 2B+2 for B blocks, at least 3: 57 is not"),
         ("dfn-il-6", "DFN-IL depth must be 2B+2 for B blocks, at least 3: 6 is not"),
-        ("resnet40", "ResNet for ImageNet has 18, 34, 50, 101, 152 layers: 40 is none of them"),
+        (
+            "resnet40",
+            "ResNet for ImageNet has 18, 34, 50, 101, 152 layers: 40 is none of them; "
+            "a dash before the layers means the form for small images",
+        ),
+        ("wrn-50-2", "WRN depth must be 6N+4: 50 is not; wide_resnet50_2 is ImageNet's"),
+        ("mobilenet-16", "MobileNet reads images of at least 32 pixels: 16 are fewer"),
+        ("resnet-9998", "depths 1666 is above 1,000"),
+        ("resnext-29-999999x64d", "cardinality 999999 is above 65,536"),
         ("densenet120", "DenseNet for ImageNet has 121, 161, 169, 201 layers: 120 is none of them"),
         ("allconv6-9", "allconv6 has settings 1 to 8 and a baseline, 0: 9 is none of them"),
         ("wrn-40-2-l5", "WRN deepening factor must divide 12, the convolutions of a stage: 5 does not"),
@@ -74,10 +83,31 @@ def test_the_depths_that_mean_imagenet_mean_it_with_a_dash_too(layers: int) -> N
 
 
 @pytest.mark.parametrize(
-    ("name", "block"), [("110", "basic"), ("164", "bottleneck"), ("1001", "bottleneck"), ("1202", "basic")]
+    ("name", "block"),
+    [("110", "basic"), ("164", "bottleneck"), ("200", "basic"), ("1001", "bottleneck"), ("1202", "basic")],
 )
 def test_authors_build_the_very_deep_small_networks_of_bottlenecks(name: str, block: str) -> None:
     assert named(f"resnet-{name}").architecture.block == block
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("resnet_56", "resnet-56"),
+        ("ResNet-50", "resnet50"),
+        ("wrn28-10", "wrn-28-10"),
+        ("wideresnet-28-10", "wrn-28-10"),
+        ("preact_resnet18", "preact-resnet-18"),
+        ("resnext-50-32x4d", "resnext50_32x4d"),
+        ("densenet-121", "densenet121"),
+        ("densenet-100-12-bc", "densenet-bc-100-12"),
+        ("mobilenet_v1", "mobilenet-1.0"),
+        ("mobilenet-192", "mobilenet-1.0-192"),
+        ("mobilenet-shallow-192", "mobilenet-1.0-shallow-192"),
+    ],
+)
+def test_a_network_is_known_however_people_write_it(written: str, meant: str) -> None:
+    assert replace(named(written), name="") == replace(named(meant), name="")
 
 
 def test_a_small_networks_shortcut_pads_unless_told() -> None:

@@ -90,7 +90,7 @@ def test_a_run_goes_on_from_its_checkpoint(images: str, tmp_path: Path, capsys: 
         (["--set", "block=basik"], "--set: unknown block 'basik' (did you mean 'basic'?); known are basic, "),
         (["--set", "blok=basic"], "--set: unknown field 'blok' (did you mean 'block'?); known are depth, block, "),
         (["--set", "block=[1]"], "--set: a value is of the wrong kind for its field (block=[1])"),
-        (["--set", "widening_factor=wide"], "--set: a value is of the wrong kind for its field (widening_factor=wide)"),
+        (["--set", "widening_factor=wide"], "--set: widening_factor 'wide' is not a number"),
         (["--set", "depths=2,x,2"], "--set: depths '2,x,2' is not a list of whole numbers such as 3,3"),
         (["--set", "depths=2"], "--set: depths [2] and widths [16, 32, 64] must name the same stages"),
         (["--set", "block=resnext", "--set", "cardinality=7"], "--set: cardinality 7 does not divide width 16 (block "),

@@ -1,0 +1,96 @@
+"""Tell equal networks by what they compute: one list of operations, whatever fields and blocks it was described by.
+
+Where stages and blocks begin is left out, as far as nothing but a chain of operations passes from one to the next: a
+plain network is one list in every order of normalisation and ReLU, and full pre-activation whose every block projects
+is normalisation after the addition.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from typing import Any
+
+from spaces.plan import BlockSpec, Conv, HeadSpec, Plan, StemSpec
+
+RELU = "relu"
+
+
+def graph_of(described: Plan) -> list[Any]:
+    """Return the operations of a network as plain values, equal for equal networks."""
+    found: list[Any] = list(_stem(described.stem))
+    for spec in described.blocks:
+        found += _block(spec)
+    found += _head(described.head)
+    # What is positive already passes a second ReLU as it is.
+    return [step for step, before in zip(found, [None, *found[:-1]], strict=True) if (step, before) != (RELU, RELU)]
+
+
+def _stem(spec: StemSpec) -> Iterator[Any]:
+    yield ["conv", spec.kernel, spec.stride, spec.conv_width, spec.bias]
+    yield from ["norm"] if spec.norm else []
+    yield from [_activation(spec.conv_width, spec.width)] if spec.activated else []
+    yield from ["pool"] if spec.pool else []
+
+
+def _head(spec: HeadSpec) -> Iterator[Any]:
+    yield from ["norm"] if spec.norm else []
+    yield from [RELU] if spec.activated else []
+    yield ["head", spec.kind, spec.width, spec.dropout_rate, spec.scale]
+
+
+def _block(spec: BlockSpec) -> Iterator[Any]:
+    if spec.kind == "chain":
+        yield from _convs(spec, activated=len(spec.branch))
+        yield from _dropped(spec, "after")
+    elif spec.kind == "residual":
+        yield from _residual(spec)
+    elif spec.kind == "merge_run" and (spec.streams_in, spec.streams_out) == (1, 1) and spec.shortcut != "project":
+        yield asdict(replace(spec, kind="inception"))  # the mean of a shortcut and itself
+    else:
+        yield asdict(spec)
+
+
+def _residual(spec: BlockSpec) -> Iterator[Any]:
+    enter = {"full": ["norm", RELU], "relu_only": [RELU]}.get(spec.order, [])
+    leave = {"bn_after_addition": ["norm", RELU], "original": [RELU]}.get(spec.order, [])
+    branch = list(_convs(spec, activated=len(spec.branch) - (spec.order != "relu_before_addition")))
+    # What follows the last convolution is the block's own only where the addition does not come first.
+    branch += ["norm"] if spec.order in ("original", "relu_only") else []
+    if spec.shortcut == "none":
+        yield from [*enter, *branch]
+    elif spec.order == "full" and spec.shortcut == "project":
+        yield from [*enter, _sum(spec, branch)]  # both ways read what was entered with
+    else:
+        yield _sum(spec, [*enter, *branch])
+    yield from leave
+    yield from _dropped(spec, "after")
+
+
+def _sum(spec: BlockSpec, branch: list[Any]) -> list[Any]:
+    normalised = spec.shortcut == "project" and spec.order not in ("full", "bn_after_addition")
+    drops = [spec.dropout, spec.dropout_rate, spec.drop_unit] if spec.dropout in ("shortcut", "branch") else []
+    return ["sum", branch, spec.shortcut, normalised, spec.in_width, spec.out_width, spec.stride, drops]
+
+
+def _convs(spec: BlockSpec, *, activated: int) -> Iterator[Any]:
+    """Return each convolution, and normalisation and activation behind the first `activated` of them."""
+    reads = [*(conv.in_width for conv in spec.branch[1:]), spec.out_width]
+    for index, (conv, width) in enumerate(zip(spec.branch, reads, strict=True)):
+        if index + 1 == len(spec.branch):
+            yield from _dropped(spec, "between")
+        yield _conv(conv, bias=not spec.norm)
+        if index < activated:
+            yield from ["norm"] if spec.norm else []
+            yield _activation(conv.out_width, width)
+
+
+def _conv(conv: Conv, *, bias: bool) -> list[Any]:
+    return ["conv", conv.kernel, conv.stride, conv.out_width, bias, conv.in_width, conv.groups]
+
+
+def _activation(width: int, reads: int) -> str:
+    return RELU if width == reads else "crelu"
+
+
+def _dropped(spec: BlockSpec, placement: str) -> Iterator[Any]:
+    if spec.dropout == placement:
+        yield ["dropout", spec.dropout_rate]
