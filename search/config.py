@@ -122,6 +122,14 @@ class StudyConfig(Form):
         """Return the file's content as plain values; the storage, which may hold a password, is left out."""
         return self.model_dump(by_alias=True, mode="json", exclude={"storage"}, exclude_none=True)
 
+    def _check_prices(self) -> None:
+        """Refuse a budget that nothing would ever be counted against."""
+        if self.budget.gpu_hours and not self.resources.gpus_per_trial:
+            raise InputError("trials take no GPU (resources.gpus_per_trial)", place="budget.gpu_hours")
+        if self.budget.cost and not self.resources.price_per_hour:
+            raise InputError("an hour of a trial is free: give resources a price_per_gpu_hour or a price_per_cpu_hour",
+                             place="budget.cost")  # fmt: skip
+
     def check(self) -> "StudyConfig":
         """Look at every section, so that what is wrong is said before anything starts."""
         for _section in (self.search_space, self.data_spec, self.bounds, self.full_recipe):
@@ -136,7 +144,8 @@ class StudyConfig(Form):
                 "peak_bytes of one trial is measured on GPUs only; take training_bytes", place="objectives"
             )
         if not self.budget.model_dump(exclude_none=True):
-            raise InputError("name at least one of trials, epochs, hours", place="budget")
+            raise InputError("name at least one of trials, epochs, gpu_hours, hours, cost", place="budget")
+        self._check_prices()
         if self.resources.gpus_per_trial > 1 and self.resources.gpus_per_trial % 1:
             given = f"{self.resources.gpus_per_trial:g} is neither at most 1 nor a whole number"
             raise InputError(given, place="resources.gpus_per_trial")

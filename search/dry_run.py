@@ -96,4 +96,11 @@ def _time(config: StudyConfig, data: Dataset, seen: Survey) -> str:
     if not trials:
         return told
     most = seconds * config.scheduler.max_epochs * trials
-    return f"{told}; {trials} such trials in full, one after another: {format_duration(most)}"
+    return f"{told}; {trials} such trials in full, one after another: {format_duration(most)}{_expense(config, most)}"
+
+
+def _expense(config: StudyConfig, seconds: float) -> str:
+    """Return what so many seconds of training come to in GPU hours and money, where these are counted."""
+    resources, hours = config.resources, seconds / 3600
+    gpu = f", {hours * resources.gpus_per_trial:.3g} GPU hours" if resources.gpus_per_trial else ""
+    return gpu + (f", a cost of {hours * resources.price_per_hour:.3g}" if resources.price_per_hour else "")

@@ -149,7 +149,9 @@ class BudgetForm(Form):
 
     trials: Annotated[int, Field(ge=1), NUMERIC] | None = None
     epochs: Annotated[int, Field(ge=1), NUMERIC] | None = None  # trained, summed over trials
+    gpu_hours: Annotated[float, Field(gt=0), NUMERIC] | None = None  # held while training, summed over trials
     hours: Annotated[float, Field(gt=0), NUMERIC] | None = None  # by the clock, while the study runs
+    cost: Annotated[float, Field(gt=0), NUMERIC] | None = None  # of training, by the prices under resources
 
 
 class ResourcesForm(Form):
@@ -158,6 +160,14 @@ class ResourcesForm(Form):
     gpus_per_trial: Annotated[float, Field(ge=0), NUMERIC] = 0
     cpus_per_trial: Annotated[int, Field(ge=1), NUMERIC] = 1
     concurrent_trials: Annotated[int, Field(ge=1), NUMERIC] | None = None  # as many as fit, where nothing is said
+    hours_per_trial: Annotated[float, Field(gt=0), NUMERIC] | None = None  # of training; a trial beyond fails
+    price_per_gpu_hour: Annotated[float, Field(ge=0), NUMERIC] = 0
+    price_per_cpu_hour: Annotated[float, Field(ge=0), NUMERIC] = 0
+
+    @property
+    def price_per_hour(self) -> float:
+        """Return what an hour of one trial costs."""
+        return self.gpus_per_trial * self.price_per_gpu_hour + self.cpus_per_trial * self.price_per_cpu_hour
 
 
 _RECIPE = Recipe()

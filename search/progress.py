@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from rich.console import Console, Group
@@ -90,11 +91,16 @@ def summary(study: RunningStudy) -> str:
     count = {state: sum(trial.state is state for trial in trials) for state in State}
     epochs = sum(trial.epochs for trial in trials)
     limit = f"/{study.budget.trials}" if study.budget.trials else ""
-    parts = (
+    parts: tuple[str, ...] = (
         f"{study.ended}{limit} trials: {count[State.COMPLETE]} complete, {count[State.STOPPED]} stopped, "
         f"{count[State.FAILED]} failed; {len(study.rejections)} proposals rejected",
         f"{epochs} epochs in {format_duration(study.seconds)}",
         f"hypervolume {front_hypervolume(study.record, trials):.3f}",
+    )
+    parts += tuple(
+        f"{amount:.3g} of {limit:g} {name}"
+        for name, amount, limit in study.budget.used(study.spending)
+        if name in ("gpu_hours", "cost")
     )
     left = remaining_s(study)
     return " · ".join(parts if left is None else (*parts, f"about {format_duration(left)} left"))
@@ -102,13 +108,7 @@ def summary(study: RunningStudy) -> str:
 
 def remaining_s(study: RunningStudy) -> float | None:
     """Return a guess of the time left: of each budget by its own pace, the one that ends first."""
-    trials, seconds = study.ended, study.seconds
-    epochs = sum(trial.epochs for trial in study.trials.values())
-    guesses = []
-    if study.budget.trials and trials:
-        guesses.append(seconds * (study.budget.trials - trials) / trials)
-    if study.budget.epochs and epochs:
-        guesses.append(seconds * (study.budget.epochs - epochs) / epochs)
-    if study.budget.hours:
-        guesses.append(study.budget.hours * 3600 - seconds)
+    done = replace(study.spending, trials=study.ended)
+    seconds = done.hours * 3600
+    guesses = [seconds * (limit - amount) / amount for _, amount, limit in study.budget.used(done) if amount]
     return max(0.0, min(guesses)) if guesses else None

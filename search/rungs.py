@@ -87,9 +87,13 @@ class Rungs:
         if self.rule not in SCHEDULERS:
             raise InputError(unknown("scheduler", self.rule, SCHEDULERS), place="scheduler.name")
 
+    def holds(self, epoch: int) -> bool:
+        """Say whether there is a rung at an epoch; where every trial is trained in full there is none."""
+        return epoch in self.levels and self.rule != "fifo"
+
     def decide(self, epoch: int, entries: Sequence[Entry]) -> Decision:
         """Decide on the last entry, the others having come to this epoch before it."""
-        if epoch not in self.levels or self.rule == "fifo":
+        if not self.holds(epoch):
             return GO_ON
         if entries[-1].accuracy <= self.floor_accuracy:
             reached = f"accuracy {entries[-1].accuracy:.3f} is not above {self.floor_accuracy:.3f}"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import Enum, auto
 
+from search.budget import Budget, Rates, Spending
 from search.fronts import minimised_values, objective_values
 from search.proposer import Proposer
 from search.recorder import Recorder
@@ -42,20 +43,6 @@ class Spent:
     recording_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
-    """Say when a study hands out no further trial: whichever comes first."""
-
-    trials: int | None = None
-    epochs: int | None = None
-    hours: float | None = None
-
-    def spent(self, trials: int, epochs: int, seconds: float) -> bool:
-        """Say whether any of it is used up."""
-        used = ((self.trials, trials), (self.epochs, epochs), (self.hours, seconds / 3600))
-        return any(limit is not None and amount >= limit for limit, amount in used)
-
-
 @dataclass(slots=True)
 class RunningStudy:
     """Move trials from proposed to complete, stopped or failed."""
@@ -65,6 +52,8 @@ class RunningStudy:
     proposer: Proposer
     rungs: Rungs
     budget: Budget
+    rates: Rates = field(default_factory=Rates)
+    limit_s: float | None = None  # seconds of training that one trial may take
     seed: int = 0
     earlier_s: float = 0.0  # spent by launches before this one
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -73,6 +62,8 @@ class RunningStudy:
     waiting: deque[int] = field(default_factory=deque)
     spent: Spent = field(default_factory=Spent)
     exhausted: bool = False
+    trained_s: float = 0.0  # over all trials and launches, measuring included
+    trained_epochs: int = 0
     tidied: set[int] = field(default_factory=set)  # ended trials whose checkpoints are gone
     kept: set[int] = field(default_factory=set)  # ended trials whose checkpoints are not: the front's
     began: datetime | None = None
@@ -97,6 +88,7 @@ class RunningStudy:
 
     def _restore_trial(self, trial: TrialRecord, attrs: dict[str, object]) -> None:
         for measurement in trial.measurements:
+            self._count(measurement)
             if measurement.epoch in self.rungs.levels:
                 self._enter(trial, measurement)
         if trial.failure_kind == LOST:
@@ -137,9 +129,23 @@ class RunningStudy:
         """Return how long the study has been alive, over all launches, time between them left out."""
         return self.earlier_s + ((self.clock() - self.began).total_seconds() if self.began else 0.0)
 
+    @property
+    def spending(self) -> Spending:
+        """Return what is spent of whatever a budget can bound."""
+        return Spending.of(
+            trials=len(self.trials),
+            epochs=self.trained_epochs,
+            trained_s=self.trained_s,
+            seconds=self.seconds,
+            rates=self.rates,
+        )
+
+    def _count(self, measurement: Measurement) -> None:
+        self.trained_s += measurement.wall_s
+        self.trained_epochs += 1
+
     def _budget_spent(self) -> bool:
-        epochs = sum(trial.epochs for trial in self.trials.values())
-        return self.budget.spent(len(self.trials), epochs, self.seconds)
+        return self.budget.ended_by(self.spending) is not None
 
     def hand_out(self) -> TrialRecord | Nothing:
         """Return the next trial to train: one that waits, or a new one."""
@@ -176,6 +182,7 @@ class RunningStudy:
         with self._timed("recording_s"):
             self.recorder.measured(number, measurement)
         self.spent.training_s += measurement.wall_s
+        self._count(measurement)
         trial = self.trials[number] = replace(trial, measurements=(*trial.measurements, measurement))
         if measurement.epoch in self.rungs.levels:
             self._enter(trial, measurement)
@@ -195,13 +202,29 @@ class RunningStudy:
         if measurement.epoch >= self.record.max_epochs:
             self._end(replace(trial, state=State.COMPLETE))
             return Decision(stop=True, reason="full fidelity")
+        if self.limit_s is not None and trial.trained_s > self.limit_s:
+            return self._over_time(trial)
         entries = self._rung_entries.get(measurement.epoch, [])
         # The trial judged comes last; the others by number, since nobody knows after a relaunch who came first.
         ordered = sorted(entries, key=lambda entry: (entry.number == trial.number, entry.number))
-        decision = self.rungs.decide(measurement.epoch, ordered)
+        decision = self._at_budgets_end(measurement.epoch) or self.rungs.decide(measurement.epoch, ordered)
         if decision.stop:
             self._end(replace(trial, state=State.STOPPED, reason=decision.reason))
         return decision
+
+    def _at_budgets_end(self, epoch: int) -> Decision | None:
+        """Stop at a rung where time or money has run out; that no further trial is due stops none that runs."""
+        ended = self.budget.ended_by(self.spending) if self.rungs.holds(epoch) else None
+        if ended in (None, "trials"):
+            return None
+        return Decision(stop=True, reason=f"epoch {epoch}: the budget of {ended} is spent")
+
+    def _over_time(self, trial: TrialRecord) -> Decision:
+        """Fail a trial that has trained for too long: it would again."""
+        hours, limit = trial.trained_s / 3600, (self.limit_s or 0.0) / 3600
+        failure = TrialFailure("time-limit", f"{hours:.3g} hours of training are over {limit:.3g}")
+        self.failed(trial.number, failure)
+        return Decision(stop=True, reason=str(failure))
 
     def failed(self, number: int, failure: TrialFailure) -> None:
         """Record why a trial failed, or let it wait for another worker if its own was lost."""

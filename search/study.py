@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from search import cluster
+from search.budget import Budget, Rates
 from search.config import StudyConfig
 from search.dry_run import Missing
 from search.fronts import front_trials
@@ -19,7 +20,7 @@ from search.progress import Progress
 from search.proposer import Proposer
 from search.recorder import Recorder
 from search.rungs import Rungs, rung_levels, share_kept
-from search.running import Budget, RunningStudy
+from search.running import RunningStudy
 from search.samplers import make_sampler
 from search.searcher import StudySearcher
 from search.store import Store
@@ -148,6 +149,8 @@ def open_running(store: Store, config: StudyConfig, record: StudyRecord) -> Runn
         proposer=proposer,
         rungs=rungs_of(config, record.classes),
         budget=Budget(**config.budget.model_dump()),
+        rates=Rates(gpus=config.resources.gpus_per_trial, price=config.resources.price_per_hour),
+        limit_s=config.resources.hours_per_trial and config.resources.hours_per_trial * 3600,
         seed=config.sampler.seed,
         earlier_s=sum(session.wall_s for session in store.sessions(record.name)),
     )

@@ -40,6 +40,11 @@ class TrialRecord:
     measurements: tuple[Measurement, ...] = ()  # one per epoch, in order, without gaps
 
     @property
+    def trained_s(self) -> float:
+        """Return the seconds that its training has taken, measuring included."""
+        return sum(measurement.wall_s for measurement in self.measurements)
+
+    @property
     def epochs(self) -> int:
         """Return how many epochs are recorded."""
         return len(self.measurements)

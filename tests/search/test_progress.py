@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
@@ -9,10 +10,11 @@ from typing import Any, cast
 import pytest
 from rich.console import Console
 
+from search.budget import Budget, Spending
 from search.fronts import front_hypervolume
 from search.labels import name_of, trial_line
 from search.progress import REFRESH_S, SUMMARY_S, Progress, remaining_s, summary
-from search.running import Budget, RunningStudy
+from search.running import Nothing, RunningStudy
 from search.trial import State, TrialRecord
 from spaces.errors import TrialFailure
 from tests.search.bench import Bench, learn
@@ -231,6 +233,7 @@ def test_nothing_of_the_drawing_stays_when_it_ends(bench: Bench) -> None:
         (Budget(hours=1), 0, 0, 600.0, 3000.0),
         (Budget(hours=1), 3, 27, 4000.0, 0.0),
         (Budget(trials=10, epochs=40, hours=1), 4, 20, 100.0, 100.0),
+        (Budget(gpu_hours=1), 0, 0, 100.0, None),
         (Budget(trials=10, epochs=400, hours=1), 4, 20, 100.0, 150.0),
         (Budget(trials=1000, epochs=4000, hours=0.5), 4, 20, 100.0, 1700.0),
     ],
@@ -238,5 +241,16 @@ def test_nothing_of_the_drawing_stays_when_it_ends(bench: Bench) -> None:
 def test_the_time_left_is_that_of_the_budget_that_ends_first(
     budget: Budget, ended: int, epochs: int, seconds: float, left: float | None
 ) -> None:
-    study = SimpleNamespace(budget=budget, ended=ended, seconds=seconds, trials={0: SimpleNamespace(epochs=epochs)})
+    spending = Spending(trials=ended + 2, epochs=epochs, hours=seconds / 3600)  # two still run
+    study = SimpleNamespace(budget=budget, ended=ended, spending=spending)
     assert remaining_s(cast(Any, study)) == (left if left is None else pytest.approx(left))
+
+
+def test_what_is_spent_of_money_and_gpus_is_shown(make_bench: Callable[..., Bench]) -> None:
+    resources = {"gpus_per_trial": 1, "price_per_gpu_hour": 1800.0}
+    bench = make_bench(budget={"gpu_hours": 2, "cost": 100}, resources=resources)
+    running = bench.open()
+    trial = running.hand_out()
+    assert not isinstance(trial, Nothing)
+    bench.train(running, trial, until=1)
+    assert " · 0.000278 of 2 gpu_hours · 0.5 of 100 cost" in summary(running)

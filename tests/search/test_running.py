@@ -125,6 +125,9 @@ class Watchful:
     levels: tuple[int, ...] = (1, 3)
     seen: list[tuple[int, int]] = field(default_factory=list)
 
+    def holds(self, epoch: int) -> bool:
+        return epoch in self.levels
+
     def decide(self, epoch: int, _entries: list[Entry]) -> Decision:
         self.seen.append((epoch, recorded(self.running)[0].epochs))
         return Decision(stop=False)

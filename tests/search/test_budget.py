@@ -1,0 +1,130 @@
+"""Budgets of a study: what is spent, which of them ends it first, and what then becomes of the trials that run."""
+
+from collections.abc import Callable
+from dataclasses import fields
+
+import pytest
+
+from search.budget import Budget, Rates, Spending
+from search.running import Nothing
+from search.trial import State
+from tests.search.bench import Bench
+
+MakeBench = Callable[..., Bench]
+
+
+SPENT = Spending(trials=10, epochs=40, gpu_hours=1.5, hours=3.0, cost=12.0)
+USED = {"trials": 10, "epochs": 40, "gpu_hours": 1.5, "hours": 3.0, "cost": 12.0}
+
+
+def test_whatever_can_be_spent_can_be_bounded() -> None:
+    assert {item.name for item in fields(Budget)} == {item.name for item in fields(Spending)} == USED.keys()
+
+
+@pytest.mark.parametrize("name", USED)
+def test_a_budget_is_used_up_at_its_limit_and_not_before(name: str) -> None:
+    assert Budget(**{name: USED[name]}).ended_by(SPENT) == name  # type: ignore[arg-type]
+    assert Budget(**{name: USED[name] * 1.01}).ended_by(SPENT) is None  # type: ignore[arg-type]
+
+
+def test_no_budget_is_never_used_up() -> None:
+    assert Budget().ended_by(SPENT) is None
+    assert list(Budget().used(SPENT)) == []
+
+
+def test_of_several_the_one_that_stops_trials_is_named() -> None:
+    assert Budget(trials=10, hours=3.0).ended_by(SPENT) == "hours"
+    assert Budget(trials=10, hours=4.0).ended_by(SPENT) == "trials"
+
+
+def test_gpu_hours_and_cost_are_of_the_seconds_of_training() -> None:
+    found = Spending.of(trials=1, epochs=9, trained_s=7200, seconds=3600, rates=Rates(gpus=0.5, price=3.0))
+    assert found == Spending(trials=1, epochs=9, gpu_hours=1.0, hours=1.0, cost=6.0)
+
+
+# In a study: the bench's epochs take a second each
+
+
+def hours(seconds: float) -> float:
+    return seconds / 3600
+
+
+def gpu_study(make_bench: MakeBench, budget: dict[str, float], **resources: float) -> Bench:
+    usual = {"gpus_per_trial": 0.5, "price_per_gpu_hour": 7200.0}  # a second of half a GPU costs 1
+    return make_bench(budget=budget, resources={**usual, **resources}, scheduler={"name": "asha", "max_epochs": 9})
+
+
+@pytest.mark.parametrize("budget", [{"gpu_hours": hours(10)}, {"cost": 20}])
+def test_hours_of_gpus_and_money_end_a_study_and_are_counted_over_its_launches(
+    make_bench: MakeBench, budget: dict[str, float]
+) -> None:
+    bench = gpu_study(make_bench, budget)
+    running = bench.open()
+    while running.spending.epochs < 13:
+        trial = running.hand_out()
+        assert not isinstance(trial, Nothing)
+        bench.train(running, trial)
+    spent = running.spending
+    again = bench.open()
+    assert (again.spending.gpu_hours, again.spending.cost) == pytest.approx((spent.gpu_hours, spent.cost))
+    bench.train_all(again)
+    assert again.over
+    assert 20 <= again.spending.epochs <= 28  # the budget's, and what the last trial trained beyond
+    assert again.spending.cost == pytest.approx(again.spending.epochs)
+    assert bench.open().over
+
+
+def test_when_time_has_run_out_a_running_trial_stops_at_its_next_rung_with_all_that_it_learned(
+    make_bench: MakeBench,
+) -> None:
+    bench = make_bench(budget={"hours": 1}, scheduler={"name": "pareto-asha", "max_epochs": 9, "reduction_factor": 3})
+    running = bench.open()
+    trial = running.hand_out()
+    assert not isinstance(trial, Nothing)
+    bench.train(running, trial, until=2)
+    bench.clock.advance(3600)
+    stopped = bench.train(running, trial)
+    assert (stopped.state, stopped.epochs) == (State.STOPPED, 3)
+    assert stopped.reason == "epoch 3: the budget of hours is spent"
+    assert running.over
+    assert bench.open(budget={"hours": 2}).trials[0].state is State.STOPPED
+
+
+def test_that_no_further_trial_is_due_stops_none_that_runs(make_bench: MakeBench) -> None:
+    bench = make_bench(budget={"trials": 1}, scheduler={"name": "pareto-asha", "max_epochs": 9})
+    running = bench.open()
+    trial = running.hand_out()
+    assert not isinstance(trial, Nothing)
+    assert running.hand_out() is Nothing.LEFT
+    assert bench.train(running, trial).state is State.COMPLETE
+
+
+def test_without_rungs_a_running_trial_is_trained_in_full(make_bench: MakeBench) -> None:
+    bench = make_bench(budget={"epochs": 3}, scheduler={"name": "fifo", "max_epochs": 9})
+    running = bench.open()
+    trial = running.hand_out()
+    assert not isinstance(trial, Nothing)
+    assert bench.train(running, trial).state is State.COMPLETE
+
+
+def test_a_trial_that_trains_for_too_long_fails_and_is_not_tried_again(make_bench: MakeBench) -> None:
+    bench = make_bench(
+        budget={"trials": 2}, resources={"hours_per_trial": hours(4.5)}, scheduler={"name": "fifo", "max_epochs": 9}
+    )
+    running = bench.open()
+    trial = running.hand_out()
+    assert not isinstance(trial, Nothing)
+    failed = bench.train(running, trial)
+    assert (failed.state, failed.epochs, failed.failure_kind) == (State.FAILED, 5, "time-limit")
+    assert failed.reason == "time-limit: 0.00139 hours of training are over 0.00125"
+    other = running.hand_out()
+    assert not isinstance(other, Nothing)
+    assert other.digest != failed.digest
+
+
+def test_a_trial_that_is_done_in_the_epoch_that_is_too_long_is_complete(make_bench: MakeBench) -> None:
+    bench = make_bench(resources={"hours_per_trial": hours(8.5)}, scheduler={"name": "fifo", "max_epochs": 9})
+    running = bench.open()
+    trial = running.hand_out()
+    assert not isinstance(trial, Nothing)
+    assert bench.train(running, trial).state is State.COMPLETE
