@@ -22,6 +22,7 @@ from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
+from search.memory import Ceiling
 from search.trial import Rejection
 from spaces.architecture import Architecture, ImageSpec
 from spaces.cost import Cost
@@ -77,6 +78,7 @@ class Proposer:
         self.image = image
         self.violations = violations
         self.batch = batch
+        self.ceiling: Ceiling | None = None
         self.distributions = {item.name: distribution(item.domain) for item in space.parameters}
         self._storage = InMemoryStorage()
         ways = [StudyDirection[name.upper()] for name in directions]
@@ -84,12 +86,16 @@ class Proposer:
         self._study_id = self._storage.get_study_id_from_name(self.mirror.study_name)
         self._rng = random.Random(seed)
 
-    def propose(self, known: Mapping[str, int]) -> tuple[Proposal | None, list[Rejection]]:
+    def propose(
+        self, known: Mapping[str, int], ceiling: Ceiling | None = None
+    ) -> tuple[Proposal | None, list[Rejection]]:
         """Return a proposal, or None when nothing new is left, and what was rejected on the way.
 
         Args:
             known: the trial of each digest that needs no second training.
+            ceiling: of memory, that trials have run into.
         """
+        self.ceiling = ceiling
         rejected: list[Rejection] = []
         for attempt in range(SAMPLER_TRIES + RANDOM_TRIES):
             trial = self.mirror.ask() if attempt < SAMPLER_TRIES else self._ask_random()
@@ -130,6 +136,9 @@ class Proposer:
         if over:
             named = ", ".join(f"{name} by {value:.0%}" for name, value in over.items())
             return Rejection(params=params, violations=over, reason=f"oversteps {named}")
+        if self.ceiling and (over_memory := self.ceiling.violation(counted.training_bytes)):
+            why = self.ceiling.reason(counted.training_bytes)
+            return Rejection(params=params, violations={"memory": over_memory}, reason=why)
         digest = architecture.digest
         if digest in known:
             return Rejection(params=params, violations={}, reason=f"the same network as trial {known[digest]}")

@@ -14,6 +14,7 @@ from enum import Enum, auto
 
 from search.budget import Budget, Rates, Spending
 from search.fronts import minimised_values, objective_values
+from search.memory import ceiling_of
 from search.proposer import Proposer
 from search.recorder import Recorder
 from search.rungs import GO_ON, Decision, Entry, Rungs
@@ -155,7 +156,7 @@ class RunningStudy:
             return Nothing.LEFT
         with self._timed("proposing_s"):
             known = {t.digest: t.number for t in self.trials.values() if t.failure_kind != LOST}
-            proposal, rejected = self.proposer.propose(known)
+            proposal, rejected = self.proposer.propose(known, ceiling_of(self.trials.values()))
         with self._timed("recording_s"):
             self._record_rejections(rejected)
             if proposal is None:

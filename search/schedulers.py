@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from ray import cloudpickle
-from ray.exceptions import RayTaskError
+from ray.exceptions import OutOfMemoryError, RayTaskError
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
+from search.memory import OUT_OF_MEMORY
 from search.running import LOST, RunningStudy
 from spaces.errors import TrialFailure
 from workers.measurement import Measurement
@@ -47,7 +48,13 @@ def failure_of(error: BaseException | None) -> TrialFailure:
     cause = error.cause if isinstance(error, RayTaskError) else error
     if isinstance(cause, TrialFailure):
         return cause
+    if isinstance(error, OutOfMemoryError):  # Ray killed the worker before the machine's memory was full
+        return TrialFailure(OUT_OF_MEMORY, _first_line(error), str(error))
     if isinstance(error, RayTaskError):
         return TrialFailure("crash", f"{type(cause).__name__}: {cause}".splitlines()[0], str(error))
-    message = (str(error).strip().splitlines() or ["no word from its worker"])[0]
-    return TrialFailure(LOST, message, str(error))
+    return TrialFailure(LOST, _first_line(error), str(error))
+
+
+def _first_line(error: BaseException | None) -> str:
+    lines = str(error or "").strip().splitlines()
+    return lines[0] if lines else "no word from its worker"
