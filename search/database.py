@@ -30,12 +30,13 @@ _MIGRATION_LOCK = 7_019_131_415  # any number that nobody else takes as a Postgr
 _ONE_MIGRATION = Lock()  # alembic keeps its context in a module
 
 
-def connect(url: str, *, create: bool) -> Engine:
+def connect(url: str, *, create: bool, migrate: bool = True) -> Engine:
     """Return an engine on a database whose tables are up to date.
 
     Args:
         url: one of the two forms in `FORMS`.
         create: make what is missing, the file and its folder included.
+        migrate: bring the tables of an older version up to date; without it they stay as they are, see `behind`.
 
     Raises:
         InputError: the URL cannot be read, the database cannot be reached or used, or it is not ours and `create` is
@@ -46,7 +47,7 @@ def connect(url: str, *, create: bool) -> Engine:
     with raised_as(InputError, address):
         engine = _engine(address, create)
         try:
-            _migrate(engine, address, create)
+            _migrate(engine, address, create, migrate)
         except BaseException:
             engine.dispose()
             raise
@@ -157,25 +158,36 @@ def reader(engine: Engine) -> Engine:
     return engine.execution_options(reads=True)
 
 
-def _migrate(engine: Engine, address: URL, create: bool) -> None:
-    config = Config()
-    config.set_main_option("script_location", "search:migrations")
-    config.set_main_option("path_separator", "os")
-    steps = [step.revision for step in ScriptDirectory.from_config(config).walk_revisions()]  # the newest first
-    with reader(engine).connect() as connection:
-        found = _revision(connection)
+def _migrate(engine: Engine, address: URL, create: bool, migrate: bool) -> None:
+    config, steps = _steps()
+    found = _revision(engine)
     if found is None and not create:
         raise _nothing(address)
     if found not in (None, *steps):
         raise InputError(
             f"{shown(address)} was made by a newer version: its tables are at {found}, this version knows {steps[0]}"
         )
-    if found != steps[0]:
+    if migrate and found != steps[0]:
         _upgrade(engine, config)
 
 
-def _revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
+def _steps() -> tuple[Config, list[str]]:
+    """Return what alembic needs to know, and the versions of our tables, the newest first."""
+    config = Config()
+    config.set_main_option("script_location", "search:migrations")
+    config.set_main_option("path_separator", "os")
+    return config, [step.revision for step in ScriptDirectory.from_config(config).walk_revisions()]
+
+
+def _revision(engine: Engine) -> str | None:
+    with reader(engine).connect() as connection:
+        return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
+
+
+def behind(engine: Engine) -> tuple[str, str] | None:
+    """Return the version of our tables and the one this program knows, where theirs is older."""
+    found, newest = _revision(engine), _steps()[1][0]
+    return (found, newest) if found is not None and found != newest else None
 
 
 def _upgrade(engine: Engine, config: Config) -> None:

@@ -7,11 +7,13 @@ that `reconcile` takes away at the next launch.
 import json
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
+from optuna.logging import WARNING, set_verbosity
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
@@ -29,9 +31,62 @@ from spaces.space import SearchSpace
 from workers.measurement import Measurement
 from workers.objectives import OBJECTIVES
 
+ENDS = {State.COMPLETE: TrialState.COMPLETE, State.STOPPED: TrialState.PRUNED, State.FAILED: TrialState.FAIL}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counterpart:
+    """Hold what Optuna's tables tell of a trial."""
+
+    number: int
+    state: State  # running also where it only waits
+    described: bool  # by this service: a row of somebody else's names no architecture
+
+
+class OptunasTables:
+    """Read Optuna's tables where they are; nothing is written, and none are made."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._storage: RDBStorage | None = None
+
+    def trials(self, study: str) -> dict[int, Counterpart]:
+        """Return what they tell of a study's trials; nothing where somebody deleted it, or no launch came to make it.
+
+        Raises:
+            StudyError: the tables are of another version of Optuna.
+        """
+        storage = self._open()
+        try:
+            rows = storage.get_all_trials(storage.get_study_id_from_name(study), deepcopy=False) if storage else []
+        except KeyError:
+            return {}
+        return {row.number: _counterpart(row) for row in rows}
+
+    def _open(self) -> RDBStorage | None:
+        if self._storage is None and {"studies", "version_info", "alembic_version"} <= self._store.tables():
+            try:
+                self._storage = RDBStorage(self._store.url, skip_table_creation=True)
+            except RuntimeError as error:
+                raise StudyError(str(error)) from error
+            quick_commits(self._storage.engine)
+        return self._storage
+
+    def close(self) -> None:
+        """Let go of the database; the store stays open."""
+        if self._storage is not None:
+            self._storage.remove_session()
+            self._storage.engine.dispose()
+
+
+def _counterpart(row: FrozenTrial) -> Counterpart:
+    state = next((ours for ours, theirs in ENDS.items() if theirs is row.state), State.RUNNING)
+    return Counterpart(number=row.number, state=state, described="architecture" in row.user_attrs)
+
 
 def open_optuna(store: Store, record: StudyRecord) -> tuple[RDBStorage, optuna.Study]:
     """Return Optuna's own tables beside ours, and the study in them, made if it is new."""
+    set_verbosity(WARNING)  # Optuna tells of every study it opens
     storage = RDBStorage(store.url)
     quick_commits(storage.engine)
     study = optuna.create_study(
@@ -121,14 +176,13 @@ class Recorder:
 
     def _tell(self, trial: TrialRecord) -> None:
         """Bring Optuna's row to the end that ours has."""
-        states = {State.COMPLETE: TrialState.COMPLETE, State.STOPPED: TrialState.PRUNED, State.FAILED: TrialState.FAIL}
         attrs: dict[str, Any] = {"epochs": trial.epochs}
         if trial.reason:
             attrs["reason"] = trial.reason
         for key, value in attrs.items():
             self.storage.set_trial_user_attr(self._id(trial.number), key, value)
         values = list(objective_values(self.record, trial)) if trial.state is State.COMPLETE else None
-        self.optuna.tell(trial.number, values, state=states[trial.state])
+        self.optuna.tell(trial.number, values, state=ENDS[trial.state])
 
     def _id(self, number: int) -> int:
         if number not in self._ids:

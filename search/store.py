@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Self
 
-from sqlalchemy import Connection, Engine, RowMapping, Table, make_url, select, update
+from sqlalchemy import Connection, Engine, RowMapping, Table, inspect, make_url, select, update
 
 from search import database, queries, rows
 from search.tables import MEASUREMENT, REJECTION, SESSION, STUDY, TRIAL
@@ -30,14 +30,15 @@ class Store:
         self._study_ids: dict[str, int] = {}
 
     @classmethod
-    def open(cls, url: str, *, create: bool = True) -> Self:
+    def open(cls, url: str, *, create: bool = True, migrate: bool = True) -> Self:
         """Return a store on the database, its tables brought up to date.
 
         Args:
             url: see `search.database.FORMS`.
             create: make what is missing; without it, a database that is not ours is an InputError and stays as it is.
+            migrate: bring the tables up to date; without it, of those that are `behind` only the names can be read.
         """
-        return cls(database.connect(url, create=create), url)
+        return cls(database.connect(url, create=create, migrate=migrate), url)
 
     @property
     def shown_url(self) -> str:
@@ -83,6 +84,22 @@ class Store:
                 raise InputError(f"there is no study {name!r} in {self.shown_url}")
             self._study_ids[name] = found
         return self._study_ids[name]
+
+    @property
+    def behind(self) -> tuple[str, str] | None:
+        """Return the version of the tables and the one this program knows, where theirs is older."""
+        with database.raised_as(StudyError, self._address):
+            return database.behind(self._engine)
+
+    def tables(self) -> set[str]:
+        """Return the names of all tables of the database, Optuna's too."""
+        with self._reading() as connection:
+            return set(inspect(connection).get_table_names())
+
+    def names(self) -> list[str]:
+        """Return the name of every study, oldest first; tables of any version can tell it."""
+        with self._reading() as connection:
+            return list(connection.scalars(select(STUDY.c.name).order_by(STUDY.c.id)))
 
     def studies(self) -> list[StudyRecord]:
         """Return every study, oldest first."""
@@ -179,6 +196,17 @@ class Store:
                 return True
             queries.recorded(connection, study_id, number)
         return False
+
+    def correct_digest(self, study: str, number: int, digest: str) -> None:
+        """Write the digest that a trial's architecture has.
+
+        Raises:
+            ValueError: there is no such trial.
+        """
+        with self._writing() as connection:
+            known = queries.is_trial(self._study_id(connection, study), number)
+            if connection.execute(update(TRIAL).where(known).values(digest=digest)).rowcount == 0:
+                raise queries.no_trial(number)
 
     def add_attempt(self, study: str, number: int) -> int:
         """Count that a trial was handed out again, and return how many times it was.

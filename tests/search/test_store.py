@@ -327,11 +327,18 @@ def test_attempts_are_counted(filled: Store) -> None:
     assert filled.trial(STUDY, 0).attempts == 3
 
 
+def test_a_digest_can_be_corrected_and_nothing_else_changes(filled: Store) -> None:
+    before = filled.trial(STUDY, 0)
+    filled.correct_digest(STUDY, 0, "0123456789abcdef")
+    assert filled.trial(STUDY, 0) == replace(before, digest="0123456789abcdef")
+
+
 def test_a_trial_that_is_not_there_takes_no_news(filled: Store, make_measurement: MakeMeasurement) -> None:
     for write in (
         lambda: filled.add_measurement(STUDY, 5, make_measurement(1)),
         lambda: filled.end_trial(STUDY, 5, state=State.COMPLETE, ended_at=NOON),
         lambda: filled.add_attempt(STUDY, 5),
+        lambda: filled.correct_digest(STUDY, 5, "0"),
     ):
         with pytest.raises(ValueError, match="there is no trial 5"):
             write()

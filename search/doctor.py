@@ -1,0 +1,164 @@
+"""Say what disagrees between Optuna's tables, ours and the checkpoints, and mend what can be mended.
+
+python -m search.doctor URL [--study S] [--fix] [--json]
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import asdict, dataclass, field
+
+from search.environment import expand
+from search.findings import Fate, Finding, find_all, schema
+from search.mending import look, mend
+from search.recorder import OptunasTables
+from search.store import Store
+from search.trial import StudyRecord
+from spaces.errors import InputError, StudyError, WidefrontError, unknown
+
+WELL, ILL, WRONG = 0, 1, 2
+
+
+@dataclass(slots=True)
+class Report:
+    """Gather what is found, study by study."""
+
+    studies: int = 0
+    trials: int = 0
+    found: list[Finding] = field(default_factory=list)  # what was mended too
+    mended: list[Finding] = field(default_factory=list)
+
+    def add(self, found: Sequence[Finding], *, mended: bool = False) -> None:
+        """Add what was found."""
+        self.found += found
+        self.mended += found if mended else ()
+
+    @property
+    def wrong(self) -> list[Finding]:
+        """Return what is or was wrong; what merely waits for a launch is not."""
+        return [finding for finding in self.found if finding.fate is not Fate.LAUNCH]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    given = _parser().parse_args(argv)
+    try:
+        report = examine(expand(given.url, os.environ), given.study, fix=given.fix)
+    except WidefrontError as error:
+        if given.debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return WRONG if isinstance(error, InputError) else ILL
+    print(_json(report) if given.json else "\n".join([*_lines(report), _summary(report, fix=given.fix)]))
+    return WELL if report.wrong == report.mended else ILL
+
+
+def examine(url: str, name: str | None, *, fix: bool) -> Report:
+    """Look at one study or at all, and mend what can be mended if asked to.
+
+    Raises:
+        InputError: the database cannot be read or is newer, there is no such study, or a launch holds one to mend.
+    """
+    report = Report()
+    with Store.open(url, create=False, migrate=False) as store:
+        behind = schema(store.behind)
+        if name is not None and name not in (names := store.names()):
+            raise InputError(unknown("study", name, names), place="--study")
+        if fix:
+            _refuse_running(store, store.names() if name is None or behind else [name])
+    report.add(behind, mended=fix)
+    if fix or not behind:
+        _examine_all(report, url, name, fix=fix)
+    return report
+
+
+def _examine_all(report: Report, url: str, name: str | None, *, fix: bool) -> None:
+    with Store.open(url, create=False) as store, closing(OptunasTables(store)) as optunas:
+        for study in store.studies():
+            if name in (None, study.name):
+                _examine_study(report, store, optunas, study, fix=fix)
+
+
+def _refuse_running(store: Store, names: Sequence[str]) -> None:
+    for name in names:
+        try:
+            with store.hold(name):
+                pass
+        except StudyError as error:
+            raise InputError(f"--fix is refused: {error}") from error
+
+
+def _examine_study(report: Report, store: Store, optunas: OptunasTables, study: StudyRecord, *, fix: bool) -> None:
+    with _held(store, study.name, fix=fix) as free:
+        seen = look(store, optunas, study)
+        found = find_all(seen, held=not free)
+        if fix and (mended := mend(store, seen, found)):
+            seen = look(store, optunas, study)
+            found = find_all(seen, held=False)
+            report.add([finding for finding in mended if finding not in found], mended=True)  # what is seen to be
+    report.add(found)
+    report.studies += 1
+    report.trials += len(seen.trials)
+
+
+@contextmanager
+def _held(store: Store, study: str, *, fix: bool) -> Iterator[bool]:
+    """Keep anybody from launching the study meanwhile, and yield whether nobody has already."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(store.hold(study))
+            free = True
+        except StudyError as error:
+            if fix:
+                raise InputError(f"--fix is refused: {error}") from error
+            free = False
+            print(f"note: {study} is running; its checkpoints and unfinished recordings are its own", file=sys.stderr)
+        yield free
+
+
+def _lines(report: Report) -> Iterator[str]:
+    for finding in report.found:
+        place = finding.study + ("" if finding.trial is None else f" trial {finding.trial}")
+        yield f"{place or 'database'}: {finding.kind}: {finding.wrong}; {_told(finding, finding in report.mended)}"
+
+
+def _told(finding: Finding, mended: bool) -> str:
+    if finding.fate is not Fate.FIX:
+        return finding.remedy
+    return f"mended: {finding.remedy}" if mended else f"--fix {finding.remedy}"
+
+
+def _summary(report: Report, *, fix: bool) -> str:
+    waiting = len({(finding.study, finding.trial) for finding in report.found if finding.fate is Fate.LAUNCH})
+    tail = f"; {_counted(waiting, 'trial')} for the next launch to go on with" if waiting else ""
+    if not report.wrong:
+        return f"{_counted(report.studies, 'study')}, {_counted(report.trials, 'trial')}: nothing is wrong{tail}"
+    mends = len(report.mended) if fix else sum(finding.fate is Fate.FIX for finding in report.wrong)
+    done = f"{mends} of which are mended" if fix else f"{mends} of which --fix mends"
+    return f"{_counted(len(report.wrong), 'finding')}, {done}{tail}"
+
+
+def _counted(count: int, noun: str) -> str:
+    plural = "studies" if noun == "study" else f"{noun}s"
+    return f"{count} {noun if count == 1 else plural}"
+
+
+def _json(report: Report) -> str:
+    return json.dumps([{**asdict(finding), "mended": finding in report.mended} for finding in report.found], indent=2)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m search.doctor", description="Say what disagrees, and mend it.")
+    parser.add_argument("url", help="the database, such as sqlite:///widefront.db; ${NAME} is looked up")
+    parser.add_argument("--study", help="look at this one only")
+    parser.add_argument("--fix", action="store_true", help="mend what can be mended; no measurement is ever deleted")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
