@@ -11,7 +11,7 @@ test: lint
 	$(BIN)/pytest -m "not gpu"
 
 fast: .venv/installed
-	$(BIN)/pytest -m "not slow and not cluster and not gpu" -q
+	PYTHONHASHSEED=0 $(BIN)/pytest -n 2 -m "not slow and not cluster and not gpu" -q
 
 lint: .venv/installed
 	$(BIN)/ruff check .

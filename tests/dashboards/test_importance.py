@@ -10,6 +10,8 @@ from dashboards import importance
 from dashboards.frames import StudyView
 from dashboards.importance import Importance, ObjectiveImportance
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def told(view: StudyView) -> Importance:

@@ -14,6 +14,8 @@ from dashboards.frames import StudyView
 from search.store import Store
 from spaces.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 HOSTILE = '<script>alert("1")</script>'
 

@@ -298,6 +298,7 @@ def test_a_driver_that_repeats_the_password_is_not_quoted() -> None:
     assert str(raised.value) == f"{shown(address)}: neither *** nor *** will do"
 
 
+@pytest.mark.slow
 def test_a_server_that_never_answers_is_given_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("search.database.CONNECT_S", 2)
     with socket.socket() as silent:

@@ -37,6 +37,8 @@ from spaces.errors import TrialFailure
 from tests.search.bench import FILE, Bench, learn, record_of
 from workers import checkpoint
 
+pytestmark = pytest.mark.slow
+
 Dump = dict[str, list[str]]
 Capture = pytest.CaptureFixture[str]
 MakeStudy = Callable[..., StudyRecord]

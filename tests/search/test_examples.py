@@ -15,6 +15,8 @@ from spaces.kinds import KINDS
 from spaces.names import named
 from spaces.space import SearchSpace
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 FILES = [ROOT / "space.yaml", *sorted((ROOT / "spaces" / "examples").glob("*.yaml"))]
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -37,7 +37,7 @@ def rich(make_bench: MakeBench, url: str | None) -> Bench:
     )
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def filled(request: pytest.FixtureRequest, make_bench: MakeBench) -> Bench:
     """Give a bench on one kind of database and then on the other."""
     return rich(make_bench, request.getfixturevalue("postgres_url") if request.param == "postgresql" else None)

@@ -278,6 +278,7 @@ def shuffled(numbers: range, epochs: tuple[int, ...], rng: random.Random) -> lis
     return script
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rule", "objectives", "seed"),
     [
@@ -721,6 +722,7 @@ def check_mirror(running: RunningStudy) -> None:
     assert states[TrialState.COMPLETE] == len(complete)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_whatever_dies_and_in_whatever_order_every_trial_ends_once(make_bench: MakeBench, seed: int) -> None:
     check_all(make_bench, seed)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 import torch
 from hypothesis import assume, settings
 from hypothesis import strategies as st
@@ -97,6 +98,14 @@ def contract() -> list[dict[str, Any]]:
         rows += [usual | {"shortcut": shortcut} for shortcut in SHORTCUTS if block in SHORTENED and shortcut != "B"]
         rows += [usual | {"activation": "crelu"}, usual | {"head": "cosine"}]
     return [row for row in rows if conflict(row["block"], row["dropout"], row["shortcut"]) is None]
+
+
+def contract_by_tier() -> list[Any]:
+    """Return the same for `parametrize`, a third of them in the fast tier."""
+    return [
+        pytest.param(row, marks=[pytest.mark.slow] if number % 3 else [], id=told(row))
+        for number, row in enumerate(contract())
+    ]
 
 
 def told(fields: dict[str, Any]) -> str:

@@ -397,6 +397,7 @@ def test_a_crelu_doubles_what_was_normalised(block: str, order: str) -> None:
     assert found == crelus.get(block, 4 * usual * (2 if block.startswith(("inception", "merge_run")) else 1))
 
 
+@pytest.mark.slow
 @each_shortcut
 @pytest.mark.parametrize("activation", ["relu", "crelu"])
 @each_order

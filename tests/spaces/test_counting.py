@@ -22,7 +22,7 @@ from spaces.fields import OPTIONS
 from spaces.kinds import KINDS
 from spaces.layers import Cosine
 from spaces.network import build
-from tests.spaces.grammar import DROPOUTS, architectures, conflict, contract, relaxed, small, told
+from tests.spaces.grammar import DROPOUTS, architectures, conflict, contract_by_tier, relaxed, small, told
 
 ODD = ImageSpec(channels=2, height=21, width=17, classes=7)
 TINY = ImageSpec(channels=2, height=9, width=7, classes=3)
@@ -67,7 +67,7 @@ def untrained(counted: Cost) -> Cost:
     return replace(counted, training_bytes=0)
 
 
-@pytest.mark.parametrize("fields", contract(), ids=told)
+@pytest.mark.parametrize("fields", contract_by_tier())
 def test_a_cost_is_that_of_one_pass_through_the_whole_network(fields: dict[str, Any]) -> None:
     architecture = small(**fields, dropout_rate=0.3)
     assert untrained(cost(architecture, TINY)) == one_pass(architecture, TINY)
@@ -200,6 +200,7 @@ def test_training_holds_no_more_than_is_said_whatever_the_stem(fields: dict[str,
     assert held <= for_the_batch <= 4 * held
 
 
+@pytest.mark.slow
 def test_counting_imports_neither_torchs_compiler_nor_sympy() -> None:
     program = """
 import sys

@@ -17,10 +17,10 @@ from spaces.kinds import KINDS
 from spaces.layers import Cosine, CReLU, DropBranch
 from spaces.network import Head, Stem, build, check_fits, monte_carlo
 from spaces.plan import HeadSpec
-from tests.spaces.grammar import SHORTENED, architectures, contract, ready, relaxed, seeded, small, told
+from tests.spaces.grammar import SHORTENED, architectures, contract_by_tier, ready, relaxed, seeded, small
 
 ODD = ImageSpec(height=9, width=7, classes=3)
-each_row = pytest.mark.parametrize("fields", contract(), ids=told)
+each_row = pytest.mark.parametrize("fields", contract_by_tier())
 each_block = pytest.mark.parametrize("block", KINDS)
 each_stem = pytest.mark.parametrize("stem", OPTIONS["stem"])
 

@@ -101,6 +101,7 @@ INTERRUPTED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("precision", "dropout", "epochs_before"), INTERRUPTED)
 def test_a_trial_interrupted_after_any_epoch_ends_as_if_it_had_not_been(
     tmp_path: Path, precision: str, dropout: str, epochs_before: int
@@ -494,6 +495,7 @@ def test_passes_are_drawn_anew_in_every_epoch_and_for_every_seed() -> None:
     assert found[0] != found[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epochs_before", [0, 1, 2, 3])
 @pytest.mark.parametrize("dropout", ["between", "branch", "head"])
 def test_a_trial_measured_by_passes_goes_on_as_if_it_had_not_been_interrupted(
@@ -608,6 +610,7 @@ def test_sorted_digits_are_learned_as_well(digits: Dataset) -> None:
     assert trained(given, in_order_of_class(digits)).history[-1].accuracy > 0.85
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["auto", "float32"])
 def test_a_small_network_learns_digits_in_nine_epochs_on_one_thread(digits: Dataset, precision: str) -> None:
     architecture = Architecture(block="preact")
