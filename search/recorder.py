@@ -221,7 +221,7 @@ class Recorder:
             architecture=Architecture.from_json(json.loads(described["architecture"])),
             digest=described["digest"],
             seed=described["seed"],
-            cost=Cost(**{name: described[name] for name in COST_NAMES}),
+            cost=Cost(**{name: described[name] for name in COST_NAMES if name in described}),
             started_at=datetime.now(UTC),
         )
         self.store.add_trial(self.record.name, trial)

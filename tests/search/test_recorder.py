@@ -18,6 +18,7 @@ from search.running import LOST, RunningStudy
 from search.store import Store
 from search.trial import State, TrialRecord
 from spaces.architecture import Architecture
+from spaces.cost import Cost
 from spaces.errors import StudyError, TrialFailure
 from tests.search.bench import NOON, Bench, learn
 
@@ -209,6 +210,21 @@ def test_a_trial_that_only_optuna_has_is_adopted(filled: Bench, monkeypatch: pyt
     assert (adopted.state, adopted.epochs, adopted.params) == (State.RUNNING, 0, row.params)
     check_attributes(row, adopted)
     assert list(again.waiting) == [3, 4]
+
+
+def test_a_trial_that_an_older_version_began_is_adopted_with_what_it_counted(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = Cost.to_json
+    with monkeypatch.context() as patch:
+        patch.setattr(Cost, "to_json", lambda cost: {k: v for k, v in counted(cost).items() if k != "training_bytes"})
+        running = bench.open()
+        patch.setattr(running.recorder.store, "add_trial", _interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            running.hand_out()
+    adopted = bench.open().trials[0]
+    assert adopted.cost.params > 0
+    assert adopted.cost.training_bytes == 0
 
 
 def _interrupt(*_given: Any, **_named: Any) -> Any:
