@@ -13,6 +13,7 @@ from spaces.architecture import ImageSpec
 from spaces.errors import InputError
 from workers.datasets import Dataset
 from workers.device import choose_device, use_threads
+from workers.failures import classify
 from workers.objectives import OBJECTIVES
 from workers.timing import epoch_s
 from workers.trainer import TrialSpec
@@ -90,7 +91,10 @@ def _time(config: StudyConfig, data: Dataset, seen: Survey) -> str:
         return "not measured: trials ask for a GPU, and this machine has none"
     architecture = config.search_space.architecture(params)
     spec = TrialSpec(architecture=architecture, recipe=config.full_recipe, data=config.data_spec, seed=0)
-    seconds = epoch_s(spec, data, device)
+    try:
+        seconds = epoch_s(spec, data, device)
+    except Exception as error:  # a network that cannot be trained here is no reason to say nothing of the others
+        return f"not measured: {name_of(architecture)} {classify(error)}"
     told = f"an epoch of a middling network ({name_of(architecture)}) takes {format_duration(seconds)} here"
     trials = config.budget.trials
     if not trials:

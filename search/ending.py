@@ -36,11 +36,12 @@ def _line(console: Console, line: str) -> None:
 def _counts(running: RunningStudy, hypervolume: float) -> str:
     trials = list(running.trials.values())
     count = {state: sum(trial.state is state for trial in trials) for state in State}
+    waiting = f", {count[State.RUNNING]} waiting for more budget" if count[State.RUNNING] else ""
     epochs = sum(trial.epochs for trial in trials)
     full = len(trials) * running.record.max_epochs
     return (
         f"{len(trials)} trials: {count[State.COMPLETE]} complete, {count[State.STOPPED]} stopped early, "
-        f"{count[State.FAILED]} failed; {len(running.rejections)} proposals rejected before training; "
+        f"{count[State.FAILED]} failed{waiting}; {len(running.rejections)} proposals rejected before training; "
         f"{epochs} of {full} epochs trained; hypervolume {hypervolume:.3f}"
     )
 

@@ -56,7 +56,15 @@ def _listed_options(given: object) -> object:
     return [",".join(map(str, option)) if text else option for option, text in zip(given, whole, strict=True)]
 
 
+def _listed_conditions(given: object) -> object:
+    """Return conditions with lists written as text, as options are."""
+    if not isinstance(given, dict):
+        return given
+    return {name: _listed_options(values) for name, values in given.items()}
+
+
 NUMERIC = BeforeValidator(_no_truth)
+Conditions = Annotated[dict[str, Scalar | list[Scalar]], BeforeValidator(_listed_conditions)]
 Whole = Annotated[int, NUMERIC]
 Number = Annotated[float, NUMERIC]
 
@@ -71,7 +79,7 @@ class ChoiceForm(Form):
     """Read `{choice: [a, b]}`."""
 
     choice: Annotated[list[Scalar], BeforeValidator(_listed_options)]
-    when: dict[str, Scalar | list[Scalar]] = {}
+    when: Conditions = {}
 
     def domain(self) -> Domain:
         """Return the domain."""
@@ -84,7 +92,7 @@ class IntForm(Form):
     bounds: Annotated[tuple[Whole, Whole], BeforeValidator(_two)] = Field(alias="int")
     step: Whole = 1
     log: bool = False
-    when: dict[str, Scalar | list[Scalar]] = {}
+    when: Conditions = {}
 
     def domain(self) -> Domain:
         """Return the domain."""
@@ -97,7 +105,7 @@ class FloatForm(Form):
     bounds: Annotated[tuple[Number, Number], BeforeValidator(_two)] = Field(alias="float")
     step: Number | None = None
     log: bool = False
-    when: dict[str, Scalar | list[Scalar]] = {}
+    when: Conditions = {}
 
     def domain(self) -> Domain:
         """Return the domain."""

@@ -7,6 +7,7 @@ from search.trial import TrialRecord
 from search.units import format_count
 
 OUT_OF_MEMORY = "out-of-memory"
+MEMORY = "memory"  # what a rejection by the ceiling oversteps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,9 +28,10 @@ class Ceiling:
 
 
 def ceiling_of(trials: Iterable[TrialRecord]) -> Ceiling | None:
-    """Return the ceiling that trials have shown, or None where none ran out of memory.
+    """Return the ceiling that trials have shown, or None where it takes more of them to tell.
 
-    The estimate is not the need: where a larger one has been trained since, a smaller failure teaches nothing.
+    The estimate is not the need: where a larger one has been trained, a smaller failure teaches nothing. And one
+    failure may be a neighbour's fault, so it takes two, and the larger of the two least is the ceiling.
     """
     ran_out, fits = [], 0
     for trial in trials:
@@ -37,5 +39,5 @@ def ceiling_of(trials: Iterable[TrialRecord]) -> Ceiling | None:
             ran_out.append((trial.cost.training_bytes, trial.number))
         elif trial.epochs:
             fits = max(fits, trial.cost.training_bytes)
-    least = min((pair for pair in ran_out if pair[0] > fits), default=None)
-    return Ceiling(training_bytes=least[0], trial=least[1]) if least else None
+    above = sorted(pair for pair in ran_out if pair[0] > fits)
+    return Ceiling(training_bytes=above[1][0], trial=above[1][1]) if len(above) > 1 else None

@@ -22,7 +22,7 @@ from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
-from search.memory import Ceiling
+from search.memory import MEMORY, Ceiling
 from search.trial import Rejection
 from spaces.architecture import Architecture, ImageSpec
 from spaces.cost import Cost
@@ -136,12 +136,12 @@ class Proposer:
         if over:
             named = ", ".join(f"{name} by {value:.0%}" for name, value in over.items())
             return Rejection(params=params, violations=over, reason=f"oversteps {named}")
-        if self.ceiling and (over_memory := self.ceiling.violation(counted.training_bytes)):
-            why = self.ceiling.reason(counted.training_bytes)
-            return Rejection(params=params, violations={"memory": over_memory}, reason=why)
         digest = architecture.digest
         if digest in known:
             return Rejection(params=params, violations={}, reason=f"the same network as trial {known[digest]}")
+        if self.ceiling and (over_memory := self.ceiling.violation(counted.training_bytes)):
+            why = self.ceiling.reason(counted.training_bytes)
+            return Rejection(params=params, violations={MEMORY: over_memory}, reason=why)
         attrs = self._storage.get_trial_system_attrs(self._id(mirror)) if mirror >= 0 else {}
         return Proposal(
             params=params,

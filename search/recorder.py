@@ -215,11 +215,12 @@ class Recorder:
         described = row.user_attrs
         if "architecture" not in described:
             raise StudyError(f"trial {row.number} in Optuna's tables was not made by this service")
+        architecture = Architecture.from_json(json.loads(described["architecture"]))
         trial = TrialRecord(
             number=row.number,
             params=row.params,
-            architecture=Architecture.from_json(json.loads(described["architecture"])),
-            digest=described["digest"],
+            architecture=architecture,
+            digest=architecture.digest,  # an older version's may be another
             seed=described["seed"],
             cost=Cost(**{name: described[name] for name in COST_NAMES if name in described}),
             started_at=datetime.now(UTC),

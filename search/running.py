@@ -14,8 +14,8 @@ from enum import Enum, auto
 
 from search.budget import Budget, Rates, Spending
 from search.fronts import minimised_values, objective_values
-from search.memory import ceiling_of
-from search.proposer import Proposer
+from search.memory import MEMORY, ceiling_of
+from search.proposer import Proposal, Proposer
 from search.recorder import Recorder
 from search.rungs import GO_ON, Decision, Entry, Rungs
 from search.trial import Rejection, State, StudyRecord, TrialRecord
@@ -63,6 +63,7 @@ class RunningStudy:
     waiting: deque[int] = field(default_factory=deque)
     spent: Spent = field(default_factory=Spent)
     exhausted: bool = False
+    paused: set[int] = field(default_factory=set)  # at a rung, until there is more budget
     trained_s: float = 0.0  # over all trials and launches, measuring included
     trained_epochs: int = 0
     tidied: set[int] = field(default_factory=set)  # ended trials whose checkpoints are gone
@@ -80,7 +81,7 @@ class RunningStudy:
         attrs = self.recorder.sampler_attrs()
         self.rejections = list(rejections)
         for rejection in rejections:
-            if rejection.violations:
+            if rejection.violations.keys() - {MEMORY}:  # a ceiling is of one launch: the next may have more memory
                 self.proposer.remember(rejection.params, violations=rejection.violations)
         for number in sorted(self.trials):
             self._restore_trial(self.trials[number], attrs.get(number, {}))
@@ -123,7 +124,13 @@ class RunningStudy:
     @property
     def over(self) -> bool:
         """Say whether nothing runs and nothing more will be handed out."""
-        return self.ended == len(self.trials) and (self.exhausted or self._budget_spent())
+        resting = self.paused.union(self.waiting if self._cut_off else ())
+        return self.ended + len(resting) == len(self.trials) and (self.exhausted or self._budget_spent())
+
+    @property
+    def _cut_off(self) -> bool:
+        """Say whether time or money has run out; that no further trial is due stops none that runs."""
+        return self.budget.ended_by(self.spending) not in (None, "trials")
 
     @property
     def seconds(self) -> float:
@@ -150,13 +157,13 @@ class RunningStudy:
 
     def hand_out(self) -> TrialRecord | Nothing:
         """Return the next trial to train: one that waits, or a new one."""
-        if self.waiting:
+        if self.waiting and not self._cut_off:
             return self.trials[self.waiting.popleft()]
         if self.exhausted or self._budget_spent():
             return Nothing.LEFT
         with self._timed("proposing_s"):
             known = {t.digest: t.number for t in self.trials.values() if t.failure_kind != LOST}
-            proposal, rejected = self.proposer.propose(known, ceiling_of(self.trials.values()))
+            proposal, rejected = self._propose(known)
         with self._timed("recording_s"):
             self._record_rejections(rejected)
             if proposal is None:
@@ -167,6 +174,16 @@ class RunningStudy:
         self.trials[trial.number] = trial
         self._mirrors[trial.number] = proposal.mirror
         return trial
+
+    def _propose(self, known: dict[str, int]) -> tuple[Proposal | None, list[Rejection]]:
+        """Ask for a network below the ceiling of memory that this launch has shown, and where none is left for any."""
+        began = self.began or self.clock()
+        ceiling = ceiling_of(t for t in self.trials.values() if t.epochs or (t.started_at and t.started_at >= began))
+        proposal, rejected = self.proposer.propose(known, ceiling)
+        if proposal is None and ceiling:
+            proposal, more = self.proposer.propose(known)
+            rejected += more
+        return proposal, rejected
 
     def _record_rejections(self, rejected: list[Rejection]) -> None:
         for rejection in rejected:
@@ -208,17 +225,13 @@ class RunningStudy:
         entries = self._rung_entries.get(measurement.epoch, [])
         # The trial judged comes last; the others by number, since nobody knows after a relaunch who came first.
         ordered = sorted(entries, key=lambda entry: (entry.number == trial.number, entry.number))
-        decision = self._at_budgets_end(measurement.epoch) or self.rungs.decide(measurement.epoch, ordered)
+        decision = self.rungs.decide(measurement.epoch, ordered)
         if decision.stop:
             self._end(replace(trial, state=State.STOPPED, reason=decision.reason))
+        elif self._cut_off and self.rungs.holds(measurement.epoch):
+            self.paused.add(trial.number)
+            return Decision(stop=True, reason="the budget is spent; with more of it the trial goes on")
         return decision
-
-    def _at_budgets_end(self, epoch: int) -> Decision | None:
-        """Stop at a rung where time or money has run out; that no further trial is due stops none that runs."""
-        ended = self.budget.ended_by(self.spending) if self.rungs.holds(epoch) else None
-        if ended in (None, "trials"):
-            return None
-        return Decision(stop=True, reason=f"epoch {epoch}: the budget of {ended} is spent")
 
     def _over_time(self, trial: TrialRecord) -> Decision:
         """Fail a trial that has trained for too long: it would again."""

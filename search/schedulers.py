@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from ray import cloudpickle
-from ray.exceptions import OutOfMemoryError, RayTaskError
+from ray.exceptions import RayTaskError
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from search.memory import OUT_OF_MEMORY
 from search.running import LOST, RunningStudy
 from spaces.errors import TrialFailure
 from workers.measurement import Measurement
@@ -44,12 +43,13 @@ def _error_of(trial: Trial) -> BaseException | None:
 
 
 def failure_of(error: BaseException | None) -> TrialFailure:
-    """Return the failure that Ray's account of an error means; whatever no worker reported is a lost worker."""
+    """Return the failure that Ray's account of an error means; whatever no worker reported is a lost worker.
+
+    Also one that Ray killed for the machine's memory: it chooses by age, and another trial may have filled it.
+    """
     cause = error.cause if isinstance(error, RayTaskError) else error
     if isinstance(cause, TrialFailure):
         return cause
-    if isinstance(error, OutOfMemoryError):  # Ray killed the worker before the machine's memory was full
-        return TrialFailure(OUT_OF_MEMORY, _first_line(error), str(error))
     if isinstance(error, RayTaskError):
         return TrialFailure("crash", f"{type(cause).__name__}: {cause}".splitlines()[0], str(error))
     return TrialFailure(LOST, _first_line(error), str(error))

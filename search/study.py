@@ -56,7 +56,7 @@ def look_ahead(config: StudyConfig) -> tuple[Dataset | Missing, Survey]:
         return look(config)
     except InputError as error:
         image = known_image(config.data_spec)
-        if not error.place.startswith("data") or image is None:
+        if error.place != f"data.{config.data_spec.title}" or image is None:  # the images are there: something is wrong
             raise
         return Missing(name=config.data_spec.title, image=image, why=str(error)), _survey(config, image)
 

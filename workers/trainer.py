@@ -121,6 +121,7 @@ class Trainer:
         self._recalibrate()
         with self._drawing(_epoch_seed(self.spec.seed, -1 - self.epoch)):  # other draws than those of any training
             accuracy, loss = self._evaluate()
+        latency_ms = self._latency_ms()
         evaluated = time.perf_counter()
         measurement = Measurement(
             epoch=self.epoch + 1,
@@ -130,7 +131,7 @@ class Trainer:
             train_s=trained - began,
             eval_s=evaluated - trained,
             peak_bytes=peak_bytes(self.device),
-            latency_ms=self._latency_ms(),
+            latency_ms=latency_ms,
         )
         self.history = (*self.history, measurement)
         return measurement

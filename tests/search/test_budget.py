@@ -1,7 +1,7 @@
 """Budgets of a study: what is spent, which of them ends it first, and what then becomes of the trials that run."""
 
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 
@@ -74,20 +74,47 @@ def test_hours_of_gpus_and_money_end_a_study_and_are_counted_over_its_launches(
     assert bench.open().over
 
 
-def test_when_time_has_run_out_a_running_trial_stops_at_its_next_rung_with_all_that_it_learned(
+def test_when_time_has_run_out_a_running_trial_rests_at_its_next_rung_and_goes_on_with_more(
     make_bench: MakeBench,
 ) -> None:
-    bench = make_bench(budget={"hours": 1}, scheduler={"name": "pareto-asha", "max_epochs": 9, "reduction_factor": 3})
+    bench = make_bench(budget={"epochs": 2}, scheduler={"name": "pareto-asha", "max_epochs": 9, "reduction_factor": 3})
     running = bench.open()
     trial = running.hand_out()
     assert not isinstance(trial, Nothing)
-    bench.train(running, trial, until=2)
-    bench.clock.advance(3600)
-    stopped = bench.train(running, trial)
-    assert (stopped.state, stopped.epochs) == (State.STOPPED, 3)
-    assert stopped.reason == "epoch 3: the budget of hours is spent"
+    resting = bench.train(running, trial)
+    assert (resting.state, resting.epochs) == (State.RUNNING, 3)
     assert running.over
-    assert bench.open(budget={"hours": 2}).trials[0].state is State.STOPPED
+    assert bench.open().over
+    again = bench.open(budget={"epochs": 9})
+    assert not again.over
+    assert again.hand_out() == again.trials[0] == resting
+    assert bench.train(again, resting).state is State.COMPLETE
+    assert again.over
+
+
+def test_a_hopeless_trial_is_stopped_by_its_rung_even_then(make_bench: MakeBench) -> None:
+    bench = make_bench(budget={"epochs": 1}, scheduler={"name": "pareto-asha", "max_epochs": 9})
+    running = bench.open()
+    trial = running.hand_out()
+    assert not isinstance(trial, Nothing)
+    chance = replace(bench.learn(trial, 1), accuracy=0.1)
+    assert running.measured(trial.number, chance).stop
+    assert running.trials[trial.number].state is State.STOPPED
+
+
+def test_what_waits_for_a_worker_waits_for_more_budget_too(make_bench: MakeBench) -> None:
+    bench = make_bench(budget={"epochs": 4}, scheduler={"name": "pareto-asha", "max_epochs": 9})
+    running = bench.open()
+    first, second = running.hand_out(), running.hand_out()
+    assert not isinstance(first, Nothing)
+    assert not isinstance(second, Nothing)
+    bench.train(running, first, until=4)
+    again = bench.open()
+    assert again.hand_out() is Nothing.LEFT
+    assert again.over
+    more = bench.open(budget={"trials": 2})
+    bench.train_all(more)
+    assert [trial.state is State.RUNNING for trial in more.trials.values()] == [False, False]
 
 
 def test_that_no_further_trial_is_due_stops_none_that_runs(make_bench: MakeBench) -> None:

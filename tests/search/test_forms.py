@@ -84,6 +84,12 @@ def test_a_list_is_one_of_the_options_written_as_a_list_or_as_text() -> None:
     assert as_lists.architecture({"kernels": "1,3,1"}).kernels == (1, 3, 1)
 
 
+def test_a_condition_may_name_a_list_as_an_option_does() -> None:
+    options = {"choice": [[3, 3], [3, 1]]}
+    found = space_of(kernels=options, dropout={"choice": ["none", "between"], "when": {"kernels": [[3, 3]]}})
+    assert found.parameters[1].when == (When(parameter="kernels", values=("3,3",)),)
+
+
 def test_depth_stands_for_as_many_stages_as_the_widths_name() -> None:
     found = space_of(depth={"int": [1, 2]}, widths={"choice": [[16, 32], [16, 32, 64]]})
     assert found.architecture({"depth": 2, "widths": "16,32"}).depths == (2, 2)

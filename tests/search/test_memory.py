@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from search.memory import OUT_OF_MEMORY, Ceiling, ceiling_of
-from search.running import Nothing
+from search.running import Nothing, RunningStudy
 from search.trial import State, TrialRecord
 from spaces.errors import TrialFailure
 from tests.search.bench import Bench
@@ -32,16 +32,57 @@ def test_where_nothing_ran_out_there_is_no_ceiling(trial_of: MakeTrial) -> None:
     assert ceiling_of([trial_of(0, 100), trial_of(1, 50, "crash")]) is None
 
 
-def test_the_ceiling_is_the_least_that_ran_out_above_all_that_fits(trial_of: MakeTrial) -> None:
+def test_the_ceiling_is_the_second_that_ran_out_above_all_that_fits(trial_of: MakeTrial) -> None:
     trials = [
         trial_of(0, 100),
         trial_of(1, 90, OUT_OF_MEMORY),
         trial_of(2, 300, OUT_OF_MEMORY),
         trial_of(3, 200, OUT_OF_MEMORY),
+        trial_of(4, 400, OUT_OF_MEMORY),
     ]
-    assert ceiling_of(trials) == Ceiling(training_bytes=200, trial=3)
-    assert ceiling_of([*trials, trial_of(4, 250)]) == Ceiling(training_bytes=300, trial=2)
-    assert ceiling_of([*trials, trial_of(4, 350)]) is None
+    assert ceiling_of(trials) == Ceiling(training_bytes=300, trial=2)
+    assert ceiling_of([*trials, trial_of(5, 250)]) == Ceiling(training_bytes=400, trial=4)
+    assert ceiling_of([*trials, trial_of(5, 350)]) is None  # one alone may be a neighbour's fault
+
+
+SMALL = {"depth": {"int": [1, 4]}, "widening_factor": {"choice": [0.25, 0.5, 1, 2]}}
+
+
+def open_with_failures(make_bench: Callable[..., Bench], count: int) -> tuple[Bench, RunningStudy]:
+    """Return a study of 16 networks whose smallest handed out run out of memory at once."""
+    bench = make_bench(space=SMALL, constraints={}, budget={"trials": 100}, scheduler={"name": "fifo"})
+    running = bench.open()
+    handed = [trial for trial in (running.hand_out() for _ in range(4)) if not isinstance(trial, Nothing)]
+    handed.sort(key=lambda trial: trial.cost.training_bytes)
+    for trial in handed[:count]:
+        running.failed(trial.number, FULL)
+    for trial in handed[count:]:
+        bench.train(running, trial)
+    return bench, running
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_in_the_end_every_network_is_tried_whatever_ran_out_of_memory(
+    make_bench: Callable[..., Bench], count: int
+) -> None:
+    bench, running = open_with_failures(make_bench, count)
+    bench.train_all(running)
+    assert len(running.trials) == 16
+    assert running.over
+
+
+def test_a_ceiling_is_of_one_launch_since_the_next_may_have_more_memory(make_bench: Callable[..., Bench]) -> None:
+    bench, running = open_with_failures(make_bench, 4)
+    while not any(rejection.violations.keys() == {"memory"} for rejection in running.rejections):
+        assert not isinstance(running.hand_out(), Nothing)
+    bench.clock.advance(1)
+    again = bench.open()
+    told = again.proposer.mirror.get_trials(deepcopy=False)
+    assert not any("memory" in trial.constraints for trial in told)
+    again.hand_out()
+    again.hand_out()
+    new = again.rejections[len(running.rejections) :]
+    assert not any("memory" in rejection.violations for rejection in new)
 
 
 def test_what_is_at_the_ceiling_oversteps_it() -> None:
