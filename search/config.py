@@ -126,7 +126,7 @@ class StudyConfig(Form):
         """Refuse a budget that nothing would ever be counted against."""
         if self.budget.gpu_hours and not self.resources.gpus_per_trial:
             raise InputError("trials take no GPU (resources.gpus_per_trial)", place="budget.gpu_hours")
-        if self.budget.cost and not self.resources.price_per_hour:
+        if self.budget.cost and not self.resources.rates.price:
             raise InputError("an hour of a trial is free: give resources a price_per_gpu_hour or a price_per_cpu_hour",
                              place="budget.cost")  # fmt: skip
 

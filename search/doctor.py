@@ -17,6 +17,7 @@ from search.mending import look, mend
 from search.recorder import OptunasTables
 from search.store import Store
 from search.trial import StudyRecord
+from search.units import format_number_of
 from spaces.errors import InputError, StudyError, WidefrontError, unknown
 
 WELL, ILL, WRONG = 0, 1, 2
@@ -133,17 +134,13 @@ def _told(finding: Finding, mended: bool) -> str:
 
 def _summary(report: Report, *, fix: bool) -> str:
     waiting = len({(finding.study, finding.trial) for finding in report.found if finding.fate is Fate.LAUNCH})
-    tail = f"; {_counted(waiting, 'trial')} for the next launch to go on with" if waiting else ""
+    tail = f"; {format_number_of('trial', waiting)} for the next launch to go on with" if waiting else ""
     if not report.wrong:
-        return f"{_counted(report.studies, 'study')}, {_counted(report.trials, 'trial')}: nothing is wrong{tail}"
+        seen = f"{format_number_of('study', report.studies)}, {format_number_of('trial', report.trials)}"
+        return f"{seen}: nothing is wrong{tail}"
     mends = len(report.mended) if fix else sum(finding.fate is Fate.FIX for finding in report.wrong)
     done = f"{mends} of which are mended" if fix else f"{mends} of which --fix mends"
-    return f"{_counted(len(report.wrong), 'finding')}, {done}{tail}"
-
-
-def _counted(count: int, noun: str) -> str:
-    plural = "studies" if noun == "study" else f"{noun}s"
-    return f"{count} {noun if count == 1 else plural}"
+    return f"{format_number_of('finding', len(report.wrong))}, {done}{tail}"
 
 
 def _json(report: Report) -> str:

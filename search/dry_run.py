@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
+from search.budget import Spending
 from search.config import StudyConfig
 from search.labels import name_of
 from search.rungs import rung_levels
@@ -105,6 +106,6 @@ def _time(config: StudyConfig, data: Dataset, seen: Survey) -> str:
 
 def _expense(config: StudyConfig, seconds: float) -> str:
     """Return what so many seconds of training come to in GPU hours and money, where these are counted."""
-    resources, hours = config.resources, seconds / 3600
-    gpu = f", {hours * resources.gpus_per_trial:.3g} GPU hours" if resources.gpus_per_trial else ""
-    return gpu + (f", a cost of {hours * resources.price_per_hour:.3g}" if resources.price_per_hour else "")
+    spent = Spending.of(trials=0, epochs=0, trained_s=seconds, seconds=0, rates=config.resources.rates)
+    gpu = f", {spent.gpu_hours:.3g} GPU hours" if spent.gpu_hours else ""
+    return gpu + (f", a cost of {spent.cost:.3g}" if spent.cost else "")

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
+from search.budget import Rates
 from spaces.architecture import Architecture
 from spaces.domains import Choice, Domain, Float, Int, Parameter, Scalar, When
 from spaces.errors import InfeasibleArchitecture, InputError, unknown
@@ -173,9 +174,10 @@ class ResourcesForm(Form):
     price_per_cpu_hour: Annotated[float, Field(ge=0), NUMERIC] = 0
 
     @property
-    def price_per_hour(self) -> float:
-        """Return what an hour of one trial costs."""
-        return self.gpus_per_trial * self.price_per_gpu_hour + self.cpus_per_trial * self.price_per_cpu_hour
+    def rates(self) -> Rates:
+        """Return what an hour of one trial takes."""
+        price = self.gpus_per_trial * self.price_per_gpu_hour + self.cpus_per_trial * self.price_per_cpu_hour
+        return Rates(gpus=self.gpus_per_trial, price=price)
 
 
 _RECIPE = Recipe()

@@ -21,9 +21,8 @@ _WHOLE, _HALF_WRITTEN = re.compile(r"(\d+)\.pt"), re.compile(r"\.(\d+)\.pt\..+")
 
 def look(store: Store, optunas: OptunasTables, study: StudyRecord) -> Seen:
     """Read both tables and the checkpoints."""
-    theirs = optunas.trials(
-        study.name
-    )  # first: a launch writes ours first, so that ours are never behind what is read here
+    # Theirs first: a launch writes ours first, so that ours are never behind what is read here.
+    theirs = optunas.trials(study.name)
     trials = store.trials(study.name)
     return Seen(study=study, trials=trials, optunas=theirs, files=_files(study, trials))
 

@@ -78,7 +78,6 @@ class Proposer:
         self.image = image
         self.violations = violations
         self.batch = batch
-        self.ceiling: Ceiling | None = None
         self.distributions = {item.name: distribution(item.domain) for item in space.parameters}
         self._storage = InMemoryStorage()
         ways = [StudyDirection[name.upper()] for name in directions]
@@ -95,16 +94,15 @@ class Proposer:
             known: the trial of each digest that needs no second training.
             ceiling: of memory, that trials have run into.
         """
-        self.ceiling = ceiling
         rejected: list[Rejection] = []
         for attempt in range(SAMPLER_TRIES + RANDOM_TRIES):
             trial = self.mirror.ask() if attempt < SAMPLER_TRIES else self._ask_random()
-            found = self._judge(self.space.suggest(cast(Suggests, trial)), known, trial.number)
+            found = self._judge(self.space.suggest(cast(Suggests, trial)), known, ceiling, trial.number)
             if isinstance(found, Proposal):
                 return found, rejected
             self._reject(trial.number, found)
             rejected.append(found)
-        return self._search_all(known), rejected
+        return self._search_all(known, ceiling), rejected
 
     def _ask_random(self) -> optuna.Trial:
         return self._ask_for(self.space.suggest(RandomTrial(self._rng)))
@@ -114,18 +112,20 @@ class Proposer:
         self.mirror.enqueue_trial(params)
         return self.mirror.ask()
 
-    def _search_all(self, known: Mapping[str, int]) -> Proposal | None:
+    def _search_all(self, known: Mapping[str, int], ceiling: Ceiling | None) -> Proposal | None:
         """Look through a small space for what chance has missed."""
         if self.space.product > ENUMERABLE:
             return None
         for params in self.space.members():
-            if isinstance(self._judge(params, known, -1), Proposal):
+            if isinstance(self._judge(params, known, ceiling, -1), Proposal):
                 trial = self._ask_for(params)
-                found = self._judge(self.space.suggest(cast(Suggests, trial)), known, trial.number)
+                found = self._judge(self.space.suggest(cast(Suggests, trial)), known, ceiling, trial.number)
                 return found if isinstance(found, Proposal) else None
         return None
 
-    def _judge(self, params: dict[str, Scalar], known: Mapping[str, int], mirror: int) -> Proposal | Rejection:
+    def _judge(
+        self, params: dict[str, Scalar], known: Mapping[str, int], ceiling: Ceiling | None, mirror: int
+    ) -> Proposal | Rejection:
         try:
             architecture = self.space.architecture(params)
             counted = cost(architecture, self.image, batch=self.batch)
@@ -139,8 +139,8 @@ class Proposer:
         digest = architecture.digest
         if digest in known:
             return Rejection(params=params, violations={}, reason=f"the same network as trial {known[digest]}")
-        if self.ceiling and (over_memory := self.ceiling.violation(counted.training_bytes)):
-            why = self.ceiling.reason(counted.training_bytes)
+        if ceiling and (over_memory := ceiling.violation(counted.training_bytes)):
+            why = ceiling.reason(counted.training_bytes)
             return Rejection(params=params, violations={MEMORY: over_memory}, reason=why)
         attrs = self._storage.get_trial_system_attrs(self._id(mirror)) if mirror >= 0 else {}
         return Proposal(

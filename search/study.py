@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from search import cluster
-from search.budget import Budget, Rates
+from search.budget import Budget
 from search.config import StudyConfig
 from search.dry_run import Missing
 from search.fronts import front_trials
@@ -149,7 +149,7 @@ def open_running(store: Store, config: StudyConfig, record: StudyRecord) -> Runn
         proposer=proposer,
         rungs=rungs_of(config, record.classes),
         budget=Budget(**config.budget.model_dump()),
-        rates=Rates(gpus=config.resources.gpus_per_trial, price=config.resources.price_per_hour),
+        rates=config.resources.rates,
         limit_s=config.resources.hours_per_trial and config.resources.hours_per_trial * 3600,
         seed=config.sampler.seed,
         earlier_s=sum(session.wall_s for session in store.sessions(record.name)),

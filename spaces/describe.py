@@ -10,7 +10,6 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from spaces.architecture import Architecture
 from spaces.counting import BATCH
@@ -86,9 +85,9 @@ def _shown(found: Paths) -> str:
 
 
 def _fields(architecture: Architecture) -> str:
-    described = architecture.canonical().to_json()
-    plain = {name: value for name, value in described.items() if _as_given(value) != DEFAULTS[name]}
-    texts = {name: ",".join(map(str, value)) if isinstance(value, list) else value for name, value in plain.items()}
+    read = architecture.canonical()
+    changed = {name: getattr(read, name) for name, usual in DEFAULTS.items() if getattr(read, name) != usual}
+    texts = {name: ",".join(map(str, value)) if isinstance(value, tuple) else value for name, value in changed.items()}
     return " ".join(f"{name}={text}" for name, text in texts.items()) or "all at their default"
 
 
@@ -97,10 +96,6 @@ def _ignored(architecture: Architecture) -> list[str]:
     read = architecture.canonical()
     ignored = [name for name in DEFAULTS if getattr(architecture, name) != getattr(read, name)]
     return [f"ignored      {', '.join(ignored)}: without effect on block {architecture.block} so"] if ignored else []
-
-
-def _as_given(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
 
 
 def _published(told: Description) -> list[str]:

@@ -73,8 +73,8 @@ def nearest(architecture: Architecture, image: ImageSpec, counted: Cost) -> Resu
     alike = [
         found
         for found in results()
-        if found.image == image
-        and abs(math.log(found.params / counted.params)) <= math.log(NEAR)
+        if abs(math.log(found.params / counted.params)) <= math.log(NEAR)
+        and found.image == image
         and KINDS[found.architecture.block] == makes
     ]
     return min(alike, key=lambda found: abs(math.log(found.params / counted.params)), default=None)

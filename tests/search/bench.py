@@ -1,10 +1,13 @@
 """Run studies without Ray and without training: a learner says what workers would have measured."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import sqlalchemy as sa
 
 from search.config import StudyConfig, parse
 from search.recorder import Recorder
@@ -131,3 +134,12 @@ class Bench:
         """Train one trial after another until none is left."""
         while not isinstance(trial := running.hand_out(), Nothing):
             self.train(running, trial)
+
+
+@contextmanager
+def sql(url: str) -> Iterator[sa.Connection]:
+    """Speak to a database past the store, in one transaction."""
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        yield connection
+    engine.dispose()

@@ -5,8 +5,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 
@@ -24,6 +23,7 @@ from search.store import Store
 from search.tables import METADATA, VERSION_TABLE
 from search.trial import StudyRecord, TrialRecord
 from spaces.errors import InputError, StudyError
+from tests.search.bench import sql
 
 MakeStudy = Callable[..., StudyRecord]
 MakeTrial = Callable[..., TrialRecord]
@@ -39,16 +39,8 @@ def filled(store: Store, make_study: MakeStudy, make_trial: MakeTrial) -> Store:
     return store
 
 
-@contextmanager
-def _sql(url: str) -> Iterator[sa.Connection]:
-    engine = sa.create_engine(url)
-    with engine.begin() as connection:
-        yield connection
-    engine.dispose()
-
-
 def _tables(url: str) -> set[str]:
-    with _sql(url) as connection:
+    with sql(url) as connection:
         return set(sa.inspect(connection).get_table_names())
 
 
@@ -56,7 +48,7 @@ def _tables(url: str) -> set[str]:
 
 
 def test_the_steps_make_the_tables_that_the_code_describes(store: Store) -> None:
-    with _sql(store.url) as connection:
+    with sql(store.url) as connection:
         options = {"version_table": VERSION_TABLE, "compare_type": True, "compare_server_default": True}
         assert compare_metadata(MigrationContext.configure(connection, opts=options), METADATA) == []
 
@@ -88,7 +80,7 @@ def test_opening_leaves_logging_alone(store_url: str) -> None:
 
 
 def test_tables_of_a_newer_version_are_refused(store: Store) -> None:
-    with _sql(store.url) as connection:
+    with sql(store.url) as connection:
         connection.execute(sa.text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
     for create in (True, False):
         with pytest.raises(InputError, match="made by a newer version: its tables are at 9999, this version knows 0"):
@@ -102,7 +94,7 @@ def test_tables_of_an_older_version_are_brought_forward_with_all_they_hold(
     _make_tables(store_url, version)
     study, trial = make_study(STUDY), make_trial(0, accuracies=[0.5, 0.75])
     measured = [measurement_values(each) | {"trial_id": 1} for each in trial.measurements]
-    with _sql(store_url) as connection:
+    with sql(store_url) as connection:
         for table, rows in (
             ("nas_study", [study_values(study)]),
             ("nas_trial", [trial_values(trial) | {"study_id": 1, "digest": "as it was then"}]),
@@ -115,7 +107,7 @@ def test_tables_of_an_older_version_are_brought_forward_with_all_they_hold(
         assert store.study(STUDY) == study
         assert store.trials(STUDY) == [trial]
         store.add_trial(STUDY, make_trial(1))
-    with _sql(store_url) as connection:
+    with sql(store_url) as connection:
         assert connection.execute(sa.text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar() > version
 
 
@@ -124,13 +116,13 @@ def _make_tables(url: str, version: str) -> None:
     config = Config()
     config.set_main_option("script_location", "search:migrations")
     config.set_main_option("path_separator", "os")
-    with _sql(url) as connection:
+    with sql(url) as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, version)
 
 
 def test_a_step_that_fails_leaves_nothing_behind(store_url: str) -> None:
-    with _sql(store_url) as connection:
+    with sql(store_url) as connection:
         connection.execute(sa.text("CREATE TABLE nas_session (id INTEGER)"))
     with pytest.raises(InputError, match=r"nas_session.* already exists"):
         Store.open(store_url)
@@ -193,7 +185,7 @@ def test_a_missing_file_has_no_study_and_is_not_made(tmp_path: Path) -> None:
 
 
 def test_reading_somebody_elses_file_does_not_change_it(tmp_path: Path, sqlite_url: str) -> None:
-    with _sql(sqlite_url) as connection:
+    with sql(sqlite_url) as connection:
         connection.execute(sa.text("CREATE TABLE theirs (id INTEGER)"))
     before = (tmp_path / "study.db").read_bytes()
     with pytest.raises(InputError, match="there is no study in "):
@@ -227,7 +219,7 @@ def test_a_file_or_folder_that_is_in_the_way_is_named_in_one_line(tmp_path: Path
 
 def test_a_database_that_breaks_later_is_a_study_error_in_one_line(sqlite_url: str, make_study: MakeStudy) -> None:
     with Store.open(sqlite_url) as store:
-        with _sql(sqlite_url) as connection:
+        with sql(sqlite_url) as connection:
             connection.execute(sa.text("DROP TABLE nas_study"))
         for call in (store.studies, lambda: store.add_study(make_study())):
             with pytest.raises(StudyError, match=r"^sqlite:///\S+: no such table: nas_study$"):

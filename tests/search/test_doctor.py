@@ -34,7 +34,7 @@ from search.store import Store
 from search.tables import VERSION_TABLE
 from search.trial import State, StudyRecord, TrialRecord
 from spaces.errors import TrialFailure
-from tests.search.bench import FILE, Bench, learn, record_of
+from tests.search.bench import FILE, Bench, learn, record_of, sql
 from workers import checkpoint
 
 pytestmark = pytest.mark.slow
@@ -61,19 +61,11 @@ class Patient:
         """Execute a statement; `{trial}` is the condition of a row in nas_trial, `{optunas}` of one in trials."""
         study = f"(SELECT id FROM nas_study WHERE name = '{self.name}')"
         theirs = f"(SELECT study_id FROM studies WHERE study_name = '{self.name}')"
-        with _sql(self.bench.url) as connection:
+        with sql(self.bench.url) as connection:
             connection.execute(sa.text(statement.format(trial=f"study_id = {study}", optunas=f"study_id = {theirs}")))
 
     def optunas(self) -> optuna.Study:
         return self.running.recorder.optuna
-
-
-@contextmanager
-def _sql(url: str) -> Iterator[sa.Connection]:
-    engine = sa.create_engine(url)
-    with engine.begin() as connection:
-        yield connection
-    engine.dispose()
 
 
 def admit(url: str, folder: Path, name: str) -> Patient:
@@ -241,7 +233,7 @@ PLANTS: dict[Callable[[Patient], None], tuple[list[tuple[str, int | None, str]],
 
 def dump(url: str) -> Dump:
     """Return every row of every table as text."""
-    with _sql(url) as connection:
+    with sql(url) as connection:
         known = sa.MetaData()
         known.reflect(connection)
         return {
@@ -572,7 +564,7 @@ def _make_older_tables(url: str, study: StudyRecord, trial: TrialRecord) -> None
     config.set_main_option("path_separator", "os")
     rows = [("nas_study", study_values(study)), ("nas_trial", trial_values(trial) | {"study_id": 1})]
     rows += [("nas_measurement", measurement_values(each) | {"trial_id": 1}) for each in trial.measurements]
-    with _sql(url) as connection:
+    with sql(url) as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
         for table, row in rows:
@@ -608,7 +600,7 @@ def test_older_tables_are_said_to_be_and_migrated_only_when_asked(
 
 @pytest.mark.parametrize("given", [[], ["--fix"]])
 def test_newer_tables_are_refused(given: list[str], store: Store, capsys: Capture) -> None:
-    with _sql(store.url) as connection:
+    with sql(store.url) as connection:
         connection.execute(sa.text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
     assert "made by a newer version: its tables are at 9999" in refusal([store.url, *given], capsys)
 
