@@ -14,15 +14,15 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from filelock import FileLock, Timeout
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from search.tables import VERSION_TABLE
-from spaces.errors import InputError, WidefrontError
+from spaces.errors import InputError, StorageAway, StudyError, WidefrontError
 
 CONNECT_S = 5
-BUSY_MS = 30_000
+BUSY_MS = 5_000  # training goes on meanwhile, but the driver stands still
 FORMS = "sqlite:///file.db or postgresql+psycopg://user:password@host/database"
 
 _DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
@@ -62,11 +62,36 @@ def shown(address: URL) -> str:
 
 @contextmanager
 def raised_as(kind: type[WidefrontError], address: URL) -> Iterator[None]:
-    """Turn what the database or its driver complains of into one line of ours."""
+    """Turn what the database or its driver complains of into one line of ours.
+
+    Where a StudyError is asked for and the database may be back later, it is StorageAway.
+    """
     try:
         yield
     except SQLAlchemyError as problem:
-        raise kind(f"{shown(address)}: {_line(problem, address)}") from problem
+        wanted = StorageAway if kind is StudyError and _may_pass(problem) else kind
+        raise wanted(f"{shown(address)}: {_line(problem, address)}") from problem
+
+
+# Locked, out of room, or on a disk that does not answer; a missing table is an OperationalError of SQLite's too.
+_PASSING = (
+    "SQLITE_BUSY",
+    "SQLITE_LOCKED",
+    "SQLITE_FULL",
+    "SQLITE_IOERR",
+    "SQLITE_CANTOPEN",
+    "SQLITE_READONLY",
+    "SQLITE_PROTOCOL",
+)
+
+
+def _may_pass(problem: SQLAlchemyError) -> bool:
+    if isinstance(problem, PoolTimeout) or (isinstance(problem, DBAPIError) and problem.connection_invalidated):
+        return True
+    cause = getattr(problem, "orig", None)
+    if isinstance(cause, sqlite3.Error):
+        return (getattr(cause, "sqlite_errorname", None) or "").startswith(_PASSING)
+    return isinstance(problem, OperationalError)
 
 
 def _line(problem: SQLAlchemyError, address: URL) -> str:
@@ -98,6 +123,16 @@ def _check_file(address: URL) -> None:
     database = address.database or ":memory:"
     if database == ":memory:" or database.startswith("file:"):
         raise InputError(f"{shown(address)} names no file; sqlite:///file.db is required")
+
+
+def check_there(address: URL) -> None:
+    """Refuse to speak to a SQLite file that was taken away: an empty one would be made in its place.
+
+    Raises:
+        StorageAway: the file is gone.
+    """
+    if address.get_backend_name() == "sqlite" and not Path(address.database or "").exists():
+        raise StorageAway(f"{shown(address)}: the file is gone")
 
 
 def _prepare_file(address: URL, create: bool) -> None:
@@ -221,27 +256,3 @@ def shown_url(url: str) -> str:
         InputError: it cannot be read.
     """
     return shown(_read(url))
-
-
-@contextmanager
-def held(engine: Engine, name: str) -> Iterator[bool]:
-    """Hold a name as long as this process lives, and yield whether nobody else held it.
-
-    The operating system (SQLite) or the server (PostgreSQL) lets go of it when the process dies, however it dies.
-    """
-    if engine.dialect.name == "sqlite":
-        lock = FileLock(f"{engine.url.database}.{name}.lock", timeout=0)
-        try:
-            lock.acquire()
-        except Timeout:
-            yield False
-            return
-        try:
-            yield True
-        finally:
-            lock.release()
-        return
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.detach()  # the lock is the connection's: it must close at the end, not go back to the pool
-        taken = connection.execute(text("SELECT pg_try_advisory_lock(hashtext(:name))"), {"name": f"widefront {name}"})
-        yield bool(taken.scalar())

@@ -12,7 +12,6 @@ from enum import StrEnum
 
 from search.fronts import complete_trials, front_trials, objective_values
 from search.recorder import Counterpart
-from search.running import LOST
 from search.trial import State, StudyRecord, TrialRecord
 
 # Optuna lets nobody change a row that has ended, nor delete one alone.
@@ -195,7 +194,7 @@ def duplicates(seen: Seen) -> list[Finding]:
     found = []
     for trial in seen.trials:
         digest = trial.architecture.digest
-        if trial.failure_kind != LOST and first.setdefault(digest, trial.number) != trial.number:
+        if not trial.given_up and first.setdefault(digest, trial.number) != trial.number:
             wrong = f"the same network as trial {first[digest]} (digest {digest})"
             found.append(seen.finding("duplicate", trial.number, wrong, "both were measured, and both stay"))
     return found

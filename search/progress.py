@@ -102,6 +102,9 @@ def summary(study: RunningStudy) -> str:
         for name, amount, limit in study.budget.used(study.spending)
         if name in ("gpu_hours", "cost")
     )
+    if study.outbox.away_s is not None:
+        waiting = f"{len(study.outbox.journal)} records wait in {study.outbox.journal.path}"
+        parts = (f"DATABASE AWAY for {format_duration(study.outbox.away_s)} ({study.outbox.why}): {waiting}", *parts)
     left = remaining_s(study)
     return " · ".join(parts if left is None else (*parts, f"about {format_duration(left)} left"))
 

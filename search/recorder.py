@@ -6,13 +6,14 @@ that `reconcile` takes away at the next launch.
 
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import optuna
-from optuna.exceptions import ExperimentalWarning
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.logging import WARNING, set_verbosity
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
@@ -26,7 +27,7 @@ from search.trial import State, StudyRecord, TrialRecord
 from spaces.architecture import Architecture
 from spaces.cost import NAMES as COST_NAMES
 from spaces.cost import Cost
-from spaces.errors import InputError, StudyError, TrialFailure
+from spaces.errors import InputError, StudyError
 from spaces.space import SearchSpace
 from workers.measurement import Measurement
 from workers.objectives import OBJECTIVES
@@ -87,7 +88,7 @@ def _counterpart(row: FrozenTrial) -> Counterpart:
 def open_optuna(store: Store, record: StudyRecord) -> tuple[RDBStorage, optuna.Study]:
     """Return Optuna's own tables beside ours, and the study in them, made if it is new."""
     set_verbosity(WARNING)  # Optuna tells of every study it opens
-    storage = RDBStorage(store.url)
+    storage = RDBStorage(store.url, engine_kwargs={"pool_pre_ping": True})
     quick_commits(storage.engine)
     study = optuna.create_study(
         storage=storage,
@@ -129,10 +130,13 @@ class Recorder:
 
     def start(self, proposal: Proposal, seed: int, now: datetime) -> TrialRecord:
         """Record a new trial, and return it with its number."""
-        if self.storage.get_n_trials(self._study_id) != len(self._ids):
-            raise StudyError("another launch writes to this study at the same time")
+        with self._speaking():
+            if self.storage.get_n_trials(self._study_id) != len(self._ids):
+                raise StudyError("another launch writes to this study at the same time")
+            attrs = {**proposal.system_attrs, **_constraint_attrs(proposal.constraints)}
+            number = self._add_row(proposal, seed, attrs)
         trial = TrialRecord(
-            number=self._add_row(proposal, seed, {**proposal.system_attrs, **_constraint_attrs(proposal.constraints)}),
+            number=number,
             params=proposal.params,
             architecture=proposal.architecture,
             digest=proposal.digest,
@@ -161,18 +165,28 @@ class Recorder:
         """Record one epoch; False where it was recorded already."""
         return self.store.add_measurement(self.record.name, number, measurement)
 
-    def end(self, trial: TrialRecord, failure: TrialFailure | None, now: datetime) -> None:
+    def end(self, trial: TrialRecord) -> None:
         """Record a trial's end: its state, its reason, and what it reached."""
         self.store.end_trial(
             self.record.name,
             trial.number,
             state=trial.state,
             reason=trial.reason,
-            failure_kind=failure.kind if failure else "",
-            failure_details=failure.details if failure else "",
-            ended_at=now,
+            failure_kind=trial.failure_kind,
+            failure_details=trial.failure_details,
+            ended_at=trial.ended_at or datetime.now(UTC),
         )
-        self._tell(trial)
+        with self._speaking():
+            self._tell(trial)
+
+    @contextmanager
+    def _speaking(self) -> Iterator[None]:
+        """Say in our words what Optuna's tables complain of, which Optuna hides now and then."""
+        with self.store.speaking():
+            try:
+                yield
+            except StorageInternalError as error:
+                raise error.__cause__ or error from error
 
     def _tell(self, trial: TrialRecord) -> None:
         """Bring Optuna's row to the end that ours has."""
@@ -191,6 +205,10 @@ class Recorder:
 
     def reconcile(self, trials: Mapping[int, TrialRecord]) -> list[TrialRecord]:
         """Take away what a crash between two writes left different, and return trials that only Optuna knew."""
+        with self._speaking():
+            return self._reconcile(trials)
+
+    def _reconcile(self, trials: Mapping[int, TrialRecord]) -> list[TrialRecord]:
         missing: list[TrialRecord] = []
         for row in self.optuna.get_trials(deepcopy=False):
             self._ids[row.number] = row._trial_id
@@ -226,7 +244,8 @@ class Recorder:
             started_at=datetime.now(UTC),
         )
         self.store.add_trial(self.record.name, trial)
-        return trial
+        # What stands there: it may have arrived before, and only the answer was lost.
+        return self.store.trial(self.record.name, trial.number) or trial
 
     def sampler_attrs(self) -> dict[int, dict[str, Any]]:
         """Return what the sampler wanted remembered of each trial."""

@@ -184,4 +184,6 @@ def session_record(row: Row) -> Session:
         training_s=row["training_s"],
         recording_s=row["recording_s"],
         machine=None if row["machine"] is None else json.loads(row["machine"]),
+        host=row["host"],
+        process=row["process"],
     )

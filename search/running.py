@@ -9,28 +9,30 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 
 from search.budget import Budget, Rates, Spending
 from search.fronts import minimised_values, objective_values
-from search.memory import MEMORY, ceiling_of
+from search.memory import MEMORY, OUT_OF_MEMORY, ceiling_of
+from search.outbox import Outbox
 from search.proposer import Proposal, Proposer
 from search.recorder import Recorder
 from search.rungs import GO_ON, Decision, Entry, Rungs
-from search.trial import Rejection, State, StudyRecord, TrialRecord
-from spaces.errors import TrialFailure
+from search.trial import KILLED, TRANSIENT, Rejection, State, StudyRecord, TrialRecord
+from spaces.errors import StorageAway, TrialFailure
 from workers.measurement import Measurement
 from workers.objectives import OBJECTIVES
 
-ATTEMPTS = 3  # times a trial is handed out again after its worker was lost
-LOST = "lost"
+ATTEMPTS = 3  # times a trial is handed out again after a failure that was not its own
+BACK_OFF_S = 2.0  # before the first of them; four times as long before each one after
 
 
 class Nothing(Enum):
     """Say why there is no trial to hand out."""
 
     LEFT = auto()  # the study ends when the running trials have
+    NOW = auto()  # ask again: a trial that failed for its machine waits a while, or the database is away
 
 
 @dataclass(slots=True)
@@ -49,7 +51,7 @@ class RunningStudy:
     """Move trials from proposed to complete, stopped or failed."""
 
     record: StudyRecord
-    recorder: Recorder
+    outbox: Outbox
     proposer: Proposer
     rungs: Rungs
     budget: Budget
@@ -69,6 +71,9 @@ class RunningStudy:
     tidied: set[int] = field(default_factory=set)  # ended trials whose checkpoints are gone
     kept: set[int] = field(default_factory=set)  # ended trials whose checkpoints are not: the front's
     began: datetime | None = None
+    _unsaved: list[Rejection] = field(default_factory=list)
+    _not_before: dict[int, datetime] = field(default_factory=dict)
+    _killed: set[int] = field(default_factory=set)  # trials whose worker was ended for the machine's memory once
     _mirrors: dict[int, int] = field(default_factory=dict)
     _rung_entries: dict[int, list[Entry]] = field(default_factory=dict)
 
@@ -93,8 +98,8 @@ class RunningStudy:
             self._count(measurement)
             if measurement.epoch in self.rungs.levels:
                 self._enter(trial, measurement)
-        if trial.failure_kind == LOST:
-            return  # the machine's fault says nothing about the architecture
+        if trial.given_up:
+            return
         complete = trial.state is State.COMPLETE
         self._mirrors[trial.number] = self.proposer.remember(
             trial.params,
@@ -117,6 +122,11 @@ class RunningStudy:
         return (object, ())
 
     @property
+    def recorder(self) -> Recorder:
+        """Return what writes into both sets of tables."""
+        return self.outbox.recorder
+
+    @property
     def ended(self) -> int:
         """Return how many trials have come to an end."""
         return sum(trial.state is not State.RUNNING for trial in self.trials.values())
@@ -125,7 +135,8 @@ class RunningStudy:
     def over(self) -> bool:
         """Say whether nothing runs and nothing more will be handed out."""
         resting = self.paused.union(self.waiting if self._cut_off else ())
-        return self.ended + len(resting) == len(self.trials) and (self.exhausted or self._budget_spent())
+        done = self.ended + len(resting) == len(self.trials) and (self.exhausted or self._budget_spent())
+        return done and self.outbox.away_s is None
 
     @property
     def _cut_off(self) -> bool:
@@ -157,23 +168,55 @@ class RunningStudy:
 
     def hand_out(self) -> TrialRecord | Nothing:
         """Return the next trial to train: one that waits, or a new one."""
-        if self.waiting and not self._cut_off:
-            return self.trials[self.waiting.popleft()]
+        there = self.deliver()
+        if not self._cut_off and (ready := self._ready()) is not None:
+            return self.trials[ready]
         if self.exhausted or self._budget_spent():
-            return Nothing.LEFT
+            return Nothing.NOW if self.waiting and not self._cut_off else Nothing.LEFT
+        return self._begin() if there else Nothing.NOW
+
+    def _ready(self) -> int | None:
+        """Take the first waiting trial whose time has come."""
+        now = self.clock()
+        ready = next((number for number in self.waiting if self._not_before.get(number, now) <= now), None)
+        if ready is not None:
+            self.waiting.remove(ready)
+        return ready
+
+    def _begin(self) -> TrialRecord | Nothing:
+        """Propose a new trial and record it; what cannot be recorded has not begun."""
         with self._timed("proposing_s"):
-            known = {t.digest: t.number for t in self.trials.values() if t.failure_kind != LOST}
+            known = {t.digest: t.number for t in self.trials.values() if not t.given_up}
             proposal, rejected = self._propose(known)
         with self._timed("recording_s"):
-            self._record_rejections(rejected)
-            if proposal is None:
-                self.exhausted = True
-                return Nothing.LEFT
-            # Each trial's seed is its own and the same however often the study is launched.
-            trial = self.recorder.start(proposal, self.seed * 1_000_003 + len(self.trials), self.clock())
+            try:
+                self._record_rejections(rejected)
+                if proposal is None:
+                    self.exhausted = True
+                    return Nothing.LEFT
+                # Each trial's seed is its own and the same however often the study is launched.
+                seed = self.seed * 1_000_003 + len(self.trials)
+                trial = self.recorder.start(proposal, seed, self.clock())
+            except StorageAway as error:
+                self.outbox.lose(error)
+                if proposal is not None:
+                    self.proposer.forget(proposal.mirror)
+                return Nothing.NOW
         self.trials[trial.number] = trial
         self._mirrors[trial.number] = proposal.mirror
         return trial
+
+    def deliver(self) -> bool:
+        """Bring to the database what it could not take, if it is time to try, and say whether it is there."""
+        return self.outbox.deliver(self._adopt)
+
+    def _adopt(self) -> None:
+        """Take up what was begun in Optuna's table at the moment when the database went away."""
+        self.recorder.store.hold_again()
+        for trial in self.recorder.reconcile(self.trials):
+            self.trials[trial.number] = trial
+            self._restore_trial(trial, {})
+            self._settle(trial)
 
     def _propose(self, known: dict[str, int]) -> tuple[Proposal | None, list[Rejection]]:
         """Ask for a network below the ceiling of memory that this launch has shown, and where none is left for any."""
@@ -186,9 +229,11 @@ class RunningStudy:
         return proposal, rejected
 
     def _record_rejections(self, rejected: list[Rejection]) -> None:
-        for rejection in rejected:
-            self.recorder.store.add_rejection(self.record.name, rejection)
         self.rejections += rejected
+        self._unsaved += rejected
+        while self._unsaved:
+            self.recorder.store.add_rejection(self.record.name, self._unsaved[0])
+            del self._unsaved[0]
 
     def measured(self, number: int, measurement: Measurement) -> Decision:
         """Record an epoch, then decide. An epoch that is recorded already changes nothing."""
@@ -198,7 +243,7 @@ class RunningStudy:
         if measurement.epoch <= trial.epochs:
             return GO_ON
         with self._timed("recording_s"):
-            self.recorder.measured(number, measurement)
+            self.outbox.measured(number, measurement)
         self.spent.training_s += measurement.wall_s
         self._count(measurement)
         trial = self.trials[number] = replace(trial, measurements=(*trial.measurements, measurement))
@@ -241,15 +286,14 @@ class RunningStudy:
         return Decision(stop=True, reason=str(failure))
 
     def failed(self, number: int, failure: TrialFailure) -> None:
-        """Record why a trial failed, or let it wait for another worker if its own was lost."""
+        """Record why a trial failed, or let it wait for another worker if it was not its own fault."""
         trial = self.trials[number]
         if trial.state is not State.RUNNING:
             return
-        if failure.kind == LOST and trial.attempts < ATTEMPTS:
-            with self._timed("recording_s"):
-                attempts = self.recorder.store.add_attempt(self.record.name, number)
-            self.trials[number] = replace(trial, attempts=attempts)
-            self.waiting.append(number)
+        if failure.kind == KILLED and number in self._killed:  # once may be a neighbour's fault
+            failure = TrialFailure(OUT_OF_MEMORY, f"{failure.message}, for the second time", failure.details)
+        if failure.kind in TRANSIENT and trial.attempts < ATTEMPTS:
+            self._try_again(trial, failure)
             return
         ended = replace(
             trial,
@@ -258,19 +302,28 @@ class RunningStudy:
             failure_kind=failure.kind,
             failure_details=failure.details,
         )
-        self._end(ended, failure)
+        self._end(ended)
 
-    def _end(self, trial: TrialRecord, failure: TrialFailure | None = None) -> None:
-        now = self.clock()
-        trial = self.trials[trial.number] = replace(trial, ended_at=now)
+    def _try_again(self, trial: TrialRecord, failure: TrialFailure) -> None:
+        """Let a trial wait for another worker, longer each time: what is wrong with a machine may pass."""
+        self.trials[trial.number] = replace(trial, attempts=trial.attempts + 1)
         with self._timed("recording_s"):
-            self.recorder.end(trial, failure, now)
+            self.outbox.attempted(trial.number, trial.attempts + 1)
+        if failure.kind == KILLED:
+            self._killed.add(trial.number)
+        self._not_before[trial.number] = self.clock() + timedelta(seconds=BACK_OFF_S * 4**trial.attempts)
+        self.waiting.append(trial.number)
+
+    def _end(self, trial: TrialRecord) -> None:
+        trial = self.trials[trial.number] = replace(trial, ended_at=self.clock())
+        with self._timed("recording_s"):
+            self.outbox.ended(trial)
         mirror = self._mirrors[trial.number]
         if trial.state is State.COMPLETE:
             self.proposer.complete(mirror, objective_values(self.record, trial))
         elif trial.state is State.STOPPED:
             self.proposer.stop(mirror)
-        elif trial.failure_kind == LOST:
+        elif trial.given_up:
             self.proposer.forget(mirror)
         else:
             self.proposer.penalise(mirror, {trial.failure_kind: 1.0})

@@ -8,7 +8,8 @@ from ray.exceptions import RayTaskError
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from search.running import LOST, RunningStudy
+from search.running import RunningStudy
+from search.trial import LOST
 from spaces.errors import TrialFailure
 from workers.measurement import Measurement
 

@@ -1,13 +1,15 @@
 """Remember studies in SQL: the only memory there is. Records go in and come out; nothing of SQLAlchemy does."""
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from platform import node
 from typing import Self
 
 from sqlalchemy import Connection, Engine, RowMapping, Table, inspect, make_url, select, update
 
-from search import database, queries, rows
+from search import database, holds, queries, rows
 from search.tables import MEASUREMENT, REJECTION, SESSION, STUDY, TRIAL
 from search.trial import Rejection, Session, State, StudyRecord, TrialRecord
 from spaces.errors import InputError, StudyError
@@ -28,6 +30,7 @@ class Store:
         self._insert = queries.INSERTS[engine.dialect.name]
         self._insert_measurement = queries.measurement_after_the_last(self._insert)
         self._study_ids: dict[str, int] = {}
+        self._holds: dict[str, holds.Hold] = {}
 
     @classmethod
     def open(cls, url: str, *, create: bool = True, migrate: bool = True) -> Self:
@@ -52,10 +55,35 @@ class Store:
         Raises:
             StudyError: another launch holds it.
         """
-        with database.held(self._engine, study) as free:
-            if not free:
-                raise StudyError(f"another launch is running {study!r} in {self.shown_url}; wait for it or stop it")
+        self._holds[study] = holds.hold(self._engine, study)
+        self.hold_again()
+        try:
             yield
+        finally:
+            self._holds.pop(study).drop()
+
+    def hold_again(self) -> None:
+        """Take what is held again, where the database was away and forgot it.
+
+        Raises:
+            StudyError: another launch has taken it in between.
+        """
+        for study, held in self._holds.items():
+            with self.speaking():
+                free = held.take()
+            if not free:
+                other = f"another launch{self._holder(study)} is running {study!r} in {self.shown_url}"
+                raise StudyError(f"{other}; wait for it or stop it")
+
+    def _holder(self, study: str) -> str:
+        """Return who holds a study, as far as it has told."""
+        if self.behind or study not in self.names():
+            return ""
+        told = [session for session in self.sessions(study) if session.process]
+        if not told:
+            return ""
+        last = max(told, key=lambda session: session.seen_at)
+        return f" (process {last.process} on {last.host}, since {last.started_at:%Y-%m-%d %H:%M} UTC)"
 
     def close(self) -> None:
         """Let go of the database."""
@@ -68,13 +96,25 @@ class Store:
         self.close()
 
     @contextmanager
+    def speaking(self) -> Iterator[None]:
+        """Turn whatever the database or its driver complains of into one line.
+
+        Raises:
+            StorageAway: it cannot be reached or written to now.
+            StudyError: it is damaged, or no longer there.
+        """
+        database.check_there(self._address)
+        with database.raised_as(StudyError, self._address):
+            yield
+
+    @contextmanager
     def _writing(self) -> Iterator[Connection]:
-        with database.raised_as(StudyError, self._address), self._engine.begin() as connection:
+        with self.speaking(), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        with database.raised_as(StudyError, self._address), self._reader.connect() as connection:
+        with self.speaking(), self._reader.connect() as connection:
             yield connection
 
     def _study_id(self, connection: Connection, name: str) -> int:
@@ -208,19 +248,16 @@ class Store:
             if connection.execute(update(TRIAL).where(known).values(digest=digest)).rowcount == 0:
                 raise queries.no_trial(number)
 
-    def add_attempt(self, study: str, number: int) -> int:
-        """Count that a trial was handed out again, and return how many times it was.
+    def set_attempts(self, study: str, number: int, attempts: int) -> None:
+        """Write how many times a trial was handed out again; to write it twice changes nothing, and it never falls.
 
         Raises:
             ValueError: there is no such trial.
         """
         with self._writing() as connection:
             known = queries.is_trial(self._study_id(connection, study), number)
-            statement = update(TRIAL).where(known).values(attempts=TRIAL.c.attempts + 1).returning(TRIAL.c.attempts)
-            attempts: int | None = connection.scalar(statement)
-        if attempts is None:
-            raise queries.no_trial(number)
-        return attempts
+            connection.execute(update(TRIAL).where(known & (TRIAL.c.attempts < attempts)).values(attempts=attempts))
+            queries.recorded(connection, self._study_id(connection, study), number)
 
     def trials(self, study: str) -> list[TrialRecord]:
         """Return every trial of a study by its number, with its measurements."""
@@ -245,13 +282,14 @@ class Store:
             return [rows.rejection_record(row) for row in self._of_study(connection, REJECTION, study)]
 
     def open_session(self, study: str, *, started_at: datetime, machine: Mapping[str, str]) -> int:
-        """Write that a launch began, and return the number of its session."""
+        """Write that this process launched a study, and return the number of the session."""
         moment = rows.to_utc(started_at)
         values = {"started_at": moment, "seen_at": moment, "machine": rows.to_json(machine)}
+        who = {"host": node(), "process": os.getpid()}
         seconds = {"startup_s": 0.0, "proposing_s": 0.0, "training_s": 0.0, "recording_s": 0.0}
         with self._writing() as connection:
             values["study_id"] = self._study_id(connection, study)
-            statement = self._insert(SESSION).values({**values, **seconds}).returning(SESSION.c.id)
+            statement = self._insert(SESSION).values({**values, **who, **seconds}).returning(SESSION.c.id)
             return int(connection.execute(statement).scalar_one())
 
     def touch_session(

@@ -1,8 +1,7 @@
 """Wire a study together: the one place that knows every part."""
 
 import time
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, closing
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -16,6 +15,8 @@ from search.config import StudyConfig
 from search.dry_run import Missing
 from search.fronts import front_trials
 from search.identity import check_same
+from search.journal import FOLDER, Journal
+from search.outbox import Outbox, send
 from search.progress import Progress
 from search.proposer import Proposer
 from search.recorder import Recorder
@@ -23,6 +24,7 @@ from search.rungs import Rungs, rung_levels, share_kept
 from search.running import RunningStudy
 from search.samplers import make_sampler
 from search.searcher import StudySearcher
+from search.sessions import SessionLog
 from search.store import Store
 from search.survey import Survey, survey
 from search.trial import State, StudyRecord
@@ -32,8 +34,6 @@ from workers.datasets import Dataset, load
 from workers.device import choose_device, fingerprint
 from workers.objectives import OBJECTIVES
 from workers.sources import known_image
-
-TOUCH_S = 2.0
 
 
 def look(config: StudyConfig) -> tuple[Dataset, Survey]:
@@ -130,6 +130,8 @@ def _record(config: StudyConfig, data: Dataset, seen: Survey) -> StudyRecord:
 
 def open_running(store: Store, config: StudyConfig, record: StudyRecord) -> RunningStudy:
     """Return the study ready to go on from what is recorded."""
+    journal = Journal(FOLDER / f"{record.label}.journal")
+    send(journal, store, record.name)  # what the launch before could not
     trials = store.trials(record.name)
     channels, height, width = record.image
     # Reseeded by how much is recorded, so that a study that goes on does not propose its beginning again.
@@ -145,7 +147,7 @@ def open_running(store: Store, config: StudyConfig, record: StudyRecord) -> Runn
     )
     running = RunningStudy(
         record=record,
-        recorder=Recorder(store, record, config.search_space),
+        outbox=Outbox(Recorder(store, record, config.search_space), journal),
         proposer=proposer,
         rungs=rungs_of(config, record.classes),
         budget=Budget(**config.budget.model_dump()),
@@ -160,37 +162,6 @@ def open_running(store: Store, config: StudyConfig, record: StudyRecord) -> Runn
         running.recorder.close()
         raise
     return running
-
-
-class SessionLog(AbstractContextManager["SessionLog"]):
-    """Record in SQL that this launch is alive and where its seconds go."""
-
-    def __init__(self, store: Store, running: RunningStudy, machine: Mapping[str, str], started_at: datetime) -> None:
-        self.store = store
-        self.running = running
-        self.id = store.open_session(running.record.name, started_at=started_at, machine=machine)
-        self._touched = 0.0
-
-    def touch(self) -> None:
-        """Write, if the last time is a while ago."""
-        if time.monotonic() - self._touched >= TOUCH_S:
-            self.write()
-
-    def write(self) -> None:
-        """Write now."""
-        self._touched = time.monotonic()
-        spent = self.running.spent
-        self.store.touch_session(
-            self.id,
-            seen_at=datetime.now(UTC),
-            startup_s=spent.startup_s,
-            proposing_s=spent.proposing_s,
-            training_s=spent.training_s,
-            recording_s=spent.recording_s,
-        )
-
-    def __exit__(self, *_raised: object) -> None:
-        self.write()
 
 
 def run(
@@ -256,6 +227,7 @@ def _drive(config: StudyConfig, console: Console, store: Store, running: Running
 
         def each() -> None:
             running.spent.running_s = time.monotonic() - began
+            running.deliver()
             progress.update()
             log.touch()
             tidy_checkpoints(running, folder)

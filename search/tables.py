@@ -71,6 +71,7 @@ TRIAL = Table(
     Column("failure_kind", Text, nullable=False),
     Column("failure_details", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
+    Column("session_id", Integer),  # the launch that trains it, or trained it last
     Column("started_at", DateTime(timezone=True)),
     Column("ended_at", DateTime(timezone=True)),
     UniqueConstraint("study_id", "number"),
@@ -112,4 +113,6 @@ SESSION = Table(
     Column("training_s", Double, nullable=False),
     Column("recording_s", Double, nullable=False),
     Column("machine", Text),  # JSON
+    Column("host", Text),
+    Column("process", Integer),
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from spaces.architecture import Architecture
@@ -18,6 +18,13 @@ class State(StrEnum):
     COMPLETE = "complete"
     STOPPED = "stopped"  # early, at a rung
     FAILED = "failed"
+
+
+# The machine's fault, which says nothing of the architecture: a worker died, was ended for the machine's memory, found
+# no room on a disk, or could not reach its data.
+LOST = "lost"
+KILLED = "killed"
+TRANSIENT = frozenset({LOST, KILLED, "disk", "connection"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +45,11 @@ class TrialRecord:
     started_at: datetime | None = None  # UTC
     ended_at: datetime | None = None  # UTC
     measurements: tuple[Measurement, ...] = ()  # one per epoch, in order, without gaps
+
+    @property
+    def given_up(self) -> bool:
+        """Say whether it failed by no fault of its own."""
+        return self.failure_kind in TRANSIENT
 
     @property
     def trained_s(self) -> float:
@@ -76,6 +88,8 @@ class Session:
     training_s: float = 0.0  # summed over workers
     recording_s: float = 0.0
     machine: Mapping[str, str] | None = None  # hardware and versions
+    host: str | None = None
+    process: int | None = None  # on that host
 
     @property
     def wall_s(self) -> float:
@@ -97,3 +111,9 @@ class StudyRecord:
     image: tuple[int, int, int]  # c h w
     bounds: Mapping[str, tuple[float, float]]  # smallest and largest of each static objective in the space
     created_at: datetime | None = None  # UTC
+
+    @property
+    def label(self) -> str:
+        """Return a name for files: a study of the same name in another database began at another moment."""
+        began = self.created_at.astimezone(UTC) if self.created_at else datetime.min
+        return f"{self.name}-{began:%Y%m%dT%H%M%S}"

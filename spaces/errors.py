@@ -4,6 +4,7 @@ WidefrontError
 ├── InputError                    what a person gave is wrong: exit code 2
 │   └── InfeasibleArchitecture    values that no network can have together
 ├── StudyError                    the study itself could not go on: exit code 1
+│   └── StorageAway               the database cannot be reached or written to now; later it may
 └── TrialFailure                  one trial failed; the study goes on
 """
 
@@ -39,6 +40,10 @@ class InfeasibleArchitecture(InputError):
 
 class StudyError(WidefrontError):
     """Say why a study cannot go on."""
+
+
+class StorageAway(StudyError):
+    """Say that the database does not answer, is locked or has no room: what was to be written must be tried again."""
 
 
 class TrialFailure(WidefrontError):

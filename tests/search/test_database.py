@@ -175,7 +175,7 @@ def test_sqlite_writes_ahead_and_minds_foreign_keys(sqlite_url: str) -> None:
     with engine.connect() as connection:
         found = [connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in names]
     engine.dispose()
-    assert found == ["wal", 1, 1, 30_000]
+    assert found == ["wal", 1, 1, 5_000]
 
 
 def test_a_missing_file_has_no_study_and_is_not_made(tmp_path: Path) -> None:

@@ -8,8 +8,7 @@ import pytest
 from search.findings import Fate, Files, Finding, Seen, find_all, needed, on_front, schema
 from search.mending import MENDS
 from search.recorder import Counterpart
-from search.running import LOST
-from search.trial import State, StudyRecord, TrialRecord
+from search.trial import LOST, State, StudyRecord, TrialRecord
 from workers.measurement import Measurement
 
 MakeTrial = Callable[..., TrialRecord]

@@ -14,9 +14,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.fronts import objective_values
 from search.recorder import Recorder
-from search.running import LOST, RunningStudy
+from search.running import BACK_OFF_S, RunningStudy
 from search.store import Store
-from search.trial import State, TrialRecord
+from search.trial import LOST, State, TrialRecord
 from spaces.architecture import Architecture
 from spaces.cost import Cost
 from spaces.errors import StudyError, TrialFailure
@@ -196,6 +196,7 @@ def test_an_odd_byte_in_a_reason_is_no_obstacle(settled: Bench) -> None:
 
 def test_a_trial_that_only_optuna_has_is_adopted(filled: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     running = live(filled)
+    filled.clock.advance(BACK_OFF_S)
     assert start(running).number == 3  # the one that waits
     with monkeypatch.context() as patch:
         patch.setattr(running.recorder.store, "add_trial", _interrupt)

@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,13 +11,14 @@ import optuna
 import pytest
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
+from sqlalchemy.exc import OperationalError
 
 from search.fronts import objective_values
 from search.rungs import Decision, Entry
-from search.running import ATTEMPTS, LOST, Nothing, RunningStudy
+from search.running import ATTEMPTS, BACK_OFF_S, Nothing, RunningStudy
 from search.store import Store
-from search.trial import State, TrialRecord
-from spaces.errors import TrialFailure
+from search.trial import LOST, State, TrialRecord
+from spaces.errors import StorageAway, StudyError, TrialFailure
 from tests.search.bench import NOON, Bench, learn
 
 MakeBench = Callable[..., Bench]
@@ -438,6 +440,8 @@ def test_a_study_is_over_when_nothing_runs_and_nothing_is_left(make_bench: MakeB
     assert not running.over
     running.failed(second.number, GONE)
     assert not running.over  # it waits for another worker
+    assert running.hand_out() is Nothing.NOW
+    bench.clock.advance(BACK_OFF_S)
     assert running.hand_out() == running.trials[second.number]
     bench.train(running, second)
     assert running.over
@@ -467,6 +471,7 @@ def test_a_lost_trial_is_handed_out_again_so_many_times_and_then_fails(bench: Be
     for attempt in range(1, ATTEMPTS + 1):
         running.failed(number, GONE)
         assert (running.trials[number].state, running.trials[number].attempts) == (State.RUNNING, attempt)
+        bench.clock.advance(BACK_OFF_S * 4 ** (attempt - 1))
         assert hand_out(running) == running.trials[number] == recorded(running)[number]
     running.failed(number, GONE)
     trial = recorded(running)[number]
@@ -551,29 +556,41 @@ class Killed(BaseException):
     """Stand for the death of the driver."""
 
 
+# What is told of a database that is away: by our store, and by Optuna's.
+AWAY: dict[type, Exception] = {
+    RDBStorage: OperationalError("", {}, Exception("the server closed the connection")),
+    Store: StorageAway("it is gone"),
+}
+
+
 class Killer:
-    """Kill the driver before or behind a write, now and then."""
+    """Kill the driver before or behind a write, or take the database away for some writes, now and then."""
 
     WRITES: tuple[tuple[type, str], ...] = (
-        *((Store, verb) for verb in ("add_trial", "add_measurement", "end_trial", "add_attempt", "add_rejection")),
-        *((RDBStorage, verb) for verb in ("create_new_trial", "set_trial_user_attr")),
+        *((Store, verb) for verb in ("add_trial", "add_measurement", "end_trial", "set_attempts", "add_rejection")),
+        *((RDBStorage, verb) for verb in ("create_new_trial", "set_trial_user_attr", "set_trial_state_values")),
         (optuna.Study, "tell"),
     )
 
-    def __init__(self, rng: random.Random, rate: float) -> None:
+    def __init__(self, rng: random.Random, rate: float, away: float = 0.0) -> None:
         self.rng = rng
         self.rate = rate
+        self.away = away
         self.kills = 0
+        self.outages = 0
+        self._left = 0  # writes that still fail
 
     def lie_in_wait(self, patch: pytest.MonkeyPatch) -> None:
         """Stand behind every write."""
         for owner, name in self.WRITES:
-            patch.setattr(owner, name, self._dangerous(getattr(owner, name)))
+            patch.setattr(owner, name, self._dangerous(getattr(owner, name), AWAY.get(owner)))
 
-    def _dangerous(self, write: Callable[..., Any]) -> Callable[..., Any]:
+    def _dangerous(self, write: Callable[..., Any], away: Exception | None) -> Callable[..., Any]:
         def dangerous(*given: Any, **named: Any) -> Any:
             self.strike()
+            self.take_away(away)
             result = write(*given, **named)
+            self.take_away(away)
             self.strike()
             return result
 
@@ -584,6 +601,17 @@ class Killer:
         if self.rng.random() < self.rate:
             self.kills += 1
             raise Killed
+
+    def take_away(self, error: Exception | None) -> None:
+        """Let the database be away, or not: for this write or for more, before it is done or behind it."""
+        if error is None:
+            return
+        if not self._left and self.rng.random() < self.away:
+            self.outages += 1
+            self._left = self.rng.randint(1, 12)
+        if self._left:
+            self._left -= 1
+            raise copy(error)
 
 
 @dataclass
@@ -605,7 +633,7 @@ class World:
                 running = self._launch()
                 while not running.over:
                     self._step(running)
-            except Killed:
+            except (Killed, StudyError):  # the database may be away at the launch
                 continue  # the workers die with their driver
             return running
 
@@ -616,6 +644,8 @@ class World:
         return running
 
     def _step(self, running: RunningStudy) -> None:
+        self.bench.clock.advance(self.rng.uniform(0, 4))
+        running.deliver()
         if len(self.training) < self.workers and self.rng.random() < 0.5:
             trial = running.hand_out()
             if isinstance(trial, TrialRecord):
@@ -661,7 +691,8 @@ def check_all(make_bench: MakeBench, seed: int) -> World:
         constraints=rng.choice([{}, {"params": "<= 200k"}]),
         objectives=rng.choice([["accuracy", "macs"], ["loss", "accuracy", "params"]]),
     )
-    world = World(bench, rng, Killer(rng, rng.choice([0.0, 0.02, 0.05])), workers=rng.randint(1, 4))
+    killer = Killer(rng, rng.choice([0.0, 0.02, 0.05]), rng.choice([0.0, 0.01, 0.03]))
+    world = World(bench, rng, killer, workers=rng.randint(1, 4))
     with pytest.MonkeyPatch.context() as patch:
         world.killer.lie_in_wait(patch)
         running = world.play()
@@ -734,6 +765,7 @@ def test_sixty_random_courses_end_whole(make_bench: MakeBench) -> None:
     # The courses are worth their name: drivers died, workers were lost, news came twice.
     assert sum(world.killer.kills for world in worlds) > 100
     assert sum(world.told_twice for world in worlds) > 100
+    assert sum(world.killer.outages for world in worlds) > 50
 
 
 @pytest.mark.slow

@@ -11,9 +11,9 @@ from ray import cloudpickle
 from ray.exceptions import OutOfMemoryError, RayActorError, RayError, RayTaskError
 from ray.tune.schedulers import TrialScheduler
 
-from search.running import LOST, RunningStudy
+from search.running import RunningStudy
 from search.schedulers import StudyScheduler, failure_of
-from search.trial import State, TrialRecord
+from search.trial import LOST, State, TrialRecord
 from spaces.errors import TrialFailure
 from tests.search.bench import Bench, learn
 from workers.measurement import Measurement

@@ -9,9 +9,9 @@ import pytest
 from ray import cloudpickle
 from ray.tune.search import Searcher
 
-from search.running import LOST, RunningStudy
+from search.running import BACK_OFF_S, RunningStudy
 from search.searcher import StudySearcher
-from search.trial import State
+from search.trial import LOST, State
 from spaces.errors import TrialFailure
 from tests.search.bench import Bench, learn
 from workers.recipe import Recipe
@@ -48,6 +48,7 @@ def test_a_trial_that_is_taken_up_again_says_what_is_recorded(bench: Bench) -> N
     for epoch in (1, 2):
         running.measured(0, learn(running.trials[0], epoch))
     running.failed(0, TrialFailure(LOST, "gone"))
+    bench.clock.advance(BACK_OFF_S)
     again = searcher.suggest("ray-2")
     assert again == {**first, "recorded": 2}
 
@@ -58,6 +59,8 @@ def test_nothing_is_suggested_while_trials_run_and_none_is_left(bench: Bench) ->
     searcher.suggest("ray-1")
     assert searcher.suggest("ray-2") is None
     running.failed(0, TrialFailure(LOST, "gone"))
+    assert searcher.suggest("ray-2") is None
+    bench.clock.advance(BACK_OFF_S)
     assert searcher.suggest("ray-2")["number"] == 0
 
 

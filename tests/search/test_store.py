@@ -1,12 +1,14 @@
 """Hold every database to one contract: what goes in comes out, once, whoever else is writing."""
 
 import math
+import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from platform import node
 from time import perf_counter
 from typing import Any
 
@@ -197,9 +199,9 @@ def test_a_session_tells_where_its_seconds_went(filled: Store) -> None:
     assert found == [
         Session(
             id=first, started_at=NOON, seen_at=NOON + timedelta(seconds=90), **seconds,
-            machine={"gpu": "H200", "torch": "2.15"},
+            machine={"gpu": "H200", "torch": "2.15"}, host=node(), process=os.getpid(),
         ),
-        Session(id=second, started_at=NOON, seen_at=NOON, machine={}),
+        Session(id=second, started_at=NOON, seen_at=NOON, machine={}, host=node(), process=os.getpid()),
     ]  # fmt: skip
     assert found[0].wall_s == 90
 
@@ -214,7 +216,7 @@ def test_studies_do_not_see_each_others_trials(filled: Store, make_study: MakeSt
     filled.add_trial("other", make_trial(0, accuracies=[0.5]))
     filled.end_trial("other", 0, state=State.STOPPED, ended_at=NOON)
     assert filled.trial(STUDY, 0) == make_trial(0)
-    assert filled.add_attempt(STUDY, 0) == 1
+    filled.set_attempts(STUDY, 0, 1)
     assert filled.trial("other", 0).attempts == 0
 
 
@@ -322,8 +324,9 @@ def test_running_is_no_way_to_end(filled: Store) -> None:
         filled.end_trial(STUDY, 0, state=State.RUNNING, ended_at=NOON)
 
 
-def test_attempts_are_counted(filled: Store) -> None:
-    assert [filled.add_attempt(STUDY, 0) for _ in range(3)] == [1, 2, 3]
+def test_attempts_never_fall_and_are_written_twice_without_harm(filled: Store) -> None:
+    for attempts in (1, 3, 3, 2):
+        filled.set_attempts(STUDY, 0, attempts)
     assert filled.trial(STUDY, 0).attempts == 3
 
 
@@ -337,7 +340,7 @@ def test_a_trial_that_is_not_there_takes_no_news(filled: Store, make_measurement
     for write in (
         lambda: filled.add_measurement(STUDY, 5, make_measurement(1)),
         lambda: filled.end_trial(STUDY, 5, state=State.COMPLETE, ended_at=NOON),
-        lambda: filled.add_attempt(STUDY, 5),
+        lambda: filled.set_attempts(STUDY, 5, 1),
         lambda: filled.correct_digest(STUDY, 5, "0"),
     ):
         with pytest.raises(ValueError, match="there is no trial 5"):
@@ -353,7 +356,7 @@ def test_an_unknown_study_is_named(
         lambda: store.add_trial("nowhere", make_trial(0)),
         lambda: store.add_measurement("nowhere", 0, make_measurement(1)),
         lambda: store.end_trial("nowhere", 0, state=State.COMPLETE, ended_at=NOON),
-        lambda: store.add_attempt("nowhere", 0),
+        lambda: store.set_attempts("nowhere", 0, 1),
         lambda: store.add_rejection("nowhere", Rejection(params={}, violations={}, reason="")),
         lambda: store.open_session("nowhere", started_at=NOON, machine={}),
         lambda: store.trials("nowhere"),
@@ -401,8 +404,8 @@ def test_of_two_stores_that_end_a_trial_one_does(filled: Store, make_trial: Make
 
 def test_one_store_serves_several_threads(filled: Store) -> None:
     with ThreadPoolExecutor(4) as pool:
-        counts = list(pool.map(lambda _: filled.add_attempt(STUDY, 0), range(40)))
-    assert sorted(counts) == list(range(1, 41))
+        list(pool.map(lambda attempts: filled.set_attempts(STUDY, 0, attempts), range(1, 41)))
+    assert filled.trial(STUDY, 0).attempts == 40
 
 
 def test_a_reader_is_not_kept_waiting_by_a_writer(filled: Store) -> None:

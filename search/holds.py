@@ -1,0 +1,86 @@
+"""Hold a name in a database as long as this process lives: one process alone, or several that agreed to share it.
+
+The operating system (SQLite) or the server (PostgreSQL) lets go of it when the process dies, however it dies.
+"""
+
+from contextlib import suppress
+from typing import Protocol
+
+from filelock import FileLock, Timeout
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from spaces.errors import InputError
+
+
+class Hold(Protocol):
+    """Take and drop one name."""
+
+    def take(self) -> bool:
+        """Take it, and say whether it is held now: nobody else may hold it but with this one's consent."""
+
+    def drop(self) -> None:
+        """Let go of it."""
+
+
+class FileHold:
+    """Lock a file beside a SQLite file."""
+
+    def __init__(self, engine: Engine, name: str) -> None:
+        self._lock = FileLock(f"{engine.url.database}.{name}.lock", timeout=0)
+
+    def take(self) -> bool:
+        """Take it; to hold it already is enough."""
+        try:
+            return self._lock.is_locked or bool(self._lock.acquire())
+        except Timeout:
+            return False
+
+    def drop(self) -> None:
+        """Let go of it."""
+        self._lock.release()
+
+
+class AdvisoryHold:
+    """Take an advisory lock on a connection of its own, and again where the server has lost that connection."""
+
+    def __init__(self, engine: Engine, name: str, *, shared: bool) -> None:
+        self._engine = engine
+        self._name = f"widefront {name}"
+        self._take = text(f"SELECT pg_try_advisory_lock{'_shared' * shared}(hashtext(:name))")
+        self._connection: Connection | None = None
+
+    def take(self) -> bool:
+        """Take it; to hold it already is enough."""
+        if self._connection is not None:
+            with suppress(SQLAlchemyError):
+                self._connection.execute(text("SELECT 1"))
+                return True
+        self.drop()
+        connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        connection.detach()  # the lock is the connection's: it must close at the end, not go back to the pool
+        if connection.execute(self._take, {"name": self._name}).scalar():
+            self._connection = connection
+            return True
+        connection.close()
+        return False
+
+    def drop(self) -> None:
+        """Let go of it."""
+        if self._connection is not None:
+            with suppress(SQLAlchemyError):  # the server may have gone, and the lock with it
+                self._connection.close()
+        self._connection = None
+
+
+def hold(engine: Engine, name: str, *, shared: bool = False) -> Hold:
+    """Return a hold on a name, which is not taken yet.
+
+    Raises:
+        InputError: a SQLite file cannot be shared.
+    """
+    if engine.dialect.name != "sqlite":
+        return AdvisoryHold(engine, name, shared=shared)
+    if shared:
+        raise InputError("only a study in PostgreSQL can be shared by several launches", place="--share")
+    return FileHold(engine, name)
