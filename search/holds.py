@@ -3,7 +3,8 @@
 The operating system (SQLite) or the server (PostgreSQL) lets go of it when the process dies, however it dies.
 """
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from filelock import FileLock, Timeout
@@ -71,6 +72,26 @@ class AdvisoryHold:
             with suppress(SQLAlchemyError):  # the server may have gone, and the lock with it
                 self._connection.close()
         self._connection = None
+
+
+@contextmanager
+def turn(engine: Engine, name: str) -> Iterator[None]:
+    """Wait until nobody else has the turn of that name, and have it until the end; only PostgreSQL has others."""
+    if engine.dialect.name == "sqlite":
+        yield
+        return
+    with engine.begin() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": f"widefront turn {name}"})
+        yield
+
+
+def is_held(engine: Engine, name: str) -> bool:
+    """Say whether any process holds a name in a PostgreSQL database."""
+    key = "(classid::bigint << 32) | objid::bigint = hashtext(:name)::bigint"  # a lock's key is shown in two halves
+    here = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    asked = text(f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND {here} AND {key}")
+    with engine.connect() as connection:
+        return bool(connection.execute(asked, {"name": f"widefront {name}"}).scalar())
 
 
 def hold(engine: Engine, name: str, *, shared: bool = False) -> Hold:

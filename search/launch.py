@@ -45,7 +45,9 @@ def _launch(given: argparse.Namespace, console: Console, started_at: datetime) -
     if given.dry_run:
         dry_run.show(config, *look_ahead(config), console)
         return DONE
-    running = run(config, console, address=given.address, verbose=given.verbose, started_at=started_at)
+    running = run(
+        config, console, address=given.address, verbose=given.verbose, started_at=started_at, share=given.share
+    )
     if not running.over:
         return _interrupted(given)
     report = None if given.no_report else _publish(config, given.report)
@@ -93,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override one leaf")
     parser.add_argument("--dry-run", action="store_true", help="look over the space and the cost, and exit")
     parser.add_argument("--address", help="a Ray cluster to join, such as auto")
+    parser.add_argument("--share", action="store_true", help="let other launches that say so join this study")
     parser.add_argument("--report", type=Path, default=Path("report.html"), help="where the report goes")
     parser.add_argument("--no-report", action="store_true", help="write no report")
     parser.add_argument("--verbose", action="store_true", help="show what Ray says")

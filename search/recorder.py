@@ -7,13 +7,13 @@ that `reconcile` takes away at the next launch.
 import json
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import optuna
-from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.exceptions import ExperimentalWarning, StorageInternalError, UpdateFinishedTrialError
 from optuna.logging import WARNING, set_verbosity
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
@@ -115,9 +115,10 @@ def _metric_name(name: str) -> str:
 class Recorder:
     """Write one study's trials."""
 
-    def __init__(self, store: Store, record: StudyRecord, space: SearchSpace) -> None:
+    def __init__(self, store: Store, record: StudyRecord, space: SearchSpace, *, shared: bool = False) -> None:
         self.store = store
         self.record = record
+        self.shared = shared  # other launches write to this study too
         self.distributions = {item.name: distribution(item.domain) for item in space.parameters}
         self.storage, self.optuna = open_optuna(store, record)
         self._study_id = self.storage.get_study_id_from_name(record.name)
@@ -128,10 +129,10 @@ class Recorder:
         self.storage.remove_session()
         self.storage.engine.dispose()
 
-    def start(self, proposal: Proposal, seed: int, now: datetime) -> TrialRecord:
+    def start(self, proposal: Proposal, seed: int, now: datetime, session: int | None = None) -> TrialRecord:
         """Record a new trial, and return it with its number."""
         with self._speaking():
-            if self.storage.get_n_trials(self._study_id) != len(self._ids):
+            if not self.shared and self.storage.get_n_trials(self._study_id) != len(self._ids):
                 raise StudyError("another launch writes to this study at the same time")
             attrs = {**proposal.system_attrs, **_constraint_attrs(proposal.constraints)}
             number = self._add_row(proposal, seed, attrs)
@@ -143,6 +144,7 @@ class Recorder:
             seed=seed,
             cost=proposal.cost,
             started_at=now,
+            session=session,
         )
         self.store.add_trial(self.record.name, trial)
         return trial
@@ -189,14 +191,18 @@ class Recorder:
                 raise error.__cause__ or error from error
 
     def _tell(self, trial: TrialRecord) -> None:
-        """Bring Optuna's row to the end that ours has."""
+        """Bring Optuna's row to the end that ours has, unless another launch has just done it."""
+        with suppress(UpdateFinishedTrialError):
+            self._tell_optuna(trial)
+
+    def _tell_optuna(self, trial: TrialRecord) -> None:
         attrs: dict[str, Any] = {"epochs": trial.epochs}
         if trial.reason:
             attrs["reason"] = trial.reason
         for key, value in attrs.items():
             self.storage.set_trial_user_attr(self._id(trial.number), key, value)
         values = list(objective_values(self.record, trial)) if trial.state is State.COMPLETE else None
-        self.optuna.tell(trial.number, values, state=ENDS[trial.state])
+        self.optuna.tell(trial.number, values, state=ENDS[trial.state], skip_if_finished=True)
 
     def _id(self, number: int) -> int:
         if number not in self._ids:
@@ -247,13 +253,19 @@ class Recorder:
         # What stands there: it may have arrived before, and only the answer was lost.
         return self.store.trial(self.record.name, trial.number) or trial
 
+    def sampler_attrs_of(self, number: int) -> dict[str, Any]:
+        """Return what the sampler wanted remembered of one trial, perhaps another launch's."""
+        with self._speaking():
+            return _of_sampler(self.storage.get_trial(self._id(number)))
+
     def sampler_attrs(self) -> dict[int, dict[str, Any]]:
         """Return what the sampler wanted remembered of each trial."""
         rows = self.optuna.get_trials(deepcopy=False)
-        return {
-            row.number: {key: value for key, value in row.system_attrs.items() if not key.startswith("constraints")}
-            for row in rows
-        }
+        return {row.number: _of_sampler(row) for row in rows}
+
+
+def _of_sampler(row: FrozenTrial) -> dict[str, Any]:
+    return {key: value for key, value in row.system_attrs.items() if not key.startswith("constraints")}
 
 
 def _user_attrs(trial: Proposal | TrialRecord, seed: int) -> dict[str, Any]:

@@ -113,6 +113,7 @@ def trial_values(trial: TrialRecord) -> Values:
         "failure_kind": to_prose(trial.failure_kind),
         "failure_details": to_prose(trial.failure_details),
         "attempts": trial.attempts,
+        "session_id": trial.session,
         "started_at": trial.started_at and to_utc(trial.started_at),
         "ended_at": trial.ended_at and to_utc(trial.ended_at),
     }
@@ -132,6 +133,7 @@ def trial_record(row: Row, measurements: Iterable[Row]) -> TrialRecord:
         failure_kind=row["failure_kind"],
         failure_details=row["failure_details"],
         attempts=row["attempts"],
+        session=row["session_id"],
         started_at=row["started_at"] and _from_utc(row["started_at"]),
         ended_at=row["ended_at"] and _from_utc(row["ended_at"]),
         measurements=tuple(_measurement(each) for each in measurements),

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 
 from search.budget import Budget, Rates, Spending
+from search.fellows import Alone, Fellows
 from search.fronts import minimised_values, objective_values
 from search.memory import MEMORY, OUT_OF_MEMORY, ceiling_of
 from search.outbox import Outbox
@@ -56,6 +57,7 @@ class RunningStudy:
     rungs: Rungs
     budget: Budget
     rates: Rates = field(default_factory=Rates)
+    fellows: Fellows = field(default_factory=Alone)
     limit_s: float | None = None  # seconds of training that one trial may take
     seed: int = 0
     earlier_s: float = 0.0  # spent by launches before this one
@@ -65,6 +67,7 @@ class RunningStudy:
     waiting: deque[int] = field(default_factory=deque)
     spent: Spent = field(default_factory=Spent)
     exhausted: bool = False
+    elsewhere: set[int] = field(default_factory=set)  # running trials that another launch trains
     paused: set[int] = field(default_factory=set)  # at a rung, until there is more budget
     trained_s: float = 0.0  # over all trials and launches, measuring included
     trained_epochs: int = 0
@@ -81,8 +84,9 @@ class RunningStudy:
         """Take up what earlier launches recorded: rungs, the sampler's knowledge, trials to go on with."""
         self.began = self.clock()
         self.trials = {trial.number: trial for trial in trials}
-        for trial in self.recorder.reconcile(self.trials):
-            self.trials[trial.number] = trial
+        with self.fellows.turn():
+            for trial in self.recorder.reconcile(self.trials):
+                self.trials[trial.number] = trial
         attrs = self.recorder.sampler_attrs()
         self.rejections = list(rejections)
         for rejection in rejections:
@@ -113,6 +117,9 @@ class RunningStudy:
         """Decide what the driver died before deciding, or let the trial wait for a worker."""
         if trial.state is not State.RUNNING:
             return
+        if self.fellows.train(trial) or not self.fellows.claim(trial):
+            self.elsewhere.add(trial.number)
+            return
         if trial.last is not None and self._judge(trial, trial.last).stop:
             return
         self.waiting.append(trial.number)
@@ -134,7 +141,7 @@ class RunningStudy:
     @property
     def over(self) -> bool:
         """Say whether nothing runs and nothing more will be handed out."""
-        resting = self.paused.union(self.waiting if self._cut_off else ())
+        resting = self.paused.union(self.elsewhere, self.waiting if self._cut_off else ())
         done = self.ended + len(resting) == len(self.trials) and (self.exhausted or self._budget_spent())
         return done and self.outbox.away_s is None
 
@@ -173,7 +180,7 @@ class RunningStudy:
             return self.trials[ready]
         if self.exhausted or self._budget_spent():
             return Nothing.NOW if self.waiting and not self._cut_off else Nothing.LEFT
-        return self._begin() if there else Nothing.NOW
+        return self._take_turn() if there else Nothing.NOW
 
     def _ready(self) -> int | None:
         """Take the first waiting trial whose time has come."""
@@ -183,8 +190,17 @@ class RunningStudy:
             self.waiting.remove(ready)
         return ready
 
+    def _take_turn(self) -> TrialRecord | Nothing:
+        """Begin a new trial, knowing all that other launches have shown; what cannot be recorded has not begun."""
+        try:
+            with self.fellows.turn():
+                self._hear()
+                return Nothing.LEFT if self._budget_spent() else self._begin()
+        except StorageAway as error:
+            self.outbox.lose(error)
+            return Nothing.NOW
+
     def _begin(self) -> TrialRecord | Nothing:
-        """Propose a new trial and record it; what cannot be recorded has not begun."""
         with self._timed("proposing_s"):
             known = {t.digest: t.number for t in self.trials.values() if not t.given_up}
             proposal, rejected = self._propose(known)
@@ -196,12 +212,11 @@ class RunningStudy:
                     return Nothing.LEFT
                 # Each trial's seed is its own and the same however often the study is launched.
                 seed = self.seed * 1_000_003 + len(self.trials)
-                trial = self.recorder.start(proposal, seed, self.clock())
-            except StorageAway as error:
-                self.outbox.lose(error)
+                trial = self.recorder.start(proposal, seed, self.clock(), self.fellows.session)
+            except StorageAway:
                 if proposal is not None:
                     self.proposer.forget(proposal.mirror)
-                return Nothing.NOW
+                raise
         self.trials[trial.number] = trial
         self._mirrors[trial.number] = proposal.mirror
         return trial
@@ -213,10 +228,58 @@ class RunningStudy:
     def _adopt(self) -> None:
         """Take up what was begun in Optuna's table at the moment when the database went away."""
         self.recorder.store.hold_again()
-        for trial in self.recorder.reconcile(self.trials):
-            self.trials[trial.number] = trial
-            self._restore_trial(trial, {})
-            self._settle(trial)
+        with self.fellows.turn():
+            self._hear()
+            for trial in self.recorder.reconcile(self.trials):
+                self.trials[trial.number] = trial
+                self._restore_trial(trial, {})
+                self._settle(trial)
+
+    def hear(self) -> None:
+        """Take in what other launches' trials have shown, and take over those whose launch has died."""
+        if not self.fellows.shared or not self.deliver():
+            return
+        try:
+            self._hear()
+            for number in sorted(self.elsewhere):
+                if not self.fellows.train(self.trials[number]):
+                    self.elsewhere.discard(number)
+                    self._settle(self.trials[number])
+        except StorageAway as error:
+            self.outbox.lose(error)
+
+    def _hear(self) -> None:
+        running = [number for number, trial in self.trials.items() if trial.state is State.RUNNING]
+        for told in self.fellows.news(max(self.trials, default=-1), running):
+            self._hear_of(told)
+
+    def _hear_of(self, told: TrialRecord) -> None:
+        """Bring one trial to what the database tells of it; of its own, this launch knows at least as much."""
+        known = self.trials.get(told.number)
+        if told.session == self.fellows.session:
+            return
+        if known is None:
+            self.trials[told.number] = told
+            self._restore_trial(told, self.recorder.sampler_attrs_of(told.number))
+        else:
+            self._hear_more(known, told)
+        if told.state is State.RUNNING:
+            self.elsewhere.add(told.number)
+            if told.number in self.waiting:  # taken over by another launch, while this one could not be heard
+                self.waiting.remove(told.number)
+        else:
+            self.elsewhere.discard(told.number)
+
+    def _hear_more(self, known: TrialRecord, told: TrialRecord) -> None:
+        if known.state is not State.RUNNING:
+            return
+        self.trials[told.number] = told
+        for measurement in told.measurements[known.epochs :]:
+            self._count(measurement)
+            if measurement.epoch in self.rungs.levels:
+                self._enter(told, measurement)
+        if told.state is not State.RUNNING:
+            self._tell_sampler(told)
 
     def _propose(self, known: dict[str, int]) -> tuple[Proposal | None, list[Rejection]]:
         """Ask for a network below the ceiling of memory that this launch has shown, and where none is left for any."""
@@ -238,8 +301,8 @@ class RunningStudy:
     def measured(self, number: int, measurement: Measurement) -> Decision:
         """Record an epoch, then decide. An epoch that is recorded already changes nothing."""
         trial = self.trials[number]
-        if trial.state is not State.RUNNING:
-            return Decision(stop=True, reason=trial.reason)
+        if trial.state is not State.RUNNING or number in self.elsewhere:
+            return Decision(stop=True, reason=trial.reason or "another launch trains it now")
         if measurement.epoch <= trial.epochs:
             return GO_ON
         with self._timed("recording_s"):
@@ -248,6 +311,7 @@ class RunningStudy:
         self._count(measurement)
         trial = self.trials[number] = replace(trial, measurements=(*trial.measurements, measurement))
         if measurement.epoch in self.rungs.levels:
+            self.hear()  # a rung is common to all launches
             self._enter(trial, measurement)
         return self._judge(trial, measurement)
 
@@ -288,7 +352,7 @@ class RunningStudy:
     def failed(self, number: int, failure: TrialFailure) -> None:
         """Record why a trial failed, or let it wait for another worker if it was not its own fault."""
         trial = self.trials[number]
-        if trial.state is not State.RUNNING:
+        if trial.state is not State.RUNNING or number in self.elsewhere:
             return
         if failure.kind == KILLED and number in self._killed:  # once may be a neighbour's fault
             failure = TrialFailure(OUT_OF_MEMORY, f"{failure.message}, for the second time", failure.details)
@@ -318,6 +382,9 @@ class RunningStudy:
         trial = self.trials[trial.number] = replace(trial, ended_at=self.clock())
         with self._timed("recording_s"):
             self.outbox.ended(trial)
+        self._tell_sampler(trial)
+
+    def _tell_sampler(self, trial: TrialRecord) -> None:
         mirror = self._mirrors[trial.number]
         if trial.state is State.COMPLETE:
             self.proposer.complete(mirror, objective_values(self.record, trial))

@@ -1,30 +1,41 @@
 """Tell the database that a launch is alive, and where its seconds go."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 
 from search.running import RunningStudy
 from search.store import Store
+from search.trial import Session
 from spaces.errors import StorageAway
 
 TOUCH_S = 2.0
 
 
+def alive_s(sessions: Iterable[Session]) -> float:
+    """Return for how many seconds at least one of the launches was alive."""
+    total, until = 0.0, datetime.min.replace(tzinfo=UTC)
+    for session in sorted(sessions, key=lambda session: session.started_at):
+        total += max(0.0, (session.seen_at - max(session.started_at, until)).total_seconds())
+        until = max(until, session.seen_at)
+    return total
+
+
 class SessionLog(AbstractContextManager["SessionLog"]):
     """Record in SQL that this launch is alive and where its seconds go."""
 
-    def __init__(self, store: Store, running: RunningStudy, machine: Mapping[str, str], started_at: datetime) -> None:
+    def __init__(self, store: Store, running: RunningStudy, session: int) -> None:
         self.store = store
         self.running = running
-        self.id = store.open_session(running.record.name, started_at=started_at, machine=machine)
+        self.id = session
         self._touched = 0.0
 
     def touch(self) -> None:
         """Write, if the last time is a while ago."""
         if time.monotonic() - self._touched >= TOUCH_S:
             self.write()
+            self.running.hear()
 
     def write(self) -> None:
         """Write now."""

@@ -1,7 +1,7 @@
 """Remember studies in SQL: the only memory there is. Records go in and come out; nothing of SQLAlchemy does."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from platform import node
@@ -49,18 +49,26 @@ class Store:
         return database.shown(self._address)
 
     @contextmanager
-    def hold(self, study: str) -> Iterator[None]:
-        """Keep a study to this process until the end.
+    def hold(self, study: str, *, shared: bool = False) -> Iterator[None]:
+        """Keep a study to this process, or to those who share it, until the end.
 
         Raises:
             StudyError: another launch holds it.
+            InputError: the database is none that can be shared.
         """
-        self._holds[study] = holds.hold(self._engine, study)
-        self.hold_again()
+        held = holds.hold(self._engine, study, shared=shared)
+        self._holds[study] = held
         try:
+            self.hold_again()
             yield
         finally:
             self._holds.pop(study).drop()
+
+    @contextmanager
+    def turn(self, study: str) -> Iterator[None]:
+        """Wait until no other launch that shares the study is in the midst of a turn, and have it until the end."""
+        with self.speaking(), holds.turn(self._engine, study):
+            yield
 
     def hold_again(self) -> None:
         """Take what is held again, where the database was away and forgot it.
@@ -259,6 +267,19 @@ class Store:
             connection.execute(update(TRIAL).where(known & (TRIAL.c.attempts < attempts)).values(attempts=attempts))
             queries.recorded(connection, self._study_id(connection, study), number)
 
+    def claim(self, study: str, trial: TrialRecord, session: int) -> bool:
+        """Take a running trial over from the launch that it had, and say whether nobody else was faster."""
+        had = TRIAL.c.session_id.is_not_distinct_from(trial.session)
+        with self._writing() as connection:
+            running = queries.is_trial(self._study_id(connection, study), trial.number) & (TRIAL.c.state == "running")
+            return connection.execute(update(TRIAL).where(running & had).values(session_id=session)).rowcount == 1
+
+    def trials_since(self, study: str, newest: int, some: Collection[int]) -> list[TrialRecord]:
+        """Return the trials above a number, and some below it, with their measurements."""
+        with self._reading() as connection:
+            mine = TRIAL.c.study_id == self._study_id(connection, study)
+            return queries.trials(connection, mine & ((TRIAL.c.number > newest) | TRIAL.c.number.in_(some)))
+
     def trials(self, study: str) -> list[TrialRecord]:
         """Return every trial of a study by its number, with its measurements."""
         with self._reading() as connection:
@@ -318,6 +339,22 @@ class Store:
             statement = update(SESSION).where(SESSION.c.id == session_id).values(values)
             if connection.execute(statement).rowcount == 0:
                 raise ValueError(f"there is no session {session_id}")
+
+    @contextmanager
+    def living(self, session: int) -> Iterator[None]:
+        """Let others see, until the end, that this launch is alive."""
+        name = f"session {session}"
+        self._holds[name] = holds.hold(self._engine, name)
+        try:
+            self.hold_again()
+            yield
+        finally:
+            self._holds.pop(name).drop()
+
+    def is_living(self, session: int) -> bool:
+        """Say whether the process of a launch is alive and has its connection to the database (PostgreSQL)."""
+        with self.speaking():
+            return holds.is_held(self._engine, f"session {session}")
 
     def sessions(self, study: str) -> list[Session]:
         """Return the launches of a study, oldest first."""

@@ -1,7 +1,7 @@
 """Wire a study together: the one place that knows every part."""
 
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -13,6 +13,7 @@ from search import cluster
 from search.budget import Budget
 from search.config import StudyConfig
 from search.dry_run import Missing
+from search.fellows import Alone, Fellows, Sharing
 from search.fronts import front_trials
 from search.identity import check_same
 from search.journal import FOLDER, Journal
@@ -24,7 +25,7 @@ from search.rungs import Rungs, rung_levels, share_kept
 from search.running import RunningStudy
 from search.samplers import make_sampler
 from search.searcher import StudySearcher
-from search.sessions import SessionLog
+from search.sessions import SessionLog, alive_s
 from search.store import Store
 from search.survey import Survey, survey
 from search.trial import State, StudyRecord
@@ -128,14 +129,16 @@ def _record(config: StudyConfig, data: Dataset, seen: Survey) -> StudyRecord:
     )
 
 
-def open_running(store: Store, config: StudyConfig, record: StudyRecord) -> RunningStudy:
+def open_running(
+    store: Store, config: StudyConfig, record: StudyRecord, fellows: Fellows | None = None
+) -> RunningStudy:
     """Return the study ready to go on from what is recorded."""
-    journal = Journal(FOLDER / f"{record.label}.journal")
-    send(journal, store, record.name)  # what the launch before could not
+    fellows = fellows or Alone()
+    journal = _journal(store, record, fellows)
     trials = store.trials(record.name)
     channels, height, width = record.image
     # Reseeded by how much is recorded, so that a study that goes on does not propose its beginning again.
-    seed = config.sampler.seed + 7919 * len(trials)
+    seed = config.sampler.seed + 7919 * len(trials) + (104_729 * (fellows.session or 0) if fellows.shared else 0)
     proposer = Proposer(
         config.search_space,
         ImageSpec(channels=channels, height=height, width=width, classes=record.classes),
@@ -147,14 +150,15 @@ def open_running(store: Store, config: StudyConfig, record: StudyRecord) -> Runn
     )
     running = RunningStudy(
         record=record,
-        outbox=Outbox(Recorder(store, record, config.search_space), journal),
+        outbox=Outbox(Recorder(store, record, config.search_space, shared=fellows.shared), journal),
         proposer=proposer,
         rungs=rungs_of(config, record.classes),
         budget=Budget(**config.budget.model_dump()),
         rates=config.resources.rates,
+        fellows=fellows,
         limit_s=config.resources.hours_per_trial and config.resources.hours_per_trial * 3600,
         seed=config.sampler.seed,
-        earlier_s=sum(session.wall_s for session in store.sessions(record.name)),
+        earlier_s=alive_s(store.sessions(record.name)),
     )
     try:
         running.restore(trials, store.rejections(record.name))
@@ -164,18 +168,45 @@ def open_running(store: Store, config: StudyConfig, record: StudyRecord) -> Runn
     return running
 
 
+def _journal(store: Store, record: StudyRecord, fellows: Fellows) -> Journal:
+    """Return this launch's journal, after sending those of launches that died before they could."""
+    for path in sorted(FOLDER.glob(f"{record.label}*.journal")):
+        owner = path.name.removeprefix(f"{record.label}.").removesuffix("journal").rstrip(".")
+        if not (fellows.shared and owner.isdigit() and store.is_living(int(owner))):
+            send(Journal(path), store, record.name)
+    return Journal(FOLDER / f"{record.label}.{f'{fellows.session}.' if fellows.shared else ''}journal")
+
+
 def run(
-    config: StudyConfig, console: Console, *, address: str | None, verbose: bool, started_at: datetime
+    config: StudyConfig,
+    console: Console,
+    *,
+    address: str | None,
+    verbose: bool,
+    started_at: datetime,
+    share: bool = False,
 ) -> RunningStudy:
     """Run a study until it is over or interrupted, and return it.
+
+    Args:
+        config: the file.
+        console: where it is shown.
+        address: of a Ray cluster to join.
+        verbose: show what Ray says.
+        started_at: when the command began.
+        share: let other launches that ask for the same work on the study too.
 
     Raises:
         InputError: something in the file is wrong; said before Ray starts.
     """
     data, seen = look(config)
-    with _store(config) as store, store.hold(config.study):
+    with _store(config) as store, store.hold(config.study, shared=share), ExitStack() as stack:
         record = begin(store, config, data, seen)
-        running = open_running(store, config, record)
+        session = store.open_session(record.name, started_at=started_at, machine=_machine())
+        if share:
+            stack.enter_context(store.living(session))
+        fellows = Sharing(store, record.name, session) if share else Alone(session)
+        running = open_running(store, config, record, fellows)
         with closing(running.recorder):
             if running.over:
                 return running
@@ -183,7 +214,7 @@ def run(
             console.print(_opening(config, data, seen, running), markup=False, highlight=False, soft_wrap=True)
             cluster.start(address, verbose=verbose)
             try:
-                _drive(config, console, store, running, started_at)
+                _drive(config, console, SessionLog(store, running, session), running, started_at)
             finally:
                 cluster.stop()
     return running
@@ -212,7 +243,7 @@ def _opening(config: StudyConfig, data: Dataset, seen: Survey, running: RunningS
     )
 
 
-def _drive(config: StudyConfig, console: Console, store: Store, running: RunningStudy, started_at: datetime) -> None:
+def _drive(config: StudyConfig, console: Console, log: SessionLog, running: RunningStudy, started_at: datetime) -> None:
     resources, folder = config.resources, checkpoint_folder(config, running.record)
     concurrent = cluster.slots(resources.gpus_per_trial, resources.cpus_per_trial, resources.concurrent_trials)
     worker = {
@@ -223,7 +254,7 @@ def _drive(config: StudyConfig, console: Console, store: Store, running: Running
     searcher = StudySearcher(running, config.full_recipe, config.data_spec, worker)
     running.spent.startup_s = (datetime.now(UTC) - started_at).total_seconds()
     began = time.monotonic()
-    with SessionLog(store, running, _machine(), started_at) as log, Progress(running, console) as progress:
+    with log, Progress(running, console) as progress:
 
         def each() -> None:
             running.spent.running_s = time.monotonic() - began

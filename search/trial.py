@@ -42,6 +42,7 @@ class TrialRecord:
     failure_kind: str = ""
     failure_details: str = ""
     attempts: int = 0  # times it was handed out again after its worker was lost
+    session: int | None = None  # the launch that began it or took it over
     started_at: datetime | None = None  # UTC
     ended_at: datetime | None = None  # UTC
     measurements: tuple[Measurement, ...] = ()  # one per epoch, in order, without gaps

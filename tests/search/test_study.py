@@ -4,7 +4,7 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from search.running import RunningStudy
 from search.searcher import StudySearcher
 from search.store import Store
 from search.study import (
-    SessionLog,
     begin,
     checkpoint_folder,
     look,
@@ -246,39 +245,6 @@ def test_a_refused_study_lets_go_of_its_database(
 
 def _refuse(*_given: Any) -> Any:
     raise StudyError("not ours")
-
-
-# Sessions
-
-
-def test_a_launch_records_that_it_lives_and_where_its_seconds_go(bench: Bench) -> None:
-    running = bench.open()
-    store = running.recorder.store
-    began = datetime.now(UTC) - timedelta(seconds=30)
-    with SessionLog(store, running, {"device": "toaster"}, began) as log:
-        running.spent.proposing_s, running.spent.training_s = 1.5, 7.0
-        log.touch()
-        (session,) = store.sessions("bench")
-        assert (session.proposing_s, session.training_s, session.machine) == (1.5, 7.0, {"device": "toaster"})
-        running.spent.recording_s = 3.0
-        log.touch()  # too soon to be written
-        assert store.sessions("bench")[0].recording_s == 0.0
-    (session,) = store.sessions("bench")
-    assert (session.recording_s, session.started_at) == (3.0, began)
-    assert 30 <= session.wall_s < 60
-
-
-def test_a_launch_that_is_interrupted_is_recorded_to_its_end(bench: Bench) -> None:
-    running = bench.open()
-    began = datetime.now(UTC) - timedelta(seconds=30)
-
-    def interrupted() -> None:
-        with SessionLog(running.recorder.store, running, {}, began):
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        interrupted()
-    assert bench.open().earlier_s >= 30
 
 
 # Checkpoints

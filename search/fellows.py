@@ -1,0 +1,97 @@
+"""Share a study with other launches: whose trials are whose, and what the others' trials have shown."""
+
+from collections.abc import Collection
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from search.store import Store
+from search.trial import TrialRecord
+
+SILENT = timedelta(seconds=60)  # a launch whose connection broke may be back within this time
+
+
+class Fellows(Protocol):
+    """Say what concerns other launches of the same study."""
+
+    @property
+    def session(self) -> int | None:
+        """Return the number of this launch."""
+
+    @property
+    def shared(self) -> bool:
+        """Say whether there can be others."""
+
+    def turn(self) -> AbstractContextManager[None]:
+        """Keep the others from proposing meanwhile."""
+
+    def news(self, newest: int, unended: Collection[int]) -> list[TrialRecord]:
+        """Return trials above a number, and those named, as they stand in the database."""
+
+    def train(self, trial: TrialRecord) -> bool:
+        """Say whether another launch that lives trains it."""
+
+    def claim(self, trial: TrialRecord) -> bool:
+        """Take a trial over, and say whether it is this launch's now."""
+
+
+class Alone:
+    """Be the only launch."""
+
+    shared = False
+
+    def __init__(self, session: int | None = None) -> None:
+        self.session = session
+
+    def turn(self) -> AbstractContextManager[None]:
+        """Wait for nobody."""
+        return nullcontext()
+
+    def news(self, newest: int, unended: Collection[int]) -> list[TrialRecord]:  # noqa: ARG002
+        """Return nothing: what there is, this launch has done."""
+        return []
+
+    def train(self, trial: TrialRecord) -> bool:  # noqa: ARG002
+        """Say no."""
+        return False
+
+    def claim(self, trial: TrialRecord) -> bool:  # noqa: ARG002
+        """Say yes: whoever had it is gone."""
+        return True
+
+
+class Sharing:
+    """Be one of several launches of a study in PostgreSQL.
+
+    A launch that lives holds a lock of its own. One whose lock is gone and that has been silent for a while is dead,
+    and its running trials are anybody's who claims them first.
+    """
+
+    shared = True
+
+    def __init__(self, store: Store, study: str, session: int) -> None:
+        self.store = store
+        self.study = study
+        self.session = session
+
+    def turn(self) -> AbstractContextManager[None]:
+        """Wait until no other launch proposes."""
+        return self.store.turn(self.study)
+
+    def news(self, newest: int, unended: Collection[int]) -> list[TrialRecord]:
+        """Return trials above a number, and those named, as they stand in the database."""
+        return self.store.trials_since(self.study, newest, unended)
+
+    def train(self, trial: TrialRecord) -> bool:
+        """Say whether another launch that lives trains it."""
+        if trial.session in (None, self.session):
+            return False
+        if self.store.is_living(trial.session):
+            return True
+        seen = {session.id: session.seen_at for session in self.store.sessions(self.study)}
+        last = seen.get(trial.session)
+        return last is not None and datetime.now(UTC) - last < SILENT
+
+    def claim(self, trial: TrialRecord) -> bool:
+        """Take a trial over, unless another launch was faster."""
+        return trial.session == self.session or self.store.claim(self.study, trial, self.session)
