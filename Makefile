@@ -2,16 +2,19 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: search test fast lint gpu clean
+.PHONY: search test fast test-slow lint gpu audit clean
 
 search: .venv/installed
 	$(BIN)/python -m search.launch space.yaml
 
 test: lint
-	$(BIN)/pytest -m "not gpu"
+	$(BIN)/pytest -m "not gpu and not very_slow"
 
 fast: .venv/installed
-	PYTHONHASHSEED=0 $(BIN)/pytest -n 2 -m "not slow and not cluster and not gpu" -q
+	PYTHONHASHSEED=0 $(BIN)/pytest -n 2 -m "not slow and not cluster and not gpu and not very_slow" -q
+
+test-slow: .venv/installed
+	$(BIN)/pytest -m very_slow
 
 lint: .venv/installed
 	$(BIN)/ruff check .

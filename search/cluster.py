@@ -2,24 +2,34 @@
 
 import logging
 import os
-import tempfile
+import signal
 import warnings
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from threading import current_thread, main_thread
 from typing import Any
 
 import ray
 from ray import tune
+from ray._private import ray_constants
+from ray._private import worker as ray_worker
+from ray.exceptions import RayError
 
+from search.controller import study_controller
+from search.environment import without
+from search.nodes import Need, Room
 from search.running import RunningStudy
 from search.schedulers import StudyScheduler
+from search.scratch import scratch
 from search.searcher import StudySearcher
+from search.witness import Witness
 from spaces.errors import InputError, StudyError
 from workers.trainable import NetworkTrainable
 
 # Tune's own loggers, files and reports repeat what is in SQL; workers stay in the folder they were started from.
 QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
@@ -28,6 +38,8 @@ QUIET = {
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
 }
+
+_PRINT = ray_worker.print_to_stdstream
 
 
 class _EachStep(tune.Callback):
@@ -45,8 +57,13 @@ class _EachStep(tune.Callback):
         self.call()
 
 
-def start(address: str | None, *, verbose: bool) -> None:
-    """Start Ray on this machine, or join the cluster at an address.
+def start(address: str | None, *, verbose: bool, private: Collection[str] = ()) -> None:
+    """Start Ray on this machine, where nobody else can reach it, or join the cluster at an address.
+
+    Args:
+        address: of a cluster.
+        verbose: show what Ray says.
+        private: environment variables that no worker gets to see.
 
     Raises:
         StudyError: Ray could not be started or reached.
@@ -54,19 +71,59 @@ def start(address: str | None, *, verbose: bool) -> None:
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     logging.getLogger("ray").setLevel(logging.INFO if verbose else logging.ERROR)
+    logging.getLogger("ray.tune.tune").setLevel(logging.INFO if verbose else logging.CRITICAL)  # of trials that failed
     warnings.filterwarnings("ignore", category=FutureWarning, module="ray")
-    alone: dict[str, Any] = {} if address else {"include_dashboard": False, "num_cpus": os.cpu_count()}
+    with _own_handlers():
+        try:
+            _join(address, private, verbose) if address else _start_here(private, verbose)
+        except (ConnectionError, RuntimeError, OSError, RayError) as error:
+            where = f"reach Ray at {address}" if address else "start Ray"
+            raise StudyError(f"cannot {where}: {str(error).splitlines()[0]}") from error
+
+
+def _start_here(private: Collection[str], verbose: bool) -> None:
+    """Start Ray; its processes inherit the environment of this moment."""
+    with without(private, os.environ), _localhost():
+        _init("local", verbose, include_dashboard=False, num_cpus=os.cpu_count())  # never a cluster that runs here
+
+
+def _join(address: str, private: Collection[str], verbose: bool) -> None:
+    """Join a cluster; its workers have the environment that it was started in, and of that what is private blank."""
+    blank = {name: "" for name in sorted(private) if name in os.environ}
+    _init(address, verbose, runtime_env={"env_vars": {**QUIET, **blank}})
+
+
+def _init(address: str, verbose: bool, **options: Any) -> None:
+    level = logging.INFO if verbose else logging.ERROR
+    # What Ray has to say of a lost node, 20 lines of its log with it, comes by a way that no level closes.
+    ray_worker.print_to_stdstream = _PRINT if verbose else _say_nothing  # type: ignore[assignment]
+    ray.init(address=address, log_to_driver=verbose, logging_level=level, **options)
+
+
+def _say_nothing(_data: object, **_named: bool) -> None:
+    """Take the place of Ray's printing."""
+
+
+@contextmanager
+def _localhost() -> Iterator[None]:
+    """Let Ray listen on 127.0.0.1 alone, as it does where it has no clusters; else it listens on every interface."""
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
     try:
-        ray.init(
-            address=address or "local",  # never a cluster that happens to run here
-            log_to_driver=verbose,
-            logging_level=logging.INFO if verbose else logging.ERROR,
-            runtime_env={"env_vars": QUIET} if address else None,
-            **alone,
-        )
-    except (ConnectionError, RuntimeError, OSError) as error:
-        where = f"reach Ray at {address}" if address else "start Ray"
-        raise StudyError(f"cannot {where}: {str(error).splitlines()[0]}") from error
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+@contextmanager
+def _own_handlers() -> Iterator[None]:
+    """Keep what is to happen at SIGTERM, where that was said: Ray puts its own way of dying there."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if callable(before) and current_thread() is main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 def stop() -> None:
@@ -75,28 +132,26 @@ def stop() -> None:
         ray.shutdown()
 
 
-def slots(gpus: float, cpus: int, wanted: int | None) -> int:
-    """Return how many trials can run at once.
+def room(need: Need, wanted: int | None, *, joined: bool) -> Room:
+    """Return how many trials there is room for, now and later.
 
     Raises:
-        InputError: not even one.
+        InputError: not even for one, on this machine alone; a cluster may grow.
     """
-    total: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray's
-    fit = int(total.get("CPU", 1) // cpus)
-    if gpus:
-        fit = min(fit, int(total.get("GPU", 0) / gpus + 1e-6))
-    if fit < 1:
+    found = Room(need=need, wanted=wanted, joined=joined)
+    found.look()
+    if found.waits and not joined:
+        total: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray's
         has = f"Ray has {total.get('GPU', 0):g} and {total.get('CPU', 0):g}"
-        raise InputError(f"one trial needs {gpus:g} GPU and {cpus} CPU; {has}", place="resources")
-    return min(fit, wanted) if wanted else fit
+        raise InputError(f"one trial needs {need.gpus:g} GPU and {need.cpus} CPU; {has}", place="resources")
+    return found
 
 
 def drive(
     study: RunningStudy,
     searcher: StudySearcher,
     *,
-    concurrent: int,
-    resources: dict[str, float],
+    room: Room,
     each: Callable[[], None],
 ) -> None:
     """Run until the study is over or interrupted.
@@ -104,19 +159,21 @@ def drive(
     Raises:
         Exception: whatever went wrong in the driver; what was recorded stays recorded.
     """
-    with tempfile.TemporaryDirectory(prefix="widefront-") as scratch:
+    witness = Witness()
+    witness.see_all()
+    with scratch() as folder, study_controller():
         tuner = tune.Tuner(
-            tune.with_resources(NetworkTrainable, resources),
+            tune.with_resources(NetworkTrainable, {"cpu": room.need.cpus, "gpu": room.need.gpus}),
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
-                scheduler=StudyScheduler(study),
+                scheduler=StudyScheduler(study, witness),
                 num_samples=-1,
-                max_concurrent_trials=concurrent,
+                max_concurrent_trials=room.most,  # the searcher keeps to less, as the room is
                 reuse_actors=True,
             ),
             run_config=tune.RunConfig(
                 name="tune",
-                storage_path=scratch,
+                storage_path=folder,
                 verbose=0,
                 callbacks=[_EachStep(each)],
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),

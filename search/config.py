@@ -3,6 +3,7 @@
 Every error is an InputError that names its place in the file, such as `space.depth.int`.
 """
 
+import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -11,11 +12,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import Field, ValidationError, field_serializer, field_validator
+from pydantic import Field, PrivateAttr, ValidationError, field_serializer, field_validator
 
-from search.environment import expand
+from search.environment import expand, variables
 from search.forms import (
     BudgetForm,
+    CheckpointsForm,
     ConstraintForm,
     Form,
     ParameterForm,
@@ -50,7 +52,8 @@ class StudyConfig(Form):
     recipe: RecipeForm = RecipeForm()
     resources: ResourcesForm = ResourcesForm()
     storage: str = "sqlite:///widefront.db"
-    checkpoints: str = "runs"  # a folder that every worker sees
+    checkpoints: CheckpointsForm = CheckpointsForm()
+    _storage_variables: tuple[str, ...] = PrivateAttr(())
 
     @field_validator("sampler", "scheduler", mode="before")
     @classmethod
@@ -77,6 +80,11 @@ class StudyConfig(Form):
         if not any(OBJECTIVES[name].quality for name in given):
             raise ValueError("at least one objective must say how good a network is: accuracy or loss")
         return given
+
+    @property
+    def storage_variables(self) -> tuple[str, ...]:
+        """Return the names of the environment variables that the storage was made of."""
+        return self._storage_variables
 
     @cached_property
     def search_space(self) -> SearchSpace:
@@ -165,17 +173,42 @@ def _bound(name: str, text: str) -> ConstraintForm:
         raise error.at(place) from error
 
 
-def load(path: Path, settings: Sequence[str] = (), environment: Mapping[str, str] = os.environ) -> StudyConfig:
+def load(path: Path, settings: Sequence[str] = (), environment: Mapping[str, str] | None = os.environ) -> StudyConfig:
     """Return the study that a file describes.
 
     Args:
         path: the file.
         settings: `scheduler.max_epochs=3` and the like, each replacing one leaf.
-        environment: where `${NAME}` is looked up.
+        environment: where `${NAME}` is looked up; with None it stays as it stands.
 
     Raises:
         InputError: the first thing that is wrong, and where.
     """
+    given = _given(path, settings)
+    try:
+        config = parse(_expanded(given, environment, ""))
+    except RecursionError as error:  # an anchor and its alias can tie a knot
+        raise InputError("a part of the file holds itself", place=str(path)) from error
+    config._storage_variables = variables(str(given.get("storage", "")))
+    return config
+
+
+def parted(path: Path, settings: Sequence[str] = ()) -> tuple[str, str]:
+    """Return what a file says but for its storage and its comments, as JSON, which is YAML too; and the storage.
+
+    Args:
+        path: a file that can be loaded.
+        settings: as for `load`; they are part of what is returned.
+
+    Raises:
+        InputError: as `load`.
+    """
+    given = _given(path, settings)
+    storage = str(given.pop("storage", StudyConfig.model_fields["storage"].default))
+    return json.dumps(given, ensure_ascii=False, indent=1, default=str) + "\n", storage
+
+
+def _given(path: Path, settings: Sequence[str]) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -183,10 +216,7 @@ def load(path: Path, settings: Sequence[str] = (), environment: Mapping[str, str
     given = _mapping(text, str(path))
     for setting in settings:
         _replace_leaf(given, setting)
-    try:
-        return parse(_expanded(given, environment, ""))
-    except RecursionError as error:  # an anchor and its alias can tie a knot
-        raise InputError("a part of the file holds itself", place=str(path)) from error
+    return given
 
 
 def parse(given: Mapping[str, Any]) -> StudyConfig:
@@ -253,6 +283,9 @@ def _read(text: str) -> Any:
         raise InputError("is not YAML that can be read: it is nested too deeply") from error
 
 
+_ALONE = {"checkpoints": "folder"}  # what the value of a section is that is no mapping; of all others, its name
+
+
 def _replace_leaf(given: dict[str, Any], setting: str) -> None:
     path, equals, text = setting.partition("=")
     if not equals or not path:
@@ -262,7 +295,7 @@ def _replace_leaf(given: dict[str, Any], setting: str) -> None:
     for section in sections:
         inner = at.get(section)
         if not isinstance(inner, dict):
-            inner = at[section] = {} if inner is None else {"name": inner}
+            inner = at[section] = {} if inner is None else {_ALONE.get(section, "name"): inner}
         at = inner
     try:
         at[leaf] = _read(text)
@@ -270,7 +303,7 @@ def _replace_leaf(given: dict[str, Any], setting: str) -> None:
         raise InputError(error.message, place=f"--set {path}") from error
 
 
-def _expanded(value: Any, environment: Mapping[str, str], place: str) -> Any:
+def _expanded(value: Any, environment: Mapping[str, str] | None, place: str) -> Any:
     if isinstance(value, dict):
         return {key: _expanded(inner, environment, f"{place}.{key}".lstrip(".")) for key, inner in value.items()}
     if isinstance(value, list):

@@ -3,6 +3,7 @@
 A password is never shown: not in an address, not in a driver's complaint, not in a URL that cannot be read.
 """
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -247,6 +248,37 @@ def quick_commits(engine: Engine) -> None:
 
     event.listen(engine, "connect", settle)
     engine.dispose()  # so that the connection it opened before is settled too
+
+
+_FILES = ("sslcert", "sslkey", "sslrootcert", "sslcrl", "sslcrldir", "sslkeylogfile", "passfile", "servicefile")
+
+
+def files_in(url: str) -> list[str]:
+    """Return the paths of files that an address names: SQLite's database, and what PostgreSQL's library reads.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    address = _read(url)
+    if address.get_backend_name() == "sqlite":
+        return [address.database or ""]
+    named = address.normalized_query
+    return [path for key in _FILES for path in named.get(key, ())]
+
+
+_NAMED = "widefront_variable"  # stands where `${NAME}` does
+
+
+def holds_secret(text: str) -> bool:
+    """Say whether a storage's text, its variables not looked up, holds a password or a part of one."""
+    plain = re.sub(r"\$\{\w+\}", _NAMED, text)
+    try:
+        address = make_url(plain)
+    except (ArgumentError, ValueError):
+        return "@" in plain
+    named = address.normalized_query
+    secrets = [address.password or "", *(value for key in named if "password" in key.lower() for value in named[key])]
+    return any(secret.replace(_NAMED, "") for secret in secrets)
 
 
 def shown_url(url: str) -> str:

@@ -4,13 +4,15 @@ from pathlib import Path
 
 from rich.console import Console
 
+from search.checkpoints import Checkpoints
 from search.config import StudyConfig
 from search.database import shown_url
 from search.fronts import front_hypervolume, front_trials
-from search.labels import front_table
+from search.labels import failures_line, front_table
 from search.running import RunningStudy
 from search.trial import State
-from search.units import format_duration
+from search.units import format_duration, format_number_of
+from spaces.errors import InputError
 
 
 def show_end(running: RunningStudy, config: StudyConfig, report: Path | None, console: Console) -> None:
@@ -21,8 +23,11 @@ def show_end(running: RunningStudy, config: StudyConfig, report: Path | None, co
     if front:
         console.print(front_table(running.record, front, width=console.width))
     _line(console, _counts(running, front_hypervolume(running.record, trials)))
+    if failures := failures_line(trials):
+        _line(console, failures)
     if running.spent.startup_s:
         _line(console, time_split(running))
+    _line(console, checkpoints_line(running, config))
     if report:
         _line(console, f"report: {report.absolute()}")
     _line(console, f"again: python -m search.front {shown_url(config.storage)} --study {config.study}")
@@ -44,6 +49,19 @@ def _counts(running: RunningStudy, hypervolume: float) -> str:
         f"{count[State.FAILED]} failed{waiting}; {len(running.rejections)} proposals rejected before training; "
         f"{epochs} of {full} epochs trained; hypervolume {hypervolume:.3f}"
     )
+
+
+def checkpoints_line(running: RunningStudy, config: StudyConfig) -> str:
+    """Return one line: what the checkpoints take and where, and whose weights went for their limit."""
+    try:
+        held = Checkpoints.of(config, running.record)
+        held.look()
+    except (InputError, OSError) as error:
+        return f"checkpoints cannot be looked at: {error}"
+    front = {trial.number for trial in front_trials(running.record, list(running.trials.values()))}
+    gone = len(front & held.over_limit)
+    tail = f"; {format_number_of('network', gone)} of the front without weights, for that limit" if gone else ""
+    return f"{held.shown} in {held.folder}{tail}"
 
 
 def time_split(running: RunningStudy) -> str:

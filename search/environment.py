@@ -1,21 +1,57 @@
-"""Put values of environment variables into texts, so that secrets need not stand in files or on command lines."""
+"""Put values of environment variables into texts, so that secrets need not stand in files or on command lines.
+
+A variable that a database's address is made of is the driver's alone: workers get an environment without it.
+"""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 
 from spaces.errors import InputError
 
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
 
-def expand(text: str, environment: Mapping[str, str], *, place: str = "") -> str:
-    """Return the text with every `${NAME}` replaced.
+# What PostgreSQL's own library reads, and what the report is told.
+DATABASE = frozenset({
+    "PGPASSWORD", "PGPASSFILE", "PGSERVICE", "PGSERVICEFILE", "PGHOST", "PGHOSTADDR", "PGPORT", "PGUSER", "PGDATABASE",
+    "PGSSLKEY", "PGSSLPASSWORD", "WIDEFRONT_STORAGE",
+})  # fmt: skip
+# No secrets, and nothing starts without them: `sqlite:///${HOME}/study.db` takes no worker's home away.
+EVERYBODYS = frozenset({"HOME", "PATH", "TMPDIR", "USER", "LOGNAME", "HOSTNAME", "PWD", "SHELL", "LANG", "PYTHONPATH"})
+
+
+def expand(text: str, environment: Mapping[str, str] | None, *, place: str = "") -> str:
+    """Return the text with every `${NAME}` replaced; without an environment, as it stands.
 
     Raises:
         InputError: a variable is not set. Its value is never part of a message.
     """
 
     def look_up(found: re.Match[str]) -> str:
+        if environment is None:
+            return found[0]
         if found[1] not in environment:
             raise InputError(f"the environment variable {found[1]} is not set", place=place)
         return environment[found[1]]
 
-    return re.sub(r"\$\{(\w+)\}", look_up, text)
+    return _VARIABLE.sub(look_up, text)
+
+
+def variables(text: str) -> tuple[str, ...]:
+    """Return the names of the variables that a text asks for."""
+    return tuple(dict.fromkeys(_VARIABLE.findall(text)))
+
+
+def private(storage_variables: Collection[str]) -> frozenset[str]:
+    """Return the variables that no worker may see, given those that the storage's text asks for."""
+    return DATABASE.union(storage_variables) - EVERYBODYS
+
+
+@contextmanager
+def without(names: Collection[str], environment: MutableMapping[str, str]) -> Iterator[None]:
+    """Take variables out of an environment, and put them back in the end."""
+    taken = {name: environment.pop(name) for name in sorted(names) if name in environment}
+    try:
+        yield
+    finally:
+        environment.update(taken)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from search.checkpoints import before, newest, over_limit
 from search.fronts import complete_trials, front_trials, objective_values
 from search.recorder import Counterpart
 from search.trial import State, StudyRecord, TrialRecord
@@ -44,8 +45,10 @@ class Files:
 
     folder: str  # absolute
     exists: bool = True
-    whole: Collection[int] = ()  # numbers of trials; of those that need their checkpoint, only what can be read
-    broken: Collection[int] = ()
+    whole: Collection[int] = ()  # trials with their newest; of those that need their checkpoint, only what can be read
+    broken: Collection[int] = ()  # trials whose newest is damaged
+    before: Collection[int] = ()  # trials with the one before, only a whole one where it is all there is
+    over_limit: Collection[int] = ()  # trials whose checkpoint was removed for the limit
     half_written: Collection[int] = ()
 
 
@@ -206,13 +209,17 @@ def on_front(study: StudyRecord, trials: Sequence[TrialRecord]) -> set[int]:
     return {trial.number for trial in front_trials(study, known)}
 
 
+def _sound(study: StudyRecord, trial: TrialRecord) -> bool:
+    return not _uneven(trial) and not _short(study, trial)
+
+
 def needed(study: StudyRecord, trials: Sequence[TrialRecord]) -> set[int]:
     """Return the trials whose checkpoints must stay: running ones, the front's, and all with something wrong.
 
     A checkpoint holds measurements too, perhaps those that are missing; and a trial that is wrongly complete may have
     taken a sound one's place on the front.
     """
-    unsound = {trial.number for trial in trials if _uneven(trial) or _short(study, trial)}
+    unsound = {trial.number for trial in trials if not _sound(study, trial)}
     running = {trial.number for trial in trials if trial.state is State.RUNNING}
     sound = [trial for trial in trials if trial.number not in unsound]
     return running | unsound | on_front(study, trials) | on_front(study, sound)
@@ -227,7 +234,14 @@ def checkpoints(seen: Seen) -> list[Finding]:
         remedy = "is this the folder that the study was launched in? If it is, their weights are lost"
         return [seen.finding("missing", None, wrong, remedy)]
     absent = wanted - set(seen.files.whole) - set(seen.files.broken)
-    return [*(_missing(seen, number) for number in sorted(absent)), *_broken(seen), *_needless(seen)]
+    behind = absent & set(seen.files.before)
+    lost = absent - behind - (front & set(seen.files.over_limit))
+    return [
+        *(_missing(seen, number) for number in sorted(lost)),
+        *(_behind(seen, number) for number in sorted(behind)),
+        *_broken(seen),
+        *_needless(seen),
+    ]
 
 
 def _begun(trial: TrialRecord) -> bool:
@@ -242,20 +256,47 @@ def _missing(seen: Seen, number: int) -> Finding:
     return seen.finding("missing", number, "on the front, but its checkpoint is missing", "its weights are lost")
 
 
+def _behind(seen: Seen, number: int) -> Finding:
+    """Tell what a writer leaves that is killed between two names, or what is left of two files."""
+    wrong = "of its checkpoints only the one before the newest is there"
+    if seen.ours[number].state is State.RUNNING:
+        return seen.finding("behind", number, wrong, "the next launch goes on from it", Fate.LAUNCH)
+    return seen.finding("behind", number, wrong, f"renames {before(number)} to {newest(number)}", Fate.FIX)
+
+
 def _broken(seen: Seen) -> list[Finding]:
-    return [
-        seen.finding("broken", number, "its checkpoint is damaged", f"renames it to {number}.pt.broken", Fate.FIX)
-        for number in sorted(seen.files.broken)
-    ]
+    return [_damaged(seen, number) for number in sorted(seen.files.broken)]
+
+
+def _damaged(seen: Seen, number: int) -> Finding:
+    wrong, remedy = "its checkpoint is damaged", f"renames it to {newest(number)}.broken"
+    if number in seen.files.before:
+        wrong = "its newest checkpoint is damaged; the one before it is whole"
+        remedy += f" and {before(number)} to {newest(number)}"
+    return seen.finding("broken", number, wrong, remedy, Fate.FIX)
+
+
+def needless_files(seen: Seen) -> dict[int, list[str]]:
+    """Return what tidying would have removed, by trial; files of trials that are not ours are left alone."""
+    files, wanted = seen.files, needed(seen.study, seen.trials)
+    held = {newest: files.whole, before: files.before, over_limit: files.over_limit}
+    found: dict[int, list[str]] = {}
+    for number, trial in seen.ours.items():
+        if number not in wanted:
+            found[number] = [name(number) for name, there in held.items() if number in there]
+        elif trial.state is not State.RUNNING and _sound(seen.study, trial) and number in files.whole:
+            found[number] = [name(number) for name in (before, over_limit) if number in held[name]]
+    return {number: names for number, names in found.items() if names}
 
 
 def _needless(seen: Seen) -> list[Finding]:
-    """Find what `study.tidy_checkpoints` would have removed; files of trials that are not ours are left alone."""
-    needless = set(seen.files.whole) & seen.ours.keys() - needed(seen.study, seen.trials)
     wrong = "its checkpoint is left, and nothing needs it"
     torn = "a writer was killed and left a half-written checkpoint"
     return [
-        *(seen.finding("needless", number, wrong, f"removes {number}.pt", Fate.FIX) for number in sorted(needless)),
+        *(
+            seen.finding("needless", number, wrong, f"removes {' and '.join(names)}", Fate.FIX)
+            for number, names in sorted(needless_files(seen).items())
+        ),
         *(
             seen.finding("half-written", number, torn, f"removes .{number}.pt.*", Fate.FIX)
             for number in sorted(set(seen.files.half_written))

@@ -10,7 +10,17 @@ import re
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
 
 from search.budget import Rates
 from spaces.architecture import Architecture
@@ -18,6 +28,7 @@ from spaces.domains import Choice, Domain, Float, Int, Parameter, Scalar, When
 from spaces.errors import InfeasibleArchitecture, InputError, unknown
 from spaces.fields import LISTS, PRESERVED, check_most, listed
 from spaces.space import PARAMETERS, SearchSpace, Value
+from workers import places
 from workers.recipe import Recipe
 
 MOST_VALUES = 10_000  # that one parameter can take
@@ -195,6 +206,50 @@ class RecipeForm(Form):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     memory_format: Literal["auto", "channels_first", "channels_last"] = "auto"
     monte_carlo: Whole = _RECIPE.monte_carlo
+
+
+_SIZE = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE]\+?[0-9]+)?")
+_BYTES = {"k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+NO_LIMIT = "none"
+
+
+def _folder(given: str) -> str:
+    try:
+        places.check(given)
+    except InputError as error:
+        raise ValueError(error.message) from error
+    return given
+
+
+def _size(given: object) -> str:
+    text = str(given).strip().removesuffix("B") if isinstance(given, (str, int, float)) else ""
+    if text != NO_LIMIT and not 0 < _bytes(text) < math.inf:
+        raise ValueError(f"{shown(given)} is not a size above 0 such as 500M or 20G, and not {NO_LIMIT}")
+    return str(given).strip()
+
+
+def _bytes(text: str) -> float:
+    number = text[:-1].strip() if text[-1:] in _BYTES else text
+    return float(number) * _BYTES.get(text[-1:], 1.0) if _SIZE.fullmatch(number) else 0.0
+
+
+class CheckpointsForm(Form):
+    """Name the folder where checkpoints lie, or its URL, and what they may take; a name alone is the folder's."""
+
+    folder: Annotated[str, AfterValidator(_folder)] = "runs"  # every worker sees it
+    limit: Annotated[
+        str, BeforeValidator(_size), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number"}]})
+    ] = "20G"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _folder_alone(cls, given: object) -> object:
+        return {"folder": given} if isinstance(given, str) else given
+
+    @property
+    def limit_bytes(self) -> float:
+        """Return what they may take; infinity where there is no limit."""
+        return math.inf if self.limit == NO_LIMIT else _bytes(self.limit.removesuffix("B"))
 
 
 _BOUND = re.compile(r"\s*(<=|<|>=|>)\s*((?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*([kKMG]?)\s*")

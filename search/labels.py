@@ -1,6 +1,9 @@
 """Put trials into words and tables for a terminal."""
 
-from collections.abc import Sequence
+import re
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich import box
@@ -19,6 +22,16 @@ CHOICES = ("block", "depth", "k", "C", "dropout")
 ORDERS = {  # short for names
     "bn_after_addition": "bnafter", "relu_before_addition": "relubefore", "relu_only": "reluonly", "full": "full",
 }  # fmt: skip
+
+HELP = {  # against each kind of failure, where a person can do something
+    "out-of-memory": "a smaller recipe.batch_size or a bound on training_bytes helps",
+    "killed": "a smaller resources.concurrent_trials helps",
+    "not-finite": "a smaller recipe.learning_rate helps",
+    "time-limit": "resources.hours_per_trial can allow more",
+    "disk": "room where the checkpoints are helps",
+    "crash": "nas_trial.failure_details holds the traceback",
+}
+MOST_OF_REASON = 120  # characters
 
 
 def make_console() -> Console:
@@ -114,3 +127,23 @@ def trial_line(trial: TrialRecord) -> str:
     cost = f"{format_count(trial.cost.macs)} macs, {format_count(trial.cost.params)} params"
     how = f"{trial.state} in epoch {trial.epochs}{reached}"
     return f"trial {trial.number} {name_of(trial.architecture)} {how}, {cost}{why}"
+
+
+def failures_line(trials: Iterable[TrialRecord]) -> str:
+    """Return one line: how many trials failed of each kind, its commonest reason, what helps; empty where none did."""
+    kinds: dict[str, list[str]] = {}
+    for trial in trials:
+        if trial.state is State.FAILED:
+            kinds.setdefault(trial.failure_kind, []).append(trial.reason.removeprefix(f"{trial.failure_kind}: "))
+    counted = sorted(kinds.items(), key=lambda item: (-len(item[1]), item[0]))
+    told = [f"{len(reasons)} {kind} ({_why(kind, reasons)})" for kind, reasons in counted]
+    return f"failures: {', '.join(told)}" if told else ""
+
+
+def _why(kind: str, reasons: Sequence[str]) -> str:
+    """Return the first of the commonest reasons, and what helps. Reasons that differ in their numbers are one."""
+    alike = Counter(re.sub(r"[\d.]+", "#", reason) for reason in reasons)
+    most = max(alike.values())
+    commonest = next(reason for reason in reasons if alike[re.sub(r"[\d.]+", "#", reason)] == most)
+    shown = textwrap.shorten(commonest, MOST_OF_REASON, placeholder=" [...]")
+    return "; ".join(part for part in (shown, HELP.get(kind, "")) if part)

@@ -5,17 +5,20 @@ python -m search.launch space.yaml [--set scheduler.max_epochs=3] [--dry-run]
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
 
 from rich.console import Console
 
 from search import dry_run
 from search.config import StudyConfig, load
 from search.ending import show_end
+from search.inside import check_inside, enter
 from search.labels import make_console
 from search.running import RunningStudy
 from search.study import look_ahead, run
@@ -41,18 +44,34 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _launch(given: argparse.Namespace, console: Console, started_at: datetime) -> int:
-    config = load(given.file, given.set)
+    config = _load_within(given) if given.within else load(given.file, given.set)
     if given.dry_run:
         dry_run.show(config, *look_ahead(config), console)
         return DONE
     running = run(
-        config, console, address=given.address, verbose=given.verbose, started_at=started_at, share=given.share
+        config,
+        console,
+        address=given.address,
+        verbose=given.verbose,
+        started_at=started_at,
+        share=given.share,
+        sqlite_on_driver=given.sqlite_on_driver,
     )
     if not running.over:
         return _interrupted(given)
     report = None if given.no_report else _publish(config, given.report)
     show_end(running, config, report, console)
     return _verdict(running)
+
+
+def _load_within(given: argparse.Namespace) -> StudyConfig:
+    """Read a file that was sent here: its paths are below one folder, and it is gone when this process is."""
+    file = given.file.absolute()
+    folder = enter(given.within)
+    config = load(file, given.set)
+    check_inside(config, folder, None if given.no_report else given.report)
+    given.again = f"python -m search.submit --resume {config.study}"
+    return config
 
 
 def _verdict(running: RunningStudy) -> int:
@@ -65,8 +84,21 @@ def _verdict(running: RunningStudy) -> int:
 
 
 def _interrupted(given: argparse.Namespace) -> int:
-    print(f"interrupted; nothing is lost, go on with: python -m search.launch {given.file}", file=sys.stderr)
+    again = given.again or f"python -m search.launch {given.file}"
+    print(f"interrupted; nothing is lost, go on with: {again}", file=sys.stderr)
     return INTERRUPTED
+
+
+def heed_sigterm() -> None:
+    """Let SIGTERM, with which clusters and machines end a process, do what Ctrl-C does."""
+    signal.signal(signal.SIGTERM, _as_ctrl_c)
+
+
+def _as_ctrl_c(_number: int, frame: FrameType | None) -> None:
+    handler = signal.getsignal(signal.SIGINT)  # called, as no SIGINT arrives in what Ray starts: it is blocked there
+    if not callable(handler):
+        raise KeyboardInterrupt
+    handler(signal.SIGINT, frame)
 
 
 def _publish(config: StudyConfig, path: Path) -> Path | None:
@@ -95,7 +127,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override one leaf")
     parser.add_argument("--dry-run", action="store_true", help="look over the space and the cost, and exit")
     parser.add_argument("--address", help="a Ray cluster to join, such as auto")
+    parser.add_argument("--within", metavar="FOLDER", help="stand in this folder; the file's paths may not leave it")
+    parser.set_defaults(again="")
     parser.add_argument("--share", action="store_true", help="let other launches that say so join this study")
+    parser.add_argument("--sqlite-on-driver", action="store_true", help="keep a SQLite file although others train too")
     parser.add_argument("--report", type=Path, default=Path("report.html"), help="where the report goes")
     parser.add_argument("--no-report", action="store_true", help="write no report")
     parser.add_argument("--verbose", action="store_true", help="show what Ray says")
@@ -104,6 +139,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    heed_sigterm()
     code = main()
     if code == INTERRUPTED:  # Ray's threads, cut off while they start, can crash the interpreter on its way out
         sys.stdout.flush()

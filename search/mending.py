@@ -1,22 +1,20 @@
 """Read what there is of a study, and take away what disagrees. No measurement is ever deleted."""
 
-import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from pathlib import Path
 
+from search.checkpoints import BEFORE, HALF_WRITTEN, NEWEST, OVER_LIMIT, before, checkpoint_folder, newest, numbers
 from search.config import StudyConfig, parse
-from search.findings import Fate, Files, Finding, Seen, needed
+from search.findings import Fate, Files, Finding, Seen, needed, needless_files
+from search.forms import CheckpointsForm
 from search.recorder import OptunasTables, Recorder
 from search.store import Store
-from search.study import checkpoint_folder
 from search.trial import State, StudyRecord, TrialRecord
 from spaces.errors import InputError, StudyError
-from workers import checkpoint
-
-_WHOLE, _HALF_WRITTEN = re.compile(r"(\d+)\.pt"), re.compile(r"\.(\d+)\.pt\..+")
+from workers.checkpoint import is_whole
+from workers.places import Folder, open_folder
 
 
 def look(store: Store, optunas: OptunasTables, study: StudyRecord) -> Seen:
@@ -27,37 +25,43 @@ def look(store: Store, optunas: OptunasTables, study: StudyRecord) -> Seen:
     return Seen(study=study, trials=trials, optunas=theirs, files=_files(study, trials))
 
 
-def folder_of(study: StudyRecord) -> Path:
-    """Return the folder of a study's checkpoints, by the file it was last launched with."""
-    told = study.config.get("checkpoints", StudyConfig.model_fields["checkpoints"].default)
-    return checkpoint_folder(StudyConfig.model_construct(checkpoints=str(told)), study)  # the rest may be outdated
+def folder_of(study: StudyRecord) -> Folder:
+    """Return the folder of a study's checkpoints, by the file it was last launched with.
+
+    Raises:
+        InputError: the driver of its URL is not installed here, or cannot reach it.
+    """
+    told = study.config.get("checkpoints", {})
+    folder = told.get("folder", CheckpointsForm().folder) if isinstance(told, Mapping) else str(told)
+    form = CheckpointsForm.model_construct(folder=folder)  # the rest may be outdated
+    return checkpoint_folder(StudyConfig.model_construct(checkpoints=form), study)
 
 
 def _files(study: StudyRecord, trials: Sequence[TrialRecord]) -> Files:
-    folder = folder_of(study)
+    folder, wanted = folder_of(study), needed(study, trials)
     with _one_line(folder):
-        names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-    whole, wanted = _numbers(_WHOLE, names), needed(study, trials)
-    broken = {number for number in whole & wanted if checkpoint.load(folder / f"{number}.pt") is None}
-    return Files(
-        folder=str(folder),
-        exists=folder.is_dir(),
-        whole=whole - broken,
-        broken=broken,
-        half_written=_numbers(_HALF_WRITTEN, names),
-    )
-
-
-def _numbers(pattern: re.Pattern[str], names: Sequence[str]) -> set[int]:
-    return {int(found[1]) for name in names if (found := pattern.fullmatch(name))}
+        names = folder.sizes()
+        newer, older = numbers(NEWEST, names), numbers(BEFORE, names)
+        broken = {number for number in newer & wanted if not is_whole(folder, newest(number))}
+        alone = older & wanted - (newer - broken)  # where the one before is all there may be
+        broken_before = {number for number in alone if not is_whole(folder, before(number))}
+        return Files(
+            folder=str(folder),
+            exists=folder.exists(),
+            whole=newer - broken,
+            broken=broken,
+            before=older - broken_before,
+            over_limit=numbers(OVER_LIMIT, names),
+            half_written=numbers(HALF_WRITTEN, names),
+        )
 
 
 @contextmanager
-def _one_line(path: Path) -> Iterator[None]:
+def _one_line(folder: Folder) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StudyError(f"{error.filename or path}: {error.strerror}") from error
+        raise StudyError(f"{error.filename or folder}: {error.strerror}" if error.strerror else str(error)) from error
 
 
 def mend(store: Store, seen: Seen, found: Sequence[Finding]) -> list[Finding]:
@@ -94,28 +98,30 @@ def _correct_digests(store: Store, seen: Seen, found: Sequence[Finding]) -> None
         store.correct_digest(seen.study.name, number, seen.ours[number].architecture.digest)
 
 
-def _move_aside(_store: Store, seen: Seen, found: Sequence[Finding]) -> None:
-    for number in _trials(found):
-        file = Path(seen.files.folder) / f"{number}.pt"
-        with _one_line(file):
-            file.rename(file.with_name(f"{file.name}.broken"))
+def _put_in_place(_store: Store, seen: Seen, found: Sequence[Finding]) -> None:
+    """Move what is damaged aside, and let the one before take the place of a newest that is not there."""
+    folder = open_folder(seen.files.folder)
+    with _one_line(folder):
+        for number in _trials(found):
+            if number in seen.files.broken:
+                folder.rename(newest(number), f"{newest(number)}.broken")
+            if number in seen.files.before:
+                folder.rename(before(number), newest(number))
 
 
 def _remove(_store: Store, seen: Seen, found: Sequence[Finding]) -> None:
-    for number in _trials(found):
-        _unlink(seen, f"{number}.pt")
+    folder, needless = open_folder(seen.files.folder), needless_files(seen)
+    with _one_line(folder):
+        for name in (name for number in _trials(found) for name in needless[number]):
+            folder.remove(name)
 
 
 def _remove_half_written(_store: Store, seen: Seen, found: Sequence[Finding]) -> None:
-    for number in _trials(found):
-        _unlink(seen, f".{number}.pt.*")
-
-
-def _unlink(seen: Seen, pattern: str) -> None:
-    folder = Path(seen.files.folder)
+    folder, torn = open_folder(seen.files.folder), set(_trials(found))
     with _one_line(folder):
-        for file in folder.glob(pattern):
-            file.unlink(missing_ok=True)
+        for name in folder.sizes():
+            if numbers(HALF_WRITTEN, [name]) & torn:
+                folder.remove(name)
 
 
 def _trials(found: Sequence[Finding]) -> list[int]:
@@ -125,7 +131,8 @@ def _trials(found: Sequence[Finding]) -> list[int]:
 MENDS: dict[str, Callable[[Store, Seen, Sequence[Finding]], None]] = {
     "unfinished": _reconcile,
     "digest": _correct_digests,
-    "broken": _move_aside,
+    "broken": _put_in_place,
+    "behind": _put_in_place,
     "needless": _remove,
     "half-written": _remove_half_written,
 }

@@ -4,6 +4,7 @@ A point is one row of `m` objective values. NaN is refused; infinities are allow
 the other: neither dominates, so both stay on the front.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
 import numpy as np
@@ -28,18 +29,26 @@ def as_points(rows: Sequence[Sequence[float]]) -> Points:
     return points
 
 
-def dominates(points: Points) -> NDArray[np.bool_]:
-    """Return a matrix `n n`: whether row i is nowhere worse than row j and somewhere better."""
-    no_worse = (points[:, None] <= points[None, :]).all(axis=2)
-    better = (points[:, None] < points[None, :]).any(axis=2)
+def dominates(points: Points, others: Points | None = None) -> NDArray[np.bool_]:
+    """Return a matrix `n k`: whether row i is nowhere worse than row j of the others and somewhere better.
+
+    Without others, the rows are compared with one another.
+    """
+    them = points if others is None else others
+    no_worse = (points[:, None] <= them[None, :]).all(axis=2)
+    better = (points[:, None] < them[None, :]).any(axis=2)
     return np.asarray(no_worse & better)
 
 
 def front(points: Points) -> NDArray[np.bool_]:
     """Say of each point whether none dominates it."""
-    if len(points) == 0:
-        return np.zeros(0, dtype=np.bool_)
-    return np.asarray(~dominates(points).any(axis=0))
+    best = np.zeros(len(points), dtype=np.bool_)
+    left = np.lexsort(points.T[::-1]) if len(points) else np.zeros(0, dtype=np.int64)
+    while len(left):  # the first of those left is on the front: whatever dominates a point stands before it
+        first, rows = points[left[0]], points[left]
+        best[left[(rows == first).all(axis=1)]] = True
+        left = left[(rows < first).any(axis=1)]
+    return best
 
 
 def ranks(points: Points) -> NDArray[np.int64]:
@@ -58,6 +67,43 @@ def ranks(points: Points) -> NDArray[np.int64]:
     return result
 
 
+class Layers:
+    """Keep points by non-domination rank as they come, since to rank all of them anew for each takes n^2.
+
+    Source: Li et al. 2017: a point that comes pushes those of its rank that it dominates one rank down, these push
+    others in turn, and where a whole rank is pushed, so are all behind it.
+    """
+
+    def __init__(self) -> None:
+        self._layers: list[tuple[NDArray[np.int64], Points]] = []  # names `k` and points `k m` of each rank
+
+    def __getitem__(self, rank: int) -> tuple[NDArray[np.int64], Points]:
+        """Return names and points of a rank, in no order."""
+        return self._layers[rank]
+
+    def above(self, rank: int) -> int:
+        """Return how many points have a better rank."""
+        return sum(len(names) for names, _ in self._layers[:rank])
+
+    def rank(self, point: Sequence[float]) -> int:
+        """Return the rank that a point has, or would have."""
+        row = as_points([point])
+        return bisect_left(self._layers, x=True, key=lambda layer: not dominates(layer[1], row).any())
+
+    def add(self, name: int, point: Sequence[float]) -> None:
+        """Put a point among the others."""
+        names, points, rank = np.array([name]), as_points([point]), self.rank(point)
+        while rank < len(self._layers) and len(names):
+            there, theirs = self._layers[rank]
+            pushed = dominates(points, theirs).any(axis=0)
+            if pushed.all():
+                break
+            self._layers[rank] = np.append(there[~pushed], names), np.concatenate([theirs[~pushed], points])
+            names, points, rank = there[pushed], theirs[pushed], rank + 1
+        if len(names):
+            self._layers.insert(rank, (names, points))
+
+
 def crowding(points: Points) -> Points:
     """Return each point's crowding distance within its own rank; the ends of a rank are infinitely far.
 
@@ -67,11 +113,12 @@ def crowding(points: Points) -> Points:
     rank = ranks(points)
     for level in np.unique(rank):
         members = np.flatnonzero(rank == level)
-        distance[members] = _spread(points[members])
+        distance[members] = spread(points[members])
     return distance
 
 
-def _spread(points: Points) -> Points:
+def spread(points: Points) -> Points:
+    """Return the crowding distance of points that are all of one rank; of equal ones it depends on their order."""
     distance = np.zeros(len(points))
     for column in points.T:
         order = np.argsort(column, kind="stable")

@@ -9,7 +9,8 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from search.fronts import front_hypervolume, front_trials
+from search.checkpoints import Checkpoints
+from search.fronts import front_hypervolume
 from search.labels import front_table, trial_line
 from search.running import RunningStudy
 from search.trial import State, TrialRecord
@@ -22,11 +23,19 @@ SUMMARY_S = 30.0
 class Progress:
     """Draw a running study now and then; `update` is called often and does little."""
 
-    def __init__(self, study: RunningStudy, console: Console, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        study: RunningStudy,
+        console: Console,
+        *,
+        checkpoints: Checkpoints | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.study = study
         self.console = console
+        self.checkpoints = checkpoints
         self.clock = clock
-        self._told = {number for number, trial in study.trials.items() if trial.state is not State.RUNNING}
+        self._told = study.ended  # trials that have ended and been told of
         self._drawn = -REFRESH_S
         self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
 
@@ -51,12 +60,12 @@ class Progress:
         if self._live:
             self._live.update(self._display(), refresh=True)
         else:
-            self._print(summary(self.study))
+            self._print(summary(self.study, self.checkpoints))
 
     def _tell_ended(self) -> None:
-        ended = [t for n, t in self.study.trials.items() if t.state is not State.RUNNING and n not in self._told]
+        ended = [self.study.trials[number] for number in self.study.trials.ended[self._told :]]
+        self._told += len(ended)
         for trial in sorted(ended, key=_ended_at):
-            self._told.add(trial.number)
             self._print(trial_line(trial))
 
     def _print(self, line: str) -> None:
@@ -64,12 +73,12 @@ class Progress:
 
     def _display(self) -> Group:
         study = self.study
-        front = front_trials(study.record, list(study.trials.values()))
+        front = study.trials.front
         table = front_table(study.record, front, width=self.console.width)
         nobody = Text(f"no network has reached full fidelity ({study.record.max_epochs} epochs) yet", style="dim")
         return Group(
             Text(study.record.name, style="bold"),
-            Text(summary(study)),
+            Text(summary(study, self.checkpoints)),
             _running_line(study),
             table if front else nobody,
         )
@@ -80,28 +89,27 @@ def _ended_at(trial: TrialRecord) -> datetime:
 
 
 def _running_line(study: RunningStudy) -> Text:
-    running = [trial for trial in study.trials.values() if trial.state is State.RUNNING]
-    shown = ", ".join(f"{trial.number} (epoch {trial.epochs})" for trial in running[-8:])
+    newest = sorted(study.trials.running)[-8:]
+    shown = ", ".join(f"{number} (epoch {study.trials[number].epochs})" for number in newest)
     return Text(f"running: {shown or 'none'}", style="dim")
 
 
-def summary(study: RunningStudy) -> str:
-    """Return one line: trials by state, epochs, time, hypervolume, time left."""
-    trials = list(study.trials.values())
-    count = {state: sum(trial.state is state for trial in trials) for state in State}
-    epochs = sum(trial.epochs for trial in trials)
+def summary(study: RunningStudy, checkpoints: Checkpoints | None = None) -> str:
+    """Return one line: trials by state, epochs, time, hypervolume, what checkpoints take, time left."""
+    count = study.trials.count
     limit = f"/{study.budget.trials}" if study.budget.trials else ""
     parts: tuple[str, ...] = (
         f"{study.ended}{limit} trials: {count[State.COMPLETE]} complete, {count[State.STOPPED]} stopped, "
         f"{count[State.FAILED]} failed; {len(study.rejections)} proposals rejected",
-        f"{epochs} epochs in {format_duration(study.seconds)}",
-        f"hypervolume {front_hypervolume(study.record, trials):.3f}",
+        f"{study.trained_epochs} epochs in {format_duration(study.seconds)}",
+        f"hypervolume {front_hypervolume(study.record, study.trials.front):.3f}",
     )
     parts += tuple(
         f"{amount:.3g} of {limit:g} {name}"
         for name, amount, limit in study.budget.used(study.spending)
-        if name in ("gpu_hours", "cost")
+        if name != "trials"
     )
+    parts += (checkpoints.shown,) if checkpoints else ()
     if study.outbox.away_s is not None:
         waiting = f"{len(study.outbox.journal)} records wait in {study.outbox.journal.path}"
         parts = (f"DATABASE AWAY for {format_duration(study.outbox.away_s)} ({study.outbox.why}): {waiting}", *parts)

@@ -189,7 +189,8 @@ class Proposer:
     ) -> int:
         """Add to the mirror what an earlier launch recorded, and return its number there."""
         state = TrialState.RUNNING if running else TrialState.PRUNED if values is None else TrialState.COMPLETE
-        self.mirror.add_trial(
+        row_id = self._storage.create_new_trial(
+            self._study_id,
             create_trial(
                 state=state,
                 params=dict(params),
@@ -197,9 +198,9 @@ class Proposer:
                 values=list(values) if values is not None else None,
                 constraints=dict(violations or {}),
                 system_attrs=dict(system_attrs or {}),
-            )
+            ),
         )
-        return self._storage.get_n_trials(self._study_id) - 1
+        return self._storage.get_trial_number_from_id(row_id)
 
     def _id(self, number: int) -> int:
         return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)

@@ -123,6 +123,7 @@ class Recorder:
         self.storage, self.optuna = open_optuna(store, record)
         self._study_id = self.storage.get_study_id_from_name(record.name)
         self._ids: dict[int, int] = {}
+        self._attrs: dict[int, dict[str, Any]] = {}  # the sampler's, of rows that earlier launches wrote
 
     def close(self) -> None:
         """Let go of the database; the store stays open."""
@@ -132,7 +133,7 @@ class Recorder:
     def start(self, proposal: Proposal, seed: int, now: datetime, session: int | None = None) -> TrialRecord:
         """Record a new trial, and return it with its number."""
         with self._speaking():
-            if not self.shared and self.storage.get_n_trials(self._study_id) != len(self._ids):
+            if not self.shared and self._is_there(len(self._ids)):
                 raise StudyError("another launch writes to this study at the same time")
             attrs = {**proposal.system_attrs, **_constraint_attrs(proposal.constraints)}
             number = self._add_row(proposal, seed, attrs)
@@ -148,6 +149,14 @@ class Recorder:
         )
         self.store.add_trial(self.record.name, trial)
         return trial
+
+    def _is_there(self, number: int) -> bool:
+        """Say whether Optuna's tables have a trial of that number; to count its trials, Optuna would read them all."""
+        try:
+            self.storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+        except KeyError:
+            return False
+        return True
 
     def _add_row(self, trial: Proposal | TrialRecord, seed: int, system_attrs: Mapping[str, Any]) -> int:
         """Add a running trial to Optuna's tables, and return the number that it has there."""
@@ -199,10 +208,11 @@ class Recorder:
         attrs: dict[str, Any] = {"epochs": trial.epochs}
         if trial.reason:
             attrs["reason"] = trial.reason
+        row_id = self._id(trial.number)
         for key, value in attrs.items():
-            self.storage.set_trial_user_attr(self._id(trial.number), key, value)
+            self.storage.set_trial_user_attr(row_id, key, value)
         values = list(objective_values(self.record, trial)) if trial.state is State.COMPLETE else None
-        self.optuna.tell(trial.number, values, state=ENDS[trial.state], skip_if_finished=True)
+        self.storage.set_trial_state_values(row_id, ENDS[trial.state], values)
 
     def _id(self, number: int) -> int:
         if number not in self._ids:
@@ -216,8 +226,11 @@ class Recorder:
 
     def _reconcile(self, trials: Mapping[int, TrialRecord]) -> list[TrialRecord]:
         missing: list[TrialRecord] = []
-        for row in self.optuna.get_trials(deepcopy=False):
+        # Not by the study, which would keep them all in memory.
+        for row in self.storage.get_all_trials(self._study_id, deepcopy=False):
             self._ids[row.number] = row._trial_id
+            if attrs := _of_sampler(row):
+                self._attrs[row.number] = attrs
             ours = trials.get(row.number)
             if ours is None:
                 missing.append(self._adopt(row))
@@ -259,9 +272,9 @@ class Recorder:
             return _of_sampler(self.storage.get_trial(self._id(number)))
 
     def sampler_attrs(self) -> dict[int, dict[str, Any]]:
-        """Return what the sampler wanted remembered of each trial."""
-        rows = self.optuna.get_trials(deepcopy=False)
-        return {row.number: _of_sampler(row) for row in rows}
+        """Hand over what the sampler wanted remembered of each trial that `reconcile` found."""
+        attrs, self._attrs = self._attrs, {}
+        return attrs
 
 
 def _of_sampler(row: FrozenTrial) -> dict[str, Any]:

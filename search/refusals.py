@@ -53,7 +53,9 @@ def _message(found: Found) -> str:
     words = _WORDS.get(kind, "cannot stand here")
     if found["loc"][-1] in _UNION and len(found["loc"]) > 2:
         words = "is neither a value nor a list of whole numbers" if "fixed" in found["loc"] else _VALUE
-    given = "what is given" if found["loc"][:1] == ("storage",) else shown(found["input"])  # it may hold a password
+    given = shown(found["input"])
+    if found["loc"][:1] == ("storage",) or "://" in given:  # it may hold a password
+        given = "what is given"
     return f"{given} {words.format(**context)}"
 
 

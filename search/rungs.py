@@ -1,4 +1,4 @@
-"""Decide at a rung whether a trial goes on: pure functions of what is known there. Less is better everywhere.
+"""Decide at a rung whether a trial goes on, from what is known there alone. Less is better everywhere.
 
 A rung is an epoch at which trials are compared with all that came as far before them. The last epoch is none: who
 reaches it is at full fidelity.
@@ -8,12 +8,12 @@ non-domination keeps cheap networks that one objective alone would stop.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from bisect import bisect_left, insort
 from dataclasses import dataclass
 
 import numpy as np
 
-from search.pareto import as_points, crowding, order, ranks
+from search.pareto import Layers, spread
 from spaces.errors import InputError, unknown
 
 
@@ -37,31 +37,65 @@ class Decision:
 
 GO_ON = Decision(stop=False)
 
-Rule = Callable[[Sequence[Entry], float], Decision]
+
+class Rung:
+    """Hold what trials showed at one epoch, and let every one of them go on."""
+
+    def __init__(self) -> None:
+        self.entries: dict[int, Entry] = {}  # by the trial's number
+
+    def enter(self, entry: Entry) -> None:
+        """Take in what a trial showed, once."""
+        self.entries[entry.number] = entry
+
+    def decide(self, number: int, keep: float) -> Decision:  # noqa: ARG002  # it never looks
+        """Say whether a trial goes on, as one of a share that does; where it cannot be told from others, it is last."""
+        return GO_ON
 
 
-def fifo(entries: Sequence[Entry], keep: float) -> Decision:  # noqa: ARG001  # it never looks
-    """Let every trial go on."""
-    return GO_ON
+class Asha(Rung):
+    """Let a trial go on if it is among the best share by what training revealed; ties go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._learned: list[float] = []  # best first
+
+    def enter(self, entry: Entry) -> None:
+        """Take in what a trial showed, once."""
+        super().enter(entry)
+        insort(self._learned, entry.learned)
+
+    def decide(self, number: int, keep: float) -> Decision:
+        """Say whether a trial goes on."""
+        place = bisect_left(self._learned, self.entries[number].learned)
+        return _among_best(place, len(self.entries), keep, "by what training revealed")
 
 
-def asha(entries: Sequence[Entry], keep: float) -> Decision:
-    """Let the last entry go on if it is among the best share by what training revealed; ties go on."""
-    place = sum(entry.learned < entries[-1].learned for entry in entries)
-    return _among_best(place, len(entries), keep, "by what training revealed")
-
-
-def pareto_asha(entries: Sequence[Entry], keep: float) -> Decision:
-    """Let the last entry go on if it is among the best share by non-domination rank, then crowding distance.
+class ParetoAsha(Rung):
+    """Let a trial go on if it is among the best share by non-domination rank, then crowding distance.
 
     An end of the front goes on in any case: among few trials the share alone would stop the cheapest or the best.
     """
-    points = as_points([entry.values for entry in entries])
-    rank = int(ranks(points)[-1])
-    if rank == 0 and np.isinf(crowding(points)[-1]):
-        return GO_ON
-    place = int(np.flatnonzero(order(points) == len(entries) - 1)[0])
-    return _among_best(place, len(entries), keep, f"by non-domination (rank {rank})")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._layers = Layers()
+
+    def enter(self, entry: Entry) -> None:
+        """Take in what a trial showed, once."""
+        super().enter(entry)
+        self._layers.add(entry.number, entry.values)
+
+    def decide(self, number: int, keep: float) -> Decision:
+        """Say whether a trial goes on."""
+        rank = self._layers.rank(self.entries[number].values)
+        numbers, points = self._layers[rank]
+        # The trial judged comes last; the others by number, since nobody knows after a relaunch who came first.
+        distance = spread(points[np.lexsort((numbers, numbers == number))])
+        if rank == 0 and np.isinf(distance[-1]):
+            return GO_ON
+        place = self._layers.above(rank) + int((distance >= distance[-1]).sum()) - 1
+        return _among_best(place, len(self.entries), keep, f"by non-domination (rank {rank})")
 
 
 def _among_best(place: int, count: int, keep: float, how: str) -> Decision:
@@ -71,7 +105,7 @@ def _among_best(place: int, count: int, keep: float, how: str) -> Decision:
     return Decision(stop=True, reason=f"place {place + 1} of {count} {how}; {kept} go on")
 
 
-SCHEDULERS: dict[str, Rule] = {"pareto-asha": pareto_asha, "asha": asha, "fifo": fifo}
+SCHEDULERS: dict[str, type[Rung]] = {"pareto-asha": ParetoAsha, "asha": Asha, "fifo": Rung}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,14 +125,19 @@ class Rungs:
         """Say whether there is a rung at an epoch; where every trial is trained in full there is none."""
         return epoch in self.levels and self.rule != "fifo"
 
-    def decide(self, epoch: int, entries: Sequence[Entry]) -> Decision:
-        """Decide on the last entry, the others having come to this epoch before it."""
+    def make(self) -> Rung:
+        """Return a rung to which nobody has come yet."""
+        return SCHEDULERS[self.rule]()
+
+    def decide(self, epoch: int, rung: Rung, number: int) -> Decision:
+        """Decide on a trial that has come to an epoch, among all that have come there by now."""
         if not self.holds(epoch):
             return GO_ON
-        if entries[-1].accuracy <= self.floor_accuracy:
-            reached = f"accuracy {entries[-1].accuracy:.3f} is not above {self.floor_accuracy:.3f}"
+        accuracy = rung.entries[number].accuracy
+        if accuracy <= self.floor_accuracy:
+            reached = f"accuracy {accuracy:.3f} is not above {self.floor_accuracy:.3f}"
             return Decision(stop=True, reason=f"epoch {epoch}: {reached}, hardly better than chance")
-        decision = SCHEDULERS[self.rule](entries, self.keep)
+        decision = rung.decide(number, self.keep)
         return Decision(stop=True, reason=f"epoch {epoch}: {decision.reason}") if decision.stop else GO_ON
 
 

@@ -9,17 +9,19 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from search.budget import Budget, Rates, Spending
+from search.clock import steady_clock
 from search.fellows import Alone, Fellows
 from search.fronts import minimised_values, objective_values
 from search.memory import MEMORY, OUT_OF_MEMORY, ceiling_of
 from search.outbox import Outbox
 from search.proposer import Proposal, Proposer
 from search.recorder import Recorder
-from search.rungs import GO_ON, Decision, Entry, Rungs
+from search.roll import Roll
+from search.rungs import GO_ON, Decision, Entry, Rung, Rungs
 from search.trial import KILLED, TRANSIENT, Rejection, State, StudyRecord, TrialRecord
 from spaces.errors import StorageAway, TrialFailure
 from workers.measurement import Measurement
@@ -61,8 +63,8 @@ class RunningStudy:
     limit_s: float | None = None  # seconds of training that one trial may take
     seed: int = 0
     earlier_s: float = 0.0  # spent by launches before this one
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    trials: dict[int, TrialRecord] = field(default_factory=dict)
+    clock: Callable[[], datetime] = field(default_factory=steady_clock)
+    trials: Roll = field(init=False)
     rejections: list[Rejection] = field(default_factory=list)
     waiting: deque[int] = field(default_factory=deque)
     spent: Spent = field(default_factory=Spent)
@@ -78,12 +80,15 @@ class RunningStudy:
     _not_before: dict[int, datetime] = field(default_factory=dict)
     _killed: set[int] = field(default_factory=set)  # trials whose worker was ended for the machine's memory once
     _mirrors: dict[int, int] = field(default_factory=dict)
-    _rung_entries: dict[int, list[Entry]] = field(default_factory=dict)
+    _reached: dict[int, Rung] = field(default_factory=dict)  # by epoch
+
+    def __post_init__(self) -> None:
+        self.trials = Roll(self.record)
 
     def restore(self, trials: list[TrialRecord], rejections: list[Rejection]) -> None:
         """Take up what earlier launches recorded: rungs, the sampler's knowledge, trials to go on with."""
         self.began = self.clock()
-        self.trials = {trial.number: trial for trial in trials}
+        self.trials = Roll(self.record, trials)
         with self.fellows.turn():
             for trial in self.recorder.reconcile(self.trials):
                 self.trials[trial.number] = trial
@@ -136,7 +141,7 @@ class RunningStudy:
     @property
     def ended(self) -> int:
         """Return how many trials have come to an end."""
-        return sum(trial.state is not State.RUNNING for trial in self.trials.values())
+        return len(self.trials.ended)
 
     @property
     def over(self) -> bool:
@@ -202,8 +207,7 @@ class RunningStudy:
 
     def _begin(self) -> TrialRecord | Nothing:
         with self._timed("proposing_s"):
-            known = {t.digest: t.number for t in self.trials.values() if not t.given_up}
-            proposal, rejected = self._propose(known)
+            proposal, rejected = self._propose()
         with self._timed("recording_s"):
             try:
                 self._record_rejections(rejected)
@@ -249,8 +253,7 @@ class RunningStudy:
             self.outbox.lose(error)
 
     def _hear(self) -> None:
-        running = [number for number, trial in self.trials.items() if trial.state is State.RUNNING]
-        for told in self.fellows.news(max(self.trials, default=-1), running):
+        for told in self.fellows.news(self.trials.newest, sorted(self.trials.running)):
             self._hear_of(told)
 
     def _hear_of(self, told: TrialRecord) -> None:
@@ -281,10 +284,9 @@ class RunningStudy:
         if told.state is not State.RUNNING:
             self._tell_sampler(told)
 
-    def _propose(self, known: dict[str, int]) -> tuple[Proposal | None, list[Rejection]]:
+    def _propose(self) -> tuple[Proposal | None, list[Rejection]]:
         """Ask for a network below the ceiling of memory that this launch has shown, and where none is left for any."""
-        began = self.began or self.clock()
-        ceiling = ceiling_of(t for t in self.trials.values() if t.epochs or (t.started_at and t.started_at >= began))
+        known, ceiling = self.trials.known, ceiling_of(self.trials.witnesses(self.began or self.clock()))
         proposal, rejected = self.proposer.propose(known, ceiling)
         if proposal is None and ceiling:
             proposal, more = self.proposer.propose(known)
@@ -323,7 +325,7 @@ class RunningStudy:
             value for name, value in zip(self.record.objectives, values, strict=True) if OBJECTIVES[name].quality
         )
         entry = Entry(number=trial.number, learned=learned, values=values, accuracy=measurement.accuracy)
-        self._rung_entries.setdefault(measurement.epoch, []).append(entry)
+        self._reached.setdefault(measurement.epoch, self.rungs.make()).enter(entry)
 
     def _judge(self, trial: TrialRecord, measurement: Measurement) -> Decision:
         if measurement.epoch >= self.record.max_epochs:
@@ -331,10 +333,8 @@ class RunningStudy:
             return Decision(stop=True, reason="full fidelity")
         if self.limit_s is not None and trial.trained_s > self.limit_s:
             return self._over_time(trial)
-        entries = self._rung_entries.get(measurement.epoch, [])
-        # The trial judged comes last; the others by number, since nobody knows after a relaunch who came first.
-        ordered = sorted(entries, key=lambda entry: (entry.number == trial.number, entry.number))
-        decision = self.rungs.decide(measurement.epoch, ordered)
+        rung = self._reached.get(measurement.epoch, self.rungs.make())
+        decision = self.rungs.decide(measurement.epoch, rung, trial.number)
         if decision.stop:
             self._end(replace(trial, state=State.STOPPED, reason=decision.reason))
         elif self._cut_off and self.rungs.holds(measurement.epoch):
@@ -379,7 +379,8 @@ class RunningStudy:
         self.waiting.append(trial.number)
 
     def _end(self, trial: TrialRecord) -> None:
-        trial = self.trials[trial.number] = replace(trial, ended_at=self.clock())
+        now = self.clock()  # somebody may have put it back since an earlier launch began the trial
+        trial = self.trials[trial.number] = replace(trial, ended_at=max(now, trial.started_at or now))
         with self._timed("recording_s"):
             self.outbox.ended(trial)
         self._tell_sampler(trial)

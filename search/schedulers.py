@@ -1,59 +1,138 @@
 """Let Ray Tune tell a running study what its trials show, and hear who goes on."""
 
-from pathlib import Path
-from typing import Any
+import re
+from collections.abc import Callable
+from typing import Any, Protocol
 
-from ray import cloudpickle
-from ray.exceptions import RayTaskError
+from ray.exceptions import (
+    ActorUnavailableError,
+    NodeDiedError,
+    OutOfMemoryError,
+    RayActorError,
+    RayError,
+    RayTaskError,
+)
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from search.running import RunningStudy
-from search.trial import LOST
+from search.trial import KILLED, LOST
 from spaces.errors import TrialFailure
+from workers.failures import classify
 from workers.measurement import Measurement
+
+
+class Watching(Protocol):
+    """Know of each machine whether its kernel ended a process for memory: see `search.witness.Witness`."""
+
+    def see(self, address: str) -> None:
+        """Begin to watch a machine, once."""
+
+    def killed(self, address: str) -> bool:
+        """Say whether a process there was ended for memory just now."""
+
+
+class Nobody:
+    """Watch no machine."""
+
+    def see(self, address: str) -> None:
+        """Do nothing."""
+
+    def killed(self, address: str) -> bool:  # noqa: ARG002
+        """Say no."""
+        return False
 
 
 class StudyScheduler(FIFOScheduler):
     """Record every result, then decide, in that order."""
 
-    def __init__(self, study: RunningStudy) -> None:
+    def __init__(self, study: RunningStudy, watching: Watching | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Ray's
         self.study = study
+        self.watching = watching or Nobody()
+        self._heard: BaseException | None = None
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:  # noqa: ARG002
         """Return whether the trial goes on."""
+        self.watching.see(result.get("node_ip", ""))
         decision = self.study.measured(trial.config["number"], Measurement.from_json(result))
         return TrialScheduler.STOP if decision.stop else TrialScheduler.CONTINUE
 
+    def hear(self, error: BaseException | None) -> None:
+        """Hear of what the trial failed that `on_trial_error` will name next: Tune does not say it there."""
+        self._heard = error
+
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:  # noqa: ARG002
         """Tell the study why a trial failed."""
-        self.study.failed(trial.config["number"], failure_of(_error_of(trial)))
+        error, self._heard = self._heard, None
+        self.study.failed(trial.config["number"], failure_of(error, self.watching.killed))
 
 
-def _error_of(trial: Trial) -> BaseException | None:
-    """Return the error that Tune has just put into the trial's folder on this machine.
-
-    `Trial.get_pickled_error` looks in the shared storage, where it arrives only after this moment.
-    """
-    path = trial.pickled_error_file
-    if path is None or not Path(path).exists():
-        return None
-    error: BaseException = cloudpickle.loads(Path(path).read_bytes())
-    return error
-
-
-def failure_of(error: BaseException | None) -> TrialFailure:
+def failure_of(error: BaseException | None, killed: Callable[[str], bool] = lambda _address: False) -> TrialFailure:
     """Return the failure that Ray's account of an error means; whatever no worker reported is a lost worker.
 
-    Also one that Ray killed for the machine's memory: it chooses by age, and another trial may have filled it.
+    A worker that was ended for the machine's memory is a kind of its own: Ray and the kernel choose whom they end, and
+    another trial may have filled it. A crash of native code is lost too, since it cannot be told from a SIGKILL.
+
+    Args:
+        error: as Tune got it from Ray.
+        killed: whether the kernel of the machine at an address ended a process for memory just now.
     """
-    cause = error.cause if isinstance(error, RayTaskError) else error
+    if isinstance(error, RayTaskError):
+        return _raised(error)
+    told = error.__cause__ if isinstance(error, RayActorError) and error.__cause__ else error
+    if isinstance(told, OutOfMemoryError):
+        return TrialFailure(KILLED, _memory_line(str(told)), str(told))
+    if isinstance(told, RayActorError) and _may_be_killed(told):
+        address = _found(r"^\s*ip: (\S+)", str(told))
+        if address and killed(address):
+            return TrialFailure(KILLED, f"the kernel of {address} ended its worker for memory", str(told))
+    return TrialFailure(LOST, _lost_line(told), str(told or ""))
+
+
+def _raised(error: RayTaskError) -> TrialFailure:
+    """Return what a worker raised; what Ray itself raised there is the machine's fault."""
+    cause = error.cause
     if isinstance(cause, TrialFailure):
         return cause
-    if isinstance(error, RayTaskError):
-        return TrialFailure("crash", f"{type(cause).__name__}: {cause}".splitlines()[0], str(error))
-    return TrialFailure(LOST, _first_line(error), str(error))
+    if isinstance(cause, RayError) or not isinstance(cause, Exception):
+        return TrialFailure(LOST, f"{type(cause).__name__}: {_first_line(cause)}", error.traceback_str)
+    failure = classify(cause)
+    return TrialFailure(failure.kind, failure.message, error.traceback_str)
+
+
+def _may_be_killed(error: RayActorError) -> bool:
+    """Say whether the worker died without a word: not with its node, nor by an exit of which Ray knows the code."""
+    known = error.preempted or error.actor_init_failed or isinstance(error, ActorUnavailableError)
+    return not known and "exit code" not in str(error) and "node has died" not in str(error)
+
+
+def _memory_line(said: str) -> str:
+    usage = _found(r"was ([\d.]+\w+ used / [\d.]+\w+) limit", said)
+    return f"Ray ended its worker for the machine's memory{f': {usage}' if usage else ''}"
+
+
+def _lost_line(error: BaseException | None) -> str:
+    """Return one line: who died where, and how, as far as Ray can tell."""
+    said = str(error or "")
+    pid, address = _found(r"^\s*pid: (\d+)", said), _found(r"^\s*ip: (\S+)", said)
+    worker = f"worker {pid} on {address}" if pid and address else "its worker"
+    if isinstance(error, RayActorError) and error.preempted:
+        return f"the node of {worker} was taken away"
+    if isinstance(error, NodeDiedError) or "node has died" in said:
+        return f"the node of {worker} died"
+    if isinstance(error, RayActorError) and error.actor_init_failed:
+        return f"its worker could not begin: {said.strip().splitlines()[-1].strip()}"
+    if "connection error code" in said:
+        return f"{worker} died without a word: killed, or crashed in native code"
+    if detail := _found(r"Worker exit detail: (.*)", said):
+        return f"{worker} died: {detail}"
+    return _first_line(error)
+
+
+def _found(pattern: str, said: str) -> str | None:
+    found = re.search(pattern, said, re.MULTILINE)
+    return found[1] if found else None
 
 
 def _first_line(error: BaseException | None) -> str:

@@ -24,6 +24,7 @@ def schema() -> dict[str, Any]:
     sections["constraints"]["propertyNames"] = {"enum": [name for name, each in OBJECTIVES.items() if each.static]}
     for section, form, names in (("sampler", "SamplerForm", SAMPLERS), ("scheduler", "SchedulerForm", SCHEDULERS)):
         sections[section] = _name_or_form(described["$defs"][form], f"#/$defs/{form}", names)
+    sections["checkpoints"] = {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/CheckpointsForm"}]}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **described, "title": "space.yaml"}
 
 

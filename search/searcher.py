@@ -1,5 +1,7 @@
 """Let Ray Tune ask a running study for trials. Ray's own record of them is scratch."""
 
+from collections.abc import Callable
+from math import inf
 from typing import Any
 
 from ray.tune.search import Searcher
@@ -14,19 +16,35 @@ from workers.trainer import TrialSpec
 class StudySearcher(Searcher):
     """Hand out the study's trials as configurations of `workers.trainable.NetworkTrainable`."""
 
-    def __init__(self, study: RunningStudy, recipe: Recipe, data: DataSpec, worker: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        study: RunningStudy,
+        recipe: Recipe,
+        data: DataSpec,
+        worker: dict[str, Any],
+        limit: Callable[[], float] = lambda: inf,
+    ) -> None:
         super().__init__(metric="accuracy", mode="max")
         self.study = study
         self.recipe = recipe
         self.data = data
         self.worker = worker  # gpus, threads, and the folder of checkpoints
+        self.limit = limit  # trials that may run or wait for a worker now
+        self._live: set[str] = set()
 
-    def suggest(self, trial_id: str) -> Any:  # noqa: ARG002  # a dict, Searcher.FINISHED or None, as Ray has it
+    def suggest(self, trial_id: str) -> Any:  # a dict, Searcher.FINISHED or None, as Ray has it
         """Return a trial's configuration, or that there is none left; lost trials may still come back."""
+        if len(self._live) >= self.limit():
+            return None
         trial = self.study.hand_out()
         if isinstance(trial, Nothing):
             return Searcher.FINISHED if self.study.over else None
+        self._live.add(trial_id)
         return self._configuration(trial)
+
+    def set_max_concurrency(self, max_concurrent: int) -> bool:  # noqa: ARG002
+        """Keep the limit here, where it follows the cluster, instead of Ray's fixed one."""
+        return True
 
     def _configuration(self, trial: TrialRecord) -> dict[str, Any]:
         spec = TrialSpec(
@@ -45,8 +63,9 @@ class StudySearcher(Searcher):
             "threads": self.worker["threads"],
         }
 
-    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Do nothing: the scheduler, which hears of every result first, has told the study."""
+    def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:  # noqa: ARG002
+        """Make room for another; what became of it, the scheduler, which hears of it first, has told the study."""
+        self._live.discard(trial_id)
 
     def save(self, checkpoint_path: str) -> None:
         """Save nothing: the database is the memory."""

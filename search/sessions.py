@@ -1,10 +1,11 @@
 """Tell the database that a launch is alive, and where its seconds go."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 
+from search.clock import steady_clock
 from search.running import RunningStudy
 from search.store import Store
 from search.trial import Session
@@ -25,10 +26,13 @@ def alive_s(sessions: Iterable[Session]) -> float:
 class SessionLog(AbstractContextManager["SessionLog"]):
     """Record in SQL that this launch is alive and where its seconds go."""
 
-    def __init__(self, store: Store, running: RunningStudy, session: int) -> None:
+    def __init__(
+        self, store: Store, running: RunningStudy, session: int, *, clock: Callable[[], datetime] | None = None
+    ) -> None:
         self.store = store
         self.running = running
         self.id = session
+        self.clock = clock or steady_clock()
         self._touched = 0.0
 
     def touch(self) -> None:
@@ -46,7 +50,7 @@ class SessionLog(AbstractContextManager["SessionLog"]):
         with suppress(StorageAway):  # it is told again soon
             self.store.touch_session(
                 self.id,
-                seen_at=datetime.now(UTC),
+                seen_at=self.clock(),
                 startup_s=spent.startup_s,
                 proposing_s=spent.proposing_s,
                 training_s=spent.training_s,

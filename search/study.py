@@ -1,23 +1,27 @@
 """Wire a study together: the one place that knows every part."""
 
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 
 from rich.console import Console
 
 from search import cluster
 from search.budget import Budget
+from search.checkpoints import Checkpoints, checkpoint_folder, make_folder
 from search.config import StudyConfig
 from search.dry_run import Missing
+from search.environment import private
 from search.fellows import Alone, Fellows, Sharing
-from search.fronts import front_trials
 from search.identity import check_same
+from search.inquiry import question
 from search.journal import FOLDER, Journal
+from search.nodes import Need
 from search.outbox import Outbox, send
+from search.preflight import ANSWER_S, SLOWER, Preflight, check_storage
 from search.progress import Progress
 from search.proposer import Proposer
 from search.recorder import Recorder
@@ -28,7 +32,7 @@ from search.searcher import StudySearcher
 from search.sessions import SessionLog, alive_s
 from search.store import Store
 from search.survey import Survey, survey
-from search.trial import State, StudyRecord
+from search.trial import StudyRecord
 from spaces.architecture import ImageSpec
 from spaces.errors import InputError
 from workers.datasets import Dataset, load
@@ -185,6 +189,7 @@ def run(
     verbose: bool,
     started_at: datetime,
     share: bool = False,
+    sqlite_on_driver: bool = False,
 ) -> RunningStudy:
     """Run a study until it is over or interrupted, and return it.
 
@@ -195,6 +200,7 @@ def run(
         verbose: show what Ray says.
         started_at: when the command began.
         share: let other launches that ask for the same work on the study too.
+        sqlite_on_driver: let the database be a file of this machine alone, where several train.
 
     Raises:
         InputError: something in the file is wrong; said before Ray starts.
@@ -210,11 +216,13 @@ def run(
         with closing(running.recorder):
             if running.over:
                 return running
-            _make_folder(checkpoint_folder(config, record))
-            console.print(_opening(config, data, seen, running), markup=False, highlight=False, soft_wrap=True)
-            cluster.start(address, verbose=verbose)
+            make_folder(checkpoint_folder(config, record))
+            _say(console, _opening(config, data, seen, running))
+            cluster.start(address, verbose=verbose, private=private(config.storage_variables))
             try:
-                _drive(config, console, SessionLog(store, running, session), running, started_at)
+                watch = _watch(config, console, running, started_at, sqlite_on_driver) if address else None
+                with watch or nullcontext():
+                    _drive(config, console, SessionLog(store, running, session), running, started_at, watch)
             finally:
                 cluster.stop()
     return running
@@ -227,13 +235,6 @@ def _store(config: StudyConfig) -> Store:
         raise error.at("storage") from error
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make {folder}: {error.strerror}", place="checkpoints") from error
-
-
 def _opening(config: StudyConfig, data: Dataset, seen: Survey, running: RunningStudy) -> str:
     """Return the first line of a launch, said while Ray starts."""
     recorded = f"going on from {len(running.trials)} recorded trials" if running.trials else "a new study"
@@ -243,55 +244,65 @@ def _opening(config: StudyConfig, data: Dataset, seen: Survey, running: RunningS
     )
 
 
-def _drive(config: StudyConfig, console: Console, log: SessionLog, running: RunningStudy, started_at: datetime) -> None:
-    resources, folder = config.resources, checkpoint_folder(config, running.record)
-    concurrent = cluster.slots(resources.gpus_per_trial, resources.cpus_per_trial, resources.concurrent_trials)
+def _need(config: StudyConfig) -> Need:
+    return Need(gpus=config.resources.gpus_per_trial, cpus=config.resources.cpus_per_trial)
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _watch(
+    config: StudyConfig, console: Console, running: RunningStudy, started_at: datetime, sqlite_on_driver: bool
+) -> Preflight:
+    """Return who asks the nodes of a cluster that was joined."""
+    need, record = _need(config), running.record
+    check_storage(config.storage, need, allowed=sqlite_on_driver)
+    took_s = (datetime.now(UTC) - started_at).total_seconds()  # reading the data here is the most of it
+    return Preflight(
+        asked=question(
+            checkpoint_folder(config, record), config.data_spec, str(record.config["fingerprint"]), gpu=need.gpus > 0
+        ),
+        need=need,
+        say=partial(_say, console),
+        patience_s=ANSWER_S + SLOWER * took_s,
+    )
+
+
+def _drive(
+    config: StudyConfig,
+    console: Console,
+    log: SessionLog,
+    running: RunningStudy,
+    started_at: datetime,
+    watch: Preflight | None,
+) -> None:
+    resources, checkpoints = config.resources, Checkpoints.of(config, running.record)
+    if watch:
+        watch.first()
+    room = cluster.room(_need(config), resources.concurrent_trials, joined=watch is not None)
     worker = {
-        "checkpoints": str(folder),
+        "checkpoints": str(checkpoints.folder),
         "gpus": resources.gpus_per_trial,
         "threads": resources.cpus_per_trial,
     }
-    searcher = StudySearcher(running, config.full_recipe, config.data_spec, worker)
+    searcher = StudySearcher(running, config.full_recipe, config.data_spec, worker, room.limit)
     running.spent.startup_s = (datetime.now(UTC) - started_at).total_seconds()
     began = time.monotonic()
-    with log, Progress(running, console) as progress:
+    with log, Progress(running, console, checkpoints=checkpoints) as progress:
 
         def each() -> None:
             running.spent.running_s = time.monotonic() - began
             running.deliver()
             progress.update()
             log.touch()
-            tidy_checkpoints(running, folder)
+            for line in (*checkpoints.tidy(running), *room.news()):
+                _say(console, line)
+            if watch:
+                watch.later()
 
-        cluster.drive(
-            running,
-            searcher,
-            concurrent=concurrent,
-            resources={"cpu": resources.cpus_per_trial, "gpu": resources.gpus_per_trial},
-            each=each,
-        )
+        cluster.drive(running, searcher, room=room, each=each)
         each()
-
-
-def checkpoint_folder(config: StudyConfig, record: StudyRecord) -> Path:
-    """Return the absolute folder of a study's checkpoints, the same for every worker and every launch.
-
-    The moment the study began is part of it: a study of the same name in another database is another one.
-    """
-    began = record.created_at.astimezone(UTC) if record.created_at else datetime.min
-    return Path(config.checkpoints).absolute() / f"{record.name}-{began:%Y%m%dT%H%M%S}"
-
-
-def tidy_checkpoints(running: RunningStudy, folder: Path) -> None:
-    """Keep the checkpoints of running trials and of the front; remove those of the others, once each."""
-    ended = {number for number, trial in running.trials.items() if trial.state is not State.RUNNING}
-    if ended <= running.tidied | running.kept:
-        return  # nobody has ended since the last look
-    running.kept = {trial.number for trial in front_trials(running.record, list(running.trials.values()))}
-    for number in ended - running.tidied - running.kept:
-        for file in (folder / f"{number}.pt", *folder.glob(f".{number}.pt.*")):  # and what a killed writer left
-            file.unlink(missing_ok=True)
-        running.tidied.add(number)
 
 
 def _machine() -> dict[str, str]:

@@ -21,6 +21,15 @@ def format_count(value: float | None) -> str:
     return f"{scaled:.{decimals}f}{_SUFFIXES[power]}"
 
 
+def format_bytes(count: float | None) -> str:
+    """Return three significant digits and a unit of thousands: 999 B, 1.23 kB, 12.3 MB, 20 GB."""
+    if count is None or not math.isfinite(count):
+        return UNKNOWN
+    text = format_count(count)
+    number, suffix = (text[:-1], text[-1]) if text[-1] in "kMGTP" else (text, "")
+    return f"{float(number):g} {suffix}B"
+
+
 def format_number_of(noun: str, count: int) -> str:
     """Return how many there are of a thing: 1 trial, 2 trials, 2 launches, 2 studies."""
     if count == 1:

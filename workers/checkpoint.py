@@ -1,41 +1,132 @@
-"""Keep a trial's progress in one file that is whole or absent."""
+"""Keep a trial's progress in two files, of which one is whole whenever a process dies: the newest, and the one before.
 
+A file begins with the SHA-256 of what follows, so a torn or damaged one is never taken for a state.
+"""
+
+import errno
 import hashlib
 import io
 import os
+import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from workers.places import Content, Folder, locate
+
 _DIGEST = 32  # bytes of SHA-256 that stand before the state: torch does not notice a flipped bit
+_ABSENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
 
-def save(path: Path, state: dict[str, Any]) -> None:
-    """Write the state beside the file and rename it into place, so that a torn file is never found there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    written = io.BytesIO()
-    torch.save(state, written)
-    # The process is named, because a worker that outlives its driver may still write while its successor does.
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(hashlib.sha256(written.getbuffer()).digest() + written.getbuffer())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+def before(name: str) -> str:
+    """Return where the one before a file is kept: `12.before.pt` beside `12.pt`."""
+    stem, dot, ending = name.rpartition(".")
+    return f"{stem}.before.{ending}" if dot else f"{name}.before"
 
 
-def load(path: Path) -> dict[str, Any] | None:
-    """Return the state, or None where there is no file or none that can be read.
+class Checkpoint:
+    """Save and load one trial's progress. Whoever goes on with a trial uses one for as long as it trains."""
 
-    Only tensors and plain values are read: nothing in the file is executed.
+    def __init__(self, address: str | Path) -> None:
+        """Take the newest file's path, or its URL.
+
+        Raises:
+            InputError: its driver is not installed.
+            OSError: its driver cannot reach it.
+        """
+        self.folder, self.name = locate(address)
+        self._whole: bool | None = None  # the newest file; none: nobody has looked
+
+    def load(self) -> dict[str, Any] | None:
+        """Return the newest state that is whole, or None where there is none.
+
+        Only tensors and plain values are read: nothing in a file is executed.
+
+        Raises:
+            OSError: a file may be there, but cannot be reached now.
+        """
+        newest = _read(self.folder, self.name)
+        self._whole = newest is not None
+        return newest if newest is not None else _read(self.folder, before(self.name))
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Write the state beside the newest file, keep that as the one before, and put the state in its place.
+
+        A damaged file is never kept: it would take the place of a whole one. After an error the files are those of
+        before, or the newest is the one before.
+
+        Raises:
+            OSError: there is no room, or the folder cannot be reached.
+        """
+        # The process is named, because a worker that outlives its driver may still write while its successor does.
+        beside = f".{self.name}.{socket.gethostname()}.{os.getpid()}"
+        try:
+            _write(self.folder, beside, _content(state))
+            if self._newest_is_whole():
+                with suppress(FileNotFoundError):  # that successor has just moved it
+                    self.folder.rename(self.name, before(self.name))
+            self.folder.rename(beside, self.name)
+        except BaseException:
+            with suppress(OSError):
+                self.folder.remove(beside)
+            raise
+        self._whole = True
+
+    def _newest_is_whole(self) -> bool:
+        if self._whole is None:
+            self._whole = _read(self.folder, self.name) is not None
+        return self._whole
+
+
+def save(address: str | Path, state: dict[str, Any]) -> None:
+    """Save a state at a path or URL: see `Checkpoint.save`."""
+    Checkpoint(address).save(state)
+
+
+def load(address: str | Path) -> dict[str, Any] | None:
+    """Return the newest whole state of a trial's path or URL: see `Checkpoint.load`."""
+    return Checkpoint(address).load()
+
+
+def is_whole(folder: Folder, name: str) -> bool:
+    """Say whether one file is there and holds a state.
+
+    Raises:
+        OSError: it cannot be reached now.
     """
+    return _read(folder, name) is not None
+
+
+def _content(state: dict[str, Any]) -> Content:
+    written = io.BytesIO()
+    written.write(bytes(_DIGEST))
+    torch.save(state, written)
+    held = written.getbuffer()
+    held[:_DIGEST] = hashlib.sha256(held[_DIGEST:]).digest()
+    return held
+
+
+def _write(folder: Folder, name: str, content: Content) -> None:
     try:
-        read = path.read_bytes()
-    except OSError:
+        folder.write(name, content)
+    except FileNotFoundError:
+        folder.make()
+        folder.write(name, content)
+
+
+def _read(folder: Folder, name: str) -> dict[str, Any] | None:
+    try:
+        read = memoryview(folder.read(name))
+    except _ABSENT:
         return None
+    except OSError as error:
+        if error.errno == errno.EIO:  # a disk that cannot read it now never will
+            return None
+        raise
     if hashlib.sha256(read[_DIGEST:]).digest() != read[:_DIGEST]:
-        return None  # damaged by a full disk or a power cut: the trial begins again, which costs time but no truth
+        return None  # damaged by a disk: what it held is trained again, which costs time but no truth
     try:
         state = torch.load(io.BytesIO(read[_DIGEST:]), map_location="cpu", weights_only=True)
     except Exception:  # whole, but not written by `save`: torch has no one error for that

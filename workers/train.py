@@ -7,7 +7,6 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from spaces.counting import cost
 from spaces.errors import InputError
@@ -58,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch-size", type=int, default=_RECIPE.batch_size)
     parser.add_argument("--learning-rate", type=float, default=_RECIPE.learning_rate)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--checkpoint", type=Path, help="a file to write progress to, and to go on from")
+    parser.add_argument("--checkpoint", help="a file to write progress to, and to go on from, or its URL")
     parser.add_argument("--json", action="store_true", help="a JSON object per epoch instead of a line")
     return parser
 

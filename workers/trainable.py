@@ -5,7 +5,6 @@ Ray's checkpoints are not used: a trial's progress is a file of ours, and what c
 
 from collections.abc import Iterator
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -29,7 +28,7 @@ class NetworkTrainable(tune.Trainable):
     """Train the network that the configuration describes.
 
     The configuration holds `number`, `spec` (see `TrialSpec.to_json`), `recorded` (epochs the driver has in SQL),
-    `checkpoint` (a file's path), `gpus` and `threads`.
+    `checkpoint` (a file's path or URL), `gpus` and `threads`.
     """
 
     def setup(self, config: dict[str, Any]) -> None:
@@ -68,7 +67,7 @@ class NetworkTrainable(tune.Trainable):
         if 0 < given["gpus"] < 1:  # Ray only counts fractions; nothing but this keeps a trial within its own
             torch.cuda.set_per_process_memory_fraction(given["gpus"])
         spec = TrialSpec.from_json(given["spec"])
-        return train(spec, _resident(spec.data, device), checkpoint_path=Path(given["checkpoint"]))
+        return train(spec, _resident(spec.data, device), checkpoint_path=given["checkpoint"])
 
     def cleanup(self) -> None:
         """Let go of the network."""

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from spaces.architecture import Architecture
 from spaces.errors import TrialFailure
 from spaces.network import Network, build, monte_carlo
-from workers import checkpoint
 from workers.augment import augment
+from workers.checkpoint import Checkpoint
 from workers.datasets import Dataset
 from workers.device import Numerics, numerics, peak_bytes, start_peak
 from workers.latency import measure_latency
@@ -64,26 +64,28 @@ class TrialSpec:
         )
 
 
-def train(spec: TrialSpec, data: Dataset, *, checkpoint_path: Path | None = None) -> Iterator[Measurement]:
+def train(spec: TrialSpec, data: Dataset, *, checkpoint_path: str | Path | None = None) -> Iterator[Measurement]:
     """Train to full fidelity and yield a measurement after every epoch.
 
     Args:
         spec: what to train.
         data: already on the device that trains; its specification is `spec.data`.
-        checkpoint_path: written before each measurement is yielded. If it holds this trial's progress, the
+        checkpoint_path: or its URL; written before each measurement is yielded. If it holds this trial's progress, the
             measurements made so far are yielded again, as they were, and training goes on behind them.
 
     Raises:
         TrialFailure: the loss or a gradient is not finite.
+        OSError: the checkpoint cannot be written, or may be there and cannot be reached; what is there stays.
     """
     trainer = Trainer(spec, data)
-    if checkpoint_path is not None:
-        trainer.resume(checkpoint_path)
+    checkpoint = None if checkpoint_path is None else Checkpoint(checkpoint_path)
+    if checkpoint is not None:
+        trainer.resume(checkpoint)
     yield from trainer.history
     while trainer.epoch < spec.recipe.epochs:
         measurement = trainer.run_epoch()
-        if checkpoint_path is not None:
-            checkpoint.save(checkpoint_path, trainer.state())
+        if checkpoint is not None:
+            checkpoint.save(trainer.state())
         yield measurement
 
 
@@ -146,21 +148,22 @@ class Trainer:
         return found.median_ms
 
     def state(self) -> dict[str, Any]:
-        """Return everything that `resume` needs."""
+        """Return everything that `resume` needs; at full fidelity that is no optimizer, half of it all."""
         return {
             "spec": self.spec.to_json(),
             "network": self.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": self.optimizer.state_dict() if self.epoch < self.spec.recipe.epochs else None,
             "history": [measurement.to_json() for measurement in self.history],
         }
 
-    def resume(self, path: Path) -> None:
+    def resume(self, checkpoint: Checkpoint) -> None:
         """Take up what a checkpoint of the same trial holds; begin anew where there is none."""
-        state = checkpoint.load(path)
+        state = checkpoint.load()
         if state is None or state.get("spec") != self.spec.to_json():
             return
         self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        if state["optimizer"] is not None:
+            self.optimizer.load_state_dict(state["optimizer"])
         self.history = tuple(Measurement.from_json(fields) for fields in state["history"])
 
     def _train(self) -> float:

@@ -35,6 +35,7 @@ class Folder:
 
     path: Path
     started: list[subprocess.Popen[str]] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)  # of its launches, beside this process's
 
     def write(self, **changes: Any) -> None:
         """Write the small study's file with some sections changed."""
@@ -49,7 +50,7 @@ class Folder:
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 text=True,
-                env={**os.environ, "PYTHONWARNINGS": "default"},
+                env={**os.environ, "PYTHONWARNINGS": "default", **self.environment},
                 start_new_session=True,
             )
         self.started.append(driver)

@@ -184,6 +184,33 @@ def damaged_front(patient: Patient) -> None:
     _spoil(patient.file("0.pt"))
 
 
+def damaged_with_one_before(patient: Patient) -> None:
+    checkpoint.save(patient.file("3.pt"), {"history": [3, 4]})
+    damaged(patient)
+
+
+def damaged_both(patient: Patient) -> None:
+    damaged_with_one_before(patient)
+    _spoil(patient.file("3.before.pt"))
+
+
+def between_two_names(patient: Patient) -> None:
+    """Kill the writers between the two names that a checkpoint takes."""
+    for number in (0, 3):
+        patient.file(f"{number}.pt").rename(patient.file(f"{number}.before.pt"))
+
+
+def needless_before(patient: Patient) -> None:
+    checkpoint.save(patient.file("0.pt"), {"history": [0, 1]})
+    for _ in range(2):
+        checkpoint.save(patient.file("1.pt"), {"history": [1]})
+
+
+def over_limit(patient: Patient) -> None:
+    lost(patient)
+    patient.file("0.over-limit").touch()
+
+
 def _spoil(file: Path) -> None:
     if file.exists():
         kept = file.read_bytes()
@@ -225,7 +252,12 @@ PLANTS: dict[Callable[[Patient], None], tuple[list[tuple[str, int | None, str]],
     elsewhere: ([("missing", None, "person")],) * 2,
     damaged: ([("broken", 3, "fix")], [("missing", 3, "launch")]),
     damaged_front: ([("broken", 0, "fix")], [("missing", 0, "person")]),
+    damaged_with_one_before: ([("broken", 3, "fix")], []),
+    damaged_both: ([("broken", 3, "fix")], [("missing", 3, "launch")]),
+    between_two_names: ([("behind", 0, "fix"), ("behind", 3, "launch")], [("behind", 3, "launch")]),
     needless: ([("needless", 1, "fix")], []),
+    needless_before: ([("needless", 0, "fix"), ("needless", 1, "fix")], []),
+    over_limit: ([], []),
     torn: ([("half-written", 1, "fix"), ("half-written", 3, "fix")], []),
     double: ([("epochs", 0, "person")],) * 2,
 }

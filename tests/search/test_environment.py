@@ -2,7 +2,7 @@
 
 import pytest
 
-from search.environment import expand
+from search.environment import expand, private, variables, without
 from spaces.errors import InputError
 
 ENVIRONMENT = {"USER_NAME": "ada", "PASSWORD": "p$w{d}${USER_NAME}", "EMPTY": ""}
@@ -35,3 +35,24 @@ def test_the_environment_of_the_process_is_not_looked_at(monkeypatch: pytest.Mon
     monkeypatch.setenv("OUTSIDE", "1")
     with pytest.raises(InputError, match="OUTSIDE is not set"):
         expand("${OUTSIDE}", {})
+
+
+def test_without_an_environment_a_text_stays_as_it_stands() -> None:
+    assert expand("a/${NOBODY}/b", None) == "a/${NOBODY}/b"
+
+
+def test_the_variables_of_a_text_are_named_once_each() -> None:
+    assert variables("${B}:${A}@${B} $C ${}") == ("B", "A")
+
+
+def test_what_a_database_is_reached_by_is_private_but_nobody_loses_a_home() -> None:
+    hidden = private(["DB_SECRET", "HOME"])
+    assert {"DB_SECRET", "PGPASSWORD", "WIDEFRONT_STORAGE"} <= hidden
+    assert not {"HOME", "PATH"} & hidden
+
+
+def test_variables_are_gone_for_a_while_and_back_also_after_a_failure() -> None:
+    environment = {"SECRET": "s", "OTHER": "o"}
+    with pytest.raises(KeyError, match="SECRET"), without(["SECRET", "NOT_SET"], environment):
+        environment["SECRET"]
+    assert environment == {"SECRET": "s", "OTHER": "o"}

@@ -117,8 +117,8 @@ def test_rungs_are_common(shared: Callable[..., list[Launch]]) -> None:
     for _ in range(8):
         first.train(first.begin(), until=1)
     second.train(second.begin(), until=1)
-    entries = second.running._rung_entries[1]
-    assert {entry.number for entry in entries} == set(second.running.trials)
+    entries = second.running._reached[1].entries
+    assert set(entries) == set(second.running.trials)
     assert len(entries) == 9
 
 

@@ -185,6 +185,47 @@ def test_a_damaged_checkpoint_is_not_missing_too(see: See, mixed: tuple[TrialRec
     assert found == [("broken", 3, "its checkpoint is damaged", Fate.FIX)]
 
 
+def test_the_one_before_takes_the_place_of_a_damaged_newest(see: See, mixed: tuple[TrialRecord, ...]) -> None:
+    (_, finding) = find_all(
+        see(*mixed, files=Files(folder="/runs/here", whole={0}, broken={3}, before={3})), held=False
+    )
+    assert finding.wrong == "its newest checkpoint is damaged; the one before it is whole"
+    assert finding.remedy == "renames it to 3.pt.broken and 3.before.pt to 3.pt"
+    assert finding.fate is Fate.FIX
+
+
+def test_the_one_before_is_enough_to_go_on_from(see: See, mixed: tuple[TrialRecord, ...]) -> None:
+    """A writer that is killed between two names leaves no newest; a trial that has ended cannot have been left so."""
+    said = "of its checkpoints only the one before the newest is there"
+    ended, _, running = find_all(see(*mixed, files=Files(folder="/runs/here", before={0, 3})), held=False)
+    assert told([ended, running]) == [("behind", 0, said, Fate.FIX), ("behind", 3, said, Fate.LAUNCH)]
+    assert ended.remedy == "renames 0.before.pt to 0.pt"
+    assert wrong(see(*mixed, files=Files(folder="/runs/here", whole={0, 3}, before={3}))) == []
+
+
+def test_the_one_before_of_a_trial_that_has_ended_is_needless(see: See, mixed: tuple[TrialRecord, ...]) -> None:
+    files = Files(folder="/runs/here", whole={0, 1, 3}, before={0, 1, 2, 3}, over_limit={0, 2, 77})
+    seen = see(*mixed, files=files)
+    found = [finding for finding in find_all(seen, held=False) if finding.fate is Fate.FIX]
+    assert [(finding.kind, finding.trial, finding.remedy) for finding in found] == [
+        ("needless", 0, "removes 0.before.pt and 0.over-limit"),
+        ("needless", 1, "removes 1.pt and 1.before.pt"),
+        ("needless", 2, "removes 2.before.pt and 2.over-limit"),
+    ]
+
+
+def test_a_trial_with_something_wrong_keeps_the_one_before_too(see: See, make_trial: MakeTrial) -> None:
+    short = make_trial(0, accuracies=FULL[:3], state=State.COMPLETE)
+    files = Files(folder="/runs/here", whole={0}, before={0})
+    assert [finding.kind for finding in find_all(see(short, files=files), held=False)] == ["fidelity"]
+
+
+def test_what_was_removed_for_the_limit_is_not_missed(see: See, mixed: tuple[TrialRecord, ...]) -> None:
+    assert wrong(see(*mixed, files=Files(folder="/runs/here", whole={3}, over_limit={0}))) == []
+    (_, missing) = find_all(see(*mixed, files=Files(folder="/runs/here", whole={0}, over_limit={3})), held=False)
+    assert (missing.kind, missing.trial) == ("missing", 3)  # a running trial's never is
+
+
 def test_a_folder_that_is_not_there_is_one_finding(see: See, mixed: tuple[TrialRecord, ...]) -> None:
     nowhere = Files(folder="/runs/here", exists=False)
     said = "there is no /runs/here, where 2 trials have their checkpoints"
@@ -209,7 +250,7 @@ def test_older_tables_are_one_finding_of_the_whole_database() -> None:
 
 def test_whatever_fix_promises_somebody_does(see: See, mixed: tuple[TrialRecord, ...]) -> None:
     untold = {**agreeing(mixed), 0: Counterpart(number=0, state=State.RUNNING, described=True)}
-    files = Files(folder="/runs/here", whole={0, 1}, broken={3}, half_written={1})
+    files = Files(folder="/runs/here", whole={1}, broken={3}, before={0}, half_written={1})
     trials = (replace(mixed[0], digest="0"), *mixed[1:])
     found = find_all(see(*trials, optunas=untold, files=files), held=False)
     assert {finding.kind for finding in found if finding.fate is Fate.FIX} == MENDS.keys()

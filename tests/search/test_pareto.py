@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.pareto import Points, as_points, crowding, dominates, front, hypervolume, order, ranks
+from search.pareto import Layers, Points, as_points, crowding, dominates, front, hypervolume, order, ranks
 
 relaxed = settings(deadline=None, max_examples=50)
 
@@ -48,6 +48,21 @@ def test_dominance_is_its_definition(rows: Points) -> None:
     matrix = dominates(rows)
     expected = [[beats(one, other) for other in rows] for one in rows]
     assert matrix.tolist() == expected
+
+
+@relaxed
+@given(rows=points())
+def test_points_that_come_one_by_one_have_the_ranks_that_all_of_them_have(rows: Points) -> None:
+    layers = Layers()
+    for name, row in enumerate(rows.tolist()):
+        layers.add(name, row)
+        so_far = ranks(rows[: name + 1])
+        for rank in range(so_far.max() + 1):
+            names, points = layers[rank]
+            assert sorted(names.tolist()) == np.flatnonzero(so_far == rank).tolist()
+            assert points.tolist() == rows[names].tolist()
+            assert layers.above(rank) == (so_far < rank).sum()
+        assert [layers.rank(each) for each in rows[: name + 1].tolist()] == so_far.tolist()
 
 
 @relaxed

@@ -253,7 +253,7 @@ def test_a_crash_in_the_midst_of_telling_is_made_good(bench: Bench, monkeypatch:
     running = bench.open()
     trial = start(running)
     with monkeypatch.context() as patch:
-        patch.setattr(running.recorder.optuna, "tell", _interrupt)  # behind the attributes
+        patch.setattr(running.recorder.storage, "set_trial_state_values", _interrupt)  # behind the attributes
         with pytest.raises(KeyboardInterrupt):
             running.failed(trial.number, CRASH)
     bench.open()

@@ -3,13 +3,15 @@
 import copy
 import math
 import random
+from collections.abc import Sequence
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.pareto import as_points, ranks
-from search.rungs import GO_ON, SCHEDULERS, Decision, Entry, Rungs, asha, fifo, pareto_asha, rung_levels, share_kept
+from search.pareto import as_points, crowding, order, ranks
+from search.rungs import GO_ON, SCHEDULERS, Decision, Entry, Rung, Rungs, rung_levels, share_kept
 from spaces.errors import InputError
 
 relaxed = settings(deadline=None, max_examples=50)
@@ -30,6 +32,24 @@ def rungs(rule: str, *, keep: float = 1 / 3, floor: float = 0.1, levels: tuple[i
     return Rungs(rule=rule, levels=levels, keep=keep, floor_accuracy=floor)
 
 
+def rung_of(rule: str, entries: Sequence[Entry]) -> Rung:
+    rung = SCHEDULERS[rule]()
+    for each in entries:
+        rung.enter(each)
+    return rung
+
+
+def decide(rungs: Rungs, epoch: int, entries: Sequence[Entry]) -> Decision:
+    """Return what is decided on the last that came."""
+    return rungs.decide(epoch, rung_of(rungs.rule, entries), entries[-1].number)
+
+
+def judge(rule: str, entries: Sequence[Entry], keep: float) -> Decision:
+    return rung_of(rule, entries).decide(entries[-1].number, keep)
+
+
+fifo, asha, pareto_asha = (partial(judge, rule) for rule in ("fifo", "asha", "pareto-asha"))
+
 ENTRIES = st.lists(
     st.tuples(st.sampled_from([0.2, 0.4, 0.5, 0.6, 0.9]), st.sampled_from([1.0, 2.0, 4.0, 8.0])),
     min_size=1,
@@ -42,19 +62,19 @@ KEEP = st.sampled_from([0.1, 0.25, 1 / 3, 0.5, 1.0])
 @given(entries=ENTRIES, keep=KEEP)
 def test_fifo_never_stops(entries: list[Entry], keep: float) -> None:
     assert fifo(entries, keep) == GO_ON
-    assert rungs("fifo", keep=keep, floor=0.99).decide(1, entries) == GO_ON
+    assert decide(rungs("fifo", keep=keep, floor=0.99), 1, entries) == GO_ON
 
 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("keep", [0.01, 1 / 3, 1.0])
 def test_the_first_to_arrive_goes_on(rule: str, keep: float) -> None:
-    assert rungs(rule, keep=keep).decide(1, at_rung(0.11)) == GO_ON
+    assert decide(rungs(rule, keep=keep), 1, at_rung(0.11)) == GO_ON
 
 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("epoch", [2, 4, 9])
 def test_between_rungs_and_at_full_fidelity_nobody_stops(rule: str, epoch: int) -> None:
-    assert rungs(rule).decide(epoch, at_rung(0.9, 0.8, 0.7, 0.0)) == GO_ON
+    assert decide(rungs(rule), epoch, at_rung(0.9, 0.8, 0.7, 0.0)) == GO_ON
 
 
 @pytest.mark.parametrize("rule", STOPPING)
@@ -62,14 +82,14 @@ def test_between_rungs_and_at_full_fidelity_nobody_stops(rule: str, epoch: int) 
 def test_at_chance_even_the_first_and_cheapest_stops(rule: str, accuracy: float) -> None:
     cheapest = entry(5, accuracy, cost=1e-9)
     for before in ([], [entry(0, 0.9, 100.0)]):
-        decision = rungs(rule, keep=1.0).decide(3, [*before, cheapest])
+        decision = decide(rungs(rule, keep=1.0), 3, [*before, cheapest])
         reason = f"epoch 3: accuracy {accuracy:.3f} is not above 0.100, hardly better than chance"
         assert decision == Decision(stop=True, reason=reason)
 
 
 @pytest.mark.parametrize("rule", STOPPING)
 def test_the_floor_looks_at_the_last_alone(rule: str) -> None:
-    assert rungs(rule).decide(1, at_rung(0.0, 0.05, 0.2)) == GO_ON
+    assert decide(rungs(rule), 1, at_rung(0.0, 0.05, 0.2)) == GO_ON
 
 
 @pytest.mark.parametrize(
@@ -112,14 +132,14 @@ def test_rounding_lets_nobody_more_go_on() -> None:
 @given(entries=ENTRIES, keep=KEEP)
 def test_pareto_asha_never_stops_the_cheapest_above_the_floor(entries: list[Entry], keep: float) -> None:
     cheapest = entry(len(entries), 0.15, cost=0.5)
-    assert rungs("pareto-asha", keep=keep).decide(1, [*entries, cheapest]) == GO_ON
+    assert decide(rungs("pareto-asha", keep=keep), 1, [*entries, cheapest]) == GO_ON
 
 
 @relaxed
 @given(entries=ENTRIES, keep=KEEP)
 def test_pareto_asha_never_stops_the_most_accurate(entries: list[Entry], keep: float) -> None:
     best = entry(len(entries), 0.95, cost=100.0)
-    assert rungs("pareto-asha", keep=keep).decide(1, [*entries, best]) == GO_ON
+    assert decide(rungs("pareto-asha", keep=keep), 1, [*entries, best]) == GO_ON
 
 
 @relaxed
@@ -141,7 +161,7 @@ def test_pareto_asha_keeps_a_cheap_network_that_asha_stops() -> None:
 
 def test_pareto_asha_stops_what_others_beat_in_everything() -> None:
     entries = [entry(0, 0.9, 8.0), entry(1, 0.8, 2.0), entry(2, 0.7, 1.0), entry(3, 0.6, 4.0)]
-    decision = rungs("pareto-asha", keep=0.5).decide(3, entries)
+    decision = decide(rungs("pareto-asha", keep=0.5), 3, entries)
     assert decision == Decision(stop=True, reason="epoch 3: place 4 of 4 by non-domination (rank 1); 2 go on")
 
 
@@ -154,16 +174,35 @@ def test_pareto_asha_stops_the_crowded_among_equals() -> None:
 @pytest.mark.parametrize("rule", RULES)
 def test_a_share_of_all_stops_nobody_above_the_floor(rule: str) -> None:
     shown = [entry(number, 0.9 - number / 20, 1.0 + number) for number in range(8)]
-    assert rungs(rule, keep=1.0).decide(1, shown) == GO_ON
+    assert decide(rungs(rule, keep=1.0), 1, shown) == GO_ON
 
 
 @relaxed
 @given(entries=ENTRIES, keep=KEEP, rule=st.sampled_from(RULES))
 def test_a_decision_is_a_function_of_the_rung_and_changes_nothing(entries: list[Entry], keep: float, rule: str) -> None:
     before = copy.deepcopy(entries)
-    first = rungs(rule, keep=keep, floor=0.3).decide(1, entries)
-    assert rungs(rule, keep=keep, floor=0.3).decide(1, entries) == first
+    first = decide(rungs(rule, keep=keep, floor=0.3), 1, entries)
+    assert decide(rungs(rule, keep=keep, floor=0.3), 1, entries) == first
     assert entries == before
+
+
+@relaxed
+@given(entries=ENTRIES, keep=KEEP, data=st.data())
+def test_whoever_comes_by_whom_pareto_asha_decides_by_its_definition(
+    entries: list[Entry], keep: float, data: st.DataObject
+) -> None:
+    """Judged comes last, the others by number; rank, then crowding, then who came first."""
+    came = data.draw(st.permutations(entries))
+    judged = data.draw(st.sampled_from(came))
+    told = sorted(came, key=lambda item: (item is judged, item.number))
+    points = as_points([item.values for item in told])
+    place, kept = order(points).tolist().index(len(told) - 1), max(1, math.ceil(round(len(told) * keep, 6)))
+    end = ranks(points)[-1] == 0 and math.isinf(crowding(points)[-1])
+    decision = rung_of("pareto-asha", came).decide(judged.number, keep)
+    assert decision.stop == (place >= kept and not end)
+    if decision.stop:
+        how = f"by non-domination (rank {ranks(points)[-1]})"
+        assert decision.reason == f"place {place + 1} of {len(told)} {how}; {kept} go on"
 
 
 @relaxed
@@ -171,12 +210,12 @@ def test_a_decision_is_a_function_of_the_rung_and_changes_nothing(entries: list[
 def test_the_order_of_those_before_does_not_matter(entries: list[Entry], keep: float, rule: str, seed: int) -> None:
     *before, last = entries
     random.Random(seed).shuffle(before)
-    assert SCHEDULERS[rule]([*before, last], keep) == SCHEDULERS[rule](entries, keep)
+    assert judge(rule, [*before, last], keep) == judge(rule, entries, keep)
 
 
 @pytest.mark.parametrize("rule", STOPPING)
 def test_whoever_stops_is_told_the_epoch_the_place_and_how_many_go_on(rule: str) -> None:
-    decision = rungs(rule).decide(3, [entry(0, 0.9, 1.0), entry(1, 0.8, 2.0), entry(2, 0.7, 3.0)])
+    decision = decide(rungs(rule), 3, [entry(0, 0.9, 1.0), entry(1, 0.8, 2.0), entry(2, 0.7, 3.0)])
     assert decision.stop
     assert decision.reason.startswith("epoch 3: place 3 of 3 by ")
     assert decision.reason.endswith("; 1 go on")

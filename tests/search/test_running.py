@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 from sqlalchemy.exc import OperationalError
 
 from search.fronts import objective_values
-from search.rungs import Decision, Entry
+from search.rungs import Decision, Rung
 from search.running import ATTEMPTS, BACK_OFF_S, Nothing, RunningStudy
 from search.store import Store
 from search.trial import LOST, State, TrialRecord
@@ -130,7 +130,10 @@ class Watchful:
     def holds(self, epoch: int) -> bool:
         return epoch in self.levels
 
-    def decide(self, epoch: int, _entries: list[Entry]) -> Decision:
+    def make(self) -> Rung:
+        return Rung()
+
+    def decide(self, epoch: int, _rung: Rung, _number: int) -> Decision:
         self.seen.append((epoch, recorded(self.running)[0].epochs))
         return Decision(stop=False)
 
@@ -188,7 +191,7 @@ def test_an_epoch_told_twice_changes_nothing(bench: Bench) -> None:
         assert running.measured(trial.number, told_again) == Decision(stop=False)
     assert recorded(running) == before == running.trials
     assert watchful.seen == [(1, 1), (2, 2)]
-    assert [len(entries) for entries in running._rung_entries.values()] == [1]
+    assert [len(rung.entries) for rung in running._reached.values()] == [1]
     assert running.spent.training_s == 2.0
 
 

@@ -1,9 +1,7 @@
 """Ray's scheduler passes on what trials show and why they fail, and tells Ray who goes on."""
 
 import pickle
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -13,12 +11,10 @@ from ray.tune.schedulers import TrialScheduler
 
 from search.running import RunningStudy
 from search.schedulers import StudyScheduler, failure_of
-from search.trial import LOST, State, TrialRecord
+from search.trial import KILLED, LOST, State, TrialRecord
 from spaces.errors import TrialFailure
 from tests.search.bench import Bench, learn
 from workers.measurement import Measurement
-
-Fail = Callable[[StudyScheduler, "RayTrial", BaseException], None]
 
 
 @dataclass
@@ -26,7 +22,6 @@ class RayTrial:
     """Stand in for Ray's own record of a trial."""
 
     config: dict[str, Any]
-    pickled_error_file: str | None = None
 
 
 def hand_out(running: RunningStudy) -> RayTrial:
@@ -41,17 +36,10 @@ def tell(scheduler: StudyScheduler, trial: RayTrial, measurement: Measurement) -
     return scheduler.on_trial_result(None, cast(Any, trial), result)
 
 
-@pytest.fixture
-def fail(tmp_path: Path) -> Fail:
-    """Give `fail(scheduler, trial, error)`: it leaves the error where Tune does, and tells the scheduler."""
-
-    def tell_error(scheduler: StudyScheduler, trial: RayTrial, error: BaseException) -> None:
-        path = tmp_path / "error.pkl"
-        path.write_bytes(dumps(error))
-        trial.pickled_error_file = str(path)
-        scheduler.on_trial_error(None, cast(Any, trial))
-
-    return tell_error
+def fail(scheduler: StudyScheduler, trial: RayTrial, error: BaseException) -> None:
+    """Let the scheduler hear of an error as Tune's controller does, and then that the trial has failed."""
+    scheduler.hear(error)
+    scheduler.on_trial_error(None, cast(Any, trial))
 
 
 def in_a_task(cause: Exception) -> RayTaskError:
@@ -90,33 +78,30 @@ def test_ray_hears_when_a_trial_is_trained_in_full(bench: Bench) -> None:
     assert running.trials[0].state is State.COMPLETE
 
 
-def test_ray_hears_that_a_trial_which_has_ended_stops(bench: Bench, fail: Fail) -> None:
+def test_ray_hears_that_a_trial_which_has_ended_stops(bench: Bench) -> None:
     running = bench.open()
     scheduler, trial = StudyScheduler(running), hand_out(running)
     fail(scheduler, trial, in_a_task(TrialFailure("data", "no images")))
     assert tell(scheduler, trial, learn(running.trials[0], 1)) == TrialScheduler.STOP
 
 
-def test_a_failure_is_recorded_with_the_workers_words(bench: Bench, fail: Fail) -> None:
+def test_a_failure_is_recorded_with_the_workers_words(bench: Bench) -> None:
     running = bench.open()
     fail(StudyScheduler(running), hand_out(running), in_a_task(TrialFailure("not-finite", "loss is nan", "where")))
     trial = running.recorder.store.trials("bench")[0]
     assert (trial.state, trial.reason, trial.failure_details) == (State.FAILED, "not-finite: loss is nan", "where")
 
 
-def test_a_lost_actor_lets_its_trial_wait(bench: Bench, fail: Fail) -> None:
+def test_a_lost_actor_lets_its_trial_wait(bench: Bench) -> None:
     running = bench.open()
     fail(StudyScheduler(running), hand_out(running), RayActorError())
     assert (running.trials[0].state, running.trials[0].attempts) == (State.RUNNING, 1)
     assert list(running.waiting) == [0]
 
 
-@pytest.mark.parametrize("path", [None, "nowhere/error.pkl"])
-def test_a_trial_that_leaves_no_word_lets_its_trial_wait(bench: Bench, path: str | None) -> None:
+def test_an_actor_that_leaves_no_word_lets_its_trial_wait(bench: Bench) -> None:
     running = bench.open()
-    trial = hand_out(running)
-    trial.pickled_error_file = path
-    StudyScheduler(running).on_trial_error(None, cast(Any, trial))
+    StudyScheduler(running).on_trial_error(None, cast(Any, hand_out(running)))
     assert (running.trials[0].state, running.trials[0].attempts) == (State.RUNNING, 1)
 
 
@@ -141,9 +126,12 @@ def test_any_other_exception_of_a_worker_is_a_crash() -> None:
     assert failure_of(in_a_task(KeyError())).message == "KeyError: "
 
 
-@pytest.mark.parametrize(
-    "error", [RayActorError(), cast(Any, OutOfMemoryError)("a worker was killed"), RayError("x"), OSError("y")]
-)
+def test_a_worker_that_ray_ended_for_memory_is_told_apart() -> None:
+    failure = failure_of(cast(Any, OutOfMemoryError)("a worker was killed"))
+    assert (failure.kind, failure.message) == (KILLED, "Ray ended its worker for the machine's memory")
+
+
+@pytest.mark.parametrize("error", [RayActorError(), RayError("x"), OSError("y")])
 def test_what_no_worker_reported_is_a_lost_worker(error: BaseException) -> None:
     failure = failure_of(error)
     assert failure.kind == LOST

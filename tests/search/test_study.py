@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,28 +11,30 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from search import cluster
+from search import cluster, preflight
+from search.checkpoints import checkpoint_folder
 from search.config import StudyConfig, parse
 from search.fronts import front_trials
+from search.nodes import Need, Node, Room
+from search.preflight import Preflight
 from search.running import RunningStudy
 from search.searcher import StudySearcher
 from search.store import Store
 from search.study import (
     begin,
-    checkpoint_folder,
     look,
     open_running,
     run,
     rungs_of,
-    tidy_checkpoints,
 )
 from search.survey import Survey
-from search.trial import State, StudyRecord, TrialRecord
+from search.trial import State, StudyRecord
 from spaces.architecture import ImageSpec
 from spaces.counting import cost
 from spaces.errors import InputError, StudyError
 from tests.search.bench import Bench, learn
 from workers.datasets import Dataset
+from workers.places import LocalFolder
 from workers.trainer import TrialSpec
 
 SECRET = "s3cr3t"
@@ -247,76 +249,6 @@ def _refuse(*_given: Any) -> Any:
     raise StudyError("not ours")
 
 
-# Checkpoints
-
-
-def write(folder: Path, numbers: range) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for number in numbers:
-        (folder / f"{number}.pt").write_bytes(b"weights")
-
-
-def left(folder: Path) -> set[int]:
-    return {int(path.stem) for path in folder.glob("*.pt")}
-
-
-def test_checkpoints_of_the_front_and_of_running_trials_stay(bench: Bench, tmp_path: Path) -> None:
-    running = bench.open()
-    for _ in range(7):
-        trial = running.hand_out()
-        assert isinstance(trial, TrialRecord)
-        bench.train(running, trial)
-    running.hand_out()
-    write(tmp_path / "kept", range(9))  # one more than there are trials: somebody else's
-    tidy_checkpoints(running, tmp_path / "kept")
-    front = {trial.number for trial in front_trials(running.record, list(running.trials.values()))}
-    assert 0 < len(front) < 7
-    assert left(tmp_path / "kept") == front | {7, 8}
-
-
-def test_a_network_that_is_no_longer_on_the_front_loses_its_checkpoint(bench: Bench, tmp_path: Path) -> None:
-    running = bench.open()
-    first, second = running.hand_out(), running.hand_out()
-    assert isinstance(first, TrialRecord)
-    assert isinstance(second, TrialRecord)
-    small, large = sorted((first, second), key=lambda trial: trial.cost.macs)
-    write(tmp_path, range(2))
-    bench.learn = lambda trial, epoch: replace(learn(trial, epoch), accuracy=0.5)
-    bench.train(running, large)
-    tidy_checkpoints(running, tmp_path)
-    assert left(tmp_path) == {0, 1}
-    bench.learn = lambda trial, epoch: replace(learn(trial, epoch), accuracy=0.6)
-    bench.train(running, small)
-    tidy_checkpoints(running, tmp_path)
-    assert left(tmp_path) == {small.number}
-
-
-def test_a_later_launch_tidies_what_the_one_before_left(bench: Bench, tmp_path: Path) -> None:
-    running = bench.open()
-    bench.train_all(running)
-    write(tmp_path, range(8))
-    again = bench.open()
-    tidy_checkpoints(again, tmp_path)
-    assert left(tmp_path) == {trial.number for trial in front_trials(again.record, list(again.trials.values()))}
-
-
-def test_tidying_where_there_are_no_checkpoints_is_no_error(bench: Bench, tmp_path: Path) -> None:
-    running = bench.open()
-    bench.train_all(running)
-    tidy_checkpoints(running, tmp_path / "nowhere")
-    assert not (tmp_path / "nowhere").exists()
-
-
-def test_the_folder_of_checkpoints_is_absolute_and_the_studys_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_study: Callable[..., StudyRecord]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    record = make_study("small", created_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
-    assert checkpoint_folder(config_of(), record) == tmp_path / "runs" / "small-20260102T030405"
-    there = checkpoint_folder(config_of(checkpoints="/shared/here"), record)
-    assert there == Path("/shared/here/small-20260102T030405")
-
-
 # A whole launch, with a double in Ray's place
 
 
@@ -329,18 +261,24 @@ class Cluster:
     asked: dict[str, Any] = field(default_factory=dict)
     suggestions: list[dict[str, Any]] = field(default_factory=list)
 
-    def start(self, address: str | None, *, verbose: bool) -> None:
+    def start(self, address: str | None, *, verbose: bool, private: Collection[str]) -> None:  # noqa: ARG002
         self.said.append(f"start {address} {verbose}")
 
     def stop(self) -> None:
         self.said.append("stop")
 
-    def slots(self, gpus: float, cpus: int, wanted: int | None) -> int:
-        self.asked["slots"] = (gpus, cpus, wanted)
-        return 2
+    def first(self) -> None:
+        self.said.append("asked all nodes")
 
-    def drive(self, study: RunningStudy, searcher: StudySearcher, *, each: Callable[[], None], **asked: Any) -> None:
-        self.asked |= asked
+    def later(self) -> None:
+        self.asked["later"] = self.asked.get("later", 0) + 1
+
+    def room(self, need: Need, wanted: int | None, *, joined: bool) -> Room:
+        self.asked["room"] = (need, wanted, joined)
+        return Room(need=need, wanted=wanted, joined=joined, nodes=living)
+
+    def drive(self, study: RunningStudy, searcher: StudySearcher, *, room: Room, each: Callable[[], None]) -> None:
+        self.asked["limit"] = room.limit()
         while isinstance(suggested := searcher.suggest("x"), dict):
             if len(self.suggestions) == self.most:
                 raise KeyboardInterrupt
@@ -359,9 +297,16 @@ def doubled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cluster:
     """Give a double in Ray's place, in an empty folder."""
     monkeypatch.chdir(tmp_path)
     double = Cluster()
-    for name in ("start", "stop", "slots", "drive"):
+    for name in ("start", "stop", "room", "drive"):
         monkeypatch.setattr(cluster, name, getattr(double, name))
+    monkeypatch.setattr(preflight, "living", living)
+    monkeypatch.setattr(Preflight, "first", double.first)
+    monkeypatch.setattr(Preflight, "later", double.later)
     return double
+
+
+def living() -> list[Node]:
+    return [Node(id="n", name="a (10.0.0.1)", resources={"CPU": 4})]
 
 
 def launch(**sections: Any) -> tuple[RunningStudy, str]:
@@ -377,8 +322,8 @@ def test_a_launch_runs_a_study_to_its_end(doubled: Cluster) -> None:
     running, said = launch(resources={"cpus_per_trial": 2, "concurrent_trials": 3})
     assert running.over
     assert len(running.trials) == 4
-    assert doubled.said == ["start head:6379 True", "stop"]
-    assert doubled.asked == {"slots": (0, 2, 3), "concurrent": 2, "resources": {"cpu": 2, "gpu": 0}}
+    assert doubled.said == ["start head:6379 True", "asked all nodes", "stop"]
+    assert doubled.asked == {"room": (Need(gpus=0, cpus=2), 3, True), "limit": 3, "later": 5}
     assert said.splitlines()[0].startswith("small: a new study; ")
     with Store.open("sqlite:///study.db") as store:
         assert {trial.number: trial for trial in store.trials("small")} == running.trials
@@ -396,8 +341,8 @@ def test_a_worker_is_told_its_recipe_its_data_and_its_checkpoint(doubled: Cluste
         assert (spec.recipe.epochs, spec.recipe.batch_size, spec.data.limit) == (9, 16, 60)
         assert (spec.architecture, spec.seed) == (trial.architecture, trial.seed)
         folder = checkpoint_folder(config_of(), running.record)
-        assert folder.parent == tmp_path / "runs"
-        assert suggested["checkpoint"] == str(folder / f"{trial.number}.pt")
+        assert folder == LocalFolder(tmp_path / "runs" / Path(str(folder)).name)
+        assert suggested["checkpoint"] == f"{folder}/{trial.number}.pt"
         assert (suggested["gpus"], suggested["threads"]) == (0, 1)
 
 
@@ -406,14 +351,36 @@ def test_at_the_end_only_the_fronts_checkpoints_are_left(doubled: Cluster, tmp_p
     assert doubled.said
     front = {trial.number for trial in front_trials(running.record, list(running.trials.values()))}
     (folder,) = (tmp_path / "runs").iterdir()
-    assert left(folder) == front
+    assert {file.name for file in folder.iterdir()} == {f"{number}.pt" for number in front}
+
+
+def test_sqlite_on_a_cluster_of_several_nodes_takes_an_explicit_yes(
+    doubled: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preflight, "living", lambda: [*living(), *living()])
+    with pytest.raises(InputError, match=r"^storage: a SQLite file .* 2 nodes .* --sqlite-on-driver"):
+        launch()
+    assert doubled.said == ["start head:6379 True", "stop"]
+    config = config_of(storage="sqlite:///study.db")
+    told = Console(file=io.StringIO())
+    asked: dict[str, Any] = {"address": "head:6379", "verbose": False, "started_at": datetime.now(UTC)}
+    assert run(config, told, sqlite_on_driver=True, **asked).over
+
+
+def test_alone_no_node_is_asked_and_sqlite_is_as_good_as_any(doubled: Cluster) -> None:
+    config = config_of(storage="sqlite:///study.db")
+    told = Console(file=io.StringIO())
+    assert run(config, told, address=None, verbose=False, started_at=datetime.now(UTC)).over
+    assert doubled.said == ["start None False", "stop"]
+    assert doubled.asked["room"] == (Need(gpus=0, cpus=1), None, False)
+    assert doubled.asked["limit"] == 4
 
 
 def test_an_interrupted_launch_stops_ray_and_the_next_goes_on(doubled: Cluster) -> None:
     doubled.most = 2
     with pytest.raises(KeyboardInterrupt):
         launch()
-    assert doubled.said == ["start head:6379 True", "stop"]
+    assert doubled.said == ["start head:6379 True", "asked all nodes", "stop"]
     doubled.most = 1000
     running, said = launch()
     assert said.splitlines()[0].startswith("small: going on from 3 recorded trials; ")

@@ -20,7 +20,7 @@ ALLOCATOR = (
         (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB\nGPU 0"), "out-of-memory", "CUDA out"),
         (MemoryError(), "out-of-memory", ""),
         (MemoryError("Unable to allocate 3 TiB"), "out-of-memory", "Unable to allocate 3 TiB"),
-        (RuntimeError(ALLOCATOR), "out-of-memory", "[enforce fail"),
+        (RuntimeError(ALLOCATOR), "out-of-memory", "DefaultCPUAllocator: can't allocate memory"),
         (OSError(12, "Cannot allocate memory"), "out-of-memory", "[Errno 12] Cannot allocate memory"),
         (RuntimeError("CUDA error: out of memory\nCUDA kernel errors"), "out-of-memory", "CUDA error: out of memory"),
         (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"), "out-of-memory", "CUDA"),

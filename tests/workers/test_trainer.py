@@ -86,7 +86,8 @@ def same_state(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -
     assert one is not None
     assert other is not None
     pairs = [(one["network"][name], other["network"][name]) for name in one["network"] | other["network"]]
-    momenta = [held["optimizer"]["state"] for held in (one, other)]
+    assert (one["optimizer"] is None) == (other["optimizer"] is None)
+    momenta = [(held["optimizer"] or {"state": {}})["state"] for held in (one, other)]
     assert momenta[0].keys() == momenta[1].keys()
     pairs += [(momenta[0][name]["momentum_buffer"], momenta[1][name]["momentum_buffer"]) for name in momenta[0]]
     return len(pairs) > 20 and all(torch.equal(*pair) for pair in pairs)
@@ -118,7 +119,59 @@ def test_a_trial_interrupted_after_any_epoch_ends_as_if_it_had_not_been(
 
     assert resumed[:epochs_before] == before  # to the last bit, times included
     assert shown(resumed) == shown(whole)
+    for ending in ("pt", "before.pt"):  # the one before holds momenta too
+        assert same_state(checkpoint.load(tmp_path / f"cut.{ending}"), checkpoint.load(tmp_path / f"whole.{ending}"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("epoch", [2, 3])
+def test_with_a_torn_newest_training_goes_on_exactly_from_the_one_before(tmp_path: Path, epoch: int) -> None:
+    given = spec(replace(SMALL, block="preact", dropout="between", dropout_rate=0.4))
+    data = toy(how=Augment(crop=2, flip=True, cutout=2))
+    whole = list(train(given, data, checkpoint_path=tmp_path / "whole.pt"))
+    first = train(given, data, checkpoint_path=tmp_path / "cut.pt")
+    before = [next(first) for _ in range(epoch)]
+    torn = (tmp_path / "cut.pt").read_bytes()[:-100]
+    (tmp_path / "cut.pt").write_bytes(torn)
+    resumed = list(train(given, data, checkpoint_path=tmp_path / "cut.pt"))
+    assert resumed[: epoch - 1] == before[: epoch - 1]  # to the last bit, times included
+    assert shown(resumed) == shown(whole)
     assert same_state(checkpoint.load(tmp_path / "cut.pt"), checkpoint.load(tmp_path / "whole.pt"))
+
+
+def test_at_full_fidelity_half_of_a_checkpoint_is_left_out(tmp_path: Path) -> None:
+    *_, last = train(spec(), toy(), checkpoint_path=tmp_path / "7.pt")
+    newest, before = checkpoint.load(tmp_path / "7.pt"), checkpoint.load(tmp_path / "7.before.pt")
+    assert newest is not None
+    assert before is not None
+    assert (newest["optimizer"], newest["history"][-1]) == (None, last.to_json())
+    assert before["optimizer"]["state"]
+    assert (tmp_path / "7.pt").stat().st_size < 0.7 * (tmp_path / "7.before.pt").stat().st_size
+
+
+def test_a_trial_goes_on_behind_a_url(tmp_path: Path) -> None:
+    address = f"memory://{tmp_path.name}/runs/7.pt"
+    first = train(spec(), toy(), checkpoint_path=address)
+    before = [next(first), next(first)]
+    first.close()
+    resumed = list(train(spec(), toy(), checkpoint_path=address))
+    assert resumed[:2] == before
+    assert shown(resumed) == shown(list(train(spec(), toy())))
+
+
+def test_a_checkpoint_that_cannot_be_reached_does_not_begin_a_trial_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    next(train(spec(), toy(), checkpoint_path=tmp_path / "7.pt"))
+
+    def fail(_self: object, _name: str) -> bytes:
+        raise ConnectionError("no")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("workers.places.LocalFolder.read", fail)
+        with pytest.raises(ConnectionError):
+            next(train(spec(), toy(), checkpoint_path=tmp_path / "7.pt"))
+    assert len(list(train(spec(), toy(), checkpoint_path=tmp_path / "7.pt"))) == 3
 
 
 def test_a_trial_can_be_interrupted_after_every_epoch(tmp_path: Path) -> None:

@@ -1,0 +1,85 @@
+"""Let trials fail where they train.
+
+They have `nan` weights, run `out-of-memory`, find a `connection` broken, end by `sigkill`, or `gorge` on memory until
+somebody ends them.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from planting import first, note, ordered
+
+GORGE_BYTES = 4_500_000_000
+TRAINING = "WIDEFRONT_FAULTS_TRIAL"  # where this process keeps the number of its trial: Ray copies functions' globals
+
+
+def _nan(trainer: Any) -> None:
+    for weights in trainer.network.parameters():
+        weights.data.fill_(float("nan"))
+
+
+def _out_of_memory(_trainer: Any) -> None:
+    raise MemoryError("planted")
+
+
+def _connection(_trainer: Any) -> None:
+    raise ConnectionError("planted")
+
+
+def _sigkill(_trainer: Any) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _gorge(_trainer: Any) -> None:
+    """Take memory, and wait for somebody to end the process."""
+    filled = b"x" * GORGE_BYTES
+    time.sleep(60)
+    raise AssertionError(f"nobody minds {len(filled)} bytes")
+
+
+KINDS: dict[str, Callable[[Any], None]] = {
+    "nan": _nan,
+    "out-of-memory": _out_of_memory,
+    "connection": _connection,
+    "sigkill": _sigkill,
+    "gorge": _gorge,
+}
+
+
+def _befall(trainer: Any) -> None:
+    here = (int(os.environ[TRAINING]), trainer.epoch + 1)
+    time.sleep(ordered().get("pace_s", 0.0))
+    if ordered().get("who"):
+        note(f"process {os.getpid()} trial {here[0]} epoch {here[1]}")
+    for fault in ordered().get("trials", ()):
+        name = f"{fault['kind']}-{fault['number']}-{fault['epoch']}"
+        if here == (fault["number"], fault["epoch"]) and (not fault.get("once") or first(name)):
+            note(name)
+            KINDS[fault["kind"]](trainer)
+
+
+def _plant_in_trainer(module: ModuleType) -> None:
+    run_epoch = module.Trainer.run_epoch
+
+    def planted(trainer: Any) -> Any:
+        _befall(trainer)
+        return run_epoch(trainer)
+
+    module.Trainer.run_epoch = planted
+
+
+def _plant_in_trainable(module: ModuleType) -> None:
+    start = module.NetworkTrainable._start
+
+    def planted(trainable: Any) -> Any:
+        os.environ[TRAINING] = str(trainable._given["number"])
+        return start(trainable)
+
+    module.NetworkTrainable._start = planted
+
+
+PLANTS = {"workers.trainer": _plant_in_trainer, "workers.trainable": _plant_in_trainable}
