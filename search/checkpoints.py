@@ -5,7 +5,9 @@ has not finished; and `12.over-limit`, empty, where its weights had to go though
 """
 
 import math
+import os
 import re
+import socket
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,6 +26,7 @@ from workers.places import Folder, join, open_folder
 
 NEWEST, BEFORE = re.compile(r"(\d+)\.pt"), re.compile(r"(\d+)\.before\.pt")
 OVER_LIMIT, HALF_WRITTEN = re.compile(r"(\d+)\.over-limit"), re.compile(r"\.(\d+)\.pt\..+")
+FRONTS_SHARE = 0.5  # of the limit, whatever running trials take: theirs goes again, removed weights never come back
 LOOK_S = 30.0  # between two looks at what running trials take, where nobody has ended
 SHARE = 0.1  # of the time, at most, goes into looking
 
@@ -42,13 +45,19 @@ def checkpoint_folder(config: StudyConfig, record: StudyRecord) -> Folder:
 
 
 def make_folder(folder: Folder) -> None:
-    """Make the folder of a study's checkpoints.
+    """Make the folder of a study's checkpoints, and show that files can be written there.
 
     Raises:
-        InputError: it cannot be made.
+        InputError: they cannot, or no other process would see them.
     """
+    if str(folder).startswith("memory://"):
+        raise InputError("memory:// is of one process, and trials train in others", place="checkpoints")
+    probe = f".probe.{socket.gethostname()}.{os.getpid()}"
     with _placed(f"cannot make {folder}: "):
         folder.make()
+    with _placed(f"cannot write to {folder}: "):
+        folder.write(probe, b"")
+        folder.remove(probe)
 
 
 @contextmanager
@@ -59,7 +68,8 @@ def _placed(begins: str = "") -> Iterator[None]:
     except InputError as error:
         raise error.at("checkpoints") from error
     except OSError as error:
-        raise InputError(f"{begins}{error.strerror or error}", place="checkpoints") from error
+        said = f"{begins}{error.strerror}" if error.strerror else str(error)  # which begins with the URL
+        raise InputError(said, place="checkpoints") from error
 
 
 def newest(number: int) -> str:
@@ -101,6 +111,8 @@ def judge(
 ) -> Tidying:
     """Decide what stays: all of running trials and of strangers; of the front first the ends, then the least crowded.
 
+    The front has the room that the others leave, and at least its share of the limit.
+
     Args:
         study: whose front it is.
         trials: by number; files of trials that are not among them stay.
@@ -112,7 +124,7 @@ def judge(
     ended = {number for number, trial in trials.items() if trial.state is not State.RUNNING}
     needless = {name for name in sizes if _owner(name) in ended and not _stays(name, best, sizes)}
     left = sum(size for name, size in sizes.items() if name not in needless)
-    over = _over(study, front, sizes, limit_bytes - left)
+    over = _over(study, front, sizes, limit_bytes, left)
     return Tidying(needless=needless, over_limit=over, left_bytes=left - sum(sizes[newest(number)] for number in over))
 
 
@@ -124,12 +136,15 @@ def _stays(name: str, front: Collection[int], sizes: Mapping[str, int]) -> bool:
     return name == newest(owner) or (newest(owner) not in sizes and name in (before(owner), over_limit(owner)))
 
 
-def _over(study: StudyRecord, front: list[TrialRecord], sizes: Mapping[str, int], spare: float) -> list[int]:
+def _over(
+    study: StudyRecord, front: list[TrialRecord], sizes: Mapping[str, int], limit_bytes: float, left: int
+) -> list[int]:
     """Return whose checkpoints do not fit when those that matter most are put back first."""
     held = [trial for trial in front if newest(trial.number) in sizes]
     values = minimised_values(study, held)
     held = [held[index] for index in values[:, 0].argsort(kind="stable")]  # of the ends that of the first objective
-    room = spare + sum(sizes[newest(trial.number)] for trial in held)
+    room = limit_bytes - left + sum(sizes[newest(trial.number)] for trial in held)
+    room = max(room, limit_bytes * FRONTS_SHARE)
     over = []
     for index in order(minimised_values(study, held)).tolist():
         size = sizes[newest(held[index].number)]
@@ -138,6 +153,12 @@ def _over(study: StudyRecord, front: list[TrialRecord], sizes: Mapping[str, int]
         else:
             over.append(held[index].number)
     return over[::-1]
+
+
+def _concerned(study: RunningStudy, names: Iterable[str]) -> dict[int, TrialRecord]:
+    """Return the trials of the front and of these files: the front of them is that of all, and they are few."""
+    owners = {owner for name in names if (owner := _owner(name)) is not None and owner in study.trials}
+    return {trial.number: trial for trial in study.trials.front} | {owner: study.trials[owner] for owner in owners}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -208,7 +229,7 @@ class Checkpoints:
     def _tidy(self, study: RunningStudy) -> dict[str, str]:
         sizes = self.folder.sizes()
         self._note(sizes)
-        tidying = judge(study.record, study.trials, sizes, self.limit_bytes)
+        tidying = judge(study.record, _concerned(study, sizes), sizes, self.limit_bytes)
         for name in sorted(tidying.needless):
             self.folder.remove(name)
         for number in tidying.over_limit:
@@ -228,5 +249,6 @@ class Checkpoints:
             line += f"the front lose their weights, trial {gone} first; their measurements stay"
             yield "limit", line
         if tidying.left_bytes > self.limit_bytes:
-            line = f"checkpoints take {format_bytes(tidying.left_bytes)}, more than their limit of {limit}, "
-            yield "running", line + "for the running trials alone, which keep theirs"
+            line = f"checkpoints take {format_bytes(tidying.left_bytes)}, more than their limit of {limit} "
+            line += "(checkpoints.limit): running trials keep theirs, and half of the limit is the front's"
+            yield "running", line

@@ -56,6 +56,11 @@ class _EachStep(tune.Callback):
         """Pass the word on."""
         self.call()
 
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:  # noqa: ARG002
+        """Forget Tune's own statistics of a trial that has ended, half of what it keeps of each for good."""
+        trial.metric_analysis.clear()
+        trial.metric_n_steps.clear()
+
 
 def start(address: str | None, *, verbose: bool, private: Collection[str] = ()) -> None:
     """Start Ray on this machine, where nobody else can reach it, or join the cluster at an address.

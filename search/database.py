@@ -15,7 +15,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -27,6 +27,7 @@ BUSY_MS = 5_000  # training goes on meanwhile, but the driver stands still
 FORMS = "sqlite:///file.db or postgresql+psycopg://user:password@host/database"
 
 _DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
+_OPTUNAS = frozenset({"studies", "trials"})  # of its tables, those that others may have too
 _MIGRATION_LOCK = 7_019_131_415  # any number that nobody else takes as a PostgreSQL advisory lock
 _ONE_MIGRATION = Lock()  # alembic keeps its context in a module
 
@@ -199,12 +200,22 @@ def _migrate(engine: Engine, address: URL, create: bool, migrate: bool) -> None:
     found = _revision(engine)
     if found is None and not create:
         raise _nothing(address)
+    if found is None:
+        _refuse_others(engine, address)
     if found not in (None, *steps):
         raise InputError(
             f"{shown(address)} was made by a newer version: its tables are at {found}, this version knows {steps[0]}"
         )
     if migrate and found != steps[0]:
         _upgrade(engine, config)
+
+
+def _refuse_others(engine: Engine, address: URL) -> None:
+    """Refuse a database in which another program has a table of a name that Optuna needs."""
+    there = set(inspect(engine).get_table_names())
+    taken = sorted(there & _OPTUNAS) if "version_info" not in there else ()
+    if taken:
+        raise InputError(f"{shown(address)}: its table {taken[0]!r} is another program's; one of our own is required")
 
 
 def _steps() -> tuple[Config, list[str]]:

@@ -7,6 +7,7 @@ the published one.
 import json
 import math
 import re
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Literal
 
@@ -222,9 +223,11 @@ def _folder(given: str) -> str:
 
 
 def _size(given: object) -> str:
+    if given is None:
+        raise ValueError(f"is empty; where there is none, say {NO_LIMIT}")
     text = str(given).strip().removesuffix("B") if isinstance(given, (str, int, float)) else ""
     if text != NO_LIMIT and not 0 < _bytes(text) < math.inf:
-        raise ValueError(f"{shown(given)} is not a size above 0 such as 500M or 20G, and not {NO_LIMIT}")
+        raise ValueError(f"{shown(given)} is neither a size above 0 such as 500M or 20G, nor {NO_LIMIT}")
     return str(given).strip()
 
 
@@ -244,6 +247,8 @@ class CheckpointsForm(Form):
     @model_validator(mode="before")
     @classmethod
     def _folder_alone(cls, given: object) -> object:
+        if not isinstance(given, (str, Mapping, CheckpointsForm, type(None))):
+            raise ValueError(f"{shown(given)} is neither a folder nor a mapping of folder and limit")
         return {"folder": given} if isinstance(given, str) else given
 
     @property

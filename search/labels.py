@@ -136,8 +136,13 @@ def failures_line(trials: Iterable[TrialRecord]) -> str:
         if trial.state is State.FAILED:
             kinds.setdefault(trial.failure_kind, []).append(trial.reason.removeprefix(f"{trial.failure_kind}: "))
     counted = sorted(kinds.items(), key=lambda item: (-len(item[1]), item[0]))
-    told = [f"{len(reasons)} {kind} ({_why(kind, reasons)})" for kind, reasons in counted]
+    told = [_told(kind, reasons) for kind, reasons in counted]
     return f"failures: {', '.join(told)}" if told else ""
+
+
+def _told(kind: str, reasons: Sequence[str]) -> str:
+    why = _why(kind, reasons)
+    return f"{len(reasons)} {kind or 'of no known kind'}{f' ({why})' if why else ''}"
 
 
 def _why(kind: str, reasons: Sequence[str]) -> str:

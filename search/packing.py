@@ -9,7 +9,7 @@ from pathlib import Path
 from spaces.errors import StudyError
 
 PACKAGES = ("spaces", "workers", "search", "dashboards")
-DATA = {"spaces": ("examples/*.yaml", "published.csv"), "workers": ("clusters/*",)}  # what a package holds beside its modules
+DATA = {"spaces": ("examples/*.yaml", "published.csv"), "workers": ("clusters/*",)}  # beside its modules
 FILE = "space.yaml"
 
 

@@ -37,6 +37,7 @@ class Progress:
         self.clock = clock
         self._told = study.ended  # trials that have ended and been told of
         self._drawn = -REFRESH_S
+        self._away = False  # the database, as was told last
         self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
 
     def __enter__(self) -> "Progress":
@@ -54,6 +55,7 @@ class Progress:
         interval = REFRESH_S if self._live else SUMMARY_S
         if not self._live:
             self._tell_ended()
+            self._tell_away()
         if now - self._drawn < interval:
             return
         self._drawn = now
@@ -67,6 +69,15 @@ class Progress:
         self._told += len(ended)
         for trial in sorted(ended, key=_ended_at):
             self._print(trial_line(trial))
+
+    def _tell_away(self) -> None:
+        """Let the summary, which says that the database is away, come at once, and tell that it is back."""
+        away = self.study.outbox.away_s is not None
+        if away and not self._away:
+            self._drawn = -SUMMARY_S
+        elif self._away and not away:
+            self._print("the database is back and has all that waited")
+        self._away = away
 
     def _print(self, line: str) -> None:
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -109,7 +120,7 @@ def summary(study: RunningStudy, checkpoints: Checkpoints | None = None) -> str:
         for name, amount, limit in study.budget.used(study.spending)
         if name != "trials"
     )
-    parts += (checkpoints.shown,) if checkpoints else ()
+    parts += (checkpoints.shown,) if checkpoints and checkpoints.used_bytes is not None else ()
     if study.outbox.away_s is not None:
         waiting = f"{len(study.outbox.journal)} records wait in {study.outbox.journal.path}"
         parts = (f"DATABASE AWAY for {format_duration(study.outbox.away_s)} ({study.outbox.why}): {waiting}", *parts)

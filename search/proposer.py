@@ -23,6 +23,7 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
 from search.memory import MEMORY, Ceiling
+from search.samplers import take_up
 from search.trial import Rejection
 from spaces.architecture import Architecture, ImageSpec
 from spaces.cost import Cost
@@ -201,6 +202,10 @@ class Proposer:
             ),
         )
         return self._storage.get_trial_number_from_id(row_id)
+
+    def take_up(self) -> None:
+        """Let the sampler make up its mind about all that it was told to remember."""
+        take_up(self.mirror.sampler, self.mirror)
 
     def _id(self, number: int) -> int:
         return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)

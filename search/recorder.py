@@ -132,9 +132,10 @@ class Recorder:
 
     def start(self, proposal: Proposal, seed: int, now: datetime, session: int | None = None) -> TrialRecord:
         """Record a new trial, and return it with its number."""
+        # Ours finds a number by an index; Optuna's tables have none, and to count its trials Optuna reads them all.
+        if not self.shared and self.store.trial(self.record.name, len(self._ids)) is not None:
+            raise StudyError("another launch writes to this study at the same time")
         with self._speaking():
-            if not self.shared and self._is_there(len(self._ids)):
-                raise StudyError("another launch writes to this study at the same time")
             attrs = {**proposal.system_attrs, **_constraint_attrs(proposal.constraints)}
             number = self._add_row(proposal, seed, attrs)
         trial = TrialRecord(
@@ -149,14 +150,6 @@ class Recorder:
         )
         self.store.add_trial(self.record.name, trial)
         return trial
-
-    def _is_there(self, number: int) -> bool:
-        """Say whether Optuna's tables have a trial of that number; to count its trials, Optuna would read them all."""
-        try:
-            self.storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
-        except KeyError:
-            return False
-        return True
 
     def _add_row(self, trial: Proposal | TrialRecord, seed: int, system_attrs: Mapping[str, Any]) -> int:
         """Add a running trial to Optuna's tables, and return the number that it has there."""
@@ -272,9 +265,8 @@ class Recorder:
             return _of_sampler(self.storage.get_trial(self._id(number)))
 
     def sampler_attrs(self) -> dict[int, dict[str, Any]]:
-        """Hand over what the sampler wanted remembered of each trial that `reconcile` found."""
-        attrs, self._attrs = self._attrs, {}
-        return attrs
+        """Return what the sampler wanted remembered of each trial that `reconcile` found, where that is anything."""
+        return self._attrs
 
 
 def _of_sampler(row: FrozenTrial) -> dict[str, Any]:

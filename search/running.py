@@ -73,8 +73,6 @@ class RunningStudy:
     paused: set[int] = field(default_factory=set)  # at a rung, until there is more budget
     trained_s: float = 0.0  # over all trials and launches, measuring included
     trained_epochs: int = 0
-    tidied: set[int] = field(default_factory=set)  # ended trials whose checkpoints are gone
-    kept: set[int] = field(default_factory=set)  # ended trials whose checkpoints are not: the front's
     began: datetime | None = None
     _unsaved: list[Rejection] = field(default_factory=list)
     _not_before: dict[int, datetime] = field(default_factory=dict)
@@ -99,6 +97,7 @@ class RunningStudy:
                 self.proposer.remember(rejection.params, violations=rejection.violations)
         for number in sorted(self.trials):
             self._restore_trial(self.trials[number], attrs.get(number, {}))
+        self.proposer.take_up()
         for number in sorted(self.trials):
             self._settle(self.trials[number])
 
@@ -245,10 +244,11 @@ class RunningStudy:
             return
         try:
             self._hear()
-            for number in sorted(self.elsewhere):
-                if not self.fellows.train(self.trials[number]):
-                    self.elsewhere.discard(number)
-                    self._settle(self.trials[number])
+            theirs = {self.trials[number].session: self.trials[number] for number in self.elsewhere}
+            dead = {session for session, trial in theirs.items() if not self.fellows.train(trial)}
+            for number in sorted(n for n in self.elsewhere if self.trials[n].session in dead):
+                self.elsewhere.discard(number)
+                self._settle(self.trials[number])
         except StorageAway as error:
             self.outbox.lose(error)
 

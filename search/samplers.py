@@ -2,10 +2,12 @@
 
 import warnings
 from collections.abc import Callable
+from itertools import count
 
 from optuna.exceptions import ExperimentalWarning
 from optuna.logging import WARNING, set_verbosity
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.study import Study
 
 from spaces.errors import InputError, unknown
 
@@ -49,3 +51,15 @@ def make_sampler(name: str, seed: int) -> BaseSampler:
     if name not in SAMPLERS:
         raise InputError(unknown("sampler", name, SAMPLERS), place="sampler.name")
     return SAMPLERS[name](seed)
+
+
+def take_up(sampler: BaseSampler, study: Study) -> None:
+    """Let a genetic sampler find the parents of each generation that a study holds, from the first to the last.
+
+    Asked for the last alone, it goes back through all of them, each within the next: a few hundred are too deep.
+    """
+    if isinstance(sampler, NSGAIISampler):
+        for generation in count(1):
+            if not sampler.get_population(study, generation - 1):
+                return
+            sampler.get_parent_population(study, generation)

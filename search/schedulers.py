@@ -122,7 +122,7 @@ def _lost_line(error: BaseException | None) -> str:
     if isinstance(error, NodeDiedError) or "node has died" in said:
         return f"the node of {worker} died"
     if isinstance(error, RayActorError) and error.actor_init_failed:
-        return f"its worker could not begin: {said.strip().splitlines()[-1].strip()}"
+        return f"its worker could not begin: {(said.strip().splitlines() or ['no word why'])[-1].strip()}"
     if "connection error code" in said:
         return f"{worker} died without a word: killed, or crashed in native code"
     if detail := _found(r"Worker exit detail: (.*)", said):

@@ -14,10 +14,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
-
-from rich.table import Table
 
 from search.config import StudyConfig, load, parted
 from search.database import holds_secret
@@ -25,10 +22,10 @@ from search.inside import check_named
 from search.jobs import Cluster, Submission, connect
 from search.labels import make_console
 from search.packing import FILE, pack
+from search.standing import DONE, FAILED, INTERRUPTED, WRONG, exit_code, folder_of, plain, state_of, table_of
 from search.units import format_bytes
 from spaces.errors import InputError, StudyError, WidefrontError
 
-DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 MOST_BYTES = 64_000  # of a file: it travels in an environment variable too, which Linux ends at 128 kB
 HOME = "~/widefront"  # of whoever runs Ray on the head
 HOW = "name the variable instead, ${NAME}, and set it where Ray is started on the head"
@@ -101,7 +98,7 @@ def _send(cluster: Cluster, study: str, text: str, command: list[str], given: ar
         entry = f"exec {shlex.join(command)}"
         id_ = cluster.submit(study, by=_who(), file=text, command=entry, folder=Path(made))
     size = format_bytes(packed.size_bytes)
-    print(f"{study}: sent {packed.files} files, {size}, to {cluster.address}; it stands in {_folder(command)} there")
+    print(f"{study}: sent {packed.files} files, {size}, to {cluster.address}; it stands in {folder_of(command)} there")
     if given.detach:
         print(_hints(cluster, study))
         return DONE
@@ -123,10 +120,6 @@ def _who() -> str:
         return f"{getpass.getuser()}@{socket.gethostname()}"
     except (OSError, KeyError):  # a user without a name
         return f"someone@{socket.gethostname()}"
-
-
-def _folder(command: Sequence[str]) -> str:
-    return command[command.index("--within") + 1] if "--within" in command else "?"
 
 
 def _hints(cluster: Cluster, study: str) -> str:
@@ -153,77 +146,20 @@ def _write(text: str) -> None:
         raise SystemExit(DONE) from None
 
 
-def exit_code(ended: Submission) -> int:
-    """Return the exit code of a study from what became of its submission.
-
-    Raises:
-        StudyError: it ended without a word of its own.
-    """
-    if ended.state == "done":
-        return DONE
-    if ended.state == "stopped" or ended.exit_code == INTERRUPTED:
-        return INTERRUPTED
-    if ended.exit_code in (FAILED, WRONG) and "error: " in ended.message:
-        return int(ended.exit_code)
-    raise StudyError(f"{ended.study} could not be launched on the cluster: {_reason(ended)}")
-
-
-def _reason(ended: Submission) -> str:
-    missing = re.search(r"No module named '?([\w.]+)", ended.message)
-    if missing:
-        return f"its Python lacks {missing[1]}: install what Widefront needs there, or name another with --python"
-    lines = [line.strip() for line in ended.message.splitlines() if line.strip()]
-    return lines[-1] if lines else f"exit code {ended.exit_code}"
-
-
 def _show(cluster: Cluster, given: argparse.Namespace) -> int:
     """Show the last submission of each study, or of one."""
     latest = {each.study: each for each in cluster.submissions()}
     shown = [cluster.latest(given.status)] if given.status else list(latest.values())
     rows = [(each, cluster.last_word(each.id)) for each in shown]
     if given.json:
-        print(json.dumps([_plain(each, said) for each, said in rows], indent=2))
+        print(json.dumps([plain(each, said) for each, said in rows], indent=2))
     elif given.status:
-        print(f"{shown[0].study} is {_state(shown[0])}: {rows[0][1] or 'it has not spoken yet'}")
+        print(f"{shown[0].study} is {state_of(shown[0])}: {rows[0][1] or 'it has not spoken yet'}")
     elif rows:
-        _print_table(rows)
+        make_console().print(table_of(rows))
     else:
         print(f"nothing was submitted to {cluster.address} since it was started")
     return DONE
-
-
-def _state(each: Submission) -> str:
-    if each.state == "failed" and each.exit_code == INTERRUPTED:
-        return "stopped"
-    code = f" (exit code {each.exit_code})" if each.state == "failed" and each.exit_code is not None else ""
-    return f"{each.state}{code}"
-
-
-def _plain(each: Submission, said: str) -> dict[str, object]:
-    def moment(at: datetime | None) -> str | None:
-        return at.isoformat() if at else None
-
-    return {
-        "study": each.study,
-        "state": each.state,
-        "exit_code": each.exit_code,
-        "by": each.by,
-        "started_at": moment(each.started_at),
-        "ended_at": moment(each.ended_at),
-        "folder": _folder(shlex.split(each.command)),
-        "submission": each.id,
-        "last": said,
-    }
-
-
-def _print_table(rows: Sequence[tuple[Submission, str]]) -> None:
-    table = Table(box=None, pad_edge=False)
-    for name in ("study", "state", "since (UTC)", "by", "last said"):
-        table.add_column(name)
-    for each, said in rows:
-        at = each.ended_at or each.started_at
-        table.add_row(each.study, _state(each), f"{at:%Y-%m-%d %H:%M}" if at else "", each.by, said)
-    make_console().print(table, markup=False, highlight=False)
 
 
 def _log(cluster: Cluster, given: argparse.Namespace) -> int:
@@ -237,11 +173,11 @@ def _log(cluster: Cluster, given: argparse.Namespace) -> int:
 def _stop(cluster: Cluster, study: str) -> int:
     latest = cluster.latest(study)
     if not latest.is_open:
-        raise InputError(f"{study} is not running there: it is {_state(latest)}")
+        raise InputError(f"{study} is not running there: it is {state_of(latest)}")
     ended = cluster.stop(latest.id)
     if ended.is_open:
         raise StudyError(f"{study} was asked to stop and still runs; ask again, or see --logs {study}")
-    print(f"{study} is {_state(ended)}; go on with it: python -m search.submit --address {cluster.address} "
+    print(f"{study} is {state_of(ended)}; go on with it: python -m search.submit --address {cluster.address} "
           f"--resume {study}")  # fmt: skip
     return DONE
 

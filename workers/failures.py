@@ -121,7 +121,7 @@ def _said(error: BaseException) -> str:
 _PLACE = re.compile(r"^\[enforce fail at [^\]]*\]\s*(?:err == 0)?[ .]*")
 _CUDA = re.compile(
     r"Tried to allocate (?P<asked>[\d.]+ \w+)\..*?total capacity of (?P<total>[\d.]+ \w+) of which "
-    r"(?P<free>[\d.]+ \w+) is free\.(?: (?P<allowed>[\d.]+ \w+) allowed;)?"
+    r"(?P<free>[\d.]+ \w+) is free\.(?:.*?(?P<allowed>[\d.]+ \w+) allowed;)?"
     r"(?:.*?allocated memory (?P<held>[\d.]+ \w+) is allocated by PyTorch)?",
     re.DOTALL,
 )

@@ -29,7 +29,8 @@ def _counters(proc: Path, cgroup: Path) -> Iterator[Path]:
     """Yield where a control group may count; in a container, the mount may begin at the group itself."""
     with suppress(OSError):
         for line in (proc / "self/cgroup").read_text().splitlines():
-            number, controllers, path = line.split(":", 2)
+            number, _, rest = line.partition(":")
+            controllers, _, path = rest.partition(":")
             if "memory" in controllers.split(","):  # version 1
                 mount, name = cgroup / "memory", "memory.oom_control"
             elif number == "0":

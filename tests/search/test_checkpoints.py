@@ -84,6 +84,15 @@ def test_running_trials_keep_all_they_have_whatever_the_limit(
     assert found.left_bytes == 25
 
 
+def test_half_of_the_limit_is_the_fronts_whatever_running_trials_take(
+    front: dict[int, TrialRecord], make_study: MakeStudy, make_trial: MakeTrial
+) -> None:
+    trials = {**front, 6: make_trial(6, accuracies=FULL[:2])}
+    found = judge(make_study(), trials, weights(*front) | {"6.pt": 1000}, 40)
+    assert set(front) - set(found.over_limit) == {0, 5}
+    assert found.left_bytes == 1020
+
+
 @pytest.mark.parametrize("state", [State.STOPPED, State.FAILED, State.COMPLETE])
 def test_who_has_ended_beside_the_front_keeps_nothing(
     state: State, front: dict[int, TrialRecord], make_study: MakeStudy, make_trial: MakeTrial
@@ -228,18 +237,19 @@ def test_tidying_where_there_are_no_checkpoints_is_no_error(bench: Bench, runs: 
 def test_a_limit_is_kept_to_and_said_once(bench: Bench, runs: Path) -> None:
     running = bench.open()
     train(bench, running, 4)
-    write(runs, range(8))
-    held = shelf(runs, limit=7 * len(best(running)) + 15 * 4 - 1)  # four of nobody yet; one too many
+    write(runs, range(4))
+    held = shelf(runs, limit=7 * len(best(running)) - 1)  # one too many
     (line,) = held.tidy(running)
     (gone,) = held.over_limit
     assert gone in best(running)
     assert line == (
-        f"checkpoints have reached their limit of {7 * len(best(running)) + 59} B (checkpoints.limit): from now on the "
+        f"checkpoints have reached their limit of {7 * len(best(running)) - 1} B (checkpoints.limit): from now on the "
         f"most crowded of the front lose their weights, trial {gone} first; their measurements stay"
     )
     assert held.used_bytes == sum(map(_size, runs.iterdir())) <= held.limit_bytes
     assert (runs / f"{gone}.over-limit").read_bytes() == b""
     train(bench, running, 4)
+    write(runs, range(4, 8))
     held.limit_bytes = 7
     assert held.tidy(running) == []
     assert len(left(runs)) == 1
@@ -255,7 +265,8 @@ def test_running_trials_above_the_limit_are_said_and_kept(bench: Bench, runs: Pa
     write(runs, range(1))
     (line,) = shelf(runs, limit=10).tidy(running)
     assert line == (
-        "checkpoints take 15 B, more than their limit of 10 B, for the running trials alone, which keep theirs"
+        "checkpoints take 15 B, more than their limit of 10 B (checkpoints.limit): running trials keep theirs, "
+        "and half of the limit is the front's"
     )
     assert len(list(runs.iterdir())) == 3
 
@@ -376,6 +387,20 @@ def test_a_folder_that_cannot_be_made_is_said_with_its_place(tmp_path: Path) -> 
         make_folder(LocalFolder(tmp_path / "file" / "x"))
     make_folder(LocalFolder(tmp_path / "a" / "b"))
     assert (tmp_path / "a" / "b").is_dir()
+    assert list((tmp_path / "a" / "b").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("memory://here", "memory:// is of one process, and trials train in others"),
+        ("data://here", "data://here: ValueError: Read only filesystem"),
+    ],
+)
+def test_a_folder_that_workers_cannot_write_to_is_refused_before_anything_starts(address: str, said: str) -> None:
+    with pytest.raises(InputError) as refused:
+        make_folder(open_folder(address))
+    assert str(refused.value) == f"checkpoints: {said}"
 
 
 @pytest.mark.parametrize(

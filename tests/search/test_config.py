@@ -115,7 +115,9 @@ def test_a_part_of_a_file_may_be_used_again_and_overridden(write: Write) -> None
         ("recipe.learning_rate=5e-2", "recipe.learning_rate", 0.05),
         ("data.validation=0.1", "data", {"name": "digits", "validation": 0.1}),
         ("constraints.params=<= 2M", "constraints.params", "<= 2M"),
-        ("checkpoints=a=b", "checkpoints.folder", "a=b"),
+        ("checkpoints=a=b", "checkpoints", {"folder": "a=b", "limit": "20G"}),
+        ("checkpoints.limit=5e9", "checkpoints", {"folder": "runs", "limit": "5000000000.0"}),
+        ("checkpoints.folder=s3://bucket/a", "checkpoints.folder", "s3://bucket/a"),
     ],
 )
 def test_a_setting_replaces_one_leaf(setting: str, path: str, value: object) -> None:

@@ -79,6 +79,23 @@ def test_opening_leaves_logging_alone(store_url: str) -> None:
     assert (list(root.handlers), root.level, mine.disabled, mine.level) == before
 
 
+@pytest.mark.parametrize("table", ["studies", "trials"])
+def test_a_database_in_which_another_program_has_a_table_that_optuna_needs_is_refused_as_it_is(
+    store_url: str, table: str
+) -> None:
+    with sql(store_url) as connection:
+        connection.execute(sa.text(f"CREATE TABLE {table} (name TEXT)"))
+    with pytest.raises(InputError, match=rf": its table '{table}' is another program's; one of our own is required$"):
+        Store.open(store_url)
+    with sql(store_url) as connection:
+        assert sa.inspect(connection).get_table_names() == [table]
+
+
+def test_optunas_own_tables_are_welcome(store_url: str) -> None:
+    optuna.storages.RDBStorage(store_url).engine.dispose()
+    Store.open(store_url).close()
+
+
 def test_tables_of_a_newer_version_are_refused(store: Store) -> None:
     with sql(store.url) as connection:
         connection.execute(sa.text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))

@@ -23,6 +23,7 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from fsspec.implementations.memory import MemoryFileSystem
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
@@ -36,6 +37,7 @@ from search.trial import State, StudyRecord, TrialRecord
 from spaces.errors import TrialFailure
 from tests.search.bench import FILE, Bench, learn, record_of, sql
 from workers import checkpoint
+from workers.places import open_folder
 
 pytestmark = pytest.mark.slow
 
@@ -197,7 +199,8 @@ def damaged_both(patient: Patient) -> None:
 def between_two_names(patient: Patient) -> None:
     """Kill the writers between the two names that a checkpoint takes."""
     for number in (0, 3):
-        patient.file(f"{number}.pt").rename(patient.file(f"{number}.before.pt"))
+        if patient.file(f"{number}.pt").exists():
+            patient.file(f"{number}.pt").rename(patient.file(f"{number}.before.pt"))
 
 
 def needless_before(patient: Patient) -> None:
@@ -408,12 +411,23 @@ def test_no_measurement_and_no_trial_is_lost_or_changed(ward: Ward) -> None:
 def test_only_needless_files_go_and_damaged_ones_are_kept_aside(ward: Ward) -> None:
     before, after = ward.visits["before"].files, ward.visits["fix"].files
     begun = "-20260102T120000"
-    moved = {f"damaged{begun}/3.pt", f"damaged_front{begun}/0.pt"}
-    removed = {f"untold{begun}/3.pt", f"needless{begun}/1.pt", f"torn{begun}/.3.pt.4711", f"torn{begun}/.1.pt.4712"}
-    assert before.keys() - after.keys() == moved | removed
-    assert after.keys() - before.keys() == {f"{name}.broken" for name in moved}
-    assert all(after[f"{name}.broken"] == before[name] for name in moved)
-    assert all(after[name] == before[name] for name in after.keys() & before.keys())
+    moved = {f"damaged{begun}/3.pt", f"damaged_front{begun}/0.pt", f"damaged_both{begun}/3.pt"}
+    replaced = f"damaged_with_one_before{begun}/3.pt"
+    put_in_place = f"between_two_names{begun}/0.pt"
+    removed = {
+        f"untold{begun}/3.pt", f"needless{begun}/1.pt", f"torn{begun}/.3.pt.4711", f"torn{begun}/.1.pt.4712",
+        *(f"needless_before{begun}/{name}" for name in ("0.before.pt", "1.pt", "1.before.pt")),
+    }  # fmt: skip
+    older = {_before(replaced), _before(put_in_place)}
+    assert before.keys() - after.keys() == moved | removed | older
+    assert after.keys() - before.keys() == {*(f"{name}.broken" for name in (*moved, replaced)), put_in_place}
+    assert all(after[f"{name}.broken"] == before[name] for name in (*moved, replaced))
+    assert all(after[name] == before[_before(name)] for name in (replaced, put_in_place))
+    assert all(after[name] == before[name] for name in after.keys() & before.keys() - {replaced})
+
+
+def _before(name: str) -> str:
+    return name.replace(".pt", ".before.pt")
 
 
 def test_what_was_mended_goes_on(ward: Ward) -> None:
@@ -507,8 +521,9 @@ def test_deleting_the_study_from_optunas_tables_is_a_way_out(patient: Patient, c
 @pytest.mark.parametrize("seed", range(8))
 def test_whatever_comes_together_no_measurement_is_lost(seed: int, patient: Patient, capsys: Capture) -> None:
     drawn = random.Random(seed)
-    plants = [plant for plant in PLANTS if plant not in (given_up, optimist, untold, deleted)]
-    chosen = [*drawn.sample(plants, 7), drawn.choice([given_up, optimist, untold])]
+    two_files = [damaged_with_one_before, damaged_both, between_two_names, needless_before, over_limit]
+    plants = [plant for plant in PLANTS if plant not in (given_up, optimist, untold, deleted, *two_files)]
+    chosen = [*drawn.sample(plants, 7), drawn.choice([given_up, optimist, untold]), drawn.choice(two_files)]
     for plant in sorted(chosen, key=lambda plant: plant is not begun):  # a live launch would notice the others
         plant(patient)
     if seed % 2:
@@ -602,6 +617,32 @@ def _make_older_tables(url: str, study: StudyRecord, trial: TrialRecord) -> None
         for table, row in rows:
             made = sa.Table(table, sa.MetaData(), autoload_with=connection)
             connection.execute(made.insert(), {name: value for name, value in row.items() if name in made.c})
+
+
+def test_checkpoints_behind_a_url_are_looked_at_and_mended(sqlite_url: str, tmp_path: Path, capsys: Capture) -> None:
+    MemoryFileSystem.store.clear()
+    patient = admit(sqlite_url, tmp_path, "remote")
+    for plant in (damaged_with_one_before, needless, torn):
+        plant(patient)
+    patient.sql(f"UPDATE nas_study SET config = REPLACE(config, '{tmp_path}', 'memory://doctor') WHERE name = 'remote'")
+    patient.bench.close()
+    folder = open_folder(f"memory://doctor/{patient.folder.name}")
+    assert doctor.main([sqlite_url]) == 1  # they are not there
+    assert f"there is no {folder}, where 2 trials have their checkpoints" in capsys.readouterr().out
+    for file in patient.folder.iterdir():
+        folder.write(file.name, file.read_bytes())
+    assert doctor.main([sqlite_url, "--fix"]) == 0
+    assert "4 findings, 4 of which are mended" in capsys.readouterr().out
+    assert folder.sizes().keys() == {"0.pt", "3.pt", "3.pt.broken", "notes.txt"}
+    assert (checkpoint.load(f"{folder}/3.pt") or {})["history"] == [3]
+
+
+def test_a_url_whose_driver_is_not_here_is_one_line(sqlite_url: str, tmp_path: Path, capsys: Capture) -> None:
+    patient = admit(sqlite_url, tmp_path, "remote")
+    patient.sql(f"UPDATE nas_study SET config = REPLACE(config, '{tmp_path}', 'nosuch://here')")
+    patient.bench.close()
+    assert doctor.main([sqlite_url]) == 2
+    assert capsys.readouterr().err.startswith("error: checkpoints: nosuch://here/remote-")
 
 
 def test_older_tables_are_said_to_be_and_migrated_only_when_asked(

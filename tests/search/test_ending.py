@@ -59,6 +59,10 @@ def test_the_counts_are_those_of_the_trials(ended: RunningStudy) -> None:
     ) in shown(ended)
 
 
+def test_the_failures_are_told_by_kind(ended: RunningStudy) -> None:
+    assert "failures: 1 crash (no; nas_trial.failure_details holds the traceback)" in shown(ended)
+
+
 def test_the_commands_to_look_further_work_but_for_the_password(ended: RunningStudy) -> None:
     lines = shown(ended)
     hidden = STORAGE.replace(SECRET, "***")
@@ -68,6 +72,26 @@ def test_the_commands_to_look_further_work_but_for_the_password(ended: RunningSt
 def test_a_password_is_never_shown(ended: RunningStudy) -> None:
     ended.spent.startup_s = 1.0
     assert SECRET not in "\n".join(shown(ended, Path("report.html")))
+
+
+def test_what_checkpoints_take_is_shown_and_whose_weights_went(
+    ended: RunningStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "runs" / "bench-20260102T120000"
+    assert f"checkpoints 0 B of 20 GB in {folder}" in shown(ended)
+    folder.mkdir(parents=True)
+    (folder / "3.pt").write_bytes(bytes(1500))
+    best = front_trials(ended.record, list(ended.trials.values()))[0]
+    (folder / f"{best.number}.over-limit").touch()
+    said = f"checkpoints 1.5 kB of 1 MB in {folder}; 1 network of the front without weights, for that limit"
+    assert said in shown(ended, config=parse({**FILE, "storage": STORAGE, "checkpoints": {"limit": "1M"}}))
+
+
+def test_checkpoints_that_cannot_be_looked_at_do_not_spoil_the_end(ended: RunningStudy) -> None:
+    config = parse({**FILE, "storage": STORAGE, "checkpoints": "nosuch://here"})
+    (line,) = (line for line in shown(ended, config=config) if line.startswith("checkpoints"))
+    assert line.startswith("checkpoints cannot be looked at: checkpoints: nosuch://here/bench-")
 
 
 def test_a_report_is_named_by_its_whole_path(ended: RunningStudy, tmp_path: Path) -> None:

@@ -6,7 +6,17 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from search.labels import WIDE, choices_of, front_table, make_console, name_of, row_of, shown_value, trial_line
+from search.labels import (
+    WIDE,
+    choices_of,
+    failures_line,
+    front_table,
+    make_console,
+    name_of,
+    row_of,
+    shown_value,
+    trial_line,
+)
 from search.trial import State, StudyRecord, TrialRecord
 from spaces.architecture import Architecture
 from workers.objectives import OBJECTIVES
@@ -150,3 +160,37 @@ def test_what_is_no_terminal_gets_the_whole_table(capsys: pytest.CaptureFixture[
     assert console.width == WIDE
     console.print("[bold]x[/]")
     assert capsys.readouterr().out == "x\n"
+
+
+def failed(make_trial: MakeTrial, *reasons: str) -> list[TrialRecord]:
+    """Return a failed trial for each reason, which begins with its kind."""
+    return [
+        make_trial(number, state=State.FAILED, reason=reason, failure_kind=reason.partition(":")[0])
+        for number, reason in enumerate(reasons)
+    ]
+
+
+def test_failures_are_counted_by_kind_the_commonest_first_with_what_helps(make_trial: MakeTrial) -> None:
+    trials = failed(make_trial, "lost: gone", "not-finite: the loss is nan in epoch 1", "not-finite: the loss is inf")
+    assert failures_line([*trials, make_trial(9, state=State.COMPLETE)]) == (
+        "failures: 2 not-finite (the loss is nan in epoch 1; a smaller recipe.learning_rate helps), 1 lost (gone)"
+    )
+
+
+def test_reasons_that_differ_in_their_numbers_are_one(make_trial: MakeTrial) -> None:
+    trials = failed(make_trial, "lost: of 1", "lost: node 10.0.0.7 died", "lost: node 10.0.0.8 died")
+    assert failures_line(trials) == "failures: 3 lost (node 10.0.0.7 died)"
+
+
+def test_a_long_reason_is_shortened(make_trial: MakeTrial) -> None:
+    line = failures_line(failed(make_trial, "data: " + "word " * 100))
+    assert len(line) < 150
+    assert line.endswith("word [...])")
+
+
+def test_a_study_without_failures_says_nothing_of_them(make_trial: MakeTrial) -> None:
+    assert failures_line([make_trial(0), make_trial(1, state=State.STOPPED, reason="low")]) == ""
+
+
+def test_a_failure_of_no_kind_or_reason_is_counted(make_trial: MakeTrial) -> None:
+    assert failures_line([make_trial(0, state=State.FAILED)]) == "failures: 1 of no known kind"

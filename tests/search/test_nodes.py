@@ -8,7 +8,7 @@ from ray import cloudpickle
 
 from search import cluster, nodes
 from search.nodes import GROWING_S, REFRESH_S, Need, Node, Room
-from spaces.errors import InputError
+from spaces.errors import InputError, StudyError
 
 ONE = Need(gpus=0, cpus=1)
 
@@ -157,3 +157,17 @@ def test_a_machine_alone_without_room_is_refused_and_a_cluster_may_still_grow(mo
     with pytest.raises(InputError, match=r"^resources: one trial needs 1 GPU and 4 CPU; Ray has 0 and 2$"):
         cluster.room(Need(gpus=1, cpus=4), None, joined=False)
     assert cluster.room(Need(gpus=1, cpus=4), None, joined=True).waits
+
+
+def test_a_machine_alone_whose_only_node_has_died_ends_the_launch_and_a_cluster_waits() -> None:
+    for joined in (False, True):
+        cluster = Cluster(node(CPU=2))
+        room = cluster.room(joined=joined)
+        room.look()
+        cluster.become()
+        if joined:
+            room.look()
+            assert room.waits
+        else:
+            with pytest.raises(StudyError, match=r"^Ray has ended on this machine; launch again to go on$"):
+                room.look()

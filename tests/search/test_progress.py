@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,13 +12,15 @@ import pytest
 from rich.console import Console
 
 from search.budget import Budget, Spending
+from search.checkpoints import Checkpoints
 from search.fronts import front_hypervolume
 from search.labels import name_of, trial_line
 from search.progress import REFRESH_S, SUMMARY_S, Progress, remaining_s, summary
 from search.running import Nothing, RunningStudy
 from search.trial import State, TrialRecord
-from spaces.errors import TrialFailure
+from spaces.errors import StorageAway, TrialFailure
 from tests.search.bench import Bench, learn
+from workers.places import LocalFolder
 
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -141,6 +144,16 @@ def test_the_summary_says_how_far_the_study_is(bench: Bench) -> None:
     )
 
 
+def test_the_summary_says_what_checkpoints_take(bench: Bench, tmp_path: Path) -> None:
+    running, (console, file) = bench.open(), lines_to()
+    held = Checkpoints(folder=LocalFolder(tmp_path), limit_bytes=2e10)
+    assert summary(running, held) == summary(running)  # nobody has looked
+    held.used_bytes = 12_345_678
+    with Progress(running, console, checkpoints=held, clock=Ticks()) as progress:
+        progress.update()
+    assert " · checkpoints 12.3 MB of 20 GB" in file.getvalue()
+
+
 def test_the_summary_of_a_new_study_promises_nothing(bench: Bench) -> None:
     assert summary(bench.open()) == (
         "0/8 trials: 0 complete, 0 stopped, 0 failed; 0 proposals rejected · 0 epochs in 0.00 s · hypervolume 0.000"
@@ -254,3 +267,22 @@ def test_what_is_spent_of_money_and_gpus_is_shown(make_bench: Callable[..., Benc
     assert not isinstance(trial, Nothing)
     bench.train(running, trial, until=1)
     assert " · 0.000278 of 2 gpu_hours · 0.5 of 100 cost" in summary(running)
+
+
+def test_lines_tell_at_once_that_the_database_is_away_and_that_it_is_back(bench: Bench) -> None:
+    running, (console, file) = bench.open(), lines_to()
+    ticks = Ticks()
+    progress = Progress(running, console, clock=ticks)
+    progress.update()
+    running.outbox.lose(StorageAway("sqlite:///study.db: database is locked"))
+    for _ in range(3):
+        ticks.now += 1
+        progress.update()
+    away, *more = file.getvalue().splitlines()[1:]
+    assert away.startswith("DATABASE AWAY for ")
+    assert "(sqlite:///study.db: database is locked): 0 records wait in " in away
+    assert not more
+    running.outbox.clock = lambda: float("inf")  # it is time to try again
+    running.deliver()
+    progress.update()
+    assert file.getvalue().splitlines()[2:] == ["the database is back and has all that waited"]

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 import optuna
@@ -63,6 +64,15 @@ def test_a_trial_that_reaches_full_fidelity_is_complete(bench: Bench) -> None:
     assert (trial.state, trial.epochs, trial.reason, trial.ended_at) == (State.COMPLETE, 9, "", NOON)
     assert recorded(running)[0] == trial
     assert trial.measurements == tuple(learn(trial, epoch) for epoch in range(1, 10))
+
+
+def test_a_trial_that_an_earlier_launch_began_by_a_clock_that_was_fast_ends_no_sooner(bench: Bench) -> None:
+    bench.clock.advance(3600)
+    hand_out(bench.open())
+    bench.clock.advance(-3600)
+    running = bench.open()
+    trial = bench.train(running, hand_out(running))
+    assert trial.ended_at == trial.started_at == NOON + timedelta(hours=1)
 
 
 def test_a_trial_is_stopped_at_a_rung_with_its_reason(bench: Bench) -> None:

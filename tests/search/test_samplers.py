@@ -10,7 +10,7 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from search.config import parse
-from search.samplers import SAMPLERS, make_sampler
+from search.samplers import SAMPLERS, make_sampler, take_up
 from spaces.domains import Scalar, Suggests
 from spaces.errors import InputError
 from tests.search.bench import FILE
@@ -155,3 +155,12 @@ def test_making_a_sampler_says_nothing(capfd: pytest.CaptureFixture[str]) -> Non
     for name in SAMPLERS:
         list(play(name, seed=0, proposals=2, tell=complete))
     assert capfd.readouterr() == ("", "")
+
+
+def test_nsga2_takes_up_hundreds_of_generations_at_once() -> None:
+    study = optuna.create_study(directions=["maximize", "minimize"], sampler=make_sampler("nsga2", 0))
+    for generation in range(400):
+        row = optuna.create_trial(values=[0.5, 1.0], system_attrs={"NSGAIISampler:generation": generation})
+        study.add_trial(row)
+    take_up(study.sampler, study)
+    assert SPACE.contains(SPACE.suggest(cast(Suggests, study.ask())))

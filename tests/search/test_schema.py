@@ -40,6 +40,9 @@ GOOD: list[dict[str, Any]] = [
     {"space": {"widening_factor": {"float": [0.5, 2], "log": True}, "stem_width": {"int": [8, 32], "step": 8}}},
     {"recipe": {"precision": "bfloat16", "batch_size": 128}},
     {"constraints": {}},
+    {"checkpoints": "s3://bucket/a"},
+    {"checkpoints": {"folder": "runs", "limit": "20G"}},
+    {"checkpoints": {"limit": 5e9}},
 ]
 
 
@@ -72,6 +75,9 @@ BAD: list[dict[str, Any]] = [
     {"budget": {"hours": 0}},
     {"recipe": {"precision": "half"}},
     {"resources": {"cpus_per_trial": 0}},
+    {"checkpoints": 3},
+    {"checkpoints": {"limits": "20G"}},
+    {"checkpoints": {"limit": [20]}},
 ]
 
 

@@ -15,6 +15,7 @@ from ray.job_submission import JobStatus
 from search import jobs, submit
 from search.config import load
 from search.jobs import Cluster, Submission
+from search.standing import exit_code
 from spaces.errors import StudyError
 
 SECRET = "hunter2-x"
@@ -349,4 +350,4 @@ def test_without_the_client_the_command_says_how_to_install_it(
 def test_an_end_without_a_word_is_an_error_of_its_own() -> None:
     ended = Submission(id="i", study="s", by="b", state="failed", file="", command="", exit_code=2, message="usage: x")
     with pytest.raises(StudyError, match="s could not be launched on the cluster: usage: x"):
-        submit.exit_code(ended)
+        exit_code(ended)

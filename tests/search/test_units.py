@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from search.units import UNKNOWN, format_count, format_duration, format_number_of, format_percent
+from search.units import UNKNOWN, format_bytes, format_count, format_duration, format_number_of, format_percent
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,17 @@ from search.units import UNKNOWN, format_count, format_duration, format_number_o
 )
 def test_a_count_has_three_digits_and_a_suffix(value: float, text: str) -> None:
     assert format_count(value) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 B"), (999, "999 B"), (1000, "1 kB"), (1230, "1.23 kB"), (12_345_678, "12.3 MB"), (20e9, "20 GB"),
+        (999_600, "1 MB"), (None, UNKNOWN), (math.inf, UNKNOWN),
+    ],
+)  # fmt: skip
+def test_bytes_have_three_digits_and_a_unit(count: float | None, text: str) -> None:
+    assert format_bytes(count) == text
 
 
 @pytest.mark.parametrize(
