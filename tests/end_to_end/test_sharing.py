@@ -17,7 +17,8 @@ def test_two_launches_share_a_study_and_a_third_alone_is_told_who_has_it(
     monkeypatch.setenv("STUDY_DB", postgres_url)
     folder.write(
         storage="${STUDY_DB}",
-        budget={"trials": 8},
+        data="digits",
+        budget={"trials": 24},
         resources={"cpus_per_trial": 1, "concurrent_trials": 1},
         scheduler={"name": "pareto-asha", "max_epochs": 8, "reduction_factor": 2},
     )
@@ -35,6 +36,6 @@ def test_two_launches_share_a_study_and_a_third_alone_is_told_who_has_it(
     assert f"another launch (process {first.pid} on " in alone.stderr or f"(process {second.pid} on " in alone.stderr
     assert len(alone.stderr.splitlines()) == 1
     assert [first.wait(240), second.wait(240)] == [0, 0], folder.said()
-    check_whole(postgres_url, trials=8)
+    check_whole(postgres_url, trials=24)
     _, trials = read(postgres_url)
     assert len({trial.session for trial in trials}) == 2  # both had a share of the work
