@@ -169,8 +169,9 @@ def test_a_study_is_sent_and_followed_and_only_its_driver_knows_its_database(hea
     follower = subprocess.Popen(head.command("space.yaml"), cwd=head.desk, env=head.environment(), text=True,
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
     head.sent.append(follower)
-    wait_until(lambda: bool(training(head.process)))
-    worker = training(head.process)[0]
+    seen_training: list[psutil.Process] = []
+    wait_until(lambda: bool(seen_training.extend(training(head.process)) or seen_training))
+    worker = seen_training[0]
     seen = environ_of(worker)
     assert (seen["STUDY_FILE"], seen["PGPASSWORD"]) == ("", "")
     assert not memory_holds(worker, SECRET)
