@@ -7,8 +7,10 @@ BIN := .venv/bin
 search: .venv/installed
 	$(BIN)/python -m search.launch space.yaml
 
+# Two at once, but for the studies with Ray, which take the machine for themselves.
 test: lint
-	$(BIN)/pytest -m "not gpu and not very_slow"
+	PYTHONHASHSEED=0 $(BIN)/pytest -n 2 -m "not cluster and not gpu and not very_slow"
+	$(BIN)/pytest -m "cluster and not gpu and not very_slow"
 
 fast: .venv/installed
 	PYTHONHASHSEED=0 $(BIN)/pytest -n 2 -m "not slow and not cluster and not gpu and not very_slow" -q
@@ -21,6 +23,11 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Fails where a pin has a known weakness, and where the database of weaknesses does not know or cannot be asked for one.
+audit: .venv/installed
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[audit]"
+	$(BIN)/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip --progress-spinner off
 
 gpu: .venv/installed
 	$(BIN)/pytest -m gpu
