@@ -1,18 +1,20 @@
 """Say what disagrees between Optuna's tables, ours and the checkpoints, and mend what can be mended.
 
-python -m search.doctor URL [--study S] [--fix] [--json]
+python -m search.doctor URL [--study S] [--address http://head:8265] [--fix] [--json]
 """
 
 import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, field
 
 from search.environment import expand
-from search.findings import Fate, Finding, find_all, schema
+from search.findings import Fate, Finding, find_all, on_cluster, schema
+from search.jobs import connect
 from search.mending import look, mend
 from search.recorder import OptunasTables
 from search.store import Store
@@ -47,7 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     given = _parser().parse_args(argv)
     try:
-        report = examine(expand(given.url, os.environ), given.study, fix=given.fix)
+        states = states_at(given.address) if given.address else {}
+        report = examine(expand(given.url, os.environ), given.study, fix=given.fix, states=states)
     except WidefrontError as error:
         if given.debug:
             raise
@@ -57,8 +60,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     return WELL if report.wrong == report.mended else ILL
 
 
-def examine(url: str, name: str | None, *, fix: bool) -> Report:
+States = Mapping[str, Sequence[str]]
+
+
+def states_at(address: str) -> States:
+    """Return the states of what was sent to a cluster, by study, the latest last."""
+    found = defaultdict[str, list[str]](list)
+    for each in connect(address).submissions():
+        found[each.study].append(each.state)
+    return found
+
+
+def examine(url: str, name: str | None, *, fix: bool, states: States | None = None) -> Report:
     """Look at one study or at all, and mend what can be mended if asked to.
+
+    Args:
+        url: the database.
+        name: of the study; without it, all.
+        fix: mend.
+        states: of what was sent to a cluster, by study.
 
     Raises:
         InputError: the database cannot be read or is newer, there is no such study, or a launch holds one to mend.
@@ -72,15 +92,15 @@ def examine(url: str, name: str | None, *, fix: bool) -> Report:
             _refuse_running(store, store.names() if name is None or behind else [name])
     report.add(behind, mended=fix)
     if fix or not behind:
-        _examine_all(report, url, name, fix=fix)
+        _examine_all(report, url, name, fix, states or {})
     return report
 
 
-def _examine_all(report: Report, url: str, name: str | None, *, fix: bool) -> None:
+def _examine_all(report: Report, url: str, name: str | None, fix: bool, states: States) -> None:
     with Store.open(url, create=False) as store, closing(OptunasTables(store)) as optunas:
         for study in store.studies():
             if name in (None, study.name):
-                _examine_study(report, store, optunas, study, fix=fix)
+                _examine_study(report, store, optunas, study, fix, states.get(study.name, ()))
 
 
 def _refuse_running(store: Store, names: Sequence[str]) -> None:
@@ -92,7 +112,9 @@ def _refuse_running(store: Store, names: Sequence[str]) -> None:
             raise InputError(f"--fix is refused: {error}") from error
 
 
-def _examine_study(report: Report, store: Store, optunas: OptunasTables, study: StudyRecord, *, fix: bool) -> None:
+def _examine_study(
+    report: Report, store: Store, optunas: OptunasTables, study: StudyRecord, fix: bool, states: Sequence[str]
+) -> None:
     with _held(store, study.name, fix=fix) as free:
         seen = look(store, optunas, study)
         found = find_all(seen, held=not free)
@@ -100,7 +122,7 @@ def _examine_study(report: Report, store: Store, optunas: OptunasTables, study: 
             seen = look(store, optunas, study)
             found = find_all(seen, held=False)
             report.add([finding for finding in mended if finding not in found], mended=True)  # what is seen to be
-    report.add(found)
+    report.add([*on_cluster(seen, states, held=not free), *found])
     report.studies += 1
     report.trials += len(seen.trials)
 
@@ -151,6 +173,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m search.doctor", description="Say what disagrees, and mend it.")
     parser.add_argument("url", help="the database, such as sqlite:///widefront.db; ${NAME} is looked up")
     parser.add_argument("--study", help="look at this one only")
+    parser.add_argument("--address", help="compare with a cluster's job server too, such as http://head:8265")
     parser.add_argument("--fix", action="store_true", help="mend what can be mended; no measurement is ever deleted")
     parser.add_argument("--json", action="store_true", help="as JSON")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")

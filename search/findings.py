@@ -304,6 +304,25 @@ def _needless(seen: Seen) -> list[Finding]:
     ]
 
 
+def on_cluster(seen: Seen, states: Sequence[str], *, held: bool) -> list[Finding]:
+    """Find what a cluster's job server and the study disagree about.
+
+    Args:
+        seen: what was read of the study.
+        states: of its submissions there, the latest last: `waiting`, `running`, `done`, `failed`, `stopped`.
+        held: whether a launch holds the study.
+    """
+    name, last = seen.study.name, states[-1] if states else ""
+    if last == "running" and not held:
+        wrong = "a launch on the cluster is running, but none holds the study"
+        remedy = f"it is about to begin, or hangs: python -m search.submit --stop {name}"
+        return [seen.finding("cluster", None, wrong, remedy)]
+    if last in ("failed", "stopped") and not held and any(trial.state is State.RUNNING for trial in seen.trials):
+        remedy = f"python -m search.submit --resume {name} goes on with it"
+        return [seen.finding("cluster", None, f"its launch on the cluster is {last}", remedy, Fate.LAUNCH)]
+    return []
+
+
 Check = Callable[[Seen], list[Finding]]
 
 ALWAYS: tuple[Check, ...] = (fidelity, epochs, digests, duplicates)

@@ -183,6 +183,12 @@ def test_a_study_is_sent_and_followed_and_only_its_driver_knows_its_database(hea
     assert (head.work / "small.html").exists()
     assert list((head.work / "runs").glob("small-*"))  # nothing of it lies elsewhere
 
+    doctor = [sys.executable, "-m", "search.doctor", f"sqlite:///{head.work}/{SECRET}.db", "--address", head.address]
+    seen_well = subprocess.run(
+        doctor, cwd=head.work, env=head.environment(), capture_output=True, text=True, check=False
+    )
+    assert seen_well.returncode == 0, seen_well.stdout + seen_well.stderr
+
     known = head.status("small")
     assert (known["state"], known["exit_code"]) == ("done", 0)
     assert known["last"].startswith("8 trials: ")

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from search.findings import Fate, Files, Finding, Seen, find_all, needed, on_front, schema
+from search.findings import Fate, Files, Finding, Seen, find_all, needed, on_cluster, on_front, schema
 from search.mending import MENDS
 from search.recorder import Counterpart
 from search.trial import LOST, State, StudyRecord, TrialRecord
@@ -257,3 +257,27 @@ def test_whatever_fix_promises_somebody_does(see: See, mixed: tuple[TrialRecord,
     for finding in found:
         assert "\n" not in finding.wrong + finding.remedy
         assert finding.remedy.startswith("only a person can decide") == (finding.fate is Fate.PERSON)
+
+
+@pytest.mark.parametrize(
+    ("states", "held", "fate"),
+    [
+        ((), False, None),
+        (("failed", "running"), True, None),
+        (("running",), False, Fate.PERSON),
+        (("waiting",), False, None),  # it will begin when there is room
+        (("running", "stopped"), False, Fate.LAUNCH),
+        (("failed",), True, None),  # another launch goes on with it
+        (("done",), False, None),
+    ],
+)
+def test_a_launch_on_a_cluster_is_compared_with_who_holds_the_study(
+    see: See, make_trial: MakeTrial, states: tuple[str, ...], held: bool, fate: Fate | None
+) -> None:
+    found = on_cluster(see(make_trial(0)), states, held=held)
+    assert [finding.fate for finding in found] == ([fate] if fate else [])
+
+
+def test_a_stopped_launch_that_left_nothing_running_is_no_finding(see: See, make_trial: MakeTrial) -> None:
+    ended = make_trial(0, accuracies=FULL, state=State.COMPLETE)
+    assert on_cluster(see(ended), ["stopped"], held=False) == []
