@@ -157,10 +157,32 @@ def _engine(address: URL, create: bool) -> Engine:
     try:
         if address.get_backend_name() == "sqlite":
             return _sqlite(address, create)
-        timeout = {} if "connect_timeout" in address.query else {"connect_timeout": CONNECT_S}
-        return create_engine(address, connect_args=timeout, pool_pre_ping=True)
+        engine = create_engine(address, **engine_options(address))
+        event.listen(engine, "connect", _listen_for_silence)
+        return engine
     except ImportError as problem:
         raise InputError(f"{shown(address)}: its driver cannot be imported: {problem}") from problem
+
+
+# A network can lose a connection without a word: the one who speaks hears of it within half a minute.
+_ALIVE = {"keepalives_idle": 20, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
+
+
+def engine_options(address: str | URL) -> dict[str, Any]:
+    """Return how an engine is made: for PostgreSQL, so that it neither waits for ever nor trusts a dead connection."""
+    url = make_url(address)
+    if url.get_backend_name() == "sqlite":
+        return {}
+    wanted = {"connect_timeout": CONNECT_S, **_ALIVE}
+    return {"pool_pre_ping": True, "connect_args": {name: n for name, n in wanted.items() if name not in url.query}}
+
+
+def _listen_for_silence(connection: Any, _record: Any) -> None:
+    """Let the server notice as soon that this process is gone, since what it holds is free only then."""
+    with connection.cursor() as cursor:
+        for name in ("keepalives_idle", "keepalives_interval", "keepalives_count"):
+            cursor.execute(f"SET tcp_{name} = {_ALIVE[name]}")
+    connection.commit()
 
 
 def _sqlite(address: URL, create: bool) -> Engine:

@@ -41,7 +41,9 @@ def _line(console: Console, line: str) -> None:
 def _counts(running: RunningStudy, hypervolume: float) -> str:
     trials = list(running.trials.values())
     count = {state: sum(trial.state is state for trial in trials) for state in State}
-    waiting = f", {count[State.RUNNING]} waiting for more budget" if count[State.RUNNING] else ""
+    resting = count[State.RUNNING] - len(running.elsewhere)
+    waiting = f", {resting} waiting for more budget" if resting else ""
+    waiting += f", {len(running.elsewhere)} with another launch" if running.elsewhere else ""
     epochs = sum(trial.epochs for trial in trials)
     full = len(trials) * running.record.max_epochs
     return (

@@ -1,14 +1,16 @@
 """Share a study with other launches: whose trials are whose, and what the others' trials have shown."""
 
-from collections.abc import Collection
+import math
+import time
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, nullcontext
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from search.store import Store
 from search.trial import TrialRecord
 
-SILENT = timedelta(seconds=60)  # a launch whose connection broke may be back within this time
+SILENT_S = 60.0  # a launch whose connection broke may be back within this time
 
 
 class Fellows(Protocol):
@@ -21,6 +23,10 @@ class Fellows(Protocol):
     @property
     def shared(self) -> bool:
         """Say whether there can be others."""
+
+    @property
+    def doubtful(self) -> Collection[int | None]:
+        """Return the launches that may be dead, or may be back soon."""
 
     def turn(self) -> AbstractContextManager[None]:
         """Keep the others from proposing meanwhile."""
@@ -39,6 +45,7 @@ class Alone:
     """Be the only launch."""
 
     shared = False
+    doubtful: Collection[int | None] = ()
 
     def __init__(self, session: int | None = None) -> None:
         self.session = session
@@ -69,10 +76,13 @@ class Sharing:
 
     shared = True
 
-    def __init__(self, store: Store, study: str, session: int) -> None:
+    def __init__(self, store: Store, study: str, session: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.store = store
         self.study = study
         self.session = session
+        self.clock = clock
+        self.doubtful: set[int | None] = set()
+        self._seen: dict[int, tuple[datetime, float]] = {}  # what each told last, and when that was new here
 
     def turn(self) -> AbstractContextManager[None]:
         """Wait until no other launch proposes."""
@@ -84,13 +94,23 @@ class Sharing:
 
     def train(self, trial: TrialRecord) -> bool:
         """Say whether another launch that lives trains it."""
-        if trial.session in (None, self.session):
+        if trial.session is None or trial.session == self.session:
             return False
         if self.store.is_living(trial.session):
+            self.doubtful.discard(trial.session)
             return True
-        seen = {session.id: session.seen_at for session in self.store.sessions(self.study)}
-        last = seen.get(trial.session)
-        return last is not None and datetime.now(UTC) - last < SILENT
+        silent = self._silent_s(trial.session) > SILENT_S
+        (self.doubtful.discard if silent else self.doubtful.add)(trial.session)
+        return not silent
+
+    def _silent_s(self, session: int) -> float:
+        """Return for how long a launch has told nothing new, by this machine's clock: theirs may be another's."""
+        told = {each.id: each.seen_at for each in self.store.sessions(self.study)}.get(session)
+        if told is None:
+            return math.inf
+        if session not in self._seen or self._seen[session][0] != told:
+            self._seen[session] = (told, self.clock())
+        return self.clock() - self._seen[session][1]
 
     def claim(self, trial: TrialRecord) -> bool:
         """Take a trial over, unless another launch was faster."""

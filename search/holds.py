@@ -3,15 +3,20 @@
 The operating system (SQLite) or the server (PostgreSQL) lets go of it when the process dies, however it dies.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from typing import Protocol
 
 from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from spaces.errors import InputError
+from spaces.errors import InputError, StudyError
+
+_SERVED_BY = "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+TURN_S = 60  # that a launch waits for its turn; a proposal takes less than one
 
 
 class Hold(Protocol):
@@ -36,6 +41,8 @@ class FileHold:
             return self._lock.is_locked or bool(self._lock.acquire())
         except Timeout:
             return False
+        except OSError as error:
+            raise StudyError(f"cannot lock {self._lock.lock_file}: {error.strerror}") from error
 
     def drop(self) -> None:
         """Let go of it."""
@@ -50,6 +57,7 @@ class AdvisoryHold:
         self._name = f"widefront {name}"
         self._take = text(f"SELECT pg_try_advisory_lock{'_shared' * shared}(hashtext(:name))")
         self._connection: Connection | None = None
+        self._who: tuple[int, datetime] | None = None  # the server's process that serves it, and its beginning
 
     def take(self) -> bool:
         """Take it; to hold it already is enough."""
@@ -60,11 +68,31 @@ class AdvisoryHold:
         self.drop()
         connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         connection.detach()  # the lock is the connection's: it must close at the end, not go back to the pool
-        if connection.execute(self._take, {"name": self._name}).scalar():
+        self._bury(connection)
+        if self._granted(connection):
             self._connection = connection
+            found = connection.execute(text(_SERVED_BY)).one()
+            self._who = (found.pid, found.backend_start)
             return True
         connection.close()
         return False
+
+    def _granted(self, connection: Connection) -> bool:
+        """Ask for the lock, for a second: a process that has just ended may not be gone for the server."""
+        for _ in range(10):
+            if connection.execute(self._take, {"name": self._name}).scalar():
+                return True
+            time.sleep(0.1)
+        return False
+
+    def _bury(self, connection: Connection) -> None:
+        """End the server's side of this hold's connection before, which may not know yet that it was cut."""
+        if self._who is not None:
+            pid, began = self._who
+            mine = "pid = :pid AND backend_start = :began"
+            end = f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {mine}"
+            connection.execute(text(end), {"pid": pid, "began": began})
+            self._who = None
 
     def drop(self) -> None:
         """Let go of it."""
@@ -81,6 +109,7 @@ def turn(engine: Engine, name: str) -> Iterator[None]:
         yield
         return
     with engine.begin() as connection:
+        connection.execute(text(f"SET LOCAL lock_timeout = '{TURN_S}s'"))
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": f"widefront turn {name}"})
         yield
 

@@ -11,7 +11,7 @@ from spaces.errors import InputError
 from workers.dataspec import data_spec
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
-_LOCAL = ("file", "local")
+_LOCAL = ("file", "local", "asynclocal", "dir", "git", "libarchive", "reference", "tar", "zip")  # or read from there
 
 
 def paths(config: StudyConfig, report: Path | None = None) -> Iterator[tuple[str, str]]:

@@ -52,6 +52,8 @@ class Journal:
 
     def _store(self) -> None:
         """Write what is not on disk yet behind what is; a line that was cut off before is overwritten."""
+        if not self.path.exists():  # somebody tidied up
+            self._size = self._stored = 0
         self.path.parent.mkdir(parents=True, exist_ok=True)
         new = islice(self.entries, self._stored, None)
         lines = "".join(f"{json.dumps(entry)}\n" for entry in new).encode()

@@ -39,6 +39,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"error: {error}", file=sys.stderr)
         return WRONG if isinstance(error, InputError) else FAILED
+    except OSError as error:  # such as a full disk where nobody expects it
+        if given.debug:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt:
         return _interrupted(given)
 

@@ -109,10 +109,15 @@ class Preflight:
     def _find_answer(self, node: Node) -> list[StudyError | InputError]:
         """Look for what the node says it has written."""
         name = nodes_file(self.asked.word, node.id)
-        if not appears(self._folder, name, self.asked.word):
+        try:
+            there = appears(self._folder, name, self.asked.word)
+        except OSError as error:
+            return [StudyError(f"{self.asked.folder}: {error}")]
+        if not there:
             lost = f"what node {node.name} writes into {self.asked.folder} does not come to the driver"
             return [InputError(lost, place="checkpoints")]
-        self._folder.remove(name)
+        with suppress(OSError):  # one small file more
+            self._folder.remove(name)
         return []
 
 

@@ -19,7 +19,7 @@ from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from search.database import quick_commits
+from search.database import engine_options, quick_commits
 from search.fronts import objective_values
 from search.proposer import Proposal, distribution
 from search.store import Store
@@ -88,7 +88,7 @@ def _counterpart(row: FrozenTrial) -> Counterpart:
 def open_optuna(store: Store, record: StudyRecord) -> tuple[RDBStorage, optuna.Study]:
     """Return Optuna's own tables beside ours, and the study in them, made if it is new."""
     set_verbosity(WARNING)  # Optuna tells of every study it opens
-    storage = RDBStorage(store.url, engine_kwargs={"pool_pre_ping": True})
+    storage = RDBStorage(store.url, engine_kwargs=engine_options(store.url))
     quick_commits(storage.engine)
     study = optuna.create_study(
         storage=storage,
@@ -130,11 +130,24 @@ class Recorder:
         self.storage.remove_session()
         self.storage.engine.dispose()
 
-    def start(self, proposal: Proposal, seed: int, now: datetime, session: int | None = None) -> TrialRecord:
-        """Record a new trial, and return it with its number."""
+    def count(self) -> int:
+        """Return how many trials have a number."""
+        with self._speaking():
+            return self.storage.get_n_trials(self._study_id)
+
+    def start(self, proposal: Proposal, seeds: int, now: datetime, session: int | None = None) -> TrialRecord:
+        """Record a new trial, and return it with its number.
+
+        Args:
+            proposal: what it trains.
+            seeds: where those of the study begin; each trial's is its own, however often the study is launched.
+            now: when it begins.
+            session: the launch that begins it.
+        """
         # Ours finds a number by an index; Optuna's tables have none, and to count its trials Optuna reads them all.
         if not self.shared and self.store.trial(self.record.name, len(self._ids)) is not None:
             raise StudyError("another launch writes to this study at the same time")
+        seed = seeds + (self.count() if self.shared else len(self._ids))
         with self._speaking():
             attrs = {**proposal.system_attrs, **_constraint_attrs(proposal.constraints)}
             number = self._add_row(proposal, seed, attrs)
@@ -191,6 +204,9 @@ class Recorder:
                 yield
             except StorageInternalError as error:
                 raise error.__cause__ or error from error
+            except KeyError as error:  # so does Optuna where there is no such study or trial
+                gone = f"somebody took {self.record.name!r} out of Optuna's tables"
+                raise StudyError(f"{gone}; launch it again") from error
 
     def _tell(self, trial: TrialRecord) -> None:
         """Bring Optuna's row to the end that ours has, unless another launch has just done it."""

@@ -51,7 +51,7 @@ class Roll(UserDict[int, TrialRecord]):
             self._unranked.append(trial)
         if trial.failure_kind == OUT_OF_MEMORY:
             self._ran_out.append(trial)
-        if trial.given_up and self.known[trial.digest] == trial.number:
+        if trial.given_up and self.known.get(trial.digest) == trial.number:
             del self.known[trial.digest]
 
     def _note_memory(self, trial: TrialRecord) -> None:

@@ -124,6 +124,9 @@ class RunningStudy:
         if self.fellows.train(trial) or not self.fellows.claim(trial):
             self.elsewhere.add(trial.number)
             return
+        self.elsewhere.discard(trial.number)
+        if self.fellows.shared:
+            trial = self.trials[trial.number] = replace(trial, session=self.fellows.session)
         if trial.last is not None and self._judge(trial, trial.last).stop:
             return
         self.waiting.append(trial.number)
@@ -145,9 +148,11 @@ class RunningStudy:
     @property
     def over(self) -> bool:
         """Say whether nothing runs and nothing more will be handed out."""
+        if self.outbox.away_s is not None or not (self.exhausted or self._budget_spent()):
+            return False
         resting = self.paused.union(self.elsewhere, self.waiting if self._cut_off else ())
-        done = self.ended + len(resting) == len(self.trials) and (self.exhausted or self._budget_spent())
-        return done and self.outbox.away_s is None
+        doubtful = any(self.trials[number].session in self.fellows.doubtful for number in self.elsewhere)
+        return self.trials.running <= resting and not doubtful
 
     @property
     def _cut_off(self) -> bool:
@@ -196,13 +201,19 @@ class RunningStudy:
 
     def _take_turn(self) -> TrialRecord | Nothing:
         """Begin a new trial, knowing all that other launches have shown; what cannot be recorded has not begun."""
+        begun: TrialRecord | Nothing = Nothing.NOW
         try:
             with self.fellows.turn():
                 self._hear()
-                return Nothing.LEFT if self._budget_spent() else self._begin()
-        except StorageAway as error:
+                begun = Nothing.LEFT if self._budget_spent() or self._all_numbered() else self._begin()
+        except StorageAway as error:  # at the end of the turn too: what was begun by then has begun
             self.outbox.lose(error)
-            return Nothing.NOW
+        return begun
+
+    def _all_numbered(self) -> bool:
+        """Say whether the last trial of the budget has its number, which may be all that is recorded of it yet."""
+        limit = self.budget.trials
+        return self.fellows.shared and limit is not None and self.recorder.count() >= limit
 
     def _begin(self) -> TrialRecord | Nothing:
         with self._timed("proposing_s"):
@@ -213,9 +224,7 @@ class RunningStudy:
                 if proposal is None:
                     self.exhausted = True
                     return Nothing.LEFT
-                # Each trial's seed is its own and the same however often the study is launched.
-                seed = self.seed * 1_000_003 + len(self.trials)
-                trial = self.recorder.start(proposal, seed, self.clock(), self.fellows.session)
+                trial = self.recorder.start(proposal, self.seed * 1_000_003, self.clock(), self.fellows.session)
             except StorageAway:
                 if proposal is not None:
                     self.proposer.forget(proposal.mirror)
@@ -236,7 +245,17 @@ class RunningStudy:
             for trial in self.recorder.reconcile(self.trials):
                 self.trials[trial.number] = trial
                 self._restore_trial(trial, {})
+                if self.fellows.shared:
+                    self.elsewhere.add(trial.number)  # should the database go away again before it is claimed
                 self._settle(trial)
+
+    def keep(self) -> None:
+        """Make sure that this launch still holds the study: a connection that idles can be cut by anybody between."""
+        if self.outbox.away_s is None:
+            try:
+                self.recorder.store.hold_again()
+            except StorageAway as error:
+                self.outbox.lose(error)
 
     def hear(self) -> None:
         """Take in what other launches' trials have shown, and take over those whose launch has died."""
@@ -247,31 +266,32 @@ class RunningStudy:
             theirs = {self.trials[number].session: self.trials[number] for number in self.elsewhere}
             dead = {session for session, trial in theirs.items() if not self.fellows.train(trial)}
             for number in sorted(n for n in self.elsewhere if self.trials[n].session in dead):
-                self.elsewhere.discard(number)
                 self._settle(self.trials[number])
         except StorageAway as error:
             self.outbox.lose(error)
 
     def _hear(self) -> None:
-        for told in self.fellows.news(self.trials.newest, sorted(self.trials.running)):
+        newest = self.trials.newest
+        gaps = set(range(newest)) - self.trials.keys() if len(self.trials) <= newest else set()
+        for told in self.fellows.news(newest, sorted(self.trials.running | gaps)):
             self._hear_of(told)
 
     def _hear_of(self, told: TrialRecord) -> None:
         """Bring one trial to what the database tells of it; of its own, this launch knows at least as much."""
         known = self.trials.get(told.number)
-        if told.session == self.fellows.session:
+        if told.session == self.fellows.session and (known is None or told.state is State.RUNNING):
             return
         if known is None:
             self.trials[told.number] = told
             self._restore_trial(told, self.recorder.sampler_attrs_of(told.number))
         else:
             self._hear_more(known, told)
+        for mine in (self.elsewhere, self.paused):
+            mine.discard(told.number)
+        if told.number in self.waiting:  # taken over by another launch, while this one could not be heard
+            self.waiting.remove(told.number)
         if told.state is State.RUNNING:
             self.elsewhere.add(told.number)
-            if told.number in self.waiting:  # taken over by another launch, while this one could not be heard
-                self.waiting.remove(told.number)
-        else:
-            self.elsewhere.discard(told.number)
 
     def _hear_more(self, known: TrialRecord, told: TrialRecord) -> None:
         if known.state is not State.RUNNING:
@@ -314,6 +334,9 @@ class RunningStudy:
         trial = self.trials[number] = replace(trial, measurements=(*trial.measurements, measurement))
         if measurement.epoch in self.rungs.levels:
             self.hear()  # a rung is common to all launches
+            trial = self.trials[number]
+            if trial.state is not State.RUNNING or number in self.elsewhere:
+                return Decision(stop=True, reason=trial.reason or "another launch trains it now")
             self._enter(trial, measurement)
         return self._judge(trial, measurement)
 

@@ -38,6 +38,7 @@ class SessionLog(AbstractContextManager["SessionLog"]):
     def touch(self) -> None:
         """Write, if the last time is a while ago."""
         if time.monotonic() - self._touched >= TOUCH_S:
+            self.running.keep()
             self.write()
             self.running.hear()
 

@@ -269,7 +269,7 @@ class Store:
 
     def claim(self, study: str, trial: TrialRecord, session: int) -> bool:
         """Take a running trial over from the launch that it had, and say whether nobody else was faster."""
-        had = TRIAL.c.session_id.is_not_distinct_from(trial.session)
+        had = TRIAL.c.session_id.is_not_distinct_from(trial.session) | (TRIAL.c.session_id == session)
         with self._writing() as connection:
             running = queries.is_trial(self._study_id(connection, study), trial.number) & (TRIAL.c.state == "running")
             return connection.execute(update(TRIAL).where(running & had).values(session_id=session)).rowcount == 1

@@ -207,12 +207,13 @@ def run(
     """
     data, seen = look(config)
     with _store(config) as store, store.hold(config.study, shared=share), ExitStack() as stack:
-        record = begin(store, config, data, seen)
-        session = store.open_session(record.name, started_at=started_at, machine=_machine())
-        if share:
-            stack.enter_context(store.living(session))
-        fellows = Sharing(store, record.name, session) if share else Alone(session)
-        running = open_running(store, config, record, fellows)
+        with store.turn("beginning"):  # tables and rows are made once, whoever comes at the same time
+            record = begin(store, config, data, seen)
+            session = store.open_session(record.name, started_at=started_at, machine=_machine())
+            if share:
+                stack.enter_context(store.living(session))
+            fellows = Sharing(store, record.name, session) if share else Alone(session)
+            running = open_running(store, config, record, fellows)
         with closing(running.recorder):
             if running.over:
                 return running

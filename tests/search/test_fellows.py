@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from search.fellows import Sharing
+from search.fellows import SILENT_S, Sharing
 from search.outbox import LATEST_S
 from search.running import BACK_OFF_S, Nothing, RunningStudy
 from search.store import Store
 from search.study import open_running
 from search.trial import LOST, State, TrialRecord
-from spaces.errors import InputError, StudyError, TrialFailure
+from spaces.errors import InputError, StorageAway, StudyError, TrialFailure
 from tests.conftest import Stoppable
 from tests.search.bench import Bench, learn, sql
 
@@ -43,10 +43,11 @@ class Launch:
             stack.enter_context(store.hold("bench", shared=True))
             session = store.open_session("bench", started_at=datetime.now(UTC), machine={})
             stack.enter_context(store.living(session))
-            running = open_running(store, bench.config, bench.record, Sharing(store, "bench", session))
+            sharing = Sharing(store, "bench", session, clock=ticks(bench))
+            running = open_running(store, bench.config, bench.record, sharing)
             stack.enter_context(closing(running.recorder))
             running.clock = bench.clock
-            running.outbox.clock = lambda: bench.clock.now.timestamp()
+            running.outbox.clock = ticks(bench)
             return cls(bench, store, running, stack.pop_all())
 
     def begin(self) -> TrialRecord:
@@ -60,10 +61,9 @@ class Launch:
         return self.bench.train(self.running, trial, until=until)
 
 
-def age_sessions(bench: Bench) -> None:
-    """Let an hour pass in which no launch was seen."""
-    with sql(bench.url) as connection:
-        connection.exec_driver_sql("UPDATE nas_session SET seen_at = seen_at - interval '1 hour'")
+def ticks(bench: Bench) -> Callable[[], float]:
+    """Return the bench's clock as seconds."""
+    return lambda: bench.clock.now.timestamp()
 
 
 @pytest.fixture
@@ -141,7 +141,8 @@ def test_a_dead_launchs_trials_are_taken_over_once(shared: Callable[..., list[La
     for launch in (second, third):
         launch.running.hear()
         assert orphan.number in launch.running.elsewhere  # it was seen a moment ago and may be back
-    age_sessions(second.bench)
+        assert not launch.running.over
+    second.bench.clock.advance(SILENT_S + 1)
     for launch in (second, third, second):
         launch.running.hear()
     holders = [launch for launch in (second, third) if orphan.number in launch.running.waiting]
@@ -166,6 +167,104 @@ def test_a_launch_that_was_taken_for_dead_gives_its_trial_up(shared: Callable[..
     first.running.failed(trial.number, TrialFailure("crash", "it broke"))  # no longer its business
     with Store.open(second.store.url) as store:
         assert store.trials("bench")[0].state is State.RUNNING
+
+
+def cut(launch: Launch) -> None:
+    """End all connections to the database, as a server's restart or a network can."""
+    with sql(launch.bench.url) as connection:
+        others = "pid <> pg_backend_pid() AND datname = current_database()"
+        connection.exec_driver_sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
+
+
+def take(launch: Launch, trial: TrialRecord) -> None:
+    """Let a launch take a trial over from another that lives."""
+    launch.running.hear()
+    assert launch.store.claim("bench", launch.running.trials[trial.number], launch.running.fellows.session or 0)
+    launch.running.elsewhere.discard(trial.number)
+
+
+def test_a_trial_that_began_in_a_turn_whose_connection_broke_has_begun(
+    shared: Callable[..., list[Launch]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (first,) = shared(1, budget={"trials": 1})
+    begin = RunningStudy._begin
+
+    def broken(running: RunningStudy) -> Any:
+        begun = begin(running)
+        cut(first)
+        return begun
+
+    monkeypatch.setattr(RunningStudy, "_begin", broken)
+    trial = first.begin()
+    first.bench.clock.advance(LATEST_S)
+    assert first.running.deliver()
+    first.train(trial)
+    assert first.running.over
+
+
+@pytest.mark.parametrize("where", ["waiting", "paused"])
+def test_a_trial_that_another_launch_took_and_ended_keeps_nobody_waiting(
+    shared: Callable[..., list[Launch]], where: str
+) -> None:
+    first, second = shared(2, budget={"trials": 1})
+    trial = first.begin()
+    first.running.measured(trial.number, learn(trial, 1))
+    (first.running.waiting.append if where == "waiting" else first.running.paused.add)(trial.number)
+    take(second, trial)
+    second.train(trial)
+    first.running.hear()
+    assert first.running.over
+    assert first.running.hand_out() is Nothing.LEFT
+
+
+def test_a_launch_that_hears_at_a_rung_that_it_lost_its_trial_lets_it_go(shared: Callable[..., list[Launch]]) -> None:
+    first, second = shared(2, budget={"trials": 1})
+    trial = first.begin()
+    take(second, trial)
+    second.train(trial)
+    assert first.running.measured(trial.number, learn(trial, 1)).stop  # its first word since, at the first rung
+    assert first.running.trials[trial.number].state is not State.RUNNING
+    assert [told.epochs for told in second.store.trials("bench")] == [first.running.trials[trial.number].epochs]
+
+
+def test_a_trial_whose_record_came_late_is_heard_of_by_all(
+    shared: Callable[..., list[Launch]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = shared(2, budget={"trials": 3})
+
+    def away(*_given: Any) -> None:
+        raise StorageAway("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(first.store, "add_trial", away)
+        assert first.running.hand_out() is Nothing.NOW
+    assert second.begin().number == 1
+    first.bench.clock.advance(LATEST_S)
+    assert first.running.deliver()  # trial 0 is found in Optuna's table, and recorded
+    assert second.begin().number == 2
+    assert second.running.hand_out() is Nothing.LEFT
+    assert set(second.running.trials) == {0, 1, 2}
+    assert len({trial.seed for trial in second.running.trials.values()}) == 3
+
+
+def test_a_hold_whose_connection_vanished_is_noticed_and_taken_again(shared: Callable[..., list[Launch]]) -> None:
+    (first,) = shared(1)
+    cut(first)
+    first.running.keep()
+    assert first.running.outbox.away_s is None
+    with Store.open(first.store.url) as other, pytest.raises(StudyError, match="another launch"), other.hold("bench"):
+        pass
+
+
+def test_a_moved_clock_makes_nobody_dead(shared: Callable[..., list[Launch]]) -> None:
+    first, second = shared(2, budget={"trials": 2})
+    trial = first.begin()
+    second.begin()
+    first.ends.close()
+    with sql(first.bench.url) as connection:
+        connection.exec_driver_sql("UPDATE nas_session SET seen_at = seen_at - interval '1 hour'")
+    second.running.hear()
+    assert trial.number in second.running.elsewhere  # it may be back
 
 
 def test_a_lost_trial_waits_in_the_launch_that_had_it(shared: Callable[..., list[Launch]]) -> None:
@@ -229,11 +328,10 @@ def test_random_courses_of_three_launches_end_whole(shared: Callable[..., list[L
     training: dict[int, tuple[Launch, int]] = {}
     bench = launches[0].bench
     while not all(launch.running.over for launch in launches):
-        bench.clock.advance(rng.uniform(0, 3))
+        bench.clock.advance(rng.uniform(0, 9))
         launch = rng.choice(launches)
         if rng.random() < 0.02:
             launch.ends.close()
-            age_sessions(bench)
             training = {number: (owner, epoch) for number, (owner, epoch) in training.items() if owner is not launch}
             launches[launches.index(launch)] = Launch.join(bench)
             continue

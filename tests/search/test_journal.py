@@ -66,6 +66,14 @@ def test_entries_behind_a_torn_line_are_readable_once_the_journal_was_opened_ane
     assert list(Journal(path).entries) == [FIRST, SECOND]
 
 
+def test_a_file_that_somebody_tidied_away_is_written_anew_and_whole(path: Path) -> None:
+    journal = Journal(path)
+    journal.append(FIRST)
+    path.unlink()
+    journal.append(SECOND)
+    assert list(Journal(path).entries) == [FIRST, SECOND]
+
+
 def test_it_takes_so_many_and_says_where_they_are(path: Path) -> None:
     journal = Journal(path, most=2)
     journal.append(FIRST)
