@@ -36,27 +36,34 @@ class SessionLog(AbstractContextManager["SessionLog"]):
         self._touched = 0.0
 
     def touch(self) -> None:
-        """Write, if the last time is a while ago."""
+        """Write, if the last time is a while ago; a database that cannot take it is away."""
         if time.monotonic() - self._touched >= TOUCH_S:
             self.running.keep()
-            self.write()
+            try:
+                self.write()
+            except StorageAway as error:
+                self.running.outbox.lose(error)
             self.running.hear()
 
     def write(self) -> None:
-        """Write now."""
+        """Write now, unless the database is known to be away.
+
+        Raises:
+            StorageAway: it is.
+        """
         self._touched = time.monotonic()
         if self.running.outbox.away_s is not None:
             return
         spent = self.running.spent
-        with suppress(StorageAway):  # it is told again soon
-            self.store.touch_session(
-                self.id,
-                seen_at=self.clock(),
-                startup_s=spent.startup_s,
-                proposing_s=spent.proposing_s,
-                training_s=spent.training_s,
-                recording_s=spent.recording_s,
-            )
+        self.store.touch_session(
+            self.id,
+            seen_at=self.clock(),
+            startup_s=spent.startup_s,
+            proposing_s=spent.proposing_s,
+            training_s=spent.training_s,
+            recording_s=spent.recording_s,
+        )
 
     def __exit__(self, *_raised: object) -> None:
-        self.write()
+        with suppress(StorageAway):  # only some seconds of this launch are not counted then
+            self.write()

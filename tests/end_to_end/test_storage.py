@@ -98,7 +98,7 @@ LOCKS = """
 import sqlite3, sys, time
 connection = sqlite3.connect(sys.argv[1], timeout=30, isolation_level=None)
 connection.execute("BEGIN IMMEDIATE")
-time.sleep(10)
+time.sleep(15)
 connection.execute("ROLLBACK")
 """
 

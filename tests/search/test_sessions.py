@@ -66,3 +66,17 @@ def session(begin: float, end: float) -> Session:
 )
 def test_a_study_is_alive_while_any_of_its_launches_is(spans: list[tuple[float, float]], alive: float) -> None:
     assert alive_s(session(*span) for span in spans) == alive
+
+
+def test_a_database_that_cannot_take_that_a_launch_lives_is_away(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_given: object, **_named: object) -> None:
+        raise StorageAway("gone")
+
+    log = begin(bench)
+    monkeypatch.setattr(log.store, "touch_session", gone)
+    with log:
+        log.touch()
+        assert log.running.outbox.away_s is not None  # so that nothing waits for it once more
+    monkeypatch.setattr(log.running.outbox, "_away_since", None)
+    with log:
+        pass  # at the end there is nothing to wait for
