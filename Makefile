@@ -7,10 +7,11 @@ BIN := .venv/bin
 search: .venv/installed
 	$(BIN)/python -m search.launch space.yaml
 
-# Two at once, but for the studies with Ray, which take the machine for themselves.
+# Two at once, but for what watches the memory of the whole machine.
 test: lint
 	PYTHONHASHSEED=0 $(BIN)/pytest -n 2 -m "not cluster and not gpu and not very_slow"
-	$(BIN)/pytest -m "cluster and not gpu and not very_slow"
+	PYTHONHASHSEED=0 $(BIN)/pytest -n 2 --dist worksteal -m "cluster and not alone and not gpu and not very_slow"
+	$(BIN)/pytest -m "alone and not gpu and not very_slow"
 
 fast: .venv/installed
 	PYTHONHASHSEED=0 $(BIN)/pytest -n 2 -m "not slow and not cluster and not gpu and not very_slow" -q

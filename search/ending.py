@@ -19,7 +19,8 @@ def show_end(running: RunningStudy, config: StudyConfig, report: Path | None, co
     """Print the front as a table, the split of the time, and the commands to look further."""
     trials = list(running.trials.values())
     front = front_trials(running.record, trials)
-    console.print(f"[bold]{config.study}[/]: front of {len(front)} networks at {running.record.max_epochs} epochs")
+    size, full = format_number_of("network", len(front)), format_number_of("epoch", running.record.max_epochs)
+    console.print(f"[bold]{config.study}[/]: front of {size} at {full}")
     if front:
         console.print(front_table(running.record, front, width=console.width))
     _line(console, _counts(running, front_hypervolume(running.record, trials)))

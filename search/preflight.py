@@ -18,6 +18,7 @@ from workers.places import Folder, open_folder
 
 ANSWER_S = 120.0  # for a node to start a process and answer, the data left out
 SLOWER = 5  # times as long as here the data may take there
+DOUBTS = 3  # times in a row that nodes may not be heard while trials train, before the study ends
 
 
 @dataclass(slots=True, kw_only=True)
@@ -34,6 +35,8 @@ class Preflight:
     _known: set[str] = field(default_factory=set)
     _open: dict[Any, tuple[Node, float]] = field(default_factory=dict)  # Ray's references, and until when
     _looked: float = 0.0
+    _unheard: set[str] = field(default_factory=set)  # nodes whose answer was none
+    _doubts: int = 0
 
     def __post_init__(self) -> None:
         self._folder = open_folder(self.asked.folder)
@@ -63,11 +66,28 @@ class Preflight:
         self.say(f"{format_number_of('node', count)} {'see' if count > 1 else 'sees'} the checkpoints and the data")
 
     def later(self) -> None:
-        """Ask nodes that have joined, hear what is answered, and wait for nobody; errors as `first`."""
+        """Ask nodes that have joined, hear what is answered, and wait for nobody.
+
+        A node that is not heard may be so for a moment, or its storage: it is asked again, and a few times in a row
+        are forgiven.
+
+        Raises:
+            InputError: what a node finds wrong, at the file's key.
+            StudyError: a node cannot answer, however often it is asked.
+        """
         if self.clock() - self._looked >= REFRESH_S:
             self._ask(node for node in self._able() if node.id not in self._known)
-        if self._open:
-            self._hear(wait_s=0.0)
+        if not self._open:
+            return
+        try:
+            self._doubts = 0 if self._hear(wait_s=0.0) else self._doubts
+        except StudyError as error:
+            self._doubts += 1
+            if self._doubts > DOUBTS:
+                raise
+            self.say(f"warning: {error}; asking again")
+            self._known -= self._unheard
+            self._unheard.clear()
 
     def _able(self) -> list[Node]:
         self._looked = self.clock()
@@ -81,25 +101,31 @@ class Preflight:
             self._open[reference] = (node, self.clock() + self.patience_s)
             self._known.add(node.id)
 
-    def _hear(self, wait_s: float) -> None:
-        """Take what has been answered; of everything that is wrong, say the first, and of how many nodes."""
+    def _hear(self, wait_s: float) -> bool:
+        """Take what has been answered, and say whether anything was; of all that is wrong, raise the first."""
         ready, _ = ray.wait(list(self._open), num_returns=len(self._open), timeout=wait_s)
         wrong: list[StudyError | InputError] = []
         for reference in ready:
             node, _until = self._open.pop(reference)
             wrong += self._judge(node, reference)
-        for node, until in self._open.values():
+        for reference, (node, until) in list(self._open.items()):
             if self.clock() > until:
-                wrong.append(StudyError(f"node {node.name} has not answered within {self.patience_s:.0f} s"))
+                del self._open[reference]
+                wrong.append(self._not_heard(node, f"has not answered within {self.patience_s:.0f} s"))
         if wrong:
             raise _with_others(wrong)
+        return bool(ready)
+
+    def _not_heard(self, node: Node, why: str) -> StudyError:
+        self._unheard.add(node.id)
+        return StudyError(f"node {node.name} {why}")
 
     def _judge(self, node: Node, reference: Any) -> list[StudyError | InputError]:
         try:
             found: Answer = ray.get(reference)
         except RayError as error:
             left = node.id not in {each.id for each in self.nodes()}
-            return [] if left else [StudyError(f"node {node.name} cannot answer: {_first_line(error)}")]
+            return [] if left else [self._not_heard(node, f"cannot answer: {_first_line(error)}")]
         for line in found.other:
             self.say(f"warning: node {node.name} has {line}")
         if found.wrong:
@@ -112,6 +138,7 @@ class Preflight:
         try:
             there = appears(self._folder, name, self.asked.word)
         except OSError as error:
+            self._unheard.add(node.id)
             return [StudyError(f"{self.asked.folder}: {error}")]
         if not there:
             lost = f"what node {node.name} writes into {self.asked.folder} does not come to the driver"

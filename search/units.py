@@ -34,7 +34,7 @@ def format_number_of(noun: str, count: int) -> str:
     """Return how many there are of a thing: 1 trial, 2 trials, 2 launches, 2 studies."""
     if count == 1:
         return f"1 {noun}"
-    stem, ending = (noun[:-1], "ies") if noun.endswith("y") else (noun, "es" if noun.endswith("ch") else "s")
+    stem, ending = (noun[:-1], "ies") if noun.endswith("y") else (noun, "es" if noun.endswith(("nch", "tch")) else "s")
     return f"{count:,} {stem}{ending}"
 
 

@@ -90,7 +90,7 @@ def _title(process: psutil.Process) -> str:
         return ""
 
 
-def wait_until(true: Callable[[], bool], within_s: float = 90) -> None:
+def wait_until(true: Callable[[], bool], within_s: float = 180) -> None:
     """Wait for something to come true."""
     end = time.monotonic() + within_s
     while not true():

@@ -77,6 +77,7 @@ def check_nothing_after_its_fault(noted: list[str], number: int) -> None:
     assert not [line for line in noted[at:] if line.startswith(f"process {befallen} ")]
 
 
+@pytest.mark.alone
 def test_a_worker_that_ray_ends_for_memory_is_followed_by_another(folder: Folder, plant: Plant) -> None:
     """Ray's own killing is neither the end of the study nor, once, the fault of the trial."""
     memory = psutil.virtual_memory()

@@ -165,6 +165,18 @@ class TestOnACluster:
             with pytest.raises(InputError, match=r"^data: on node .* other images"):
                 until(watch.later)
 
+    def test_a_node_that_joins_and_is_not_heard_is_asked_again_before_it_ends_the_study(
+        self, cluster: Cluster, make: Callable[..., Preflight], said: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(preflight, "REFRESH_S", 0)
+        with make() as watch:
+            watch.first()
+            watch.asked = replace(watch.asked, versions={**watch.asked.versions, "magic": "1"})
+            cluster.add_node(num_cpus=1)
+            with pytest.raises(StudyError, match="cannot answer"):
+                until(watch.later, within_s=90)
+        assert [line.endswith("; asking again") for line in said[1:]] == [True] * preflight.DOUBTS
+
     def test_who_needs_more_than_there_is_waits_as_demand(
         self, cluster: Cluster, make: Callable[..., Preflight], said: list[str]
     ) -> None:
