@@ -78,7 +78,8 @@ def test_what_waits_for_the_database_outlives_the_launch(
     driver = on_postgresql.start("--no-report")
     wait_until(lambda: epochs(stoppable.url) >= 3)
     with away(stoppable):
-        wait_until(lambda: any((on_postgresql.path / ".widefront").glob("small-*.journal")))
+        journals = (on_postgresql.path / ".widefront").glob
+        wait_until(lambda: any(path.stat().st_size for path in journals("small-*.journal")))
         driver.send_signal(sent)
         assert driver.wait(60) == code
         if code == 130:
