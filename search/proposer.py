@@ -6,37 +6,29 @@ hide from its samplers, as violated constraints. It also spares a database round
 """
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
 from optuna.samplers import BaseSampler
 from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
+from search.catalogue import Catalogue
 from search.memory import MEMORY, Ceiling
-from search.samplers import take_up
+from search.samplers import distributions, take_up
 from search.trial import Rejection
-from spaces.architecture import Architecture, ImageSpec
+from spaces.architecture import Architecture
 from spaces.cost import Cost
-from spaces.counting import BATCH, cost
-from spaces.domains import Choice, Domain, Float, Scalar, Suggests
+from spaces.domains import Scalar, Suggests
 from spaces.errors import InfeasibleArchitecture
-from spaces.space import RandomTrial, SearchSpace
+from spaces.space import RandomTrial
 
 SAMPLER_TRIES = 30
 RANDOM_TRIES = 300
 ENUMERABLE = 20_000
-
-Violations = Callable[[Cost], Mapping[str, float]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,34 +44,12 @@ class Proposal:
     system_attrs: Mapping[str, Any]  # what the sampler wants remembered
 
 
-def distribution(domain: Domain) -> BaseDistribution:
-    """Return Optuna's word for a domain."""
-    if isinstance(domain, Choice):
-        return CategoricalDistribution(domain.options)
-    if isinstance(domain, Float):
-        return FloatDistribution(domain.low, domain.high, log=domain.log, step=domain.step)
-    return IntDistribution(domain.low, domain.high, log=domain.log, step=domain.step)
-
-
 class Proposer:
     """Ask the sampler until it names something new that can be trained."""
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        image: ImageSpec,
-        sampler: BaseSampler,
-        directions: Sequence[str],
-        violations: Violations,
-        seed: int,
-        *,
-        batch: int = BATCH,
-    ) -> None:
-        self.space = space
-        self.image = image
-        self.violations = violations
-        self.batch = batch
-        self.distributions = {item.name: distribution(item.domain) for item in space.parameters}
+    def __init__(self, catalogue: Catalogue, sampler: BaseSampler, directions: Sequence[str], seed: int) -> None:
+        self.catalogue = catalogue
+        self.distributions = distributions(catalogue.parameters)
         self._storage = InMemoryStorage()
         ways = [StudyDirection[name.upper()] for name in directions]
         self.mirror = optuna.create_study(storage=self._storage, directions=ways, sampler=sampler)
@@ -98,7 +68,7 @@ class Proposer:
         rejected: list[Rejection] = []
         for attempt in range(SAMPLER_TRIES + RANDOM_TRIES):
             trial = self.mirror.ask() if attempt < SAMPLER_TRIES else self._ask_random()
-            found = self._judge(self.space.suggest(cast(Suggests, trial)), known, ceiling, trial.number)
+            found = self._judge(self.catalogue.suggest(cast(Suggests, trial)), known, ceiling, trial.number)
             if isinstance(found, Proposal):
                 return found, rejected
             self._reject(trial.number, found)
@@ -106,7 +76,7 @@ class Proposer:
         return self._search_all(known, ceiling), rejected
 
     def _ask_random(self) -> optuna.Trial:
-        return self._ask_for(self.space.suggest(RandomTrial(self._rng)))
+        return self._ask_for(self.catalogue.suggest(RandomTrial(self._rng)))
 
     def _ask_for(self, params: dict[str, Scalar]) -> optuna.Trial:
         """Open a mirror trial that will suggest exactly these values."""
@@ -115,12 +85,12 @@ class Proposer:
 
     def _search_all(self, known: Mapping[str, int], ceiling: Ceiling | None) -> Proposal | None:
         """Look through a small space for what chance has missed."""
-        if self.space.product > ENUMERABLE:
+        if self.catalogue.product > ENUMERABLE:
             return None
-        for params in self.space.members():
+        for params in self.catalogue.members():
             if isinstance(self._judge(params, known, ceiling, -1), Proposal):
                 trial = self._ask_for(params)
-                found = self._judge(self.space.suggest(cast(Suggests, trial)), known, ceiling, trial.number)
+                found = self._judge(self.catalogue.suggest(cast(Suggests, trial)), known, ceiling, trial.number)
                 return found if isinstance(found, Proposal) else None
         return None
 
@@ -128,28 +98,28 @@ class Proposer:
         self, params: dict[str, Scalar], known: Mapping[str, int], ceiling: Ceiling | None, mirror: int
     ) -> Proposal | Rejection:
         try:
-            architecture = self.space.architecture(params)
-            counted = cost(architecture, self.image, batch=self.batch)
+            described = self.catalogue.describe(params)
         except InfeasibleArchitecture as error:
             return Rejection(params=params, violations={"buildable": 1.0}, reason=str(error))
-        constraints = self.violations(counted)
-        over = {name: value for name, value in constraints.items() if value > 0}
+        over = {name: value for name, value in described.constraints.items() if value > 0}
         if over:
             named = ", ".join(f"{name} by {value:.0%}" for name, value in over.items())
             return Rejection(params=params, violations=over, reason=f"oversteps {named}")
-        digest = architecture.digest
-        if digest in known:
-            return Rejection(params=params, violations={}, reason=f"the same network as trial {known[digest]}")
+        if described.digest in known:
+            return Rejection(
+                params=params, violations={}, reason=f"the same network as trial {known[described.digest]}"
+            )
+        counted = described.cost
         if ceiling and (over_memory := ceiling.violation(counted.training_bytes)):
             why = ceiling.reason(counted.training_bytes)
             return Rejection(params=params, violations={MEMORY: over_memory}, reason=why)
         attrs = self._storage.get_trial_system_attrs(self._id(mirror)) if mirror >= 0 else {}
         return Proposal(
             params=params,
-            architecture=architecture,
-            digest=digest,
+            architecture=described.architecture,
+            digest=described.digest,
             cost=counted,
-            constraints=constraints,
+            constraints=described.constraints,
             mirror=mirror,
             system_attrs={key: value for key, value in attrs.items() if key != "fixed_params"},
         )

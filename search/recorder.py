@@ -21,7 +21,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.database import engine_options, quick_commits
 from search.fronts import objective_values
-from search.proposer import Proposal, distribution
+from search.proposer import Proposal
+from search.samplers import distributions
 from search.store import Store
 from search.trial import State, StudyRecord, TrialRecord
 from spaces.architecture import Architecture
@@ -119,7 +120,7 @@ class Recorder:
         self.store = store
         self.record = record
         self.shared = shared  # other launches write to this study too
-        self.distributions = {item.name: distribution(item.domain) for item in space.parameters}
+        self.distributions = distributions(space.parameters)
         self.storage, self.optuna = open_optuna(store, record)
         self._study_id = self.storage.get_study_id_from_name(record.name)
         self._ids: dict[int, int] = {}

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from search import cluster
 from search.budget import Budget
+from search.catalogue import SpaceCatalogue, coordinate
 from search.checkpoints import Checkpoints, checkpoint_folder, make_folder
 from search.config import StudyConfig
 from search.dry_run import Missing
@@ -27,7 +28,7 @@ from search.proposer import Proposer
 from search.recorder import Recorder
 from search.rungs import Rungs, rung_levels, share_kept
 from search.running import RunningStudy
-from search.samplers import make_sampler
+from search.samplers import check_sampler, make_sampler
 from search.searcher import StudySearcher
 from search.sessions import SessionLog, alive_s
 from search.store import Store
@@ -67,7 +68,7 @@ def look_ahead(config: StudyConfig) -> tuple[Dataset | Missing, Survey]:
 
 
 def _read(config: StudyConfig) -> Dataset:
-    make_sampler(config.sampler.name, 0)
+    check_sampler(config.sampler.name)
     rungs_of(config, 2)
     try:
         data = load(config.data_spec)
@@ -143,15 +144,11 @@ def open_running(
     channels, height, width = record.image
     # Reseeded by how much is recorded, so that a study that goes on does not propose its beginning again.
     seed = config.sampler.seed + 7919 * len(trials) + (104_729 * (fellows.session or 0) if fellows.shared else 0)
-    proposer = Proposer(
-        config.search_space,
-        ImageSpec(channels=channels, height=height, width=width, classes=record.classes),
-        make_sampler(config.sampler.name, seed),
-        [OBJECTIVES[name].direction for name in record.objectives],
-        config.violations,
-        seed,
-        batch=config.recipe.batch_size,
-    )
+    image = ImageSpec(channels=channels, height=height, width=width, classes=record.classes)
+    catalogue = SpaceCatalogue(config.search_space, image, config.violations, batch=config.recipe.batch_size)
+    objectives = [OBJECTIVES[name] for name in record.objectives]
+    sampler = make_sampler(config.sampler.name, seed, catalogue, [coordinate(objective) for objective in objectives])
+    proposer = Proposer(catalogue, sampler, [objective.direction for objective in objectives], seed)
     running = RunningStudy(
         record=record,
         outbox=Outbox(Recorder(store, record, config.search_space, shared=fellows.shared), journal),

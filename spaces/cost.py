@@ -27,5 +27,5 @@ NAMES = tuple(item.name for item in fields(Cost))
 
 def sum_costs(parts: Iterable[Cost]) -> Cost:
     """Return the cost of all parts together."""
-    rows = [part.to_json() for part in parts]
-    return Cost(**{name: sum(row[name] for row in rows) for name in NAMES})
+    listed = list(parts)
+    return Cost(**{name: sum(getattr(part, name) for part in listed) for name in NAMES})

@@ -198,7 +198,10 @@ def test_a_storage_of_the_wrong_kind_does_not_show_its_password() -> None:
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("sampler=annealing", "sampler.name: unknown sampler 'annealing'; known are auto, random, tpe, nsga2, gp"),
+        (
+            "sampler=annealing",
+            "sampler.name: unknown sampler 'annealing'; known are auto, front, random, tpe, nsga2, gp",
+        ),
         (
             "sampler.name=nsga",
             "sampler.name: unknown sampler 'nsga' (did you mean 'nsga2'?); known are ",

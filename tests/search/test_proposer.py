@@ -9,15 +9,19 @@ import pytest
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
+from search.catalogue import SpaceCatalogue, coordinate
 from search.config import parse
-from search.proposer import RANDOM_TRIES, SAMPLER_TRIES, Proposal, Proposer, distribution
-from search.samplers import make_sampler
+from search.proposer import RANDOM_TRIES, SAMPLER_TRIES, Proposal, Proposer
+from search.samplers import distribution, make_sampler
 from search.trial import Rejection
 from spaces.architecture import ImageSpec
+from spaces.cost import Cost
 from spaces.counting import cost
 from spaces.domains import Choice, Domain, Float, Int, Scalar
 from spaces.errors import InfeasibleArchitecture
+from spaces.space import SearchSpace
 from tests.search.bench import FILE
+from workers.objectives import OBJECTIVES
 
 DIGITS = ImageSpec(channels=1, height=8, width=8, classes=10)
 
@@ -40,7 +44,19 @@ def make(
 ) -> Proposer:
     config = parse({**FILE, "space": space, "constraints": constraints or {}})
     ways = ["maximize", "minimize"]
-    return Proposer(config.search_space, DIGITS, make_sampler(sampler, seed), ways, config.violations, seed)
+    catalogue = SpaceCatalogue(config.search_space, DIGITS, config.violations)
+    known = [None, coordinate(OBJECTIVES["macs"])]
+    return Proposer(catalogue, make_sampler(sampler, seed, catalogue, known), ways, seed)
+
+
+def space_of(proposer: Proposer) -> SearchSpace:
+    assert isinstance(proposer.catalogue, SpaceCatalogue)
+    return proposer.catalogue.space
+
+
+def violations_of(proposer: Proposer, counted: Cost) -> Mapping[str, float]:
+    assert isinstance(proposer.catalogue, SpaceCatalogue)
+    return proposer.catalogue.violations(counted)
 
 
 def propose_all(proposer: Proposer, most: int = 1000) -> tuple[list[Proposal], list[Rejection]]:
@@ -74,7 +90,7 @@ def test_a_proposal_keeps_every_constraint() -> None:
         assert proposal.cost == cost(proposal.architecture, DIGITS)
         assert proposal.cost.params <= 40_000
         assert proposal.cost.activations >= 5_000
-        assert proposal.constraints == proposer.violations(proposal.cost)
+        assert proposal.constraints == violations_of(proposer, proposal.cost)
         assert max(proposal.constraints.values()) <= 0
 
 
@@ -83,15 +99,15 @@ def test_a_proposal_is_a_member_of_the_space_and_can_be_built() -> None:
     proposals, rejections = propose_all(proposer, 60)
     assert len(proposals) == 60
     for proposal in proposals:
-        assert proposer.space.contains(proposal.params)
-        assert proposal.architecture == proposer.space.architecture(proposal.params)
+        assert space_of(proposer).contains(proposal.params)
+        assert proposal.architecture == space_of(proposer).architecture(proposal.params)
         assert proposal.digest == proposal.architecture.digest
     assert any("buildable" in rejection.violations for rejection in rejections)
 
 
 def test_a_proposal_is_never_a_network_that_is_known() -> None:
     proposer = make({"depth": {"int": [1, 4]}, "widening_factor": {"choice": [0.5, 1]}})
-    known = {proposer.space.architecture(params).digest: 7 for params in list(proposer.space.members())[:5]}
+    known = {space_of(proposer).architecture(params).digest: 7 for params in list(space_of(proposer).members())[:5]}
     for _ in range(20):
         found, _ = proposer.propose(known)
         assert found is not None
@@ -135,14 +151,14 @@ def test_every_rejection_is_told_with_its_reason() -> None:
 def _check_rejection(proposer: Proposer, rejection: Rejection) -> str:
     """Return why a rejection was right, found out anew."""
     try:
-        counted = cost(proposer.space.architecture(rejection.params), DIGITS)
+        counted = cost(space_of(proposer).architecture(rejection.params), DIGITS)
     except InfeasibleArchitecture as error:
         reason = str(error)
         counted = None
     if counted is None:
         assert rejection == Rejection(params=rejection.params, violations={"buildable": 1.0}, reason=reason)
         return "buildable"
-    over = {name: value for name, value in proposer.violations(counted).items() if value > 0}
+    over = {name: value for name, value in violations_of(proposer, counted).items() if value > 0}
     assert rejection.violations == over
     if over:
         assert rejection.reason == f"oversteps params by {counted.params / 20_000 - 1:.0%}"
@@ -153,7 +169,7 @@ def _check_rejection(proposer: Proposer, rejection: Rejection) -> str:
 
 def test_a_rejection_names_the_trial_that_has_trained_its_network() -> None:
     proposer = make({"depth": {"int": [1, 2]}})
-    digest = proposer.space.architecture({"depth": 1}).digest
+    digest = space_of(proposer).architecture({"depth": 1}).digest
     for _ in range(10):
         found, rejected = proposer.propose({digest: 42})
         assert found is not None
@@ -180,21 +196,21 @@ def test_the_sampler_is_told_of_broken_constraints_and_not_of_known_networks() -
 def test_a_small_space_is_exhausted_exactly(sampler: str) -> None:
     proposer = make(TINY, {"params": "<= 12k"}, sampler)
     allowed: set[str] = set()
-    for params in proposer.space.members():
+    for params in space_of(proposer).members():
         try:
-            architecture = proposer.space.architecture(params)
+            architecture = space_of(proposer).architecture(params)
         except InfeasibleArchitecture:
             continue
         if cost(architecture, DIGITS).params <= 12_000:
             allowed.add(architecture.digest)
-    assert 5 < len(allowed) < (proposer.space.size or 0)
+    assert 5 < len(allowed) < (space_of(proposer).size or 0)
     proposals, _ = propose_all(proposer)
     assert Counter(proposal.digest for proposal in proposals) == Counter(allowed)
 
 
 def test_an_exhausted_space_stays_so() -> None:
     proposer = make({"depth": {"int": [1, 2]}})
-    known = {proposer.space.architecture(params).digest: 0 for params in proposer.space.members()}
+    known = {space_of(proposer).architecture(params).digest: 0 for params in space_of(proposer).members()}
     for _ in range(2):
         found, rejected = proposer.propose(known)
         assert found is None
@@ -203,9 +219,9 @@ def test_an_exhausted_space_stays_so() -> None:
 
 def test_the_one_network_that_chance_would_hardly_find_is_found() -> None:
     proposer = make({"dropout": "head", "dropout_rate": {"float": [0.0, 0.8], "step": 0.0005}})
-    members = list(proposer.space.members())
-    known = {proposer.space.architecture(params).digest: 0 for params in members}
-    wanted = proposer.space.architecture(members[1234]).digest
+    members = list(space_of(proposer).members())
+    known = {space_of(proposer).architecture(params).digest: 0 for params in members}
+    wanted = space_of(proposer).architecture(members[1234]).digest
     del known[wanted]
     found, _ = proposer.propose(known)
     assert found is not None
@@ -222,7 +238,7 @@ def test_an_endless_space_is_not_exhausted() -> None:
 def test_no_proposal_comes_of_a_space_too_large_to_list_and_all_forbidden() -> None:
     rates = {"dropout": "head", "dropout_rate": {"float": [0.0, 0.8], "step": 0.0001}}
     proposer = make({**rates, "depth": {"int": [1, 4]}}, {"params": "<= 10"})
-    assert proposer.space.product > 20_000
+    assert space_of(proposer).product > 20_000
     found, rejected = proposer.propose({})
     assert found is None
     assert len(rejected) == SAMPLER_TRIES + RANDOM_TRIES
@@ -288,7 +304,7 @@ def test_a_later_launch_gives_the_sampler_the_same_knowledge(sampler: str) -> No
 
 def test_a_remembered_trial_that_runs_can_still_come_to_any_end() -> None:
     proposer = make()
-    params = next(proposer.space.members())
+    params = next(space_of(proposer).members())
     first, second, third, fourth = (proposer.remember(params, running=True) for _ in range(4))
     proposer.complete(first, (0.5, 100.0))
     proposer.stop(second)

@@ -103,7 +103,7 @@ def test_optunas_tables_tell_of_every_trial_what_ours_tell(filled: Bench) -> Non
     assert [row.state for row in told] == states
     for row, trial in zip(told, ours(filled), strict=True):
         check_attributes(row, trial)
-        check_constraints(row, running.proposer.violations(trial.cost))
+        check_constraints(row, running.proposer.catalogue.describe(trial.params).constraints)
         check_params(row, trial, running)
     complete, stopped, failed, waiting = told
     record = running.trials[0]

@@ -1,0 +1,72 @@
+"""Hold the networks that a sampler chooses among: many from all over the space, and those close to the front."""
+
+import random
+from collections.abc import Callable, Container, Iterable, Sequence
+from typing import cast
+
+from search.catalogue import Catalogue, Described, Params
+from search.features import Network
+from spaces.domains import Scalar, Suggests
+from spaces.errors import InfeasibleArchitecture
+from spaces.space import RandomTrial
+
+FIRST = 500  # drawn at once
+SIZE = 2_000
+FRESH = 50  # drawn for each proposal
+CLOSE = 200  # changes of the front's networks that are looked at beside them
+DRAWS = 5  # for each that is wanted: where constraints leave little, there are fewer
+
+
+class Pool:
+    """Draw networks, and look each up once."""
+
+    def __init__(self, catalogue: Catalogue, costs: Sequence[Callable[[Described], float]], rng: random.Random) -> None:
+        self.catalogue = catalogue
+        self.networks: list[Network] = []
+        self._costs = costs
+        self._rng = rng
+        self._found: dict[tuple[tuple[str, Scalar], ...], Network | None] = {}
+
+    def find(self, params: Params) -> Network | None:
+        """Return what is known of a network; None where it cannot be built or breaks a constraint."""
+        key = tuple(params.items())
+        if key not in self._found:
+            self._found[key] = self._describe(params)
+        return self._found[key]
+
+    def _describe(self, params: Params) -> Network | None:
+        try:
+            described = self.catalogue.describe(params)
+        except InfeasibleArchitecture:
+            return None
+        if not described.allowed:
+            return None
+        costs = tuple(cost(described) for cost in self._costs)
+        return Network(params, described.digest, costs, self.catalogue.traits(described))
+
+    def refresh(self) -> None:
+        """Let a part of the pool be other networks than before; a small space is in it whole."""
+        if self.catalogue.size is not None and self.catalogue.size <= SIZE:
+            self.networks = self.networks or self._distinct(self.catalogue.members())
+            return
+        wanted = FRESH if self.networks else FIRST
+        drawn: list[Network] = []
+        for _ in range(DRAWS * wanted):
+            if len(drawn) == wanted:
+                break
+            network = self.find(self.catalogue.suggest(cast(Suggests, RandomTrial(self._rng))))
+            drawn += [network] if network else []
+        self.networks = [*self.networks, *drawn][-SIZE:]
+
+    def _distinct(self, members: Iterable[Params]) -> list[Network]:
+        found = filter(None, map(self.find, members))
+        return list({network.digest: network for network in found}.values())
+
+    def close(self, front: Sequence[Network], known: Container[Network]) -> list[Network]:
+        """Return networks that differ little from those of the front."""
+        found: dict[str, Network] = {}
+        for _ in range(CLOSE):
+            near = self.find(self.catalogue.near(self._rng.choice(front).params, self._rng))
+            if near is not None and near not in known:
+                found[near.digest] = near
+        return list(found.values())
