@@ -4,6 +4,7 @@ import math
 import random
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from spaces.architecture import Architecture, ImageSpec
@@ -11,10 +12,11 @@ from spaces.cost import Cost
 from spaces.counting import BATCH, cost
 from spaces.domains import Float, Parameter, Scalar, Suggests
 from spaces.space import RandomTrial, SearchSpace
-from workers.objectives import Objective
+from workers.objectives import OBJECTIVES, Objective
 
 Params = Mapping[str, Scalar]
 Violations = Callable[[Cost], Mapping[str, float]]
+TINY = 1e-12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +147,12 @@ def coordinate(objective: Objective) -> Callable[[Described], float] | None:
     """Return how an objective is known before training, on a log axis and minimised; None where it is not."""
     if not objective.static:
         return None
-    return lambda described: objective.minimised(math.log(max(objective.value(described.cost, None), 1e-12)))
+    return partial(_read, objective.name)
+
+
+def _read(name: str, described: Described) -> float:
+    objective = OBJECTIVES[name]
+    return objective.minimised(math.log(max(objective.value(described.cost, None), TINY)))
 
 
 def neighbour(item: Parameter, value: Scalar, rng: random.Random) -> Scalar:
