@@ -143,7 +143,10 @@ class SpaceCatalogue:
         return counted.params, counted.macs, counted.activations
 
 
-def coordinate(objective: Objective) -> Callable[[Described], float] | None:
+Coordinate = Callable[[Described], float]  # a known objective, minimised, on an axis where equal steps matter alike
+
+
+def coordinate(objective: Objective) -> Coordinate | None:
     """Return how an objective is known before training, on a log axis and minimised; None where it is not."""
     if not objective.static:
         return None

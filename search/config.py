@@ -20,15 +20,14 @@ from search.forms import (
     CheckpointsForm,
     ConstraintForm,
     Form,
-    ParameterForm,
     RecipeForm,
     ResourcesForm,
     SamplerForm,
     SchedulerForm,
-    parse_space,
     shown,
 )
 from search.refusals import refusal
+from search.space_forms import ParameterForm, parse_space
 from spaces.cost import Cost
 from spaces.errors import InputError, unknown
 from spaces.space import SearchSpace

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from search.catalogue import Params
 from spaces.domains import Choice, Float, Parameter, Scalar
 
+Array = NDArray[np.float64]
+
 SAME = 1e-12
 
 
@@ -20,45 +22,32 @@ class Network:
     params: Params = field(compare=False)
     digest: str
     costs: tuple[float, ...] = field(compare=False)  # of the known objectives, minimised
-    traits: tuple[float, ...] = field(compare=False)  # numbers above 0
+    row: Array = field(compare=False)  # `d`, as `columns` returns it
 
 
-class Features:
-    """Turn networks into rows of numbers of unit scale: logarithms of sizes and costs, one column for each choice."""
+class Scale:
+    """Bring rows to unit scale: a mean row is 0, and a row's length is 1 in the root mean square."""
 
-    def __init__(self, parameters: Sequence[Parameter]) -> None:
-        self.parameters = parameters
-        self._center: NDArray[np.float64] | None = None
-        self._scale: NDArray[np.float64] | None = None
-        self._rows: dict[str, list[float]] = {}  # by digest, before scaling
-
-    @property
-    def scaled(self) -> bool:
-        """Say whether the scale is known."""
-        return self._scale is not None
-
-    def scale(self, networks: Sequence[Network]) -> None:
+    def __init__(self, networks: Sequence[Network]) -> None:
         """Find the scale of every column, from a sample of the space."""
-        rows = self._raw(networks)
-        self._center, scale = rows.mean(axis=0), rows.std(axis=0)
-        scale[scale < SAME] = np.inf  # a column that never differs says nothing
-        self._scale = scale * math.sqrt(rows.shape[1])
+        rows = _rows(networks)
+        spread = rows.std(axis=0)
+        spread[spread < SAME] = np.inf  # a column that never differs says nothing
+        self._center, self._spread = rows.mean(axis=0), spread * math.sqrt(rows.shape[1])
 
-    def __call__(self, networks: Sequence[Network]) -> NDArray[np.float64]:
+    def __call__(self, networks: Sequence[Network]) -> Array:
         """Return features `n d`."""
-        assert self._center is not None
-        assert self._scale is not None
-        return np.asarray((self._raw(networks) - self._center) / self._scale)
+        return np.asarray((_rows(networks) - self._center) / self._spread)
 
-    def _raw(self, networks: Sequence[Network]) -> NDArray[np.float64]:
-        return np.array([self._row(network) for network in networks])
 
-    def _row(self, network: Network) -> list[float]:
-        row = self._rows.get(network.digest)
-        if row is None:
-            columns = [column for item in self.parameters for column in _columns(item, network.params.get(item.name))]
-            row = self._rows[network.digest] = [*columns, *(math.log(trait) for trait in network.traits)]
-        return row
+def _rows(networks: Sequence[Network]) -> Array:
+    return np.array([network.row for network in networks])
+
+
+def columns(parameters: Sequence[Parameter], params: Params, traits: Sequence[float]) -> Array:
+    """Return a network's row `d`: logarithms of sizes and traits, one column for each choice."""
+    chosen = [column for item in parameters for column in _columns(item, params.get(item.name))]
+    return np.array([*chosen, *(math.log(trait) for trait in traits)])
 
 
 def _columns(item: Parameter, value: Scalar | None) -> list[float]:

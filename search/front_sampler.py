@@ -4,27 +4,23 @@ A sampler as any other of Optuna's, for studies whose trials suggest what a cata
 """
 
 import random
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Mapping, Sequence
+from itertools import compress
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from threadpoolctl import threadpool_limits
 
-from search.catalogue import Catalogue, Described
-from search.features import Features, Network
+from search.catalogue import Catalogue, Coordinate
+from search.features import Array, Network, Scale
 from search.gain import expected_gain, reached, readings
+from search.pareto import front
 from search.pool import Pool
 from search.surrogate import Surrogate
-from spaces.domains import Suggests
-from spaces.space import RandomTrial
-
-Array = NDArray[np.float64]
-Cost = Callable[[Described], float]  # a known objective, minimised, on an axis where equal steps matter alike
 
 FIRST = 10  # trials over all costs before the model is asked
 MOST_KNOWN = 500  # trials that the model learns from
@@ -41,7 +37,7 @@ class FrontSampler(BaseSampler):
         self,
         catalogue: Catalogue,
         distributions: Mapping[str, BaseDistribution],
-        costs: Sequence[Cost | None],
+        costs: Sequence[Coordinate | None],
         seed: int,
     ) -> None:
         """Take what there is to propose.
@@ -57,7 +53,7 @@ class FrontSampler(BaseSampler):
         self._rng = random.Random(seed)
         self._random = RandomSampler(seed=seed)
         self._pool = Pool(catalogue, [cost for cost in costs if cost is not None], self._rng)
-        self._features = Features(catalogue.parameters)
+        self._scale: Scale | None = None
         self._surrogate: Surrogate | None = None
         self._adjusted = 0  # trials that the kernel was fitted on
 
@@ -66,7 +62,7 @@ class FrontSampler(BaseSampler):
         self._rng.seed()
         self._random.reseed_rng()
 
-    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:  # noqa: ARG002
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:  # noqa: ARG002  # as Optuna calls it
         """Return every parameter: all of them are proposed together."""
         return self._distributions
 
@@ -80,7 +76,7 @@ class FrontSampler(BaseSampler):
         self,
         study: Study,
         trial: FrozenTrial,
-        search_space: dict[str, BaseDistribution],  # noqa: ARG002
+        search_space: dict[str, BaseDistribution],  # noqa: ARG002  # as Optuna calls it
     ) -> dict[str, Any]:
         """Return the parameters of the network to train next."""
         self._pool.refresh()
@@ -88,9 +84,7 @@ class FrontSampler(BaseSampler):
         tried = {network.digest for network in (*done, *running, *stopped)}
         fresh = [network for network in self._pool.networks if network.digest not in tried]
         if not fresh:
-            return self._pool.catalogue.suggest(cast(Suggests, RandomTrial(self._rng)))
-        if not self._features.scaled:
-            self._features.scale(fresh)
+            return dict(self._pool.draw())
         if len(done) < FIRST:
             return dict(self._first(fresh, len(tried)).params)
         with threadpool_limits(1):  # the matrices are small, and other cores train
@@ -122,27 +116,27 @@ class FrontSampler(BaseSampler):
         self, study: Study, done: dict[Network, Sequence[float]], running: list[Network], fresh: list[Network]
     ) -> Network:
         """Return the network by which the front is expected to gain most."""
+        self._scale = self._scale or Scale(fresh)
         trained = list(done)[-MOST_KNOWN:]
-        features = self._features(trained)
+        features = self._scale(trained)
         errors = self._errors(study, np.array([done[network] for network in trained], dtype=np.float64))
         model = self._model(features, errors)
         truth = model.trained(features, errors)
-        close = self._pool.close(_front(trained, truth), {*done, *running})
-        candidates = self._features(fresh + close)
-        belief = model.predict(candidates)
-        worst = float(np.quantile(belief.mean[: len(fresh)], WORST))
+        best = front(np.column_stack([truth, _costs(trained)]))
+        candidates = fresh + self._pool.close(list(compress(trained, best)), {*done, *running})
         if running:  # as if they had shown what is expected of them: the next one is for something else
-            waiting = self._features(running)
+            waiting = self._scale(running)
             believed = model.predict(waiting).mean
             features, errors = np.concatenate([features, waiting]), np.concatenate([errors, believed])
             truth = np.concatenate([truth, believed])
             model.fit(features, errors, adjust=False)
-            belief = model.predict(candidates)
-        costs = _costs(fresh + close)
+        belief = model.predict(self._scale(candidates))
+        worst = float(np.quantile(belief.mean[: len(fresh)], WORST))
+        costs = _costs(candidates)
         points = readings(costs.min(axis=0), costs.max(axis=0))
         heights = reached(points, _costs(trained + running), truth, worst)
         gain = expected_gain(points, heights, costs, belief.mean, belief.deviation)
-        return (fresh + close)[int(gain.argmax())]
+        return candidates[int(gain.argmax())]
 
     def _errors(self, study: Study, values: Array) -> Array:
         """Return the learned objectives as one error: of several, the worst by weights drawn for this proposal."""
@@ -166,10 +160,3 @@ class FrontSampler(BaseSampler):
 
 def _costs(networks: Sequence[Network]) -> Array:
     return np.array([network.costs for network in networks], dtype=np.float64).reshape(len(networks), -1)
-
-
-def _front(networks: Sequence[Network], errors: Array) -> list[Network]:
-    """Return those that no other is better than for the same cost or less."""
-    costs = _costs(networks)
-    lowest = reached(costs, costs, errors, np.inf)
-    return [network for network, error, best in zip(networks, errors, lowest, strict=True) if error <= best]

@@ -1,12 +1,11 @@
 """Hold the networks that a sampler chooses among: many from all over the space, and those close to the front."""
 
 import random
-from collections.abc import Callable, Container, Iterable, Sequence
-from typing import cast
+from collections.abc import Container, Iterable, Sequence
 
-from search.catalogue import Catalogue, Described, Params
-from search.features import Network
-from spaces.domains import Scalar, Suggests
+from search.catalogue import Catalogue, Coordinate, Params
+from search.features import Network, columns
+from spaces.domains import Scalar
 from spaces.errors import InfeasibleArchitecture
 from spaces.space import RandomTrial
 
@@ -14,13 +13,14 @@ FIRST = 500  # drawn at once
 SIZE = 2_000
 FRESH = 50  # drawn for each proposal
 CLOSE = 200  # changes of the front's networks that are looked at beside them
+REMEMBERED = 20_000  # networks that need not be described again
 DRAWS = 5  # for each that is wanted: where constraints leave little, there are fewer
 
 
 class Pool:
     """Draw networks, and look each up once."""
 
-    def __init__(self, catalogue: Catalogue, costs: Sequence[Callable[[Described], float]], rng: random.Random) -> None:
+    def __init__(self, catalogue: Catalogue, costs: Sequence[Coordinate], rng: random.Random) -> None:
         self.catalogue = catalogue
         self.networks: list[Network] = []
         self._costs = costs
@@ -31,6 +31,8 @@ class Pool:
         """Return what is known of a network; None where it cannot be built or breaks a constraint."""
         key = tuple(params.items())
         if key not in self._found:
+            if len(self._found) >= REMEMBERED:
+                del self._found[next(iter(self._found))]  # the one described first
             self._found[key] = self._describe(params)
         return self._found[key]
 
@@ -42,7 +44,12 @@ class Pool:
         if not described.allowed:
             return None
         costs = tuple(cost(described) for cost in self._costs)
-        return Network(params, described.digest, costs, self.catalogue.traits(described))
+        row = columns(self.catalogue.parameters, params, self.catalogue.traits(described))
+        return Network(params, described.digest, costs, row)
+
+    def draw(self) -> Params:
+        """Return any network, whether or not it can be built."""
+        return self.catalogue.suggest(RandomTrial(self._rng))
 
     def refresh(self) -> None:
         """Let a part of the pool be other networks than before; a small space is in it whole."""
@@ -54,7 +61,7 @@ class Pool:
         for _ in range(DRAWS * wanted):
             if len(drawn) == wanted:
                 break
-            network = self.find(self.catalogue.suggest(cast(Suggests, RandomTrial(self._rng))))
+            network = self.find(self.draw())
             drawn += [network] if network else []
         self.networks = [*self.networks, *drawn][-SIZE:]
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from search.forms import FORMS, Form, shown
+from search.forms import Form, shown
+from search.space_forms import FORMS
 from spaces.errors import InputError, unknown
 
 _WHOLE, _NUMBER, _LIST, _MAPPING = "is not a whole number", "is not a number", "is not a list", "is not a mapping"

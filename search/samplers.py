@@ -10,12 +10,10 @@ from optuna.logging import WARNING, set_verbosity
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.study import Study
 
-from search.catalogue import Catalogue, Described
+from search.catalogue import Catalogue, Coordinate
 from search.front_sampler import FrontSampler
 from spaces.domains import Choice, Domain, Float, Parameter
 from spaces.errors import InputError, unknown
-
-Known = Callable[[Described], float]
 
 
 def distribution(domain: Domain) -> BaseDistribution:
@@ -32,7 +30,7 @@ def distributions(parameters: Sequence[Parameter]) -> dict[str, BaseDistribution
     return {item.name: distribution(item.domain) for item in parameters}
 
 
-def _front(seed: int, catalogue: Catalogue, known: Sequence[Known | None]) -> BaseSampler:
+def _front(seed: int, catalogue: Catalogue, known: Sequence[Coordinate | None]) -> BaseSampler:
     """Model what training reveals alone: what a network costs is known before."""
     return FrontSampler(catalogue, distributions(catalogue.parameters), known, seed)
 
@@ -57,7 +55,7 @@ def _gp(seed: int, *_study: object) -> BaseSampler:
     return GPSampler(seed=seed, n_startup_trials=10)
 
 
-SAMPLERS: dict[str, Callable[[int, Catalogue, Sequence[Known | None]], BaseSampler]] = {
+SAMPLERS: dict[str, Callable[[int, Catalogue, Sequence[Coordinate | None]], BaseSampler]] = {
     "auto": _front,
     "front": _front,
     "random": _random,
@@ -73,7 +71,7 @@ def check_sampler(name: str) -> None:
         raise InputError(unknown("sampler", name, SAMPLERS), place="sampler.name")
 
 
-def make_sampler(name: str, seed: int, catalogue: Catalogue, known: Sequence[Known | None]) -> BaseSampler:
+def make_sampler(name: str, seed: int, catalogue: Catalogue, known: Sequence[Coordinate | None]) -> BaseSampler:
     """Return the sampler of that name.
 
     Args:

@@ -19,6 +19,7 @@ Array = NDArray[np.float64]
 
 OWN = 0.6  # share of what the features leave unexplained that is the network's own and not its seed's
 MOST_FITTED = 150  # trials that the kernel's parameters are fitted on; the posterior uses all of them
+JITTER = 1e-8  # on the diagonal, for the sake of factoring it
 STEPS = 12  # of the optimiser, which goes on from the last fit
 
 # Medians and spreads of the priors, in natural logarithms. Targets have a standard deviation of 1.
@@ -58,11 +59,11 @@ class Surrogate:
         extra = np.zeros(len(values)) if extra is None else extra / self._scale**2
         if adjust:
             chosen = np.linspace(0, len(values) - 1, min(len(values), MOST_FITTED)).astype(int)
-            adjusting = GaussianProcessRegressor(self._kernel, alpha=extra[chosen] + 1e-8, optimizer=self._ascend)
+            adjusting = GaussianProcessRegressor(self._kernel, alpha=extra[chosen] + JITTER, optimizer=self._ascend)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)  # a length at its bound: a feature says nothing
                 self._kernel = adjusting.fit(features[chosen], targets[chosen]).kernel_
-        self._model = GaussianProcessRegressor(self._kernel, alpha=extra + 1e-8, optimizer=None)
+        self._model = GaussianProcessRegressor(self._kernel, alpha=extra + JITTER, optimizer=None)
         self._model.fit(features, targets)
 
     def predict(self, features: Array) -> Belief:

@@ -8,7 +8,7 @@ import pytest
 
 from search.catalogue import SpaceCatalogue, coordinate, neighbour
 from search.config import parse
-from search.features import Features, Network
+from search.features import Network, Scale, columns
 from search.pool import SIZE, Pool
 from spaces.architecture import ImageSpec
 from spaces.counting import cost
@@ -109,13 +109,19 @@ def test_no_network_that_is_known_is_close() -> None:
     assert made.close(made.networks[:3], set())
 
 
+def test_a_pool_forgets_what_it_described_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("search.pool.REMEMBERED", 50)
+    made = pool(catalogue())
+    assert len(made._found) == 50
+    assert made.find(made.networks[0].params) == made.networks[0]  # described again
+
+
 # Features
 
 
 def test_features_have_unit_scale_and_one_row_for_each_network() -> None:
     made = pool(catalogue())
-    features = Features(made.catalogue.parameters)
-    features.scale(made.networks)
+    features = Scale(made.networks)
     rows = features(made.networks)
     assert rows.mean(axis=0) == pytest.approx(0, abs=1e-9)
     assert (rows**2).sum(axis=1).mean() == pytest.approx(1, abs=0.2)
@@ -128,13 +134,12 @@ def test_sizes_are_logarithms_and_each_choice_has_a_column() -> None:
         Parameter(name="block", domain=Choice(options=("a", "b"))),
     )
     networks = [
-        Network({"width": width, "block": block}, f"{width}{block}", (), (10.0**width,))
+        Network(params, str(params), (), columns(parameters, params, [10.0**width]))
         for width in (1, 2, 4)
         for block in "ab"
+        for params in [{"width": width, "block": block}]
     ]
-    features = Features(parameters)
-    features.scale(networks)
-    rows = features(networks)
+    rows = Scale(networks)(networks)
     assert rows.shape == (6, 4)
     assert rows[2, 0] - rows[0, 0] == pytest.approx(rows[4, 0] - rows[2, 0])  # 1, 2, 4 are as far apart
     assert (rows[::2, 1] == -rows[1::2, 1]).all()

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from search.forms import MOST_VALUES, BudgetForm, ConstraintForm, ParameterForm, RecipeForm, SamplerForm, parse_space
+from search.forms import BudgetForm, ConstraintForm, RecipeForm, SamplerForm
+from search.space_forms import MOST_VALUES, ParameterForm, parse_space
 from spaces.domains import Choice, Float, Int, Parameter, When
 from spaces.errors import InputError
 from spaces.space import PARAMETERS, SearchSpace

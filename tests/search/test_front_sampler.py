@@ -11,15 +11,16 @@ import numpy as np
 import optuna
 import pytest
 from optuna.samplers import BaseSampler, RandomSampler
+from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from search.catalogue import SpaceCatalogue, coordinate
+from search.catalogue import Coordinate, SpaceCatalogue, coordinate
 from search.config import parse
 from search.front_sampler import FIRST, FrontSampler
 from search.pareto import hypervolume
 from search.samplers import distributions
 from spaces.architecture import ImageSpec
-from spaces.domains import Suggests
+from spaces.domains import Scalar, Suggests
 from spaces.errors import InfeasibleArchitecture
 from tests.search.bench import FILE
 from workers.objectives import OBJECTIVES
@@ -35,33 +36,35 @@ SPACE = {
 CONFIG = parse({**FILE, "space": SPACE, "constraints": {}})
 CATALOGUE = SpaceCatalogue(CONFIG.search_space, ImageSpec(channels=1, height=8, width=8, classes=10), CONFIG.violations)
 MACS, PARAMS = coordinate(OBJECTIVES["macs"]), coordinate(OBJECTIVES["params"])
-Values = Callable[[dict[str, object], random.Random], list[float]]
+Values = Callable[[dict[str, Scalar], random.Random], list[float]]
 
 
-def sampler(seed: int = 0, known: Sequence[object] = (None, MACS)) -> FrontSampler:
-    return FrontSampler(CATALOGUE, distributions(CATALOGUE.parameters), known, seed)  # type: ignore[arg-type]
+def sampler(seed: int = 0, known: Sequence[Coordinate | None] = (None, MACS)) -> FrontSampler:
+    return FrontSampler(CATALOGUE, distributions(CATALOGUE.parameters), known, seed)
 
 
-def learn(params: dict[str, object], rng: random.Random) -> list[float]:
+def learn(params: dict[str, Scalar], rng: random.Random, noise: float = 0.003) -> list[float]:
     """Return a made-up accuracy with noise, and the cost: some blocks are better for the same cost."""
-    macs = CATALOGUE.describe(params).cost.macs  # type: ignore[arg-type]
+    macs = CATALOGUE.describe(params).cost.macs
     good = {"basic": 0.0, "bottleneck": -0.02, "resnext": 0.02, "preact": 0.03}[str(params["block"])]
     rate = float(cast(float, params.get("dropout_rate", 0.0)))
-    return [0.99 - 2.0 / macs**0.25 + good - 0.1 * (rate - 0.2) ** 2 + rng.gauss(0, 0.003), macs]
+    return [0.99 - 2.0 / macs**0.25 + good - 0.1 * (rate - 0.2) ** 2 + rng.gauss(0, noise), macs]
 
 
 def study_of(asked: BaseSampler, *ways: str) -> optuna.Study:
-    return optuna.create_study(directions=ways or ("maximize", "minimize"), sampler=asked)
+    return optuna.create_study(
+        directions=[StudyDirection[way.upper()] for way in ways or ("maximize", "minimize")], sampler=asked
+    )
 
 
-def suggest(study: optuna.Study) -> tuple[optuna.Trial, dict[str, object]]:
+def suggest(study: optuna.Study) -> tuple[optuna.Trial, dict[str, Scalar]]:
     trial = study.ask()
     return trial, dict(CATALOGUE.suggest(cast(Suggests, trial)))
 
 
 def play(
     asked: BaseSampler, trials: int, seed: int = 0, learned: Values = learn, ways: tuple[str, ...] = ()
-) -> list[dict[str, object]]:
+) -> list[dict[str, Scalar]]:
     study, rng, seen = study_of(asked, *ways), random.Random(seed), []
     for _ in range(trials):
         trial, params = suggest(study)
@@ -73,24 +76,22 @@ def play(
     return seen
 
 
-def buildable(params: dict[str, object]) -> bool:
+def buildable(params: dict[str, Scalar]) -> bool:
     try:
-        CATALOGUE.describe(params)  # type: ignore[arg-type]
+        CATALOGUE.describe(params)
     except InfeasibleArchitecture:
         return False
     return True
 
 
-def volume(seen: list[dict[str, object]]) -> float:
+def volume(seen: list[dict[str, Scalar]]) -> float:
     """Return the hypervolume of the true values, up to those of a bad and dear network."""
-    still = random.Random(0)
-    still.gauss = lambda _mu=0.0, _sigma=1.0: 0.0  # type: ignore[method-assign]
-    rows = [learn(params, still) for params in seen]
+    rows = [learn(params, random.Random(0), noise=0.0) for params in seen]
     return hypervolume(np.array([[-accuracy, np.log10(macs)] for accuracy, macs in rows]), [-0.85, 8.5])
 
 
-def digest(params: dict[str, object]) -> str:
-    return CATALOGUE.describe(params).digest  # type: ignore[arg-type]
+def digest(params: dict[str, Scalar]) -> str:
+    return CATALOGUE.describe(params).digest
 
 
 def test_thirty_trials_are_worth_more_than_twice_as_many_by_chance() -> None:
@@ -100,7 +101,7 @@ def test_thirty_trials_are_worth_more_than_twice_as_many_by_chance() -> None:
 
 
 def test_the_first_trials_are_spread_over_all_costs() -> None:
-    macs = sorted(CATALOGUE.describe(params).cost.macs for params in play(sampler(), FIRST))  # type: ignore[arg-type]
+    macs = sorted(CATALOGUE.describe(params).cost.macs for params in play(sampler(), FIRST))
     pool = sampler()._pool
     pool.refresh()
     quarters = np.quantile([network.costs[0] for network in pool.networks], [0.25, 0.5, 0.75])
@@ -124,7 +125,7 @@ def test_trials_that_run_at_the_same_time_are_different_ones() -> None:
         study.tell(trial, learn(params, rng))
     batch = [suggest(study)[1] for _ in range(8)]
     assert len({digest(params) for params in batch}) == 8
-    macs = [CATALOGUE.describe(params).cost.macs for params in batch]  # type: ignore[arg-type]
+    macs = [CATALOGUE.describe(params).cost.macs for params in batch]
     assert max(macs) > 2 * min(macs)
 
 
@@ -138,10 +139,12 @@ def test_trials_that_run_at_the_same_time_are_different_ones() -> None:
         (("maximize",), (None,)),
     ],
 )
-def test_any_objectives_known_or_learned_in_any_order(ways: tuple[str, ...], known: tuple[object, ...]) -> None:
-    def learned(params: dict[str, object], rng: random.Random) -> list[float]:
+def test_any_objectives_known_or_learned_in_any_order(
+    ways: tuple[str, ...], known: tuple[Coordinate | None, ...]
+) -> None:
+    def learned(params: dict[str, Scalar], rng: random.Random) -> list[float]:
         accuracy, macs = learn(params, rng)
-        described = CATALOGUE.describe(params)  # type: ignore[arg-type]
+        described = CATALOGUE.describe(params)
         slow = iter([-1.0 / macs**0.1, 0.0])
         values = []
         for way, how in zip(ways, known, strict=True):
@@ -189,7 +192,7 @@ def test_among_a_thousand_trials_a_proposal_takes_a_fraction_of_a_second() -> No
             optuna.trial.create_trial(
                 params=params,
                 distributions={name: distributions(CATALOGUE.parameters)[name] for name in params},
-                values=learn(cast(dict[str, object], params), rng),
+                values=learn(params, rng),
             )
         )
     suggest(study)  # the kernel is fitted, and every network is looked up
