@@ -60,6 +60,10 @@ class Catalogue(Protocol):
         """Let a trial choose a network; where not every choice is one, return the nearest that is."""
         ...
 
+    def draw(self, rng: random.Random) -> dict[str, Scalar]:
+        """Return any network, each as likely."""
+        ...
+
     def near(self, params: Params, rng: random.Random) -> Params:
         """Return a network that differs a little."""
         ...
@@ -108,6 +112,10 @@ class SpaceCatalogue:
     def suggest(self, trial: Suggests) -> dict[str, Scalar]:
         """Let a trial choose a network."""
         return self.space.suggest(trial)
+
+    def draw(self, rng: random.Random) -> dict[str, Scalar]:
+        """Return any choice of values."""
+        return self.space.suggest(RandomTrial(rng))
 
     def near(self, params: Params, rng: random.Random) -> Params:
         """Return a network with one or two parameters changed, and others chosen where these come into existence."""

@@ -184,12 +184,21 @@ def load(path: Path, settings: Sequence[str] = (), environment: Mapping[str, str
         InputError: the first thing that is wrong, and where.
     """
     given = _given(path, settings)
-    try:
-        config = parse(_expanded(given, environment, ""))
-    except RecursionError as error:  # an anchor and its alias can tie a knot
-        raise InputError("a part of the file holds itself", place=str(path)) from error
+    config = parse(_whole(given, environment, path))
     config._storage_variables = variables(str(given.get("storage", "")))
     return config
+
+
+def read(path: Path, settings: Sequence[str] = (), environment: Mapping[str, str] | None = os.environ) -> dict[str, Any]:
+    """Return what a file says, unchecked; for arguments and errors see `load`."""
+    return _whole(_given(path, settings), environment, path)
+
+
+def _whole(given: dict[str, Any], environment: Mapping[str, str] | None, path: Path) -> dict[str, Any]:
+    try:
+        return {key: _expanded(value, environment, key) for key, value in given.items()}
+    except RecursionError as error:  # an anchor and its alias can tie a knot
+        raise InputError("a part of the file holds itself", place=str(path)) from error
 
 
 def parted(path: Path, settings: Sequence[str] = ()) -> tuple[str, str]:

@@ -11,12 +11,11 @@ from collections.abc import Sequence
 
 from search.pareto import Points, as_points, front, hypervolume
 from search.trial import State, StudyRecord, TrialRecord
-from workers.objectives import OBJECTIVES
 
 
 def objective_values(study: StudyRecord, trial: TrialRecord) -> tuple[float, ...]:
     """Return the trial's latest value of each objective; NaN for what no epoch has revealed yet."""
-    return tuple(OBJECTIVES[name].value(trial.cost, trial.last) for name in study.objectives)
+    return tuple(study.objective(name).value(trial.cost, trial.last) for name in study.objectives)
 
 
 def complete_trials(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
@@ -28,7 +27,7 @@ def minimised_values(study: StudyRecord, trials: Sequence[TrialRecord]) -> Point
     """Return objective values `n m` with signs such that less is better."""
     rows = [
         [
-            OBJECTIVES[name].minimised(value)
+            study.objective(name).minimised(value)
             for name, value in zip(study.objectives, objective_values(study, trial), strict=True)
         ]
         for trial in trials
@@ -67,6 +66,6 @@ def _share(study: StudyRecord, name: str, value: float) -> float:
         return min((1.0 - value) / (1.0 - 1.0 / study.classes), 1.0)
     if name == "loss":
         return min(value / math.log(study.classes), 1.0)
-    low, high = OBJECTIVES[name].ends or study.bounds[name]
+    low, high = study.objective(name).ends or study.bounds[name]
     # A front of one cost has no width on that axis; half of it keeps the other axis readable.
     return min(max(0.0, math.log(value / low) / math.log(high / low)), 1.0) if high > low else 0.5

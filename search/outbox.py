@@ -34,6 +34,11 @@ class Outbox:
         """Return for how many seconds the database has been away, or None while it is there."""
         return None if self._away_since is None else self.clock() - self._away_since
 
+    @property
+    def waits(self) -> str:
+        """Return one line: why the database is away, and what waits for it."""
+        return f"({self.why}): {len(self.journal)} records wait in {self.journal.path}"
+
     def measured(self, number: int, measurement: Measurement) -> None:
         """Bring one epoch."""
         entry = {"what": "measured", "number": number, "measurement": measurement.to_json()}

@@ -7,7 +7,6 @@ from search.catalogue import Catalogue, Coordinate, Params
 from search.features import Network, columns
 from spaces.domains import Scalar
 from spaces.errors import InfeasibleArchitecture
-from spaces.space import RandomTrial
 
 FIRST = 500  # drawn at once
 SIZE = 2_000
@@ -49,7 +48,7 @@ class Pool:
 
     def draw(self) -> Params:
         """Return any network, whether or not it can be built."""
-        return self.catalogue.suggest(RandomTrial(self._rng))
+        return self.catalogue.draw(self._rng)
 
     def refresh(self) -> None:
         """Let a part of the pool be other networks than before; a small space is in it whole."""

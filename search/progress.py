@@ -122,8 +122,7 @@ def summary(study: RunningStudy, checkpoints: Checkpoints | None = None) -> str:
     )
     parts += (checkpoints.shown,) if checkpoints and checkpoints.used_bytes is not None else ()
     if study.outbox.away_s is not None:
-        waiting = f"{len(study.outbox.journal)} records wait in {study.outbox.journal.path}"
-        parts = (f"DATABASE AWAY for {format_duration(study.outbox.away_s)} ({study.outbox.why}): {waiting}", *parts)
+        parts = (f"DATABASE AWAY for {format_duration(study.outbox.away_s)} {study.outbox.waits}", *parts)
     left = remaining_s(study)
     return " · ".join(parts if left is None else (*parts, f"about {format_duration(left)} left"))
 

@@ -24,7 +24,6 @@ from spaces.architecture import Architecture
 from spaces.cost import Cost
 from spaces.domains import Scalar, Suggests
 from spaces.errors import InfeasibleArchitecture
-from spaces.space import RandomTrial
 
 SAMPLER_TRIES = 30
 RANDOM_TRIES = 300
@@ -68,15 +67,23 @@ class Proposer:
         rejected: list[Rejection] = []
         for attempt in range(SAMPLER_TRIES + RANDOM_TRIES):
             trial = self.mirror.ask() if attempt < SAMPLER_TRIES else self._ask_random()
-            found = self._judge(self.catalogue.suggest(cast(Suggests, trial)), known, ceiling, trial.number)
+            params = self.catalogue.suggest(cast(Suggests, trial))
+            number = trial.number if trial.params == params else self._instead(trial.number, params)
+            found = self._judge(params, known, ceiling, number)
             if isinstance(found, Proposal):
                 return found, rejected
-            self._reject(trial.number, found)
+            self._reject(number, found)
             rejected.append(found)
         return self._search_all(known, ceiling), rejected
 
+    def _instead(self, number: int, params: dict[str, Scalar]) -> int:
+        """Put the nearest that there is in the place of what the sampler chose: it learns of what is trained."""
+        attrs = self._storage.get_trial_system_attrs(self._id(number))
+        self.forget(number)
+        return self.remember(params, running=True, system_attrs=attrs)
+
     def _ask_random(self) -> optuna.Trial:
-        return self._ask_for(self.catalogue.suggest(RandomTrial(self._rng)))
+        return self._ask_for(self.catalogue.draw(self._rng))
 
     def _ask_for(self, params: dict[str, Scalar]) -> optuna.Trial:
         """Open a mirror trial that will suggest exactly these values."""

@@ -24,7 +24,7 @@ from search.fronts import objective_values
 from search.proposer import Proposal
 from search.samplers import distributions
 from search.store import Store
-from search.trial import State, StudyRecord, TrialRecord
+from search.trial import Rejection, State, StudyRecord, TrialRecord
 from spaces.architecture import Architecture
 from spaces.cost import NAMES as COST_NAMES
 from spaces.cost import Cost
@@ -135,6 +135,14 @@ class Recorder:
         """Return how many trials have a number."""
         with self._speaking():
             return self.storage.get_n_trials(self._study_id)
+
+    def hold_again(self) -> None:
+        """Make sure that nobody else holds the study."""
+        self.store.hold_again()
+
+    def rejected(self, rejection: Rejection) -> None:
+        """Record a proposal that never became a trial."""
+        self.store.add_rejection(self.record.name, rejection)
 
     def start(self, proposal: Proposal, seeds: int, now: datetime, session: int | None = None) -> TrialRecord:
         """Record a new trial, and return it with its number.

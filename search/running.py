@@ -17,15 +17,13 @@ from search.clock import steady_clock
 from search.fellows import Alone, Fellows
 from search.fronts import minimised_values, objective_values
 from search.memory import MEMORY, OUT_OF_MEMORY, ceiling_of
-from search.outbox import Outbox
 from search.proposer import Proposal, Proposer
-from search.recorder import Recorder
+from search.records import Bringing, Recording
 from search.roll import Roll
 from search.rungs import GO_ON, Decision, Entry, Rung, Rungs
 from search.trial import KILLED, TRANSIENT, Rejection, State, StudyRecord, TrialRecord
 from spaces.errors import StorageAway, TrialFailure
 from workers.measurement import Measurement
-from workers.objectives import OBJECTIVES
 
 ATTEMPTS = 3  # times a trial is handed out again after a failure that was not its own
 BACK_OFF_S = 2.0  # before the first of them; four times as long before each one after
@@ -54,7 +52,7 @@ class RunningStudy:
     """Move trials from proposed to complete, stopped or failed."""
 
     record: StudyRecord
-    outbox: Outbox
+    outbox: Bringing
     proposer: Proposer
     rungs: Rungs
     budget: Budget
@@ -136,8 +134,8 @@ class RunningStudy:
         return (object, ())
 
     @property
-    def recorder(self) -> Recorder:
-        """Return what writes into both sets of tables."""
+    def recorder(self) -> Recording:
+        """Return what numbers trials and keeps the records."""
         return self.outbox.recorder
 
     @property
@@ -239,7 +237,7 @@ class RunningStudy:
 
     def _adopt(self) -> None:
         """Take up what was begun in Optuna's table at the moment when the database went away."""
-        self.recorder.store.hold_again()
+        self.recorder.hold_again()
         with self.fellows.turn():
             self._hear()
             for trial in self.recorder.reconcile(self.trials):
@@ -253,7 +251,7 @@ class RunningStudy:
         """Make sure that this launch still holds the study: a connection that idles can be cut by anybody between."""
         if self.outbox.away_s is None:
             try:
-                self.recorder.store.hold_again()
+                self.recorder.hold_again()
             except StorageAway as error:
                 self.outbox.lose(error)
 
@@ -317,7 +315,7 @@ class RunningStudy:
         self.rejections += rejected
         self._unsaved += rejected
         while self._unsaved:
-            self.recorder.store.add_rejection(self.record.name, self._unsaved[0])
+            self.recorder.rejected(self._unsaved[0])
             del self._unsaved[0]
 
     def measured(self, number: int, measurement: Measurement) -> Decision:
@@ -345,7 +343,7 @@ class RunningStudy:
         then = replace(trial, measurements=trial.measurements[: measurement.epoch])
         values = tuple(minimised_values(self.record, [then])[0].tolist())
         learned = next(
-            value for name, value in zip(self.record.objectives, values, strict=True) if OBJECTIVES[name].quality
+            value for name, value in zip(self.record.objectives, values, strict=True) if self.record.objective(name).quality
         )
         entry = Entry(number=trial.number, learned=learned, values=values, accuracy=measurement.accuracy)
         self._reached.setdefault(measurement.epoch, self.rungs.make()).enter(entry)

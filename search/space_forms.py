@@ -113,6 +113,9 @@ def parse_space(forms: dict[str, ParameterForm]) -> SearchSpace:
             raise InputError(unknown("parameter", name, PARAMETERS), place=name)
         if isinstance(form, (ChoiceForm, IntForm, FloatForm)):
             parameters[name] = _parameter(name, form, parameters, forms)
+            domain = parameters[name].domain
+            for value in domain.options if isinstance(domain, Choice) else (domain.low, domain.high):
+                _check_value(name, value, f"{name}.{_kind(form)}")
         else:
             fixed[name] = tuple(form) if isinstance(form, list) else form
             _check_value(name, fixed[name], name)
@@ -121,12 +124,26 @@ def parse_space(forms: dict[str, ParameterForm]) -> SearchSpace:
     return SearchSpace(parameters=tuple(parameters.values()), fixed=tuple(fixed.items()))
 
 
+def parse_parameters(forms: dict[str, ParameterForm]) -> tuple[Parameter, ...]:
+    """Return the parameters of a `space` section in which they may have any names; what is fixed is left out.
+
+    Raises:
+        InputError: with the place below `space`.
+    """
+    parameters: dict[str, Parameter] = {}
+    for name, form in forms.items():
+        if isinstance(form, (ChoiceForm, IntForm, FloatForm)):
+            parameters[name] = _parameter(name, form, parameters, forms)
+    return tuple(parameters.values())
+
+
 def _parameter(
     name: str,
     form: ChoiceForm | IntForm | FloatForm,
     earlier: dict[str, Parameter],
     forms: dict[str, ParameterForm],
 ) -> Parameter:
+    """Return a parameter that depends on none below it."""
     place = f"{name}.{_kind(form)}"
     try:
         domain = form.domain()
@@ -136,8 +153,6 @@ def _parameter(
         raise InputError(f"{name} is a list: give a choice of some", place=place)
     if (domain.count or 0) > MOST_VALUES:
         raise InputError(f"{domain.count:,} values are more than {MOST_VALUES:,}; give a larger step", place=place)
-    for value in domain.options if isinstance(domain, Choice) else (domain.low, domain.high):
-        _check_value(name, value, place)
     for on in form.when.keys() & forms.keys() - earlier.keys():
         why = "is not one" if isinstance(forms[on], Form) else "is fixed"
         message = f"{name} can depend only on parameters above it, and {on} {why}"

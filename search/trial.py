@@ -9,6 +9,7 @@ from spaces.architecture import Architecture
 from spaces.cost import Cost
 from spaces.domains import Scalar
 from workers.measurement import Measurement
+from workers.objectives import OBJECTIVES, Objective
 
 
 class State(StrEnum):
@@ -112,6 +113,10 @@ class StudyRecord:
     image: tuple[int, int, int]  # c h w
     bounds: Mapping[str, tuple[float, float]]  # smallest and largest of each static objective in the space
     created_at: datetime | None = None  # UTC
+
+    def objective(self, name: str) -> Objective:
+        """Return what is known of an objective by its name."""
+        return OBJECTIVES[name]
 
     @property
     def label(self) -> str:
