@@ -1,7 +1,7 @@
 """Put what pydantic finds wrong with a study's file into our manner: the place in the file, then what is wrong."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from search.forms import Form, shown
 from search.space_forms import FORMS
@@ -63,5 +63,5 @@ def _message(found: Found) -> str:
 def _known_keys(loc: Sequence[int | str], root: type[Form]) -> list[str]:
     form: Any = FORMS[str(loc[2])] if loc[:1] == ("space",) else root
     for part in loc if form is root else ():
-        form = form.model_fields[str(part)].annotation
+        form = get_args(form)[1] if get_origin(form) is dict else form.model_fields[str(part)].annotation
     return [field.alias or name for name, field in form.model_fields.items()]

@@ -1,0 +1,168 @@
+"""Replay recorded trainings: what would other samplers and schedulers have found, and at what price?
+
+    python -m search.simulate space.yaml --table T.parquet --compare random,tpe,auto
+    python -m search.simulate sqlite:///widefront.db --study S --compare recorded+fifo,recorded+asha
+"""
+
+import argparse
+import csv
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from search.budget import Budget
+from search.comparison import Comparison, compare, dump
+from search.labels import make_console
+from search.recordings import Recordings
+from search.replay_forms import ReplayForm, load_replay
+from search.rungs import SCHEDULERS
+from search.samplers import check_sampler
+from search.simulator import RECORDED, Policy, policy
+from search.table_files import read_table
+from search.units import format_number_of
+from spaces.errors import InputError, WidefrontError, unknown
+
+TRIALS = 200  # where neither the file nor the command says how many
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    given = _parser().parse_args(argv)
+    try:
+        _run(given, make_console())
+    except WidefrontError as error:
+        if given.debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, InputError) else 1
+    except OSError as error:
+        if given.debug:
+            raise
+        print(f"error: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _run(given: argparse.Namespace, console: Console) -> None:
+    form = load_replay(Path(given.file), given.set)
+    recordings = read_table(given.table, form)
+    policies = _policies(given, form, recordings)
+    budget = _budget(form, given.trials)
+    workers = given.workers or form.resources.concurrent_trials or 1
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("simulating", total=given.seeds * len(policies))
+        compared = compare(
+            recordings, policies, budget, workers=workers, seeds=given.seeds, jobs=given.jobs,
+            each=lambda: progress.advance(task),
+        )  # fmt: skip
+    if given.out:
+        _write_trials(compared, given.out)
+    if given.json:
+        print(dump(compared))
+    else:
+        _show(compared, recordings, console)
+    if given.figure:
+        _draw(compared, given.figure)
+
+
+def _policies(given: argparse.Namespace, form: ReplayForm, recordings: Recordings) -> list[Policy]:
+    """Return what is compared: each `sampler`, `+scheduler` or both, what is left out being the file's."""
+    sampler, scheduler = given.sampler or form.sampler.name, given.scheduler or form.scheduler.name
+    found: dict[str, Policy] = {}
+    for text in given.compare.split(",") if given.compare else [""]:
+        name, _, rule = text.strip().partition("+")
+        _check(name or sampler, rule or scheduler)
+        each = policy(form, recordings, name or sampler, rule or scheduler)
+        found[each.name] = each
+    return list(found.values())
+
+
+def _check(sampler: str, scheduler: str) -> None:
+    if sampler != RECORDED:
+        check_sampler(sampler)
+    if scheduler not in SCHEDULERS:
+        raise InputError(unknown("scheduler", scheduler, SCHEDULERS), place="scheduler.name")
+
+
+def _budget(form: ReplayForm, trials: int | None) -> Budget:
+    given = Budget(**(form.budget.model_dump() | ({"trials": trials} if trials else {})))
+    return Budget(trials=TRIALS) if given == Budget() else given
+
+
+def _write_trials(compared: Comparison, path: Path) -> None:
+    rows = list(compared.csv_rows())
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    last = ["training", "epochs", "start_s", "end_s", "state", "reason"]
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, [*(name for name in names if name not in last), *last], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _show(compared: Comparison, recordings: Recordings, console: Console) -> None:
+    networks = format_number_of("network", len(recordings.networks))
+    epochs = format_number_of("epoch", recordings.epochs[-1])
+    left_out = f", {recordings.left_out:,} rows outside the space" if recordings.left_out else ""
+    seeds = int(recordings.seeds.max())
+    console.print(
+        f"{recordings.name}: {networks} trained {f'up to {seeds} times ' if seeds > 1 else ''}for {epochs}{left_out}; "
+        f"{' against '.join(compared.objectives)}",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
+    console.print(
+        "Share of the hypervolume under the table's true front, of the networks trained in full: mean "
+        f"{'± standard deviation ' if compared.seeds > 1 else ''}of {format_number_of('seed', compared.seeds)}, "
+        f"{format_number_of('worker', compared.workers)}.",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
+    for axis in ("trials", "epochs", "hours") if recordings.epochs[-1] > 1 else ("trials",):
+        console.print(compared.table(axis))
+
+
+def _draw(compared: Comparison, path: Path) -> None:
+    """Let the dashboards draw; a process of its own, since they stand above search."""
+    command = [sys.executable, "-m", "dashboards.replays", "-", "-o", str(path)]
+    done = subprocess.run(command, input=dump(compared), check=False, capture_output=True, text=True)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["no word why"]
+        raise WidefrontError(f"the figure was not drawn: {lines[-1]}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m search.simulate", description="Replay recorded trainings under other samplers and schedulers."
+    )
+    parser.add_argument("file", help="what describes the study, such as space.yaml, or the database of one")
+    parser.add_argument("--table", type=Path, help="recorded trainings, .parquet or .csv(.gz)")
+    parser.add_argument("--study", help="in the database; may be left out where there is only one")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="replace one leaf of the file")
+    parser.add_argument("--sampler", help="in place of the file's; recorded takes networks in the table's order")
+    parser.add_argument("--scheduler", help="in place of the file's")
+    parser.add_argument("--compare", metavar="A,B", help="samplers, schedulers (+asha) or both (auto+fifo)")
+    parser.add_argument("--workers", type=_count, help="that train at the same time (else the file's, or 1)")
+    parser.add_argument("--seeds", type=_count, default=1, help="studies of each (1)")
+    parser.add_argument("--trials", type=_count, help=f"of each study (else the file's budget, or {TRIALS})")
+    parser.add_argument("--jobs", type=_count, default=os.cpu_count() or 1, help="processes (as many as cores)")
+    parser.add_argument("--out", type=Path, metavar="CSV", help="write every trial there")
+    parser.add_argument("--figure", type=Path, metavar="HTML", help="draw how the studies grew")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,285 @@
+"""Read recorded trainings from a Parquet or CSV file. pandas is here and in `search.curve_files` alone.
+
+One row is one epoch of one training of one network; without a column of epochs it is all of a training.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+
+from search.recordings import Array, Recordings, recorded_objective
+from search.replay_forms import ColumnForm, ReplayForm
+from search.space_forms import parse_parameters
+from spaces.domains import Choice, Domain, Float, Int, Parameter, Scalar, When
+from spaces.errors import InputError, unknown
+from workers.objectives import OBJECTIVES
+
+FEW = 12  # different numbers that are a choice among them where they are no even steps
+STATIC = tuple(name for name, objective in OBJECTIVES.items() if objective.static)
+
+
+def read_table(path: Path, form: ReplayForm) -> Recordings:
+    """Return the trainings that a file holds.
+
+    Raises:
+        InputError: it cannot be read, or is not what the form says.
+    """
+    frame = _long(_frame(path), form)
+    columns = _Columns.of(frame, form)
+    try:
+        parameters = parse_parameters(form.space) if form.space else _inferred(frame, columns.parameters)
+    except InputError as error:
+        raise error.at("space") from error
+    return _recordings(path.name, frame, columns, parameters, form)
+
+
+def _frame(path: Path) -> pd.DataFrame:
+    try:
+        if path.suffix == ".parquet":
+            return pd.read_parquet(path)
+        if ".csv" in path.suffixes:
+            return pd.read_csv(path, keep_default_na=False, na_values=["", "nan", "NaN"])
+    except (OSError, ValueError, UnicodeDecodeError, EOFError, pd.errors.ParserError) as error:
+        why = getattr(error, "strerror", None) or (str(error).splitlines() or ["cannot be read"])[0]
+        raise InputError(why, place=str(path)) from error
+    raise InputError("is neither a .parquet nor a .csv file (.csv.gz too)", place=str(path))
+
+
+def _long(frame: pd.DataFrame, form: ReplayForm) -> pd.DataFrame:
+    """Return a table with a column of seeds, where they were columns of each objective: `acc_0`, `acc_1`."""
+    wide = {
+        name: sorted((c for c in frame.columns if re.fullmatch(rf"{re.escape(name)}_\d+", c)), key=_number)
+        for name, column in form.columns.items()
+        if name not in frame.columns and not column.known
+    }
+    wide = {name: columns for name, columns in wide.items() if columns}
+    if not wide:
+        return frame
+    counts = {len(columns) for columns in wide.values()}
+    if len(counts) > 1:
+        raise InputError(f"{', '.join(wide)} have different numbers of seeds", place="table.objectives")
+    rest = frame.drop(columns=[column for columns in wide.values() for column in columns])
+    parts = [
+        rest.assign(**{name: frame[columns[seed]] for name, columns in wide.items()}, **{form.table.seed: seed})
+        for seed in range(counts.pop())
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _number(column: str) -> int:
+    return int(column.rpartition("_")[2])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Columns:
+    """Name a table's columns by what they are."""
+
+    parameters: tuple[str, ...]
+    learned: tuple[str, ...]
+    known: tuple[str, ...]
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, form: ReplayForm) -> "_Columns":
+        """Return what a form says of a table, and what follows from it.
+
+        Raises:
+            InputError: a column is missing or holds no numbers.
+        """
+        learned = tuple(name for name, column in form.columns.items() if not column.known)
+        objectives = (*form.columns, *form.table.known)
+        also = [name for name in STATIC if name in frame.columns and name not in objectives]
+        known = tuple(name for name in (*objectives, *also) if name not in learned)
+        spoken = {*learned, *known, form.table.epoch, form.table.seconds, form.table.seed, form.table.digest}
+        named = form.table.parameters or tuple(form.space)
+        parameters = named or tuple(name for name in frame.columns if name not in spoken)
+        for name in parameters if form.table.parameters else ():
+            _check_there(frame, name, "table.parameters")
+        found = cls(parameters=tuple(n for n in parameters if n in frame.columns), learned=learned, known=known)
+        for name in (*learned, *known):
+            _check_numbers(frame, name, "table.objectives" if form.table.objectives else "objectives")
+        return found
+
+
+def _check_there(frame: pd.DataFrame, name: str, place: str) -> None:
+    if name not in frame.columns:
+        raise InputError(unknown("column", name, frame.columns), place=place)
+
+
+def _check_numbers(frame: pd.DataFrame, name: str, place: str) -> None:
+    _check_there(frame, name, place)
+    if not pd.api.types.is_numeric_dtype(frame[name]):
+        raise InputError(f"column {name} does not hold numbers", place=place)
+
+
+def _inferred(frame: pd.DataFrame, names: Sequence[str]) -> tuple[Parameter, ...]:
+    """Return parameters that take what a table holds; where one has no value, it hangs on an earlier one."""
+    if not names:
+        raise InputError("name the parameters there, or under table.parameters")
+    earlier: list[str] = []
+    found: list[Parameter] = []
+    for name in sorted(names, key=lambda name: bool(frame[name].isna().any())):  # what others hang on comes first
+        when = _condition(frame, name, earlier) if frame[name].isna().any() else ()
+        found.append(Parameter(name=name, domain=_domain(frame[name].dropna()), when=when))
+        earlier.append(name)
+    return tuple(found)
+
+
+def _domain(column: "pd.Series[Any]") -> Domain:
+    values = sorted({_scalar(value) for value in column.unique()}, key=lambda value: (str(type(value)), value))
+    if not values:
+        raise InputError(f"column {column.name} is empty; name the parameters under table.parameters")
+    if any(isinstance(value, (bool, str)) for value in values) or len(values) == 1:
+        return Choice(options=tuple(values))
+    numbers = cast("list[int | float]", values)
+    steps = set(np.diff(numbers).tolist())
+    if all(isinstance(value, int) for value in numbers) and len(steps) == 1:
+        return Int(low=int(numbers[0]), high=int(numbers[-1]), step=int(steps.pop()))
+    if len(numbers) <= FEW:
+        return Choice(options=tuple(values))
+    log = numbers[0] > 0 and numbers[-1] / numbers[0] >= 100
+    if all(isinstance(value, int) for value in numbers):
+        return Int(low=int(numbers[0]), high=int(numbers[-1]), log=log)
+    return Float(low=float(numbers[0]), high=float(numbers[-1]), log=log)
+
+
+def _condition(frame: pd.DataFrame, name: str, earlier: Sequence[str]) -> tuple[When, ...]:
+    """Return on which values of which earlier parameter it hangs that one exists."""
+    for on in earlier:
+        there = frame[name].notna().groupby(frame[on], dropna=True)
+        if frame[on].nunique() <= FEW and bool((there.min() == there.max()).all()):
+            values = [_scalar(value) for value, exists in there.max().items() if exists]
+            return (When(parameter=on, values=tuple(values)),)
+    raise InputError(f"column {name} has gaps that follow from no other one; say under space when it exists")
+
+
+def _scalar(value: Any) -> Scalar:
+    """Return a table's value as Python's; a whole number among gaps was read as a float."""
+    plain = value.item() if hasattr(value, "item") else value
+    return int(plain) if isinstance(plain, float) and plain.is_integer() else cast("Scalar", plain)
+
+
+def _fitting(value: Any, domain: Domain) -> Scalar | None:
+    """Return a table's value as the domain spells it; None where it cannot take it."""
+    plain = _scalar(value)
+    if isinstance(domain, Choice):
+        return next((option for option in domain.options if Choice(options=(option,)).contains(plain)), None)
+    plain = float(plain) if isinstance(domain, Float) and isinstance(plain, int) else plain
+    return plain if domain.contains(plain) else None
+
+
+def _recordings(
+    name: str, frame: pd.DataFrame, columns: _Columns, parameters: Sequence[Parameter], form: ReplayForm
+) -> Recordings:
+    for parameter in parameters:
+        _check_there(frame, parameter.name, "space")
+    codes, rows = _networks(frame, parameters)
+    kept = frame[codes >= 0].assign(_network=codes[codes >= 0])
+    if kept.empty:
+        raise InputError("no row of the table is of this space", place="space")
+    epochs = _epochs(kept, form)
+    kept = kept[kept[form.table.epoch] <= epochs[-1]] if form.table.epoch in kept else kept
+    place = _places(kept, form, epochs)
+    shape = (len(rows), int(place[1].max()) + 1, len(epochs))
+    first = kept.drop_duplicates("_network").sort_values("_network")
+    digest = form.table.digest
+    return Recordings(
+        name=name,
+        parameters=tuple(parameters),
+        objectives=tuple(_objective(each, column) for each, column in form.columns.items()),
+        networks=tuple(rows),
+        digests=tuple(first[digest].astype(str)) if digest in frame else tuple(map(str, range(len(rows)))),
+        known={each: first[each].to_numpy(np.float64) for each in columns.known},
+        epochs=epochs,
+        learned={each: _filled(kept[each].to_numpy(np.float64), place, shape) for each in columns.learned},
+        seconds=_filled(_seconds(kept, form), place, shape),
+        classes=form.table.classes,
+        left_out=int((codes < 0).sum()),
+    )
+
+
+def _objective(name: str, column: ColumnForm) -> Any:
+    quality = OBJECTIVES[name].quality if name in OBJECTIVES else not column.known
+    return recorded_objective(name, column.direction, known=column.known, quality=quality)
+
+
+def _networks(frame: pd.DataFrame, parameters: Sequence[Parameter]) -> tuple[np.ndarray, list[dict[str, Scalar]]]:
+    """Return for each row which network it is, -1 for none of the space, and the networks."""
+    names = [parameter.name for parameter in parameters]
+    groups = frame.groupby(names, dropna=False, sort=False)
+    codes = groups.ngroup().to_numpy()
+    found: dict[int, int] = {}
+    networks: list[dict[str, Scalar]] = []
+    firsts = frame.loc[~pd.Series(codes, index=frame.index).duplicated(), names]
+    for code, row in zip(pd.unique(codes), firsts.to_dict("records"), strict=True):
+        params = _params(cast("Mapping[str, Any]", row), parameters)
+        if params is not None:
+            found[int(code)] = len(networks)
+            networks.append(params)
+    return np.array([found.get(int(code), -1) for code in codes]), networks
+
+
+def _params(row: Mapping[str, Any], parameters: Sequence[Parameter]) -> dict[str, Scalar] | None:
+    params: dict[str, Scalar] = {}
+    for parameter in parameters:
+        value = row[parameter.name]
+        if parameter.exists(params) is not bool(pd.notna(value)):
+            return None
+        if pd.notna(value):
+            fitting = _fitting(value, parameter.domain)
+            if fitting is None:
+                return None
+            params[parameter.name] = fitting
+    return params
+
+
+def _epochs(frame: pd.DataFrame, form: ReplayForm) -> tuple[int, ...]:
+    """Return the recorded epochs up to full fidelity."""
+    if form.table.epoch not in frame.columns:
+        return (form.full_fidelity or 1,)
+    _check_numbers(frame, form.table.epoch, "table.epoch")
+    epochs = sorted({int(epoch) for epoch in frame[form.table.epoch].unique()})
+    last = form.full_fidelity or epochs[-1]
+    if last not in epochs:
+        raise InputError(f"epoch {last} is not in the table, which ends at {epochs[-1]}", place="scheduler.max_epochs")
+    return tuple(epoch for epoch in epochs if epoch <= last)
+
+
+Place = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def _places(frame: pd.DataFrame, form: ReplayForm, epochs: Sequence[int]) -> Place:
+    """Return for each row its network, the number of its training, and the place of its epoch."""
+    network = frame["_network"].to_numpy()
+    timed = form.table.epoch in frame.columns
+    step = np.searchsorted(epochs, frame[form.table.epoch]) if timed else np.zeros(len(frame), dtype=np.int64)
+    if form.table.seed in frame.columns:
+        seed = frame.groupby("_network")[form.table.seed].rank(method="dense").to_numpy(np.int64) - 1
+    else:
+        seed = np.zeros(len(frame), np.int64) if timed else frame.groupby("_network").cumcount().to_numpy()
+    trainings = pd.DataFrame({"network": network, "seed": seed, "step": step})
+    if trainings.duplicated().any():
+        raise InputError("two rows are the same network, seed and epoch; name a column under table.seed", place="table")
+    steps = trainings.groupby(["network", "seed"])["step"].agg(["max", "count"])
+    if (steps["max"] >= steps["count"]).any():
+        raise InputError("a training lacks an epoch before its last", place=f"table.epoch {form.table.epoch}")
+    return network, seed, step
+
+
+def _seconds(frame: pd.DataFrame, form: ReplayForm) -> Array:
+    """Return for each row the seconds since its training began; without a column of them an epoch takes one."""
+    for name in (form.table.seconds, form.table.epoch):
+        if name in frame.columns:
+            _check_numbers(frame, name, "table")
+            return frame[name].to_numpy(np.float64)
+    return np.ones(len(frame))
+
+
+def _filled(values: Array, place: Place, shape: tuple[int, int, int]) -> Array:
+    array = np.full(shape, np.nan)
+    array[place] = values
+    return array
