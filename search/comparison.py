@@ -76,11 +76,13 @@ class Comparison:
         table.add_column("policy", no_wrap=True)
         for place in places:
             table.add_column(_heading(axis, place), justify="right", no_wrap=True)
-        table.add_column(f"{axis} in all", justify="right", no_wrap=True)
+        if axis != "trials":
+            table.add_column(f"{axis} in all", justify="right", no_wrap=True)
         for policy in self.policies:
             found = self.of(policy)
             cells = [_cell([each.at(axis, place) for each in found]) for place in places]
-            table.add_row(policy, *cells, _amount(axis, float(np.mean([each.total(axis) for each in found]))))
+            total = _amount(axis, float(np.mean([each.total(axis) for each in found])))
+            table.add_row(policy, *cells, *([total] if axis != "trials" else []))
         return table
 
 

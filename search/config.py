@@ -223,7 +223,7 @@ def _given(path: Path, settings: Sequence[str]) -> dict[str, Any]:
         raise InputError(getattr(error, "strerror", None) or "is not text", place=str(path)) from error
     given = _mapping(text, str(path))
     for setting in settings:
-        _replace_leaf(given, setting)
+        replace_leaf(given, setting)
     return given
 
 
@@ -294,7 +294,8 @@ def _read(text: str) -> Any:
 _ALONE = {"checkpoints": "folder"}  # what the value of a section is that is no mapping; of all others, its name
 
 
-def _replace_leaf(given: dict[str, Any], setting: str) -> None:
+def replace_leaf(given: dict[str, Any], setting: str) -> None:
+    """Put a value into a file's sections by a text such as `scheduler.max_epochs=3`."""
     path, equals, text = setting.partition("=")
     if not equals or not path:
         raise InputError(f"{setting!r} is not of the form section.key=value", place="--set")

@@ -1,6 +1,7 @@
 """Print the front of a study.
 
-python -m search.front URL --study S [--json | --csv]
+    python -m search.front URL --study S [--json | --csv]
+    python -m search.front URL --study S --curves out.parquet
 """
 
 import argparse
@@ -9,13 +10,16 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
+from search.curve_files import write_curves
 from search.environment import expand
+from search.finding import find
 from search.fronts import front_trials
 from search.labels import front_table, make_console, row_of
 from search.store import Store
 from search.trial import StudyRecord, TrialRecord
-from spaces.errors import InputError, WidefrontError, unknown
+from spaces.errors import InputError, WidefrontError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,33 +28,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with Store.open(expand(given.url, os.environ), create=False) as store:
             study = find(store, given.study)
-            _print(study, front_trials(study, store.trials(study.name)), given)
+            trials = store.trials(study.name)
+        if given.curves:
+            write_curves(trials, given.curves)
+        else:
+            _print(study, front_trials(study, trials), given)
     except WidefrontError as error:
         if given.debug:
             raise
         print(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, InputError) else 1
     return 0
-
-
-def find(store: Store, name: str | None) -> StudyRecord:
-    """Return a study; without a name, the only one there is.
-
-    Raises:
-        InputError: there is none of that name, or several to choose from.
-    """
-    studies = store.studies()
-    if name is None and len(studies) == 1:
-        return studies[0]
-    for study in studies:
-        if study.name == name:
-            return study
-    names = [study.name for study in studies]
-    if not names:
-        raise InputError(f"there is no study in {store.shown_url}")
-    if name is None:
-        raise InputError(f"name one of {', '.join(names)}", place="--study")
-    raise InputError(unknown("study", name, names), place="--study")
 
 
 def _print(study: StudyRecord, front: list[TrialRecord], given: argparse.Namespace) -> None:
@@ -81,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="as JSON")
     form.add_argument("--csv", action="store_true", help="as CSV")
+    form.add_argument("--curves", type=Path, help="write every epoch of every trial to a .parquet or .csv(.gz) file")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     return parser
 

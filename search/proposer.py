@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import optuna
+from optuna.logging import WARNING, set_verbosity
 from optuna.samplers import BaseSampler
 from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
@@ -50,6 +51,7 @@ class Proposer:
         self.catalogue = catalogue
         self.distributions = distributions(catalogue.parameters)
         self._storage = InMemoryStorage()
+        set_verbosity(WARNING)  # Optuna tells of every study it makes
         ways = [StudyDirection[name.upper()] for name in directions]
         self.mirror = optuna.create_study(storage=self._storage, directions=ways, sampler=sampler)
         self._study_id = self._storage.get_study_id_from_name(self.mirror.study_name)

@@ -17,15 +17,19 @@ from rich.progress import Progress
 
 from search.budget import Budget
 from search.comparison import Comparison, compare, dump
+from search.curve_files import curves, form_of
+from search.environment import expand
+from search.finding import find
 from search.labels import make_console
 from search.recordings import Recordings
 from search.replay_forms import ReplayForm, load_replay
 from search.rungs import SCHEDULERS
 from search.samplers import check_sampler
 from search.simulator import RECORDED, Policy, policy
-from search.table_files import read_table
+from search.store import Store
+from search.table_files import read_table, recordings_of
 from search.units import format_number_of
-from spaces.errors import InputError, WidefrontError, unknown
+from spaces.errors import InputError, StudyError, WidefrontError, unknown
 
 TRIALS = 200  # where neither the file nor the command says how many
 
@@ -52,8 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(given: argparse.Namespace, console: Console) -> None:
-    form = load_replay(Path(given.file), given.set)
-    recordings = read_table(given.table, form)
+    form, recordings = _study(given) if "://" in given.file or given.file.startswith("$") else _table(given)
     policies = _policies(given, form, recordings)
     budget = _budget(form, given.trials)
     workers = given.workers or form.resources.concurrent_trials or 1
@@ -71,6 +74,24 @@ def _run(given: argparse.Namespace, console: Console) -> None:
         _show(compared, recordings, console)
     if given.figure:
         _draw(compared, given.figure)
+
+
+def _table(given: argparse.Namespace) -> tuple[ReplayForm, Recordings]:
+    if given.table is None:
+        raise InputError("name the file of recorded trainings", place="--table")
+    form = load_replay(Path(given.file), given.set)
+    return form, read_table(given.table, form)
+
+
+def _study(given: argparse.Namespace) -> tuple[ReplayForm, Recordings]:
+    """Return what a study of one's own has recorded, and how it went about it."""
+    with Store.open(expand(given.file, os.environ), create=False) as store:
+        study = find(store, given.study)
+        trials = store.trials(study.name)
+    if not any(trial.epochs == study.max_epochs for trial in trials):
+        raise StudyError(f"no trial of {study.name} has reached {study.max_epochs} epochs yet")
+    form = form_of(study, given.set)
+    return form, recordings_of(study.name, curves(trials), form)
 
 
 def _policies(given: argparse.Namespace, form: ReplayForm, recordings: Recordings) -> list[Policy]:

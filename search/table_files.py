@@ -20,6 +20,7 @@ from spaces.errors import InputError, unknown
 from workers.objectives import OBJECTIVES
 
 FEW = 12  # different numbers that are a choice among them where they are no even steps
+LABELS = ("trial", "state")  # columns of a study's own curves
 STATIC = tuple(name for name, objective in OBJECTIVES.items() if objective.static)
 
 
@@ -29,13 +30,22 @@ def read_table(path: Path, form: ReplayForm) -> Recordings:
     Raises:
         InputError: it cannot be read, or is not what the form says.
     """
-    frame = _long(_frame(path), form)
+    return recordings_of(path.name, _frame(path), form)
+
+
+def recordings_of(name: str, frame: pd.DataFrame, form: ReplayForm) -> Recordings:
+    """Return the trainings that a table holds.
+
+    Raises:
+        InputError: it is not what the form says.
+    """
+    frame = _long(frame, form)
     columns = _Columns.of(frame, form)
     try:
         parameters = parse_parameters(form.space) if form.space else _inferred(frame, columns.parameters)
     except InputError as error:
         raise error.at("space") from error
-    return _recordings(path.name, frame, columns, parameters, form)
+    return _recordings(name, frame, columns, parameters, form)
 
 
 def _frame(path: Path) -> pd.DataFrame:
@@ -91,10 +101,13 @@ class _Columns:
             InputError: a column is missing or holds no numbers.
         """
         learned = tuple(name for name, column in form.columns.items() if not column.known)
+        if form.table.classes and "accuracy" in frame.columns and "accuracy" not in form.columns:
+            learned += ("accuracy",)  # by which a rung tells who is no better than chance
         objectives = (*form.columns, *form.table.known)
         also = [name for name in STATIC if name in frame.columns and name not in objectives]
         known = tuple(name for name in (*objectives, *also) if name not in learned)
-        spoken = {*learned, *known, form.table.epoch, form.table.seconds, form.table.seed, form.table.digest}
+        table = form.table
+        spoken = {*learned, *known, table.epoch, table.seconds, table.seed, table.digest, *LABELS}
         named = form.table.parameters or tuple(form.space)
         parameters = named or tuple(name for name in frame.columns if name not in spoken)
         for name in parameters if form.table.parameters else ():

@@ -1,0 +1,138 @@
+"""Draw how simulated studies grew: the share of the hypervolume by trials, epochs and simulated time.
+
+    python -m search.simulate space.yaml --table T.parquet --json | python -m dashboards.replays - -o replay.html
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from dashboards import theme
+from search.units import format_number_of
+from spaces.errors import InputError
+
+TITLE = "Replayed studies"
+AXES = {"trials": "trials ended (count)", "epochs": "epochs trained (count)", "hours": "simulated time (h)"}
+POINTS = 120  # along an axis
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Growth:
+    """Hold how one policy's studies grew along one axis: mean and standard deviation of the share at each place."""
+
+    policy: str
+    axis: str
+    places: tuple[float, ...]
+    means: tuple[float, ...]
+    deviations: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replays:
+    """Hold what a replay found."""
+
+    subtitle: str
+    growths: tuple[Growth, ...]
+
+
+def info(replay: Mapping[str, Any]) -> Replays:
+    """Return the growth of every policy along every axis on which there is more than one place."""
+    seeds, workers = format_number_of("seed", replay["seeds"]), format_number_of("worker", replay["workers"])
+    against = " against ".join(replay["objectives"])
+    names = [each["policy"] for each in replay["policies"]]
+    runs = [run for run in replay["runs"] if run["hypervolume"]]
+    axes = [axis for axis in AXES if axis == "trials" or any(run["epochs"][-1] > len(run["epochs"]) for run in runs)]
+    growths = [
+        _growth(name, axis, [run for run in runs if run["policy"] == name], _end(axis, runs))
+        for axis in axes
+        for name in names
+        if any(run["policy"] == name for run in runs)
+    ]
+    return Replays(subtitle=f"{replay['table']}: {against}; {seeds}, {workers}", growths=tuple(growths))
+
+
+def _spent(run: Mapping[str, Any], axis: str) -> list[float]:
+    return list(range(1, len(run["hypervolume"]) + 1)) if axis == "trials" else run[axis]
+
+
+def _end(axis: str, runs: Sequence[Mapping[str, Any]]) -> float:
+    return max(_spent(run, axis)[-1] for run in runs)
+
+
+def _growth(policy: str, axis: str, runs: Sequence[Mapping[str, Any]], end: float) -> Growth:
+    places = np.linspace(0, end, POINTS + 1)
+    shares = np.array([_reached(run, axis, places) for run in runs])
+    return Growth(
+        policy=policy,
+        axis=axis,
+        places=tuple(places.tolist()),
+        means=tuple(shares.mean(axis=0).tolist()),
+        deviations=tuple(shares.std(axis=0).tolist()),
+    )
+
+
+def _reached(run: Mapping[str, Any], axis: str, places: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    count = np.searchsorted(_spent(run, axis), places * (1 + 1e-9), side="right")
+    return np.asarray([0.0, *run["hypervolume"]])[count]
+
+
+def figure(replays: Replays) -> go.Figure:
+    """Draw a line for each policy, with its standard deviation as a band."""
+    axes = list(dict.fromkeys(growth.axis for growth in replays.growths))
+    if not axes:
+        return theme.message(TITLE, "No trial has ended.")
+    drawn = make_subplots(rows=1, cols=len(axes), shared_yaxes=True, horizontal_spacing=0.04)
+    blank = theme.blank(TITLE, replays.subtitle, height=480)
+    drawn.update_layout(template=blank.layout.template, title=blank.layout.title, height=blank.layout.height)
+    colors = dict(zip(dict.fromkeys(each.policy for each in replays.growths), theme.PALETTE * 9, strict=False))
+    for growth in replays.growths:
+        column = axes.index(growth.axis) + 1
+        for trace in _traces(growth, colors[growth.policy], first=column == 1):
+            drawn.add_trace(trace, row=1, col=column)
+    for column, axis in enumerate(axes, 1):
+        drawn.update_xaxes(title={"text": AXES[axis]}, rangemode="tozero", row=1, col=column)
+    drawn.update_yaxes(title={"text": "share of the true hypervolume (%)"}, tickformat=".0%", row=1, col=1)
+    return drawn
+
+
+def _traces(growth: Growth, color: str, *, first: bool) -> list[go.Scatter]:
+    low = [mean - deviation for mean, deviation in zip(growth.means, growth.deviations, strict=True)]
+    high = [mean + deviation for mean, deviation in zip(growth.means, growth.deviations, strict=True)]
+    band = go.Scatter(
+        x=[*growth.places, *reversed(growth.places)], y=[*high, *reversed(low)], fill="toself", fillcolor=color,
+        opacity=0.12, line={"width": 0}, mode="lines", hoverinfo="skip", showlegend=False, legendgroup=growth.policy,
+    )  # fmt: skip
+    line = go.Scatter(
+        x=growth.places, y=growth.means, mode="lines", line={"color": color, "width": 2}, name=growth.policy,
+        showlegend=first, legendgroup=growth.policy, hovertemplate=f"{theme.escape(growth.policy)}: %{{y:.1%}}",
+    )  # fmt: skip
+    return [band, line]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m dashboards.replays", description="Draw how simulated studies grew.")
+    parser.add_argument("file", help="what search.simulate --json printed, or - for standard input")
+    parser.add_argument("-o", "--out", type=Path, default=Path("replay.html"), help="the page to write")
+    given = parser.parse_args(argv)
+    try:
+        text = sys.stdin.read() if given.file == "-" else Path(given.file).read_text(encoding="utf-8")
+        drawn = figure(info(json.loads(text)))
+        drawn.write_html(given.out, include_plotlyjs=True)
+    except (OSError, ValueError, KeyError) as error:
+        where = InputError(str(error) or "is no replay", place=given.file)
+        print(f"error: {where}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""Turn a study's trials into a table of recorded trainings, and write it."""
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from search.config import replace_leaf
+from search.replay_forms import ReplayForm, parse_replay
+from search.trial import StudyRecord, TrialRecord
+from spaces.cost import NAMES as COSTS
+from spaces.errors import InputError
+from workers.objectives import OBJECTIVES
+
+LEARNED = tuple(name for name, objective in OBJECTIVES.items() if not objective.static)
+
+
+def curves(trials: Sequence[TrialRecord]) -> pd.DataFrame:
+    """Return one row for each epoch of each trial: what it is, what it costs, what the epoch showed."""
+    rows = [row for trial in sorted(trials, key=lambda trial: trial.number) for row in _rows(trial)]
+    return pd.DataFrame(rows).dropna(axis="columns", how="all")
+
+
+def _rows(trial: TrialRecord) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    cost = trial.cost.to_json()
+    given = {"trial": trial.number, "seed": trial.seed, "digest": trial.digest, "state": str(trial.state)}
+    seconds = 0.0
+    for measurement in trial.measurements:
+        seconds += measurement.wall_s
+        shown = {name: OBJECTIVES[name].value(trial.cost, measurement) for name in LEARNED}
+        counted = {name: cost[name] for name in COSTS}
+        rows.append({**given, **trial.params, **counted, "epoch": measurement.epoch, **shown, "seconds": seconds})
+    return rows
+
+
+def write_curves(trials: Sequence[TrialRecord], path: Path) -> None:
+    """Write the curves of trials to a .parquet or .csv(.gz) file.
+
+    Raises:
+        InputError: it is of neither kind, or cannot be written.
+    """
+    frame = curves(trials)
+    try:
+        if path.suffix == ".parquet":
+            frame.to_parquet(path, index=False)
+        elif ".csv" in path.suffixes:
+            frame.to_csv(path, index=False)
+        else:
+            raise InputError("is neither a .parquet nor a .csv file (.csv.gz too)", place=str(path))
+    except OSError as error:
+        raise InputError(error.strerror or str(error), place=str(path)) from error
+
+
+def form_of(study: StudyRecord, settings: Sequence[str]) -> ReplayForm:
+    """Return what a replay of a study's own curves is.
+
+    Args:
+        study: whose curves they are.
+        settings: texts such as `scheduler.keep=0.3`, each replacing one leaf of its file.
+
+    Raises:
+        InputError: a setting is wrong.
+    """
+    sections = ("space", "objectives", "sampler", "scheduler", "budget", "resources")
+    own = {name: study.config[name] for name in sections if name in study.config}
+    given = copy.deepcopy({"study": study.name, **own, "table": {"classes": study.classes}})
+    for setting in settings:
+        replace_leaf(given, setting)
+    return parse_replay(given)
