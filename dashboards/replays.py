@@ -1,6 +1,6 @@
 """Draw how simulated studies grew: the share of the hypervolume by trials, epochs and simulated time.
 
-    python -m search.simulate space.yaml --table T.parquet --json | python -m dashboards.replays - -o replay.html
+python -m search.simulate space.yaml --table T.parquet --json | python -m dashboards.replays - -o replay.html
 """
 
 import argparse
@@ -119,7 +119,9 @@ def _traces(growth: Growth, color: str, *, first: bool) -> list[go.Scatter]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m dashboards.replays", description="Draw how simulated studies grew.")
+    parser = argparse.ArgumentParser(
+        prog="python -m dashboards.replays", description="Draw how simulated studies grew."
+    )
     parser.add_argument("file", help="what search.simulate --json printed, or - for standard input")
     parser.add_argument("-o", "--out", type=Path, default=Path("replay.html"), help="the page to write")
     given = parser.parse_args(argv)

@@ -148,7 +148,7 @@ _taken: list[tuple[Recordings, Budget, int]] = []  # by a process, once for all 
 
 
 def _take(*given: Any) -> None:
-    _taken.append(given)  # type: ignore[arg-type]  # as _simulated gives it
+    _taken.append(given)
 
 
 def _simulate_here(run: Run) -> list[Course]:

@@ -189,7 +189,9 @@ def load(path: Path, settings: Sequence[str] = (), environment: Mapping[str, str
     return config
 
 
-def read(path: Path, settings: Sequence[str] = (), environment: Mapping[str, str] | None = os.environ) -> dict[str, Any]:
+def read(
+    path: Path, settings: Sequence[str] = (), environment: Mapping[str, str] | None = os.environ
+) -> dict[str, Any]:
     """Return what a file says, unchecked; for arguments and errors see `load`."""
     return _whole(_given(path, settings), environment, path)
 

@@ -1,7 +1,7 @@
 """Print the front of a study.
 
-    python -m search.front URL --study S [--json | --csv]
-    python -m search.front URL --study S --curves out.parquet
+python -m search.front URL --study S [--json | --csv]
+python -m search.front URL --study S --curves out.parquet
 """
 
 import argparse

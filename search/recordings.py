@@ -54,9 +54,7 @@ class RecordedStudy(StudyRecord):
 def recorded_objective(name: str, direction: str, *, known: bool, quality: bool) -> Objective:
     """Return an objective that stands in a table."""
     value = partial(_counted if known else _shown, name)
-    return Objective(
-        name=name, title=name, unit="", direction=direction, static=known, value=value, quality=quality
-    )
+    return Objective(name=name, title=name, unit="", direction=direction, static=known, value=value, quality=quality)
 
 
 def _counted(name: str, cost: Cost, _measurement: Measurement | None) -> float:
@@ -178,12 +176,12 @@ class RecordedCatalogue:
             changed[item.name] = neighbour(item, params[item.name], rng)
         if _key(changed) in self._index:
             return changed
-        return self.recordings.networks[rng.choice(list(self._nearest(changed, CLOSEST)))]
+        return self.recordings.networks[rng.choice(self._nearest(changed, CLOSEST))]
 
-    def _nearest(self, params: Params, count: int) -> NDArray[np.int64]:
+    def _nearest(self, params: Params, count: int) -> list[int]:
         rows, center, spread = self._rows
         away = ((rows - (columns(self.parameters, params, ()) - center) / spread) ** 2).sum(axis=1)
-        return np.asarray(np.argsort(away, kind="stable")[:count])
+        return [int(index) for index in np.argsort(away, kind="stable")[:count]]
 
     @cached_property
     def _rows(self) -> tuple[Array, Array, Array]:

@@ -343,7 +343,9 @@ class RunningStudy:
         then = replace(trial, measurements=trial.measurements[: measurement.epoch])
         values = tuple(minimised_values(self.record, [then])[0].tolist())
         learned = next(
-            value for name, value in zip(self.record.objectives, values, strict=True) if self.record.objective(name).quality
+            value
+            for name, value in zip(self.record.objectives, values, strict=True)
+            if self.record.objective(name).quality
         )
         entry = Entry(number=trial.number, learned=learned, values=values, accuracy=measurement.accuracy)
         self._reached.setdefault(measurement.epoch, self.rungs.make()).enter(entry)

@@ -1,7 +1,7 @@
-"""Replay recorded trainings: what would other samplers and schedulers have found, and at what price?
+"""Replay recorded trainings: say what other samplers and schedulers would have found, and at what price.
 
-    python -m search.simulate space.yaml --table T.parquet --compare random,tpe,auto
-    python -m search.simulate sqlite:///widefront.db --study S --compare recorded+fifo,recorded+asha
+python -m search.simulate space.yaml --table T.parquet --compare random,tpe,auto
+python -m search.simulate sqlite:///widefront.db --study S --compare recorded+fifo,recorded+asha
 """
 
 import argparse

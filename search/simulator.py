@@ -13,8 +13,6 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution
 from optuna.samplers import RandomSampler
-from optuna.study import Study
-from optuna.trial import FrozenTrial
 
 from search.budget import Budget
 from search.ledger import Ledger
@@ -100,13 +98,11 @@ class _InOrder(RandomSampler):
         self._distributions = distributions(catalogue.parameters)
         self._left = catalogue.members()
 
-    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:  # noqa: ARG002
+    def infer_relative_search_space(self, *_trial: object) -> dict[str, BaseDistribution]:
         """Return every parameter."""
         return self._distributions
 
-    def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:  # noqa: ARG002
+    def sample_relative(self, *_trial: object) -> dict[str, Any]:
         """Return the next network's parameters; when all have been, anything."""
         return next(self._left, {})
 
@@ -210,7 +206,8 @@ class _Simulation:
             epochs=self.recordings.epochs[trial.epochs - 1] if trial.epochs else 0,
             spent_epochs=self._spent.get(trial.number, 0),
             began_s=began_s,
-            ended_s=began_s + (float(self.recordings.seconds[network, seed, trial.epochs - 1]) if trial.epochs else 0.0),
+            ended_s=began_s
+            + (float(self.recordings.seconds[network, seed, trial.epochs - 1]) if trial.epochs else 0.0),
             state=trial.state,
             reason=trial.reason,
         )

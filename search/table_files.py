@@ -1,4 +1,4 @@
-"""Read recorded trainings from a Parquet or CSV file. pandas is here and in `search.curve_files` alone.
+"""Read recorded trainings from a Parquet or CSV file. pandas is here and in `curve_files` alone.
 
 One row is one epoch of one training of one network; without a column of epochs it is all of a training.
 """
@@ -288,7 +288,7 @@ def _seconds(frame: pd.DataFrame, form: ReplayForm) -> Array:
     for name in (form.table.seconds, form.table.epoch):
         if name in frame.columns:
             _check_numbers(frame, name, "table")
-            return frame[name].to_numpy(np.float64)
+            return np.asarray(frame[name], dtype=np.float64)
     return np.ones(len(frame))
 
 
