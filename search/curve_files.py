@@ -20,7 +20,9 @@ LEARNED = tuple(name for name, objective in OBJECTIVES.items() if not objective.
 def curves(trials: Sequence[TrialRecord]) -> pd.DataFrame:
     """Return one row for each epoch of each trial: what it is, what it costs, what the epoch showed."""
     rows = [row for trial in sorted(trials, key=lambda trial: trial.number) for row in _rows(trial)]
-    return pd.DataFrame(rows).dropna(axis="columns", how="all")
+    frame = pd.DataFrame(rows).dropna(axis="columns", how="all")
+    mixed = [name for name in frame.columns if len({isinstance(value, str) for value in frame[name].dropna()}) > 1]
+    return frame.assign(**{name: frame[name].map(str, na_action="ignore") for name in mixed})  # as files hold them
 
 
 def _rows(trial: TrialRecord) -> list[dict[str, Any]]:

@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from search.budget import Rates
+from search.rungs import SHARE
 from spaces.errors import InputError
 from workers import places
 from workers.recipe import Recipe
@@ -73,6 +74,7 @@ class SchedulerForm(Form):
     reduction_factor: Annotated[float, Field(gt=1), NUMERIC] = 3.0  # how many times as late each rung is
     keep: Annotated[float, Field(gt=0, le=1), NUMERIC] | None = None  # share that goes on; else as suits the rule
     floor: Annotated[float, Field(ge=0, lt=1), NUMERIC] = 0.02  # share of the way from chance to 1 to go
+    share: Annotated[float, Field(gt=0, le=1), NUMERIC] = SHARE  # of the epochs of full training, where trials rest
 
 
 class BudgetForm(Form):

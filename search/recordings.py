@@ -102,11 +102,11 @@ class Recordings:
         return np.asarray(np.where(found.any(axis=1), total / np.maximum(found.sum(axis=1), 1), np.nan))
 
     def measurement(self, network: int, seed: int, step: int) -> RecordedMeasurement:
-        """Return what the epoch of a step, from 0, showed; its number counts the recorded epochs."""
+        """Return what a training showed at its recorded epoch of this place, the first being 0."""
         values = {name: float(array[network, seed, step]) for name, array in self.learned.items()}
         before = self.seconds[network, seed, step - 1] if step else 0.0
         return RecordedMeasurement(
-            epoch=step + 1,
+            epoch=self.epochs[step],
             accuracy=values.get("accuracy", 1.0),
             loss=values.get("loss", 0.0),
             train_loss=0.0,

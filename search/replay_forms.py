@@ -87,6 +87,11 @@ def _own(name: str) -> ColumnForm:
     return ColumnForm(direction="maximize" if objective.direction == "maximize" else "minimize", known=objective.static)
 
 
+def quality(name: str, column: ColumnForm) -> bool:
+    """Say whether an objective tells how good a network is, not what it costs."""
+    return OBJECTIVES[name].quality if name in OBJECTIVES else not column.known
+
+
 def load_replay(
     path: Path, settings: Sequence[str] = (), environment: Mapping[str, str] | None = os.environ
 ) -> ReplayForm:
@@ -108,6 +113,6 @@ def parse_replay(given: Mapping[str, Any]) -> ReplayForm:
     place = "table.objectives" if form.table.objectives else "objectives"
     if len(columns) < 2:
         raise InputError("a front needs at least two different objectives", place=place)
-    if all(each.known for each in columns.values()):
-        raise InputError("at least one objective must be what training reveals", place=place)
+    if not any(quality(name, each) for name, each in columns.items()):
+        raise InputError("at least one objective must say how good a network is, which training reveals", place=place)
     return form

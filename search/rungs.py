@@ -13,8 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from search.fronts import minimised_values
 from search.pareto import Layers, spread
+from search.trial import StudyRecord, TrialRecord
 from spaces.errors import InputError, unknown
+from workers.objectives import Objective
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +26,30 @@ class Entry:
 
     number: int
     learned: float  # the first objective that says how good a network is, minimised
+    costs: tuple[float, ...] = ()  # all others, minimised, on axes where equal steps matter alike
     values: tuple[float, ...]  # all objectives, minimised
     accuracy: float
+
+
+def entry_of(study: StudyRecord, trial: TrialRecord) -> Entry:
+    """Return what a trial shows by its latest epoch."""
+    assert trial.last is not None
+    values = tuple(minimised_values(study, [trial])[0].tolist())
+    objectives = [study.objective(name) for name in study.objectives]
+    quality = next(index for index, objective in enumerate(objectives) if objective.quality)
+    others = [objective for index, objective in enumerate(objectives) if index != quality]
+    return Entry(
+        number=trial.number,
+        learned=values[quality],
+        costs=tuple(_axis(objective, objective.value(trial.cost, trial.last)) for objective in others),
+        values=values,
+        accuracy=trial.last.accuracy,
+    )
+
+
+def _axis(objective: Objective, value: float) -> float:
+    """Return a minimised value; a cost's logarithm."""
+    return objective.minimised(value if objective.quality else math.log(max(value, TINY)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +61,8 @@ class Decision:
 
 
 GO_ON = Decision(stop=False)
+TINY = 1e-12
+SHARE = 0.25
 
 
 class Rung:
@@ -105,7 +132,8 @@ def _among_best(place: int, count: int, keep: float, how: str) -> Decision:
     return Decision(stop=True, reason=f"place {place + 1} of {count} {how}; {kept} go on")
 
 
-SCHEDULERS: dict[str, type[Rung]] = {"pareto-asha": ParetoAsha, "asha": Asha, "fifo": Rung}
+GAIN = "gain"  # every trial rests at a rung, until it is its turn: see `search.promotion`
+SCHEDULERS: dict[str, type[Rung]] = {GAIN: Rung, "pareto-asha": ParetoAsha, "asha": Asha, "fifo": Rung}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +144,7 @@ class Rungs:
     levels: tuple[int, ...]
     keep: float  # share of the trials at a rung that goes on
     floor_accuracy: float  # at or below it a trial stops, however cheap its network
+    share: float = SHARE  # of the epochs that full training of all trials would take, where trials rest
 
     def __post_init__(self) -> None:
         if self.rule not in SCHEDULERS:
@@ -124,6 +153,15 @@ class Rungs:
     def holds(self, epoch: int) -> bool:
         """Say whether there is a rung at an epoch; where every trial is trained in full there is none."""
         return epoch in self.levels and self.rule != "fifo"
+
+    @property
+    def rests(self) -> bool:
+        """Say whether trials rest at rungs instead of being stopped there."""
+        return self.rule == GAIN
+
+    def next(self, epoch: int, max_epochs: int) -> int:
+        """Return the next epoch after one at which a trial is looked at: a rung, or full fidelity."""
+        return next((level for level in self.levels if level > epoch and self.holds(level)), max_epochs)
 
     def make(self) -> Rung:
         """Return a rung to which nobody has come yet."""

@@ -15,12 +15,13 @@ from enum import Enum, auto
 from search.budget import Budget, Rates, Spending
 from search.clock import steady_clock
 from search.fellows import Alone, Fellows
-from search.fronts import minimised_values, objective_values
+from search.fronts import objective_values
 from search.memory import MEMORY, OUT_OF_MEMORY, ceiling_of
+from search.promotion import Turn
 from search.proposer import Proposal, Proposer
 from search.records import Bringing, Recording
 from search.roll import Roll
-from search.rungs import GO_ON, Decision, Entry, Rung, Rungs
+from search.rungs import GO_ON, Decision, Rung, Rungs, entry_of
 from search.trial import KILLED, TRANSIENT, Rejection, State, StudyRecord, TrialRecord
 from spaces.errors import StorageAway, TrialFailure
 from workers.measurement import Measurement
@@ -69,6 +70,7 @@ class RunningStudy:
     exhausted: bool = False
     elsewhere: set[int] = field(default_factory=set)  # running trials that another launch trains
     paused: set[int] = field(default_factory=set)  # at a rung, until there is more budget
+    resting: dict[int, int] = field(default_factory=dict)  # the rung's epoch of each trial that waits for its turn
     trained_s: float = 0.0  # over all trials and launches, measuring included
     trained_epochs: int = 0
     began: datetime | None = None
@@ -148,7 +150,7 @@ class RunningStudy:
         """Say whether nothing runs and nothing more will be handed out."""
         if self.outbox.away_s is not None or not (self.exhausted or self._budget_spent()):
             return False
-        resting = self.paused.union(self.elsewhere, self.waiting if self._cut_off else ())
+        resting = self.paused.union(self.elsewhere, *((self.waiting, self.resting) if self._cut_off else ()))
         doubtful = any(self.trials[number].session in self.fellows.doubtful for number in self.elsewhere)
         return self.trials.running <= resting and not doubtful
 
@@ -185,6 +187,8 @@ class RunningStudy:
         there = self.deliver()
         if not self._cut_off and (ready := self._ready()) is not None:
             return self.trials[ready]
+        if not self._cut_off and (promoted := self._promoted()) is not None:
+            return self.trials[promoted]
         if self.exhausted or self._budget_spent():
             return Nothing.NOW if self.waiting and not self._cut_off else Nothing.LEFT
         return self._take_turn() if there else Nothing.NOW
@@ -196,6 +200,32 @@ class RunningStudy:
         if ready is not None:
             self.waiting.remove(ready)
         return ready
+
+    def _promoted(self) -> int | None:
+        """Let one of the trials that rest go on, if it is its turn; where none will ever, stop them all."""
+        last = self.exhausted or self._budget_spent()
+        active = self.trials.running.difference(self.resting, self.paused, self.elsewhere)
+        turn = Turn(
+            rungs=self.rungs,
+            reached=self._reached,
+            resting=self.resting,
+            active={number: self.trials[number].epochs for number in active},
+            trials=len(self.trials),
+            trained=self.trained_epochs,
+            max_epochs=self.record.max_epochs,
+        )
+        chosen = turn.choose(last=last, anyhow=not self.trials.count[State.COMPLETE])
+        if chosen is not None:
+            del self.resting[chosen]
+        elif last and not active:
+            self._stop_resting(turn)
+        return chosen
+
+    def _stop_resting(self, turn: Turn) -> None:
+        for number, gain in turn.gains.items():
+            epoch = self.resting.pop(number)
+            reason = f"epoch {epoch}: the front was expected to gain {gain:.2%} by training it in full"
+            self._end(replace(self.trials[number], state=State.STOPPED, reason=reason))
 
     def _take_turn(self) -> TrialRecord | Nothing:
         """Begin a new trial, knowing all that other launches have shown; what cannot be recorded has not begun."""
@@ -286,6 +316,7 @@ class RunningStudy:
             self._hear_more(known, told)
         for mine in (self.elsewhere, self.paused):
             mine.discard(told.number)
+        self.resting.pop(told.number, None)
         if told.number in self.waiting:  # taken over by another launch, while this one could not be heard
             self.waiting.remove(told.number)
         if told.state is State.RUNNING:
@@ -341,21 +372,17 @@ class RunningStudy:
     def _enter(self, trial: TrialRecord, measurement: Measurement) -> None:
         """Put a trial on the rung of an epoch, as it stood then."""
         then = replace(trial, measurements=trial.measurements[: measurement.epoch])
-        values = tuple(minimised_values(self.record, [then])[0].tolist())
-        learned = next(
-            value
-            for name, value in zip(self.record.objectives, values, strict=True)
-            if self.record.objective(name).quality
-        )
-        entry = Entry(number=trial.number, learned=learned, values=values, accuracy=measurement.accuracy)
-        self._reached.setdefault(measurement.epoch, self.rungs.make()).enter(entry)
+        self._reached.setdefault(measurement.epoch, self.rungs.make()).enter(entry_of(self.record, then))
 
     def _judge(self, trial: TrialRecord, measurement: Measurement) -> Decision:
         if measurement.epoch >= self.record.max_epochs:
+            self._enter(trial, measurement)
             self._end(replace(trial, state=State.COMPLETE))
             return Decision(stop=True, reason="full fidelity")
         if self.limit_s is not None and trial.trained_s > self.limit_s:
             return self._over_time(trial)
+        if self.rungs.rests and self.rungs.holds(measurement.epoch):
+            return self._rest(trial.number, measurement.epoch)
         rung = self._reached.get(measurement.epoch, self.rungs.make())
         decision = self.rungs.decide(measurement.epoch, rung, trial.number)
         if decision.stop:
@@ -364,6 +391,11 @@ class RunningStudy:
             self.paused.add(trial.number)
             return Decision(stop=True, reason="the budget is spent; with more of it the trial goes on")
         return decision
+
+    def _rest(self, number: int, epoch: int) -> Decision:
+        """Let a trial rest at a rung; whose turn it is, this one's perhaps, the next question tells."""
+        self.resting[number] = epoch
+        return Decision(stop=True, reason=f"epoch {epoch}: rests, to go on when the front has most to gain by it")
 
     def _over_time(self, trial: TrialRecord) -> Decision:
         """Fail a trial that has trained for too long: it would again."""

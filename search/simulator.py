@@ -6,15 +6,16 @@ comes in the order in which it was begun.
 
 import heapq
 import random
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from optuna.distributions import BaseDistribution
 from optuna.samplers import RandomSampler
 
-from search.budget import Budget
+from search.budget import Budget, Rates
 from search.ledger import Ledger
 from search.proposer import Proposer
 from search.recordings import RecordedCatalogue, RecordedStudy, Recordings
@@ -36,6 +37,8 @@ class Policy:
 
     sampler: str
     rungs: Rungs
+    rates: Rates = field(default_factory=Rates)  # of one trial's training
+    limit_s: float | None = None  # seconds of training that one trial may take
 
     @property
     def name(self) -> str:
@@ -65,16 +68,18 @@ def policy(form: ReplayForm, recordings: Recordings, sampler: str, scheduler: st
     wanted = rung_levels(given.grace_epochs, recordings.epochs[-1], given.reduction_factor)
     rungs = Rungs(
         rule=scheduler,
-        levels=tuple(sorted({_step(recordings, level) for level in wanted} - {len(recordings.epochs)})),
+        levels=tuple(sorted({_recorded(recordings, level) for level in wanted} - {recordings.epochs[-1]})),
         keep=share_kept(scheduler, given.reduction_factor, given.keep),
         floor_accuracy=-1.0 if chance is None else chance + given.floor * (1 - chance),
+        share=given.share,
     )
-    return Policy(sampler=sampler, rungs=rungs)
+    hours = form.resources.hours_per_trial
+    return Policy(sampler=sampler, rungs=rungs, rates=form.resources.rates, limit_s=hours and hours * 3600)
 
 
-def _step(recordings: Recordings, epoch: int) -> int:
-    """Return the number of the first recorded epoch that is no earlier."""
-    return next(number for number, each in enumerate(recordings.epochs, 1) if each >= epoch)
+def _recorded(recordings: Recordings, epoch: int) -> int:
+    """Return the first recorded epoch that is no earlier."""
+    return next(each for each in recordings.epochs if each >= epoch)
 
 
 def simulate(recordings: Recordings, how: Policy, budget: Budget, *, workers: int, seed: int) -> list[Course]:
@@ -118,8 +123,10 @@ class _Simulation:
     study: RunningStudy = field(init=False)
     catalogue: RecordedCatalogue = field(init=False)
     _events: list[tuple[float, int, int]] = field(default_factory=list)  # when, in what order, of which trial
-    _trainings: dict[int, tuple[int, int]] = field(default_factory=dict)  # network and seed of each running trial
-    _spent: dict[int, int] = field(default_factory=dict)  # epochs of all trials together at a trial's latest
+    _trainings: dict[int, tuple[int, int]] = field(default_factory=dict)  # each trial's network and seed
+    _steps: Counter[int] = field(default_factory=Counter)  # how many of its recorded epochs each trial has behind it
+    _began_s: dict[int, float] = field(default_factory=dict)  # when each trial would have begun, had it never rested
+    _latest: dict[int, tuple[int, float]] = field(default_factory=dict)  # epochs of all trials and seconds, at its last
     _order: int = 0
     _epochs: int = 0
 
@@ -131,6 +138,8 @@ class _Simulation:
             proposer=self._proposer(),
             rungs=self.how.rungs,
             budget=self.budget,
+            rates=self.how.rates,
+            limit_s=self.how.limit_s,
             seed=self.seed,
             clock=lambda: START + timedelta(seconds=self.now_s),
         )
@@ -155,8 +164,8 @@ class _Simulation:
             else:
                 self.free += 1
                 self._fill()
-        resting = sorted(self.study.trials.running)  # when the budget ended
-        return [self._course(self.study.trials[number]) for number in (*self.study.trials.ended, *resting)]
+        numbers = sorted(self.study.trials, key=lambda number: self._latest[number])  # some rest: the budget has ended
+        return [self._course(self.study.trials[number]) for number in numbers]
 
     def _fill(self) -> None:
         """Give every free worker a trial, as long as there are any."""
@@ -165,49 +174,57 @@ class _Simulation:
             if isinstance(trial, Nothing):
                 return
             self.free -= 1
-            network = self.catalogue.index(trial.params)
-            seed = random.Random(trial.seed).randrange(int(self.recordings.seeds[network]))
-            self._trainings[trial.number] = network, seed
+            if trial.number not in self._trainings:
+                network = self.catalogue.index(trial.params)
+                seed = random.Random(trial.seed).randrange(int(self.recordings.seeds[network]))
+                self._trainings[trial.number] = network, seed
+            self._began_s[trial.number] = self.now_s - self._trained_s(trial.number)
             self._await(trial.number)
 
     def _await(self, number: int) -> None:
         """Let the trial's next epoch end when it takes as long as it did."""
-        network, seed = self._trainings[number]
-        step, started = self.study.trials[number].epochs, self.study.trials[number].started_at or START
         self._order += 1
-        ends_s = (started - START).total_seconds() + float(self.recordings.seconds[network, seed, step])
+        ends_s = self._began_s[number] + self._trained_s(number, more=1)
         heapq.heappush(self._events, (ends_s, self._order, number))
+
+    def _trained_s(self, number: int, more: int = 0) -> float:
+        """Return how long a trial has trained, or will have after some more of its recorded epochs."""
+        network, seed = self._trainings[number]
+        steps = self._steps[number] + more
+        return float(self.recordings.seconds[network, seed, steps - 1]) if steps else 0.0
 
     def _goes_on(self, number: int) -> bool:
         """Tell the study of the epoch that has just ended, and say whether the trial has another one."""
         network, seed = self._trainings[number]
-        step = self.study.trials[number].epochs
-        measurement = self.recordings.measurement(network, seed, step)
-        self._epochs += self.recordings.epochs[step] - (self.recordings.epochs[step - 1] if step else 0)
-        self._spent[number] = self._epochs
+        measurement = self.recordings.measurement(network, seed, self._steps[number])
+        trained = range(self.study.trials[number].epochs + 1, measurement.epoch + 1)
+        self._steps[number] += 1
+        self._epochs += len(trained)
+        self._latest[number] = self._epochs, self.now_s
         if any(value != value for value in measurement.values.values()):
-            self.study.failed(number, TrialFailure("not-finite", f"epoch {self.recordings.epochs[step]}"))
+            self.study.failed(number, TrialFailure("not-finite", f"epoch {measurement.epoch}"))
             return False
+        for epoch in trained[:-1]:  # of which nothing is recorded: there is no rung
+            self.study.measured(number, replace(measurement, epoch=epoch, train_s=0.0))
         if self.study.measured(number, measurement).stop:
             return False
-        if step + 1 == self.recordings.steps[network, seed]:
+        if self._steps[number] == self.recordings.steps[network, seed]:
             self.study.failed(number, TrialFailure(UNRECORDED, "nothing more is recorded of this training"))
             return False
         return True
 
     def _course(self, trial: TrialRecord) -> Course:
         network, seed = self._trainings[trial.number]
-        began_s = ((trial.started_at or START) - START).total_seconds()
+        spent_epochs, ended_s = self._latest[trial.number]
         return Course(
             number=trial.number,
             network=network,
             params=trial.params,
             seed=seed,
-            epochs=self.recordings.epochs[trial.epochs - 1] if trial.epochs else 0,
-            spent_epochs=self._spent.get(trial.number, 0),
-            began_s=began_s,
-            ended_s=began_s
-            + (float(self.recordings.seconds[network, seed, trial.epochs - 1]) if trial.epochs else 0.0),
+            epochs=trial.epochs,
+            spent_epochs=spent_epochs,
+            began_s=((trial.started_at or START) - START).total_seconds(),
+            ended_s=ended_s,
             state=trial.state,
             reason=trial.reason,
         )
@@ -220,7 +237,7 @@ def record_of(recordings: Recordings, rungs: Rungs) -> RecordedStudy:
         objectives=tuple(objective.name for objective in recordings.objectives),
         space={},
         config={},
-        max_epochs=len(recordings.epochs),
+        max_epochs=recordings.epochs[-1],
         rungs=rungs.levels,
         classes=recordings.classes or 2,
         image=(0, 0, 0),

@@ -92,6 +92,7 @@ def rungs_of(config: StudyConfig, classes: int) -> Rungs:
         levels=rung_levels(scheduler.grace_epochs, scheduler.max_epochs, scheduler.reduction_factor),
         keep=share_kept(scheduler.name, scheduler.reduction_factor, scheduler.keep),
         floor_accuracy=chance + scheduler.floor * (1 - chance),
+        share=scheduler.share,
     )
 
 

@@ -12,8 +12,9 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
+from search.forms import Form
 from search.recordings import Array, Recordings, recorded_objective
-from search.replay_forms import ColumnForm, ReplayForm
+from search.replay_forms import ColumnForm, ReplayForm, quality
 from search.space_forms import parse_parameters
 from spaces.domains import Choice, Domain, Float, Int, Parameter, Scalar, When
 from spaces.errors import InputError, unknown
@@ -39,16 +40,22 @@ def recordings_of(name: str, frame: pd.DataFrame, form: ReplayForm) -> Recording
     Raises:
         InputError: it is not what the form says.
     """
-    frame = _long(frame, form)
+    frame = _long(frame.replace([np.inf, -np.inf], np.nan), form)
     columns = _Columns.of(frame, form)
     try:
         parameters = parse_parameters(form.space) if form.space else _inferred(frame, columns.parameters)
     except InputError as error:
         raise error.at("space") from error
-    return _recordings(name, frame, columns, parameters, form)
+    found = _recordings(name, _with_unused(frame, parameters), columns, parameters, form)
+    for objective in found.objectives:
+        if np.isnan(found.final(objective.name)).all():
+            raise InputError(f"no training holds {objective.name} at epoch {found.epochs[-1]}", place="table")
+    return found
 
 
 def _frame(path: Path) -> pd.DataFrame:
+    if not path.exists():
+        raise InputError("there is no such file", place=str(path))
     try:
         if path.suffix == ".parquet":
             return pd.read_parquet(path)
@@ -107,7 +114,7 @@ class _Columns:
         also = [name for name in STATIC if name in frame.columns and name not in objectives]
         known = tuple(name for name in (*objectives, *also) if name not in learned)
         table = form.table
-        spoken = {*learned, *known, table.epoch, table.seconds, table.seed, table.digest, *LABELS}
+        spoken = {*learned, *known, table.epoch, table.seconds, table.seed, table.digest, *OBJECTIVES, *LABELS}
         named = form.table.parameters or tuple(form.space)
         parameters = named or tuple(name for name in frame.columns if name not in spoken)
         for name in parameters if form.table.parameters else ():
@@ -129,6 +136,31 @@ def _check_numbers(frame: pd.DataFrame, name: str, place: str) -> None:
         raise InputError(f"column {name} does not hold numbers", place=place)
 
 
+def _check_full(frame: pd.DataFrame, name: str, place: str) -> None:
+    if frame[name].isna().any():
+        raise InputError(f"column {name} has gaps", place=place)
+
+
+def _with_unused(frame: pd.DataFrame, parameters: Sequence[Parameter]) -> pd.DataFrame:
+    """Return a table with an empty column for each parameter that exists in none of its rows."""
+    for parameter in parameters:
+        if parameter.name not in frame.columns:
+            there = [frame[when.parameter].isin(when.values) for when in parameter.when]
+            if not there or bool(np.logical_and.reduce(there).any()):
+                _check_there(frame, parameter.name, "space")
+            frame = frame.assign(**{parameter.name: np.nan})
+    return frame
+
+
+def _with_fixed(frame: pd.DataFrame, form: ReplayForm) -> pd.DataFrame:
+    """Return a table's rows that have no other value where the space fixes one."""
+    for name, given in form.space.items():
+        if name in frame.columns and given is not None and not isinstance(given, Form):
+            fixed = Choice(options=(",".join(map(str, given)) if isinstance(given, list) else given,))
+            frame = frame[[bool(pd.isna(value)) or _fitting(value, fixed) is not None for value in frame[name]]]
+    return frame
+
+
 def _inferred(frame: pd.DataFrame, names: Sequence[str]) -> tuple[Parameter, ...]:
     """Return parameters that take what a table holds; where one has no value, it hangs on an earlier one."""
     if not names:
@@ -143,7 +175,7 @@ def _inferred(frame: pd.DataFrame, names: Sequence[str]) -> tuple[Parameter, ...
 
 
 def _domain(column: "pd.Series[Any]") -> Domain:
-    values = sorted({_scalar(value) for value in column.unique()}, key=lambda value: (str(type(value)), value))
+    values = sorted({_scalar(value) for value in column.unique()}, key=lambda value: (_kind(value), value))
     if not values:
         raise InputError(f"column {column.name} is empty; name the parameters under table.parameters")
     if any(isinstance(value, (bool, str)) for value in values) or len(values) == 1:
@@ -160,11 +192,16 @@ def _domain(column: "pd.Series[Any]") -> Domain:
     return Float(low=float(numbers[0]), high=float(numbers[-1]), log=log)
 
 
+def _kind(value: Scalar) -> str:
+    return "" if isinstance(value, (int, float)) and not isinstance(value, bool) else str(type(value))
+
+
 def _condition(frame: pd.DataFrame, name: str, earlier: Sequence[str]) -> tuple[When, ...]:
     """Return on which values of which earlier parameter it hangs that one exists."""
     for on in earlier:
         there = frame[name].notna().groupby(frame[on], dropna=True)
-        if frame[on].nunique() <= FEW and bool((there.min() == there.max()).all()):
+        beside = frame[on].notna() | frame[name].isna()  # none where the other one is not
+        if frame[on].nunique() <= FEW and bool((there.min() == there.max()).all() and beside.all()):
             values = [_scalar(value) for value, exists in there.max().items() if exists]
             return (When(parameter=on, values=tuple(values)),)
     raise InputError(f"column {name} has gaps that follow from no other one; say under space when it exists")
@@ -180,7 +217,9 @@ def _fitting(value: Any, domain: Domain) -> Scalar | None:
     """Return a table's value as the domain spells it; None where it cannot take it."""
     plain = _scalar(value)
     if isinstance(domain, Choice):
-        return next((option for option in domain.options if Choice(options=(option,)).contains(plain)), None)
+        same = next((option for option in domain.options if Choice(options=(option,)).contains(plain)), None)
+        # In a file, a column that holds words too holds its numbers as words.
+        return same if same is not None else next((each for each in domain.options if str(each) == str(plain)), None)
     plain = float(plain) if isinstance(domain, Float) and isinstance(plain, int) else plain
     return plain if domain.contains(plain) else None
 
@@ -188,16 +227,23 @@ def _fitting(value: Any, domain: Domain) -> Scalar | None:
 def _recordings(
     name: str, frame: pd.DataFrame, columns: _Columns, parameters: Sequence[Parameter], form: ReplayForm
 ) -> Recordings:
-    for parameter in parameters:
-        _check_there(frame, parameter.name, "space")
-    codes, rows = _networks(frame, parameters)
-    kept = frame[codes >= 0].assign(_network=codes[codes >= 0])
+    fixed = _with_fixed(frame, form)
+    codes, rows = _networks(fixed, parameters)
+    kept = fixed[codes >= 0].assign(_network=codes[codes >= 0])
+    left_out = len(frame) - len(kept)
     if kept.empty:
         raise InputError("no row of the table is of this space", place="space")
+    for each in columns.known:
+        _check_full(kept, each, "table")
     epochs = _epochs(kept, form)
     kept = kept[kept[form.table.epoch] <= epochs[-1]] if form.table.epoch in kept else kept
+    if kept["_network"].nunique() < len(rows):
+        raise InputError(_LACKS, place="table.epoch")
     place = _places(kept, form, epochs)
     shape = (len(rows), int(place[1].max()) + 1, len(epochs))
+    seconds = _filled(_seconds(kept, form, epochs), place, shape)
+    if (np.diff(seconds, axis=2, prepend=0.0) < 0).any():
+        raise InputError("they fall from one epoch of a training to the next", place="table.seconds")
     first = kept.drop_duplicates("_network").sort_values("_network")
     digest = form.table.digest
     return Recordings(
@@ -209,15 +255,14 @@ def _recordings(
         known={each: first[each].to_numpy(np.float64) for each in columns.known},
         epochs=epochs,
         learned={each: _filled(kept[each].to_numpy(np.float64), place, shape) for each in columns.learned},
-        seconds=_filled(_seconds(kept, form), place, shape),
+        seconds=seconds,
         classes=form.table.classes,
-        left_out=int((codes < 0).sum()),
+        left_out=left_out,
     )
 
 
 def _objective(name: str, column: ColumnForm) -> Any:
-    quality = OBJECTIVES[name].quality if name in OBJECTIVES else not column.known
-    return recorded_objective(name, column.direction, known=column.known, quality=quality)
+    return recorded_objective(name, column.direction, known=column.known, quality=quality(name, column))
 
 
 def _networks(frame: pd.DataFrame, parameters: Sequence[Parameter]) -> tuple[np.ndarray, list[dict[str, Scalar]]]:
@@ -255,6 +300,9 @@ def _epochs(frame: pd.DataFrame, form: ReplayForm) -> tuple[int, ...]:
     if form.table.epoch not in frame.columns:
         return (form.full_fidelity or 1,)
     _check_numbers(frame, form.table.epoch, "table.epoch")
+    _check_full(frame, form.table.epoch, "table.epoch")
+    if not ((frame[form.table.epoch] >= 0) & (frame[form.table.epoch] % 1 == 0)).all():
+        raise InputError(f"column {form.table.epoch} holds what is no number of epochs", place="table.epoch")
     epochs = sorted({int(epoch) for epoch in frame[form.table.epoch].unique()})
     last = form.full_fidelity or epochs[-1]
     if last not in epochs:
@@ -263,6 +311,7 @@ def _epochs(frame: pd.DataFrame, form: ReplayForm) -> tuple[int, ...]:
 
 
 Place = tuple[np.ndarray, np.ndarray, np.ndarray]
+_LACKS = "a training lacks an epoch before its last"
 
 
 def _places(frame: pd.DataFrame, form: ReplayForm, epochs: Sequence[int]) -> Place:
@@ -271,6 +320,7 @@ def _places(frame: pd.DataFrame, form: ReplayForm, epochs: Sequence[int]) -> Pla
     timed = form.table.epoch in frame.columns
     step = np.searchsorted(epochs, frame[form.table.epoch]) if timed else np.zeros(len(frame), dtype=np.int64)
     if form.table.seed in frame.columns:
+        _check_full(frame, form.table.seed, "table.seed")
         seed = frame.groupby("_network")[form.table.seed].rank(method="dense").to_numpy(np.int64) - 1
     else:
         seed = np.zeros(len(frame), np.int64) if timed else frame.groupby("_network").cumcount().to_numpy()
@@ -279,17 +329,18 @@ def _places(frame: pd.DataFrame, form: ReplayForm, epochs: Sequence[int]) -> Pla
         raise InputError("two rows are the same network, seed and epoch; name a column under table.seed", place="table")
     steps = trainings.groupby(["network", "seed"])["step"].agg(["max", "count"])
     if (steps["max"] >= steps["count"]).any():
-        raise InputError("a training lacks an epoch before its last", place=f"table.epoch {form.table.epoch}")
+        raise InputError(_LACKS, place="table.epoch")
     return network, seed, step
 
 
-def _seconds(frame: pd.DataFrame, form: ReplayForm) -> Array:
+def _seconds(frame: pd.DataFrame, form: ReplayForm, epochs: Sequence[int]) -> Array:
     """Return for each row the seconds since its training began; without a column of them an epoch takes one."""
     for name in (form.table.seconds, form.table.epoch):
         if name in frame.columns:
-            _check_numbers(frame, name, "table")
+            _check_numbers(frame, name, "table.seconds")
+            _check_full(frame, name, "table.seconds")
             return np.asarray(frame[name], dtype=np.float64)
-    return np.ones(len(frame))
+    return np.full(len(frame), float(epochs[-1]))
 
 
 def _filled(values: Array, place: Place, shape: tuple[int, int, int]) -> Array:

@@ -1,0 +1,84 @@
+"""Expect what a training will come to from what it showed at a rung: a Bayesian line, learned from trainings that went on.
+
+Both ends are errors below which there is a best one, and what counts is how far above it they are, in proportion more
+than in steps. So the line runs between logarithms of errors less the best, softened by the spread of the better half.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t as student
+
+Array = NDArray[np.float64]
+
+SLOPE, SLOPE_SPREAD = 1.0, 1.0  # before anything is known: differences stay as they are
+LEVEL_SPREAD = 3.0
+FREEDOM, VARIANCE = 2.0, 0.25  # of what the line leaves unexplained, likewise
+QUANTILES = (np.arange(32) + 0.5) / 32  # by which a distribution is averaged
+LARGEST = 3.0  # logarithm beyond which an error is not told from worse
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Hold what is expected of trainings: mean and standard deviation of each one's error `n`."""
+
+    mean: Array
+    deviation: Array
+
+
+class Axis:
+    """Measure errors above the best that was seen."""
+
+    def __init__(self, errors: Array) -> None:
+        """Take every error that was seen, at full fidelity where there are enough of them."""
+        best = float(errors.min())
+        spread = float(np.median(errors)) - best
+        self._spread = spread if spread > 0 else 1.0
+        self._origin = best - self._spread
+
+    def place(self, errors: Array) -> Array:
+        """Return places on the axis; whatever is better than the best is as good."""
+        return np.asarray(np.log(np.maximum((errors - self._origin) / self._spread, 0.1)))
+
+    def error(self, places: Array) -> Array:
+        """Return the errors at places."""
+        return np.asarray(np.exp(np.minimum(places, LARGEST)) * self._spread + self._origin)
+
+
+class Extrapolation:
+    """Expect final errors from errors at one rung."""
+
+    def __init__(self, axis: Axis, shown: Array, final: Array) -> None:
+        """Learn.
+
+        Args:
+            axis: of all errors.
+            shown: `n`, by trainings at the rung.
+            final: `n`, what they came to.
+        """
+        self._axis = axis
+        before, after = axis.place(shown), axis.place(final)
+        self._middle = float(np.median(before)) if len(before) else 0.0
+        level = float(np.median(after)) if len(after) else 0.0
+        rows, targets = _rows(before - self._middle), after - level
+        precision = np.diag([LEVEL_SPREAD**-2, SLOPE_SPREAD**-2])
+        believed = np.array([0.0, SLOPE])
+        self._covariance = np.linalg.inv(rows.T @ rows + precision)
+        self._line = self._covariance @ (rows.T @ targets + precision @ believed)
+        left, moved = targets - rows @ self._line, self._line - believed
+        self._level = level
+        self._freedom = 2 * FREEDOM + len(targets)
+        self._variance = (2 * FREEDOM * VARIANCE + left @ left + moved @ precision @ moved) / self._freedom
+
+    def expect(self, shown: Array) -> Expected:
+        """Return what trainings that showed these errors `n` at the rung are expected to come to."""
+        rows = _rows(self._axis.place(shown) - self._middle)
+        mean = rows @ self._line + self._level
+        scale = np.sqrt(self._variance * (1 + ((rows @ self._covariance) * rows).sum(axis=1)))
+        draws = self._axis.error(mean[:, None] + scale[:, None] * student.ppf(QUANTILES, self._freedom)[None])
+        return Expected(draws.mean(axis=1), np.maximum(draws.std(axis=1), 1e-12))
+
+
+def _rows(places: Array) -> Array:
+    return np.column_stack([np.ones(len(places)), places])

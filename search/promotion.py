@@ -1,0 +1,118 @@
+"""Choose which of the trials that rest at rungs goes on: the one by which the front is expected to gain most an epoch.
+
+Costs are known, and what a trial will come to is expected from what trials before it came to that showed as much.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search.extrapolation import Axis, Extrapolation
+from search.gain import expected_gain, reached, readings
+from search.rungs import TINY, Entry, Rung, Rungs
+
+Array = NDArray[np.float64]
+
+WORST = 0.75  # share of all trials whose expected error counts as an error at all
+ENOUGH = 4  # trials at full fidelity from which the axis of errors is read
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """Hold all that tells whose turn it is."""
+
+    rungs: Rungs
+    reached: Mapping[int, Rung]  # what trials showed, by epoch; full fidelity too
+    resting: Mapping[int, int]  # the epoch at which each trial rests
+    active: Mapping[int, int]  # the epochs that each trial has which trains now
+    trials: int  # begun
+    trained: int  # epochs, over all trials
+    max_epochs: int  # full fidelity
+
+    def choose(self, *, last: bool, anyhow: bool) -> int | None:
+        """Return the trial that goes on, or None where that has to wait or there is none.
+
+        Args:
+            last: no further trial will begin.
+            anyhow: one goes on even if its epochs are beyond their share, once nothing else trains or will begin.
+        """
+        steps = [self._step(epoch) for epoch in self.resting.values()]
+        left = (
+            self.rungs.share * self.trials * self.max_epochs - self.trained - sum(map(self._step, self.active.values()))
+        )
+        alone = last and not self.active
+        if not steps or (min(steps) > left and not alone):
+            return None
+        best = max(self.gains, key=lambda number: self.gains[number] / (self.max_epochs - self.resting[number]))
+        return best if self._step(self.resting[best]) <= left or (alone and anyhow) else None
+
+    def _step(self, epoch: int) -> int:
+        """Return how many epochs a trial will train before it is looked at again."""
+        return self.rungs.next(epoch, self.max_epochs) - epoch
+
+    @cached_property
+    def gains(self) -> dict[int, float]:
+        """Return by what share each resting trial is expected to raise the front, were it trained in full."""
+        passed = {number: rung for number in self.active if (rung := self._passed(number)) is not None}
+        return gains(self.reached, self.resting, passed, self.max_epochs)
+
+    def _passed(self, number: int) -> int | None:
+        return max((epoch for epoch, rung in self.reached.items() if number in rung.entries), default=None)
+
+
+def gains(
+    rungs: Mapping[int, Rung], resting: Mapping[int, int], running: Mapping[int, int], max_epochs: int
+) -> dict[int, float]:
+    """Return for each resting trial what the front is expected to gain, were it trained in full.
+
+    A gain is a share of the box between the best and the worst error and the least and the highest costs.
+
+    Args:
+        rungs: what trials showed, by epoch; full fidelity too.
+        resting: the epoch at which each trial rests.
+        running: the rung that each trial has passed that goes on now: another one need not do the same.
+        max_epochs: full fidelity.
+    """
+    if not resting:
+        return {}
+    full = rungs[max_epochs].entries if max_epochs in rungs else {}
+    finals = np.array([entry.learned for entry in full.values()])
+    waiting = [rungs[epoch].entries[number] for number, epoch in (*resting.items(), *running.items())]
+    shown = np.array([entry.learned for entry in waiting])
+    axis = Axis(finals if len(finals) >= ENOUGH else np.concatenate([finals, shown]))
+    mean, deviation = _expected(axis, rungs, full, waiting, [*resting.values(), *running.values()])
+    costs = _costs([*full.values(), *waiting])
+    worst = float(np.quantile(np.concatenate([finals, mean]), WORST))
+    points = readings(costs.min(axis=0), costs.max(axis=0))
+    count = len(full)
+    there = np.r_[0:count, count + len(resting) : len(costs)]
+    heights = reached(points, costs[there], np.concatenate([finals, mean[len(resting) :]]), worst)
+    here = slice(count, count + len(resting))
+    gain = expected_gain(points, heights, costs[here], mean[: len(resting)], deviation[: len(resting)])
+    height = max(worst - float(np.concatenate([finals, mean]).min()), TINY)
+    return dict(zip(resting, (gain / height).tolist(), strict=True))
+
+
+def _expected(
+    axis: Axis,
+    rungs: Mapping[int, Rung],
+    full: Mapping[int, Entry],
+    waiting: Sequence[Entry],
+    epochs: Collection[int],
+) -> tuple[Array, Array]:
+    """Return mean and deviation of what each waiting trial will come to."""
+    mean, deviation = np.empty(len(waiting)), np.empty(len(waiting))
+    for epoch in set(epochs):
+        pairs = [(entries.learned, full[n].learned) for n, entries in rungs[epoch].entries.items() if n in full]
+        before, after = np.array(pairs).reshape(-1, 2).T
+        here = [place for place, each in enumerate(epochs) if each == epoch]
+        told = Extrapolation(axis, before, after).expect(np.array([waiting[index].learned for index in here]))
+        mean[here], deviation[here] = told.mean, told.deviation
+    return mean, deviation
+
+
+def _costs(entries: Sequence[Entry]) -> Array:
+    return np.array([entry.costs for entry in entries], dtype=np.float64).reshape(len(entries), -1)
