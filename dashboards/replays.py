@@ -110,9 +110,10 @@ def _traces(growth: Growth, color: str, *, first: bool) -> list[go.Scatter]:
         x=[*growth.places, *reversed(growth.places)], y=[*high, *reversed(low)], fill="toself", fillcolor=color,
         opacity=0.12, line={"width": 0}, mode="lines", hoverinfo="skip", showlegend=False, legendgroup=growth.policy,
     )  # fmt: skip
+    name = theme.escape(growth.policy)
     line = go.Scatter(
-        x=growth.places, y=growth.means, mode="lines", line={"color": color, "width": 2}, name=growth.policy,
-        showlegend=first, legendgroup=growth.policy, hovertemplate=f"{theme.escape(growth.policy)}: %{{y:.1%}}",
+        x=growth.places, y=growth.means, mode="lines", line={"color": color, "width": 2}, name=name,
+        showlegend=first, legendgroup=growth.policy, hovertemplate=f"{name}: %{{y:.1%}}",
     )  # fmt: skip
     return [band, line]
 
@@ -126,14 +127,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("-o", "--out", type=Path, default=Path("replay.html"), help="the page to write")
     given = parser.parse_args(argv)
     try:
-        text = sys.stdin.read() if given.file == "-" else Path(given.file).read_text(encoding="utf-8")
-        drawn = figure(info(json.loads(text)))
-        drawn.write_html(given.out, include_plotlyjs=True)
-    except (OSError, ValueError, KeyError) as error:
-        where = InputError(str(error) or "is no replay", place=given.file)
-        print(f"error: {where}", file=sys.stderr)
+        _drawn(given.file).write_html(given.out, include_plotlyjs=True)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        print(f"error: {given.out}: {error.strerror or error}", file=sys.stderr)
+        return 1
     return 0
+
+
+def _drawn(file: str) -> go.Figure:
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+        return figure(info(json.loads(text)))
+    except OSError as error:
+        raise InputError(error.strerror or str(error), place=file) from error
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        raise InputError("is not what search.simulate --json prints", place=file) from error
 
 
 if __name__ == "__main__":

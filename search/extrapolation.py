@@ -1,4 +1,4 @@
-"""Expect what a training will come to from what it showed at a rung: a Bayesian line, learned from trainings that went on.
+"""Expect what a training will come to from what it showed at a rung: a Bayesian line, learned from those that went on.
 
 Both ends are errors below which there is a best one, and what counts is how far above it they are, in proportion more
 than in steps. So the line runs between logarithms of errors less the best, softened by the spread of the better half.

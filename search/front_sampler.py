@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 from threadpoolctl import threadpool_limits
 
 from search.catalogue import Catalogue, Coordinate
+from search.extrapolation import Axis, Expected, Extrapolation
 from search.features import Array, Network, Scale
 from search.gain import expected_gain, reached, readings
 from search.pareto import front
@@ -23,6 +24,8 @@ from search.pool import Pool
 from search.surrogate import Surrogate
 
 FIRST = 10  # trials over all costs before the model is asked
+LEAST = 3  # of them trained in full
+RUNG = "rung:"  # a trial's attribute `rung:3` holds what it showed in epoch 3: the values of all objectives
 MOST_KNOWN = 500  # trials that the model learns from
 ADJUST = 1.05  # the kernel is fitted anew once there are so many times more trials
 WORST = 0.75  # share of the space whose expected error counts as an error at all
@@ -80,28 +83,23 @@ class FrontSampler(BaseSampler):
     ) -> dict[str, Any]:
         """Return the parameters of the network to train next."""
         self._pool.refresh()
-        done, running, stopped = self._past(study, trial.number)
-        tried = {network.digest for network in (*done, *running, *stopped)}
-        fresh = [network for network in self._pool.networks if network.digest not in tried]
+        past = self._past(study, trial.number)
+        fresh = [network for network in self._pool.networks if network.digest not in past.tried]
         if not fresh:
             return dict(self._pool.draw())
-        if len(done) < FIRST:
-            return dict(self._first(fresh, len(tried)).params)
+        if len(past.done) < LEAST or len(past.done) + len(past.partial) < FIRST:
+            return dict(self._first(fresh, len(past.tried)).params)
         with threadpool_limits(1):  # the matrices are small, and other cores train
-            return dict(self._best(study, done, running, fresh).params)
+            return dict(self._best(study, past, fresh).params)
 
-    def _past(self, study: Study, number: int) -> tuple[dict[Network, Sequence[float]], list[Network], list[Network]]:
-        """Return the networks that were trained in full, with their values, those on their way, and all others."""
-        done: dict[Network, Sequence[float]] = {}
-        running: list[Network] = []
-        stopped: list[Network] = []
+    def _past(self, study: Study, number: int) -> "_Past":
+        """Return what became of the trials so far."""
+        past = _Past()
         for trial in study.get_trials(deepcopy=False):
             network = self._pool.find(trial.params) if trial.params and trial.number != number else None
-            if network is not None and trial.state is TrialState.COMPLETE:
-                done[network] = trial.values
-            elif network is not None:
-                (running if trial.state is TrialState.RUNNING else stopped).append(network)
-        return done, running, stopped
+            if network is not None:
+                past.add(trial, network)
+        return past
 
     def _first(self, fresh: list[Network], count: int) -> Network:
         """Return a network of another cost than those before: the first ones are spread over all costs."""
@@ -112,50 +110,149 @@ class FrontSampler(BaseSampler):
         start = int(place * len(ordered))
         return self._rng.choice(ordered[start : start + max(1, len(ordered) // (2 * FIRST))])
 
-    def _best(
-        self, study: Study, done: dict[Network, Sequence[float]], running: list[Network], fresh: list[Network]
-    ) -> Network:
+    def _best(self, study: Study, past: "_Past", fresh: list[Network]) -> Network:
         """Return the network by which the front is expected to gain most."""
         self._scale = self._scale or Scale(fresh)
-        trained = list(done)[-MOST_KNOWN:]
-        features = self._scale(trained)
-        errors = self._errors(study, np.array([done[network] for network in trained], dtype=np.float64))
-        model = self._model(features, errors)
-        truth = model.trained(features, errors)
+        trained, partial = past.most(MOST_KNOWN)
+        error = self._error(study, np.array([past.done[network] for network in trained], dtype=np.float64))
+        known = _expected(error, past, trained, partial)
+        features = self._scale([*trained, *partial])
+        model = self._model(features, known)
+        truth = model.trained(features, known.mean)[: len(trained)]
         best = front(np.column_stack([truth, _costs(trained)]))
-        candidates = fresh + self._pool.close(list(compress(trained, best)), {*done, *running})
+        candidates = fresh + self._pool.close(list(compress(trained, best)), past.tried)
+        running = [network for network in past.running if network.digest not in past.partial_digests]
+        resting = [network for network in past.running if network.digest in past.partial_digests]
         if running:  # as if they had shown what is expected of them: the next one is for something else
             waiting = self._scale(running)
             believed = model.predict(waiting).mean
-            features, errors = np.concatenate([features, waiting]), np.concatenate([errors, believed])
             truth = np.concatenate([truth, believed])
-            model.fit(features, errors, adjust=False)
+            zeros = np.zeros(len(believed))
+            known = Expected(np.concatenate([known.mean, believed]), np.concatenate([known.deviation, zeros]))
+            model.fit(np.concatenate([features, waiting]), known.mean, known.deviation**2, adjust=False)
+        if resting:
+            truth = np.concatenate([truth, model.predict(self._scale(resting)).mean])
         belief = model.predict(self._scale(candidates))
         worst = float(np.quantile(belief.mean[: len(fresh)], WORST))
         costs = _costs(candidates)
         points = readings(costs.min(axis=0), costs.max(axis=0))
-        heights = reached(points, _costs(trained + running), truth, worst)
+        heights = reached(points, _costs([*trained, *running, *resting]), truth, worst)
         gain = expected_gain(points, heights, costs, belief.mean, belief.deviation)
         return candidates[int(gain.argmax())]
 
-    def _errors(self, study: Study, values: Array) -> Array:
-        """Return the learned objectives as one error: of several, the worst by weights drawn for this proposal."""
+    def _error(self, study: Study, done: Array) -> "_Error":
+        """Return how the objectives make one error: of several learned ones by weights drawn for this proposal."""
         signs = np.array([-1.0 if way is StudyDirection.MAXIMIZE else 1.0 for way in study.directions])
-        errors = (values * signs)[:, self._learned]
-        if errors.shape[1] > 1:
-            weights = np.array([self._rng.expovariate(1) for _ in self._learned])
-            scaled = (errors - errors.min(axis=0)) / np.maximum(np.ptp(errors, axis=0), 1e-12) * weights / weights.sum()
-            errors = scaled.max(axis=1, keepdims=True) + MILD * scaled.sum(axis=1, keepdims=True)
-        middle, best = np.median(errors), errors.min()
-        return np.asarray(np.minimum(errors[:, 0], middle + TAIL * (middle - best)))
+        return _Error(done, signs, self._learned, np.array([self._rng.expovariate(1) for _ in self._learned]))
 
-    def _model(self, features: Array, errors: Array) -> Surrogate:
+    def _model(self, features: Array, known: Expected) -> Surrogate:
         """Return the surrogate, having learned."""
         self._surrogate = self._surrogate or Surrogate(features.shape[1])
-        adjust = len(errors) >= max(self._adjusted + 3, ADJUST * self._adjusted)
-        self._surrogate.fit(features, errors, adjust=adjust)
-        self._adjusted = len(errors) if adjust else self._adjusted
+        adjust = len(features) >= max(self._adjusted + 3, ADJUST * self._adjusted)
+        self._surrogate.fit(features, known.mean, known.deviation**2, adjust=adjust)
+        self._adjusted = len(features) if adjust else self._adjusted
         return self._surrogate
+
+
+class _Past:
+    """Sort networks by what became of their trials."""
+
+    def __init__(self) -> None:
+        self.done: dict[Network, Sequence[float]] = {}  # trained in full, with their values
+        self.rungs: dict[Network, dict[int, Sequence[float]]] = {}  # what each showed on its way, by epoch
+        self.running: list[Network] = []
+        self.tried: set[str] = set()  # digests
+
+    def add(self, trial: FrozenTrial, network: Network) -> None:
+        """Take in what became of one."""
+        self.tried.add(network.digest)
+        shown = {rung: trial.user_attrs[name] for name in trial.user_attrs if (rung := rung_of(name)) is not None}
+        if shown:
+            self.rungs[network] = shown
+        if trial.state is TrialState.COMPLETE:
+            self.done[network] = trial.values
+        elif trial.state is TrialState.RUNNING:
+            self.running.append(network)
+
+    @property
+    def partial(self) -> list[Network]:
+        """Return those that showed something, and not all."""
+        return [network for network in self.rungs if network not in self.done]
+
+    @property
+    def partial_digests(self) -> set[str]:
+        """Return their digests."""
+        return {network.digest for network in self.partial}
+
+    def most(self, count: int) -> tuple[list[Network], list[Network]]:
+        """Return the latest that were trained in full, and the latest partial ones, so many in all."""
+        done = list(self.done)[-count:]
+        return done, self.partial[-(count - len(done)) :] if len(done) < count else []
+
+
+class _Error:
+    """Make one error of the learned objectives: of several, the worst by weights."""
+
+    def __init__(self, done: Array, signs: Array, learned: list[int], weights: Array) -> None:
+        self._signs, self._learned = signs, learned
+        errors = self._minimised(done)
+        self._low, self._span = errors.min(axis=0), np.maximum(np.ptp(errors, axis=0), 1e-12)
+        self._weights = weights / weights.sum()
+        single = self._single(errors)
+        middle, best = np.median(single), single.min()
+        self._most = middle + TAIL * (middle - best)
+
+    def __call__(self, values: Array) -> Array:
+        """Return the errors `n` of objective values `n m`, cut where they are out of all proportion."""
+        return np.asarray(np.minimum(self._single(self._minimised(values)), self._most))
+
+    def uncut(self, values: Array) -> Array:
+        """Return the errors `n` as they are."""
+        return self._single(self._minimised(values))
+
+    def _minimised(self, values: Array) -> Array:
+        return np.asarray((values * self._signs)[:, self._learned])
+
+    def _single(self, errors: Array) -> Array:
+        if errors.shape[1] == 1:
+            return np.asarray(errors[:, 0])
+        scaled = (errors - self._low) / self._span * self._weights
+        return np.asarray(scaled.max(axis=1) + MILD * scaled.sum(axis=1))
+
+
+def _expected(error: _Error, past: _Past, trained: list[Network], partial: list[Network]) -> Expected:
+    """Return what is known of networks: of those trained in full their error, of others what they will come to."""
+    final = error(np.array([past.done[network] for network in trained], dtype=np.float64))
+    mean, deviation = np.empty(len(partial)), np.empty(len(partial))
+    latest = [max(past.rungs[network]) for network in partial]
+    axis = Axis(final)
+    for epoch in set(latest):
+        pairs = [
+            (past.rungs[network][epoch], value)
+            for network, value in zip(trained, final, strict=True)
+            if epoch in past.rungs.get(network, {})
+        ]
+        here = [place for place, each in enumerate(latest) if each == epoch]
+        before = _shown(error, [values for values, _ in pairs])
+        line = Extrapolation(axis, before, np.array([value for _, value in pairs]))
+        told = line.expect(_shown(error, [past.rungs[partial[place]][epoch] for place in here]))
+        mean[here], deviation[here] = told.mean, told.deviation
+    return Expected(np.concatenate([final, mean]), np.concatenate([np.zeros(len(final)), deviation]))
+
+
+def _shown(error: _Error, values: Sequence[Sequence[float]]) -> Array:
+    """Return the errors at a rung, which may be out of all proportion to final ones: these are not cut."""
+    return error.uncut(np.array(values, dtype=np.float64)) if values else np.empty(0)
+
+
+def rung_attr(epoch: int) -> str:
+    """Return the name of a trial's attribute that holds what it showed at a rung."""
+    return f"{RUNG}{epoch}"
+
+
+def rung_of(name: str) -> int | None:
+    """Return the epoch of the rung that an attribute is of, or None where it is of none."""
+    return int(name.removeprefix(RUNG)) if name.startswith(RUNG) else None
 
 
 def _costs(networks: Sequence[Network]) -> Array:

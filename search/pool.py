@@ -68,11 +68,11 @@ class Pool:
         found = filter(None, map(self.find, members))
         return list({network.digest: network for network in found}.values())
 
-    def close(self, front: Sequence[Network], known: Container[Network]) -> list[Network]:
+    def close(self, front: Sequence[Network], known: Container[str]) -> list[Network]:
         """Return networks that differ little from those of the front."""
         found: dict[str, Network] = {}
         for _ in range(CLOSE):
             near = self.find(self.catalogue.near(self._rng.choice(front).params, self._rng))
-            if near is not None and near not in known:
+            if near is not None and near.digest not in known:
                 found[near.digest] = near
         return list(found.values())

@@ -18,6 +18,7 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
 from search.catalogue import Catalogue
+from search.front_sampler import rung_attr
 from search.memory import MEMORY, Ceiling
 from search.samplers import distributions, take_up
 from search.trial import Rejection
@@ -150,6 +151,10 @@ class Proposer:
         """End a mirror trial that says nothing about its architecture: samplers do not see it."""
         self.mirror.tell(number, state=TrialState.FAIL)
 
+    def showed(self, number: int, epoch: int, values: Sequence[float]) -> None:
+        """Let the sampler know what a trial showed at a rung."""
+        self._storage.set_trial_user_attr(self._id(number), rung_attr(epoch), list(values))
+
     def complete(self, number: int, values: Sequence[float]) -> None:
         """End a mirror trial that reached full fidelity."""
         self.mirror.tell(number, list(values))
@@ -166,6 +171,7 @@ class Proposer:
         violations: Mapping[str, float] | None = None,
         running: bool = False,
         system_attrs: Mapping[str, Any] | None = None,
+        showed: Mapping[int, Sequence[float]] | None = None,
     ) -> int:
         """Add to the mirror what an earlier launch recorded, and return its number there."""
         state = TrialState.RUNNING if running else TrialState.PRUNED if values is None else TrialState.COMPLETE
@@ -178,6 +184,7 @@ class Proposer:
                 values=list(values) if values is not None else None,
                 constraints=dict(violations or {}),
                 system_attrs=dict(system_attrs or {}),
+                user_attrs={rung_attr(epoch): list(shown) for epoch, shown in (showed or {}).items()},
             ),
         )
         return self._storage.get_trial_number_from_id(row_id)

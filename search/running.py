@@ -109,12 +109,14 @@ class RunningStudy:
         if trial.given_up:
             return
         complete = trial.state is State.COMPLETE
+        showed = {each.epoch: each for each in trial.measurements if each.epoch in self.rungs.levels}
         self._mirrors[trial.number] = self.proposer.remember(
             trial.params,
             values=objective_values(self.record, trial) if complete else None,
             violations={trial.failure_kind: 1.0} if trial.state is State.FAILED else None,
             running=trial.state is State.RUNNING,
             system_attrs=attrs,
+            showed={epoch: self._values(trial, each) for epoch, each in showed.items()},
         )
 
     def _settle(self, trial: TrialRecord) -> None:
@@ -367,7 +369,12 @@ class RunningStudy:
             if trial.state is not State.RUNNING or number in self.elsewhere:
                 return Decision(stop=True, reason=trial.reason or "another launch trains it now")
             self._enter(trial, measurement)
+            self.proposer.showed(self._mirrors[number], measurement.epoch, self._values(trial, measurement))
         return self._judge(trial, measurement)
+
+    def _values(self, trial: TrialRecord, measurement: Measurement) -> tuple[float, ...]:
+        """Return the objectives' values at an epoch."""
+        return objective_values(self.record, replace(trial, measurements=(measurement,)))
 
     def _enter(self, trial: TrialRecord, measurement: Measurement) -> None:
         """Put a trial on the rung of an epoch, as it stood then."""

@@ -60,7 +60,8 @@ def _run(given: argparse.Namespace, console: Console) -> None:
     policies = _policies(given, form, recordings)
     budget = _budget(form, given.trials)
     workers = given.workers or form.resources.concurrent_trials or 1
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    shown = Console(stderr=True)
+    with Progress(console=shown, transient=True, disable=not shown.is_terminal) as progress:
         task = progress.add_task("simulating", total=given.seeds * len(policies))
         compared = compare(
             recordings, policies, budget, workers=workers, seeds=given.seeds, jobs=given.jobs,
@@ -154,7 +155,7 @@ def _draw(compared: Comparison, path: Path) -> None:
     done = subprocess.run(command, input=dump(compared), check=False, capture_output=True, text=True)
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["no word why"]
-        raise WidefrontError(f"the figure was not drawn: {lines[-1]}")
+        raise WidefrontError(f"the figure was not drawn: {lines[-1].removeprefix('error: ')}")
 
 
 def _parser() -> argparse.ArgumentParser:
