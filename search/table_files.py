@@ -233,8 +233,9 @@ def _recordings(
     left_out = len(frame) - len(kept)
     if kept.empty:
         raise InputError("no row of the table is of this space", place="space")
-    for each in columns.known:
-        _check_full(kept, each, "table")
+    for each in (*columns.known, form.table.digest):
+        if each in kept.columns:
+            _check_full(kept, each, "table")
     epochs = _epochs(kept, form)
     kept = kept[kept[form.table.epoch] <= epochs[-1]] if form.table.epoch in kept else kept
     if kept["_network"].nunique() < len(rows):

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from search.front import main
@@ -151,8 +152,39 @@ def test_a_password_is_never_printed(address: str, capsys: Capture) -> None:
     assert "s3cret" not in refusal([address], capsys)
 
 
+@pytest.mark.parametrize("ending", ["parquet", "csv", "csv.gz"])
+def test_curves_hold_every_epoch_of_every_trial(url: str, ending: str, tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / f"curves.{ending}"
+    assert main([url, "--curves", str(path)]) == 0
+    assert capsys.readouterr() == ("", "")
+    frame = pd.read_parquet(path) if ending == "parquet" else pd.read_csv(path)
+    assert frame.groupby("trial")["epoch"].max().to_dict() == {0: 9, 1: 9, 2: 9, 3: 1, 4: 9, 5: 9}
+    assert frame.groupby("trial")["macs"].first().tolist() == [9000, 9500, 2000, 1000, 1000, 1000]
+    last = frame[frame["epoch"] == 9].set_index("trial")
+    assert last["accuracy"].to_dict() == {0: 0.95, 1: 0.90, 2: 0.80, 4: 0.99, 5: 0.99}
+    assert last["state"].to_dict() == {0: "complete", 1: "complete", 2: "complete", 4: "failed", 5: "running"}
+    assert last["cardinality"].dropna().to_dict() == {0: 2}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("curves.json", "is neither a .parquet nor a .csv file (.csv.gz too)"),
+        ("none/curves.csv", "Cannot save file into a non-existent directory"),
+        ("none/curves.parquet", "Cannot save file into a non-existent directory"),
+    ],
+)
+def test_curves_that_cannot_be_written_are_refused(
+    url: str, name: str, said: str, tmp_path: Path, capsys: Capture
+) -> None:
+    shown = refusal([url, "--curves", str(tmp_path / name)], capsys)
+    assert shown.startswith(f"{tmp_path / name}: ")
+    assert said in shown
+
+
 def test_json_and_csv_exclude_each_other(url: str, capsys: Capture) -> None:
-    with pytest.raises(SystemExit) as left:
-        main([url, "--json", "--csv"])
-    assert left.value.code == 2
-    assert "not allowed with" in capsys.readouterr().err
+    for options in (["--json", "--csv"], ["--csv", "--curves", "curves.csv"]):
+        with pytest.raises(SystemExit) as left:
+            main([url, *options])
+        assert left.value.code == 2
+        assert "not allowed with" in capsys.readouterr().err

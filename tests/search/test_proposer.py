@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import optuna
+import pandas as pd
 import pytest
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
@@ -12,6 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from search.catalogue import SpaceCatalogue, coordinate
 from search.config import parse
 from search.proposer import RANDOM_TRIES, SAMPLER_TRIES, Proposal, Proposer
+from search.recordings import RecordedCatalogue
 from search.samplers import distribution, make_sampler
 from search.trial import Rejection
 from spaces.architecture import ImageSpec
@@ -21,6 +23,7 @@ from spaces.domains import Choice, Domain, Float, Int, Scalar
 from spaces.errors import InfeasibleArchitecture
 from spaces.space import SearchSpace
 from tests.search.bench import FILE
+from tests.search.tables import read
 from workers.objectives import OBJECTIVES
 
 DIGITS = ImageSpec(channels=1, height=8, width=8, classes=10)
@@ -187,6 +190,70 @@ def test_the_sampler_is_told_of_broken_constraints_and_not_of_known_networks() -
     assert [row.constraints for row in told] == [each.violations for each in rejections if each.violations]
     silent = [row for row in rows(proposer) if row.state is TrialState.FAIL]
     assert len(silent) == sum(not each.violations for each in rejections)
+
+
+# What there is in place of a choice
+
+
+def of_table(frame: pd.DataFrame, sampler: str = "random") -> Proposer:
+    """Return a proposer of a table's networks, by width and depth from 1 to 9."""
+    space = {"width": {"int": [1, 9]}, "depth": {"int": [1, 9]}}
+    catalogue = RecordedCatalogue(read(frame, space=space))
+    made = make_sampler(sampler, 0, catalogue, catalogue.coordinates())
+    return Proposer(catalogue, made, ["maximize", "minimize"], 0)
+
+
+CORNERS = pd.DataFrame({"width": [1, 9, 9], "depth": [1, 1, 9], "cost": [1.0, 2.0, 3.0], "acc": [0.5, 0.6, 0.7]})
+
+
+def asked_for(proposer: Proposer, **params: int) -> Proposal:
+    """Return what is proposed where the sampler has chosen so."""
+    proposer.mirror.enqueue_trial(params)
+    found, rejected = proposer.propose({})
+    assert found is not None
+    assert rejected == []
+    return found
+
+
+def test_the_nearest_that_there_is_is_proposed_and_the_sampler_learns_of_that() -> None:
+    proposer = of_table(CORNERS)
+    found = asked_for(proposer, width=8, depth=2)
+    assert found.params == {"width": 9, "depth": 1}
+    proposer.complete(found.mirror, [0.6, 2.0])
+    assert [(row.state, row.params) for row in rows(proposer)] == [
+        (TrialState.FAIL, {"width": 8, "depth": 2}),  # which no sampler sees
+        (TrialState.COMPLETE, {"width": 9, "depth": 1}),
+    ]
+    assert rows(proposer)[found.mirror].values == [0.6, 2.0]
+
+
+@pytest.mark.parametrize("end", [Proposer.stop, Proposer.forget])
+def test_what_is_there_in_place_of_a_choice_may_come_to_any_end(end: Callable[[Proposer, int], None]) -> None:
+    proposer = of_table(CORNERS)
+    found = asked_for(proposer, width=8, depth=2)
+    end(proposer, found.mirror)
+    assert rows(proposer)[found.mirror].state.is_finished()
+
+
+def test_a_choice_that_is_there_is_what_the_sampler_learns_of() -> None:
+    proposer = of_table(CORNERS)
+    assert asked_for(proposer, width=9, depth=9).mirror == 0
+    assert [row.state for row in rows(proposer)] == [TrialState.RUNNING]
+
+
+def test_what_the_sampler_wants_remembered_goes_over_to_what_is_there() -> None:
+    proposer = of_table(CORNERS, "nsga2")
+    found, _ = proposer.propose({})
+    assert found is not None
+    assert found.mirror == 1  # of 81 choices three are there
+    assert found.system_attrs == {"NSGAIISampler:generation": 0}
+    assert rows(proposer)[1].system_attrs["NSGAIISampler:generation"] == 0
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe", "nsga2", "auto"])
+def test_every_network_of_a_table_is_proposed_once(sampler: str) -> None:
+    proposals, _ = propose_all(of_table(CORNERS, sampler))
+    assert sorted(tuple(each.params.values()) for each in proposals) == [(1, 1), (9, 1), (9, 9)]
 
 
 # What is left
