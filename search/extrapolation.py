@@ -21,9 +21,9 @@ LARGEST = 3.0  # logarithm beyond which an error is not told from worse
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Hold what is expected of trainings: mean and standard deviation of each one's error `n`."""
+    """Hold what is expected of trainings: the middle of each one's error `n`, and how far it may be from there."""
 
-    mean: Array
+    middle: Array
     deviation: Array
 
 
@@ -73,11 +73,16 @@ class Extrapolation:
 
     def expect(self, shown: Array) -> Expected:
         """Return what trainings that showed these errors `n` at the rung are expected to come to."""
+        draws = self.draws(shown)
+        low, middle, high = np.quantile(draws, [0.16, 0.5, 0.84], axis=1)
+        return Expected(middle, np.maximum((high - low) / 2, 1e-12))
+
+    def draws(self, shown: Array) -> Array:
+        """Return errors `n q` that such trainings are as likely to come to, the least first."""
         rows = _rows(self._axis.place(shown) - self._middle)
         mean = rows @ self._line + self._level
         scale = np.sqrt(self._variance * (1 + ((rows @ self._covariance) * rows).sum(axis=1)))
-        draws = self._axis.error(mean[:, None] + scale[:, None] * student.ppf(QUANTILES, self._freedom)[None])
-        return Expected(draws.mean(axis=1), np.maximum(draws.std(axis=1), 1e-12))
+        return self._axis.error(mean[:, None] + scale[:, None] * student.ppf(QUANTILES, self._freedom)[None])
 
 
 def _rows(places: Array) -> Array:

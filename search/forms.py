@@ -68,7 +68,7 @@ class SamplerForm(Form):
 class SchedulerForm(Form):
     """Name the rule that stops trials, and the epochs at which it looks."""
 
-    name: str = "pareto-asha"
+    name: str = "auto"
     grace_epochs: Annotated[int, Field(ge=1), NUMERIC] = 1
     max_epochs: Annotated[int, Field(ge=1), NUMERIC] = 9
     reduction_factor: Annotated[float, Field(gt=1), NUMERIC] = 3.0  # how many times as late each rung is

@@ -118,7 +118,7 @@ class FrontSampler(BaseSampler):
         known = _expected(error, past, trained, partial)
         features = self._scale([*trained, *partial])
         model = self._model(features, known)
-        truth = model.trained(features, known.mean)[: len(trained)]
+        truth = model.trained(features, known.middle)[: len(trained)]
         best = front(np.column_stack([truth, _costs(trained)]))
         candidates = fresh + self._pool.close(list(compress(trained, best)), past.tried)
         running = [network for network in past.running if network.digest not in past.partial_digests]
@@ -128,8 +128,8 @@ class FrontSampler(BaseSampler):
             believed = model.predict(waiting).mean
             truth = np.concatenate([truth, believed])
             zeros = np.zeros(len(believed))
-            known = Expected(np.concatenate([known.mean, believed]), np.concatenate([known.deviation, zeros]))
-            model.fit(np.concatenate([features, waiting]), known.mean, known.deviation**2, adjust=False)
+            known = Expected(np.concatenate([known.middle, believed]), np.concatenate([known.deviation, zeros]))
+            model.fit(np.concatenate([features, waiting]), known.middle, known.deviation**2, adjust=False)
         if resting:
             truth = np.concatenate([truth, model.predict(self._scale(resting)).mean])
         belief = model.predict(self._scale(candidates))
@@ -149,7 +149,7 @@ class FrontSampler(BaseSampler):
         """Return the surrogate, having learned."""
         self._surrogate = self._surrogate or Surrogate(features.shape[1])
         adjust = len(features) >= max(self._adjusted + 3, ADJUST * self._adjusted)
-        self._surrogate.fit(features, known.mean, known.deviation**2, adjust=adjust)
+        self._surrogate.fit(features, known.middle, known.deviation**2, adjust=adjust)
         self._adjusted = len(features) if adjust else self._adjusted
         return self._surrogate
 
@@ -236,7 +236,7 @@ def _expected(error: _Error, past: _Past, trained: list[Network], partial: list[
         before = _shown(error, [values for values, _ in pairs])
         line = Extrapolation(axis, before, np.array([value for _, value in pairs]))
         told = line.expect(_shown(error, [past.rungs[partial[place]][epoch] for place in here]))
-        mean[here], deviation[here] = told.mean, told.deviation
+        mean[here], deviation[here] = told.middle, told.deviation
     return Expected(np.concatenate([final, mean]), np.concatenate([np.zeros(len(final)), deviation]))
 
 

@@ -41,10 +41,22 @@ def expected_gain(points: Array, heights: Array, costs: Array, mean: Array, devi
         mean: `n`, of their errors.
         deviation: `n`, likewise.
     """
-    levels, level = np.unique(heights, return_inverse=True)
-    within = (points[None] >= costs[:, None]).all(axis=2)
-    share = within.astype(np.float64) @ np.eye(len(levels))[level] / len(points)
+    levels, share = _shares(points, heights, costs)
     below = (levels[None] - mean[:, None]) / deviation[:, None]
     density = np.exp(-0.5 * below**2) / np.sqrt(2 * np.pi)
     improvement = deviation[:, None] * (below * ndtr(below) + density)
     return np.asarray((share * improvement).sum(axis=1))
+
+
+def gain_of_draws(points: Array, heights: Array, costs: Array, draws: Array) -> Array:
+    """Return the expected gain `n` of candidates whose errors are as likely each of `n q` draws."""
+    levels, share = _shares(points, heights, costs)
+    improvement = np.maximum(levels[None, :, None] - draws[:, None, :], 0.0).mean(axis=2)
+    return np.asarray((share * improvement).sum(axis=1))
+
+
+def _shares(points: Array, heights: Array, costs: Array) -> tuple[Array, Array]:
+    """Return the front's steps `l`, and `n l`: the share of the box at each step that a candidate's costs allow."""
+    levels, level = np.unique(heights, return_inverse=True)
+    within = (points[None] >= costs[:, None]).all(axis=2)
+    return levels, within.astype(np.float64) @ np.eye(len(levels))[level] / len(points)

@@ -100,9 +100,10 @@ def _ended_at(trial: TrialRecord) -> datetime:
 
 
 def _running_line(study: RunningStudy) -> Text:
-    newest = sorted(study.trials.running)[-8:]
+    newest = sorted(study.trials.running.difference(study.resting))[-8:]
     shown = ", ".join(f"{number} (epoch {study.trials[number].epochs})" for number in newest)
-    return Text(f"running: {shown or 'none'}", style="dim")
+    rest = f"; {len(study.resting)} rest at a rung" if study.resting else ""
+    return Text(f"running: {shown or 'none'}{rest}", style="dim")
 
 
 def summary(study: RunningStudy, checkpoints: Checkpoints | None = None) -> str:
@@ -115,6 +116,7 @@ def summary(study: RunningStudy, checkpoints: Checkpoints | None = None) -> str:
         f"{study.trained_epochs} epochs in {format_duration(study.seconds)}",
         f"hypervolume {front_hypervolume(study.record, study.trials.front):.3f}",
     )
+    parts += (f"{len(study.resting)} rest",) if study.resting else ()
     parts += tuple(
         f"{amount:.3g} of {limit:g} {name}"
         for name, amount, limit in study.budget.used(study.spending)

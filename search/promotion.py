@@ -3,15 +3,15 @@
 Costs are known, and what a trial will come to is expected from what trials before it came to that showed as much.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from search.extrapolation import Axis, Extrapolation
-from search.gain import expected_gain, reached, readings
+from search.extrapolation import QUANTILES, Axis, Extrapolation
+from search.gain import gain_of_draws, reached, readings
 from search.rungs import TINY, Entry, Rung, Rungs
 
 Array = NDArray[np.float64]
@@ -83,35 +83,35 @@ def gains(
     waiting = [rungs[epoch].entries[number] for number, epoch in (*resting.items(), *running.items())]
     shown = np.array([entry.learned for entry in waiting])
     axis = Axis(finals if len(finals) >= ENOUGH else np.concatenate([finals, shown]))
-    mean, deviation = _expected(axis, rungs, full, waiting, [*resting.values(), *running.values()])
+    draws = _draws(axis, rungs, full, waiting, [*resting.values(), *running.values()])
+    middle = np.median(draws, axis=1)
     costs = _costs([*full.values(), *waiting])
-    worst = float(np.quantile(np.concatenate([finals, mean]), WORST))
+    worst = float(np.quantile(np.concatenate([finals, middle]), WORST))
     points = readings(costs.min(axis=0), costs.max(axis=0))
     count = len(full)
     there = np.r_[0:count, count + len(resting) : len(costs)]
-    heights = reached(points, costs[there], np.concatenate([finals, mean[len(resting) :]]), worst)
-    here = slice(count, count + len(resting))
-    gain = expected_gain(points, heights, costs[here], mean[: len(resting)], deviation[: len(resting)])
-    height = max(worst - float(np.concatenate([finals, mean]).min()), TINY)
+    heights = reached(points, costs[there], np.concatenate([finals, middle[len(resting) :]]), worst)
+    gain = gain_of_draws(points, heights, costs[count : count + len(resting)], draws[: len(resting)])
+    height = max(worst - float(np.concatenate([finals, middle]).min()), TINY)
     return dict(zip(resting, (gain / height).tolist(), strict=True))
 
 
-def _expected(
+def _draws(
     axis: Axis,
     rungs: Mapping[int, Rung],
     full: Mapping[int, Entry],
     waiting: Sequence[Entry],
-    epochs: Collection[int],
-) -> tuple[Array, Array]:
-    """Return mean and deviation of what each waiting trial will come to."""
-    mean, deviation = np.empty(len(waiting)), np.empty(len(waiting))
+    epochs: Sequence[int],
+) -> Array:
+    """Return the errors `n q` that each waiting trial is as likely to come to."""
+    draws = np.empty((len(waiting), len(QUANTILES)))
     for epoch in set(epochs):
         pairs = [(entries.learned, full[n].learned) for n, entries in rungs[epoch].entries.items() if n in full]
         before, after = np.array(pairs).reshape(-1, 2).T
         here = [place for place, each in enumerate(epochs) if each == epoch]
-        told = Extrapolation(axis, before, after).expect(np.array([waiting[index].learned for index in here]))
-        mean[here], deviation[here] = told.mean, told.deviation
-    return mean, deviation
+        line = Extrapolation(axis, before, after)
+        draws[here] = line.draws(np.array([waiting[place].learned for place in here]))
+    return draws
 
 
 def _costs(entries: Sequence[Entry]) -> Array:

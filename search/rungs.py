@@ -132,8 +132,8 @@ def _among_best(place: int, count: int, keep: float, how: str) -> Decision:
     return Decision(stop=True, reason=f"place {place + 1} of {count} {how}; {kept} go on")
 
 
-GAIN = "gain"  # every trial rests at a rung, until it is its turn: see `search.promotion`
-SCHEDULERS: dict[str, type[Rung]] = {GAIN: Rung, "pareto-asha": ParetoAsha, "asha": Asha, "fifo": Rung}
+RESTING = ("auto", "gain")  # every trial rests at a rung, until it is its turn: see `search.promotion`
+SCHEDULERS: dict[str, type[Rung]] = {**dict.fromkeys(RESTING, Rung), "pareto-asha": ParetoAsha, "asha": Asha, "fifo": Rung}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +157,7 @@ class Rungs:
     @property
     def rests(self) -> bool:
         """Say whether trials rest at rungs instead of being stopped there."""
-        return self.rule == GAIN
+        return self.rule in RESTING
 
     def next(self, epoch: int, max_epochs: int) -> int:
         """Return the next epoch after one at which a trial is looked at: a rung, or full fidelity."""
