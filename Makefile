@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: search test fast test-slow lint gpu audit clean
+.PHONY: search test fast test-slow lint gpu audit benchmark clean
 
 search: .venv/installed
 	$(BIN)/python -m search.launch space.yaml
@@ -29,6 +29,12 @@ lint: .venv/installed
 audit: .venv/installed
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[audit]"
 	$(BIN)/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip --progress-spinner off
+
+# What samplers and schedulers find on recorded trainings, by simulated time: the table in README.md.
+benchmark: .venv/installed
+	for workers in 1 8; do $(BIN)/python -m search.simulate tests/benchmarks/digits.yaml \
+		--table tests/benchmarks/digits.csv.gz --seeds 20 --workers $$workers \
+		--compare auto,auto+fifo,auto+pareto-asha,random+fifo,random,random+asha,tpe+asha,nsga2+asha || exit; done
 
 gpu: .venv/installed
 	$(BIN)/pytest -m gpu

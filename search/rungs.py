@@ -133,7 +133,12 @@ def _among_best(place: int, count: int, keep: float, how: str) -> Decision:
 
 
 RESTING = ("auto", "gain")  # every trial rests at a rung, until it is its turn: see `search.promotion`
-SCHEDULERS: dict[str, type[Rung]] = {**dict.fromkeys(RESTING, Rung), "pareto-asha": ParetoAsha, "asha": Asha, "fifo": Rung}
+SCHEDULERS: dict[str, type[Rung]] = {
+    **dict.fromkeys(RESTING, Rung),
+    "pareto-asha": ParetoAsha,
+    "asha": Asha,
+    "fifo": Rung,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -189,7 +189,7 @@ class RunningStudy:
         there = self.deliver()
         if not self._cut_off and (ready := self._ready()) is not None:
             return self.trials[ready]
-        if not self._cut_off and (promoted := self._promoted()) is not None:
+        if self.resting and not self._cut_off and (promoted := self._promoted()) is not None:
             return self.trials[promoted]
         if self.exhausted or self._budget_spent():
             return Nothing.NOW if self.waiting and not self._cut_off else Nothing.LEFT

@@ -104,8 +104,8 @@ def test_a_pool_grows_and_is_renewed_to_a_bound() -> None:
 
 def test_no_network_that_is_known_is_close() -> None:
     made = pool(catalogue())
-    known = set(made.networks)
-    assert not known & set(made.close(made.networks[:3], known))
+    known = {network.digest for network in made.networks}
+    assert not known & {network.digest for network in made.close(made.networks[:3], known)}
     assert made.close(made.networks[:3], set())
 
 

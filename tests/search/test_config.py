@@ -44,7 +44,7 @@ def refusal(call: Callable[[], object], given: object = ()) -> str:
     assert "\n" not in message
     assert len(message) < 400
     for jargon in ("Input should", "Value error", "pydantic", "Traceback", "validation error", "dict", "tuple", "None"):
-        assert jargon not in message or f"'{jargon}'" in words
+        assert jargon not in message or jargon in words
     return message
 
 
@@ -62,7 +62,7 @@ def test_the_example_is_read_whole() -> None:
     assert [parameter.name for parameter in config.search_space.parameters] == list(FILE["space"])
     assert config.objectives == ("accuracy", "macs")
     assert config.bounds["params"].limit == 1e6
-    assert (config.scheduler.name, config.scheduler.max_epochs, config.full_recipe.epochs) == ("pareto-asha", 9, 9)
+    assert (config.scheduler.name, config.scheduler.max_epochs, config.full_recipe.epochs) == ("auto", 9, 9)
     assert config.budget.model_dump(exclude_none=True) == {"trials": 60}
 
 
@@ -98,7 +98,7 @@ def test_a_part_of_a_file_may_be_used_again_and_overridden(write: Write) -> None
     config = load(write(text), ["data.augment.crop=2"])
     assert config.data_spec.augmentation.crop == 2
     merged = TEXT.replace("{name: auto, seed: 0}", "&it {name: random}")
-    merged = merged.replace("{name: pareto-asha, grace_epochs: 1,", "{<<: *it, grace_epochs: 2,")
+    merged = merged.replace("{name: auto, grace_epochs: 1,", "{<<: *it, grace_epochs: 2,")
     assert load(write(merged), ["scheduler.name=fifo"]).scheduler.grace_epochs == 2
     assert load(write(merged)).scheduler.name == "random"  # whether there is one is not the file's to know
 
@@ -207,7 +207,10 @@ def test_a_storage_of_the_wrong_kind_does_not_show_its_password() -> None:
             "sampler.name=nsga",
             "sampler.name: unknown sampler 'nsga' (did you mean 'nsga2'?); known are ",
         ),
-        ("scheduler=hyperband", "scheduler.name: unknown scheduler 'hyperband'; known are pareto-asha, asha, fifo"),
+        (
+            "scheduler=hyperband",
+            "scheduler.name: unknown scheduler 'hyperband'; known are auto, gain, pareto-asha, asha, fifo",
+        ),
         (
             "scheduler.name=pareto",
             "scheduler.name: unknown scheduler 'pareto' (did you mean 'pareto-asha'?)",

@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.pareto import as_points, crowding, order, ranks
-from search.rungs import GO_ON, SCHEDULERS, Decision, Entry, Rung, Rungs, rung_levels, share_kept
+from search.rungs import GO_ON, RESTING, SCHEDULERS, Decision, Entry, Rung, Rungs, rung_levels, share_kept
 from spaces.errors import InputError
 
 relaxed = settings(deadline=None, max_examples=50)
 
 RULES = sorted(SCHEDULERS)
-STOPPING = [rule for rule in RULES if rule != "fifo"]
+STOPPING = [rule for rule in RULES if rule not in ("fifo", *RESTING)]
 
 
 def entry(number: int, accuracy: float, cost: float = 1.0) -> Entry:

@@ -135,6 +135,7 @@ class Watchful:
 
     running: RunningStudy
     levels: tuple[int, ...] = (1, 3)
+    rests: bool = False
     seen: list[tuple[int, int]] = field(default_factory=list)
 
     def holds(self, epoch: int) -> bool:
