@@ -788,3 +788,67 @@ def test_random_courses_end_whole_on_both_databases(store_url: str, make_bench: 
         return make_bench(store_url, **sections)
 
     check_all(on, 7)
+
+
+# Trials that rest at rungs
+
+RESTING = {"name": "gain", "grace_epochs": 1, "max_epochs": 9, "reduction_factor": 3}
+
+
+def go_through(running: RunningStudy) -> None:
+    """Train whatever is handed out until it rests or ends."""
+    while isinstance(trial := running.hand_out(), TrialRecord):
+        for epoch in range(trial.epochs + 1, 10):
+            if running.measured(trial.number, learn(trial, epoch)).stop:
+                break
+
+
+def test_a_trial_rests_at_a_rung_and_goes_on_where_it_was(make_bench: MakeBench) -> None:
+    bench = make_bench(scheduler=RESTING, budget={"trials": 8})
+    running = bench.open()
+    trial = hand_out(running)
+    assert running.measured(trial.number, learn(trial, 1)).stop
+    assert running.trials[trial.number].state is State.RUNNING
+    assert running.resting == {trial.number: 1}
+    go_through(running)
+    ended = list(running.trials.values())
+    assert {each.state for each in ended} == {State.COMPLETE, State.STOPPED}
+    assert all(each.measurements == tuple(learn(each, n + 1) for n in range(each.epochs)) for each in ended)
+    assert {each.epochs for each in ended if each.state is State.STOPPED} <= {1, 3}
+
+
+@pytest.mark.parametrize("share", [0.2, 0.3, 0.6])
+def test_trials_that_rest_keep_to_their_share_of_epochs(make_bench: MakeBench, share: float) -> None:
+    bench = make_bench(scheduler={**RESTING, "share": share}, budget={"trials": 20})
+    running = bench.open()
+    go_through(running)
+    assert running.over
+    assert 0.8 * share <= running.trained_epochs / (20 * 9) <= share
+
+
+def test_a_front_has_a_network_however_small_the_share(make_bench: MakeBench) -> None:
+    bench = make_bench(scheduler={**RESTING, "share": 0.01}, budget={"trials": 3})
+    running = bench.open()
+    go_through(running)
+    assert running.trials.count[State.COMPLETE] == 1
+
+
+def test_whoever_rests_at_last_is_stopped_with_what_was_expected_of_it(make_bench: MakeBench) -> None:
+    bench = make_bench(scheduler=RESTING, budget={"trials": 8})
+    running = bench.open()
+    go_through(running)
+    stopped = [trial for trial in recorded(running).values() if trial.state is State.STOPPED]
+    assert stopped
+    assert all("the front was expected to gain" in trial.reason for trial in stopped)
+
+
+def test_a_relaunch_finds_trials_at_rest_as_they_were(make_bench: MakeBench) -> None:
+    bench = make_bench(scheduler=RESTING, budget={"trials": 8})
+    running = bench.open()
+    trials = [hand_out(running)]
+    running.measured(0, learn(trials[0], 1))
+    again = bench.open()
+    assert again.resting == {0: 1}
+    go_through(again)
+    assert again.over
+    assert again.trained_epochs == sum(trial.epochs for trial in recorded(again).values())
