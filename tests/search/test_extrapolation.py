@@ -54,3 +54,17 @@ def test_any_errors_give_finite_expectations(errors: list[float]) -> None:
 def test_an_axis_gives_back_what_it_placed() -> None:
     axis = Axis(FINAL)
     assert axis.error(axis.place(FINAL)) == pytest.approx(FINAL)
+
+
+def test_how_far_differences_at_a_rung_last_is_learned() -> None:
+    showed = np.array([0.05, 0.2])
+    steep, flat = line(FINAL).expect(showed), line(FINAL, 0.1 + FINAL / 10).expect(showed)
+    assert np.diff(flat.middle)[0] < np.diff(steep.middle)[0] / 2
+
+
+def test_whatever_is_shown_an_expectation_stays_on_the_axis() -> None:
+    axis = Axis(FINAL)
+    draws = line(FINAL).draws(np.array([-1e9, 1e9]))
+    assert draws.min() >= axis.error(np.array([-np.inf]))[0]
+    assert draws.max() <= axis.error(np.array([np.inf]))[0]
+    assert axis.error(axis.place(np.array([-1e9])))[0] < FINAL.min()

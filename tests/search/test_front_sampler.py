@@ -13,11 +13,13 @@ import pytest
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
+from scipy.stats import spearmanr
 
 from search.catalogue import Coordinate, SpaceCatalogue, coordinate
 from search.config import parse
-from search.front_sampler import FIRST, FrontSampler
+from search.front_sampler import FIRST, FrontSampler, rung_attr, rung_of
 from search.pareto import hypervolume
+from search.proposer import Proposer
 from search.samplers import distributions
 from spaces.architecture import ImageSpec
 from spaces.domains import Scalar, Suggests
@@ -203,3 +205,50 @@ def test_among_a_thousand_trials_a_proposal_takes_a_fraction_of_a_second() -> No
         took.append(time.perf_counter() - began)
         study.tell(trial, learn(params, rng))
     assert median(took) < 0.3
+
+
+def foreseen(seed: int, *, rungs: bool) -> float:
+    """Return how well a sampler orders networks by quality that knows ten trained in full and forty stopped early."""
+    asked, rng = sampler(seed), random.Random(seed)
+    study = study_of(asked)
+    asked._pool.refresh()
+    networks = asked._pool.networks
+    for place, network in enumerate(rng.sample(networks, 50)):
+        params = dict(network.params)
+        accuracy, macs = learn(params, rng)
+        study.add_trial(
+            optuna.trial.create_trial(
+                state=TrialState.COMPLETE if place < 10 else TrialState.PRUNED,
+                params=params,
+                distributions={name: distributions(CATALOGUE.parameters)[name] for name in params},
+                values=[accuracy, macs] if place < 10 else None,
+                user_attrs={rung_attr(1): [0.6 * accuracy - 0.1, macs]} if rungs else {},
+            )
+        )
+    suggest(study)
+    assert asked._scale is not None
+    assert asked._surrogate is not None
+    believed = asked._surrogate.predict(asked._scale(networks)).mean
+    truth = [-learn(dict(network.params), rng, noise=0.0)[0] for network in networks]
+    return float(spearmanr(believed, truth).statistic)
+
+
+def test_trials_that_were_stopped_at_a_rung_teach_what_is_good() -> None:
+    taught, untaught = (mean(foreseen(seed, rungs=rungs) for seed in range(3)) for rungs in (True, False))
+    print(taught, untaught)
+    assert taught > untaught + 0.05
+
+
+def test_what_a_trial_showed_at_rungs_is_in_its_attributes() -> None:
+    proposer = Proposer(CATALOGUE, sampler(), ["maximize", "minimize"], 0)
+    proposal, _ = proposer.propose({})
+    assert proposal is not None
+    proposer.showed(proposal.mirror, 1, (0.5, 1e6))
+    proposer.showed(proposal.mirror, 3, (0.7, 1e6))
+    proposer.stop(proposal.mirror)
+    again = Proposer(CATALOGUE, sampler(), ["maximize", "minimize"], 0)
+    again.remember(proposal.params, showed={1: (0.5, 1e6), 3: (0.7, 1e6)})
+    for each in (proposer, again):
+        (row,) = [row for row in each.mirror.get_trials() if row.params == proposal.params]
+        showed = {rung_of(name): values for name, values in row.user_attrs.items()}
+        assert (row.state, showed) == (TrialState.PRUNED, {1: [0.5, 1e6], 3: [0.7, 1e6]})

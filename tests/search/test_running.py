@@ -852,3 +852,33 @@ def test_a_relaunch_finds_trials_at_rest_as_they_were(make_bench: MakeBench) -> 
     go_through(again)
     assert again.over
     assert again.trained_epochs == sum(trial.epochs for trial in recorded(again).values())
+
+
+def test_a_trial_that_rested_is_handed_out_again_with_its_epochs(make_bench: MakeBench) -> None:
+    bench = make_bench(scheduler={**RESTING, "share": 1.0}, budget={"trials": 8})
+    running = bench.open()
+    trial = hand_out(running)
+    running.measured(trial.number, learn(trial, 1))
+    assert hand_out(running) == running.trials[trial.number] == recorded(running)[trial.number]
+    assert (running.trials[trial.number].epochs, running.resting) == (1, {})
+    assert not running.measured(trial.number, learn(trial, 2)).stop
+
+
+def test_where_the_budget_of_epochs_has_ended_trials_rest_until_there_is_more(make_bench: MakeBench) -> None:
+    bench = make_bench(scheduler=RESTING, budget={"epochs": 12})
+    running = bench.open()
+    go_through(running)
+    assert running.over
+    rested = dict(running.resting)
+    assert rested
+    again = bench.open(budget={"trials": 12})
+    assert not again.over
+    assert again.resting == rested
+    go_through(again)
+    assert again.over
+    ended = recorded(again)
+    assert State.RUNNING not in {trial.state for trial in ended.values()}
+    assert any(ended[number].epochs > epoch for number, epoch in rested.items())
+    assert all(
+        trial.measurements == tuple(learn(trial, n + 1) for n in range(trial.epochs)) for trial in ended.values()
+    )
