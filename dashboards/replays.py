@@ -16,6 +16,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from dashboards import theme
+from search.trajectory import Trajectory
 from search.units import format_number_of
 from spaces.errors import InputError
 
@@ -48,28 +49,20 @@ def info(replay: Mapping[str, Any]) -> Replays:
     seeds, workers = format_number_of("seed", replay["seeds"]), format_number_of("worker", replay["workers"])
     against = " against ".join(replay["objectives"])
     names = [each["policy"] for each in replay["policies"]]
-    runs = [run for run in replay["runs"] if run["hypervolume"]]
-    axes = [axis for axis in AXES if axis == "trials" or any(run["epochs"][-1] > len(run["epochs"]) for run in runs)]
+    grown = [each for each in map(Trajectory.from_json, replay["runs"]) if len(each.shares)]
+    axes = [axis for axis in AXES if axis == "trials" or any(each.epochs[-1] > len(each.epochs) for each in grown)]
     growths = [
-        _growth(name, axis, [run for run in runs if run["policy"] == name], _end(axis, runs))
+        _growth(name, axis, theirs, max(each.total(axis) for each in grown))
         for axis in axes
         for name in names
-        if any(run["policy"] == name for run in runs)
+        if (theirs := [each for each in grown if each.policy == name])
     ]
     return Replays(subtitle=f"{replay['table']}: {against}; {seeds}, {workers}", growths=tuple(growths))
 
 
-def _spent(run: Mapping[str, Any], axis: str) -> list[float]:
-    return list(range(1, len(run["hypervolume"]) + 1)) if axis == "trials" else run[axis]
-
-
-def _end(axis: str, runs: Sequence[Mapping[str, Any]]) -> float:
-    return max(_spent(run, axis)[-1] for run in runs)
-
-
-def _growth(policy: str, axis: str, runs: Sequence[Mapping[str, Any]], end: float) -> Growth:
+def _growth(policy: str, axis: str, grown: Sequence[Trajectory], end: float) -> Growth:
     places = np.linspace(0, end, POINTS + 1)
-    shares = np.array([_reached(run, axis, places) for run in runs])
+    shares = np.array([each.at(axis, places) for each in grown])
     return Growth(
         policy=policy,
         axis=axis,
@@ -77,11 +70,6 @@ def _growth(policy: str, axis: str, runs: Sequence[Mapping[str, Any]], end: floa
         means=tuple(shares.mean(axis=0).tolist()),
         deviations=tuple(shares.std(axis=0).tolist()),
     )
-
-
-def _reached(run: Mapping[str, Any], axis: str, places: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    count = np.searchsorted(_spent(run, axis), places * (1 + 1e-9), side="right")
-    return np.asarray([0.0, *run["hypervolume"]])[count]
 
 
 def figure(replays: Replays) -> go.Figure:

@@ -1,6 +1,5 @@
 """Say what a sampler may propose, and what is known of it before training."""
 
-import math
 import random
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from workers.objectives import OBJECTIVES, Objective
 
 Params = Mapping[str, Scalar]
 Violations = Callable[[Cost], Mapping[str, float]]
-TINY = 1e-12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +161,7 @@ def coordinate(objective: Objective) -> Coordinate | None:
 
 def _read(name: str, described: Described) -> float:
     objective = OBJECTIVES[name]
-    return objective.minimised(math.log(max(objective.value(described.cost, None), TINY)))
+    return objective.coordinate(objective.value(described.cost, None))
 
 
 def neighbour(item: Parameter, value: Scalar, rng: random.Random) -> Scalar:

@@ -14,8 +14,9 @@ from threadpoolctl import threadpool_limits
 
 from search.budget import Budget
 from search.recordings import Recordings
-from search.scores import AXES, Trajectory, Yardstick, marks
+from search.scores import Yardstick
 from search.simulator import Course, Policy, simulate
+from search.trajectory import AXES, Trajectory, marks
 from search.units import format_duration
 
 Run = tuple[Policy, int]  # and a seed
@@ -45,7 +46,7 @@ class Comparison:
             "workers": self.workers,
             "seeds": self.seeds,
             "policies": [self._summary(policy) for policy in self.policies],
-            "runs": [_plain(each) for each in self.trajectories],
+            "runs": [each.to_json() for each in self.trajectories],
         }
 
     def _summary(self, policy: str) -> dict[str, Any]:
@@ -53,7 +54,7 @@ class Comparison:
         summary: dict[str, Any] = {"policy": policy}
         for axis in AXES:
             summary[axis] = [
-                {"at": mark, **_spread([each.at(axis, mark) for each in found])}
+                {"at": mark, **_spread([float(each.at(axis, mark)) for each in found])}
                 for mark in marks(self.trajectories, axis)
             ]
         totals = {f"total_{axis}": float(np.mean([each.total(axis) for each in found])) for axis in AXES}
@@ -80,7 +81,7 @@ class Comparison:
             table.add_column(f"{axis} in all", justify="right", no_wrap=True)
         for policy in self.policies:
             found = self.of(policy)
-            cells = [_cell([each.at(axis, place) for each in found]) for place in places]
+            cells = [_cell([float(each.at(axis, place)) for each in found]) for place in places]
             total = _amount(axis, float(np.mean([each.total(axis) for each in found])))
             table.add_row(policy, *cells, *([total] if axis != "trials" else []))
         return table
@@ -120,7 +121,7 @@ def compare(
         objectives=tuple(objective.name for objective in recordings.objectives),
         workers=workers,
         seeds=seeds,
-        trajectories=tuple(Trajectory.of(*run, courses, yardstick) for run, courses in ordered.items()),
+        trajectories=tuple(yardstick.trajectory(*run, courses) for run, courses in ordered.items()),
         courses=ordered,
     )
 
@@ -154,16 +155,6 @@ def _take(*given: Any) -> None:
 def _simulate_here(run: Run) -> list[Course]:
     recordings, budget, workers = _taken[0]
     return _simulate(recordings, run, budget, workers)
-
-
-def _plain(trajectory: Trajectory) -> dict[str, Any]:
-    return {
-        "policy": trajectory.policy,
-        "seed": trajectory.seed,
-        "epochs": trajectory.epochs.tolist(),
-        "hours": trajectory.hours.round(6).tolist(),
-        "hypervolume": trajectory.shares.round(6).tolist(),
-    }
 
 
 def _spread(values: Sequence[float]) -> dict[str, float]:

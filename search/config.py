@@ -24,6 +24,7 @@ from search.forms import (
     ResourcesForm,
     SamplerForm,
     SchedulerForm,
+    name_alone,
     shown,
 )
 from search.refusals import refusal
@@ -54,10 +55,7 @@ class StudyConfig(Form):
     checkpoints: CheckpointsForm = CheckpointsForm()
     _storage_variables: tuple[str, ...] = PrivateAttr(())
 
-    @field_validator("sampler", "scheduler", mode="before")
-    @classmethod
-    def _name_alone(cls, given: object) -> object:
-        return {"name": given} if isinstance(given, str) else given
+    _name_alone = field_validator("sampler", "scheduler", mode="before")(name_alone)
 
     @field_validator("data", mode="before")
     @classmethod

@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 
 from search.config import replace_leaf
+from search.frame_files import write_frame
 from search.replay_forms import ReplayForm, parse_replay
 from search.trial import StudyRecord, TrialRecord
 from spaces.cost import NAMES as COSTS
-from spaces.errors import InputError
 from workers.objectives import OBJECTIVES
 
 LEARNED = tuple(name for name, objective in OBJECTIVES.items() if not objective.static)
@@ -44,16 +44,7 @@ def write_curves(trials: Sequence[TrialRecord], path: Path) -> None:
     Raises:
         InputError: it is of neither kind, or cannot be written.
     """
-    frame = curves(trials)
-    try:
-        if path.suffix == ".parquet":
-            frame.to_parquet(path, index=False)
-        elif ".csv" in path.suffixes:
-            frame.to_csv(path, index=False)
-        else:
-            raise InputError("is neither a .parquet nor a .csv file (.csv.gz too)", place=str(path))
-    except OSError as error:
-        raise InputError(error.strerror or str(error), place=str(path)) from error
+    write_frame(curves(trials), path)
 
 
 def form_of(study: StudyRecord, settings: Sequence[str]) -> ReplayForm:

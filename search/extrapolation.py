@@ -4,6 +4,7 @@ Both ends are errors below which there is a best one, and what counts is how far
 than in steps. So the line runs between logarithms of errors less the best, softened by the spread of the better half.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,9 +74,7 @@ class Extrapolation:
 
     def expect(self, shown: Array) -> Expected:
         """Return what trainings that showed these errors `n` at the rung are expected to come to."""
-        draws = self.draws(shown)
-        low, middle, high = np.quantile(draws, [0.16, 0.5, 0.84], axis=1)
-        return Expected(middle, np.maximum((high - low) / 2, 1e-12))
+        return expected(self.draws(shown))
 
     def draws(self, shown: Array) -> Array:
         """Return errors `n q` that such trainings are as likely to come to, the least first."""
@@ -83,6 +82,28 @@ class Extrapolation:
         mean = rows @ self._line + self._level
         scale = np.sqrt(self._variance * (1 + ((rows @ self._covariance) * rows).sum(axis=1)))
         return self._axis.error(mean[:, None] + scale[:, None] * student.ppf(QUANTILES, self._freedom)[None])
+
+
+def expected(draws: Array) -> Expected:
+    """Return what errors `n q` that are as likely come to."""
+    low, middle, high = np.quantile(draws, [0.16, 0.5, 0.84], axis=1)
+    return Expected(middle, np.maximum((high - low) / 2, 1e-12))
+
+
+def draws_at(axis: Axis, examples: Callable[[int], tuple[Array, Array]], epochs: Sequence[int], shown: Array) -> Array:
+    """Return errors `n q` that trainings are as likely to come to, each by what it showed at a rung of its own.
+
+    Args:
+        axis: of all errors.
+        examples: for the epoch of a rung, what finished trainings showed there and what they came to.
+        epochs: of each training's rung.
+        shown: `n`, the errors there.
+    """
+    draws = np.empty((len(epochs), len(QUANTILES)))
+    for epoch in set(epochs):
+        here = [place for place, each in enumerate(epochs) if each == epoch]
+        draws[here] = Extrapolation(axis, *examples(epoch)).draws(shown[here])
+    return draws
 
 
 def _rows(places: Array) -> Array:

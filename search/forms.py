@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from search.budget import Rates
-from search.rungs import SHARE
+from search.rungs import SHARE, Rungs, rung_levels, share_kept
 from spaces.errors import InputError
 from workers import places
 from workers.recipe import Recipe
@@ -76,6 +76,28 @@ class SchedulerForm(Form):
     floor: Annotated[float, Field(ge=0, lt=1), NUMERIC] = 0.02  # share of the way from chance to 1 to go
     share: Annotated[float, Field(gt=0, le=1), NUMERIC] = SHARE  # of the epochs of full training, where trials rest
 
+    def rungs(self, chance: float | None) -> Rungs:
+        """Return the rungs that it asks for.
+
+        Args:
+            chance: the accuracy of guessing; without it there is no floor.
+
+        Raises:
+            InputError: there is no rule of that name.
+        """
+        return Rungs(
+            rule=self.name,
+            levels=rung_levels(self.grace_epochs, self.max_epochs, self.reduction_factor),
+            keep=share_kept(self.name, self.reduction_factor, self.keep),
+            floor_accuracy=-1.0 if chance is None else chance + self.floor * (1 - chance),
+            share=self.share,
+        )
+
+
+def name_alone(given: object) -> object:
+    """Return the section that a name alone stands for."""
+    return {"name": given} if isinstance(given, str) else given
+
 
 class BudgetForm(Form):
     """Say when the study ends: whichever comes first."""
@@ -96,6 +118,11 @@ class ResourcesForm(Form):
     hours_per_trial: Annotated[float, Field(gt=0), NUMERIC] | None = None  # of training; a trial beyond fails
     price_per_gpu_hour: Annotated[float, Field(ge=0), NUMERIC] = 0
     price_per_cpu_hour: Annotated[float, Field(ge=0), NUMERIC] = 0
+
+    @property
+    def limit_s(self) -> float | None:
+        """Return the seconds of training that one trial may take."""
+        return self.hours_per_trial and self.hours_per_trial * 3600
 
     @property
     def rates(self) -> Rates:

@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 from threadpoolctl import threadpool_limits
 
 from search.catalogue import Catalogue, Coordinate
-from search.extrapolation import Axis, Expected, Extrapolation
+from search.extrapolation import Axis, Expected, draws_at, expected
 from search.features import Array, Network, Scale
 from search.gain import expected_gain, reached, readings
 from search.pareto import front
@@ -121,8 +121,9 @@ class FrontSampler(BaseSampler):
         truth = model.trained(features, known.middle)[: len(trained)]
         best = front(np.column_stack([truth, _costs(trained)]))
         candidates = fresh + self._pool.close(list(compress(trained, best)), past.tried)
-        running = [network for network in past.running if network.digest not in past.partial_digests]
-        resting = [network for network in past.running if network.digest in past.partial_digests]
+        shown = set(past.partial)
+        running = [network for network in past.running if network not in shown]
+        resting = [network for network in past.running if network in shown]
         if running:  # as if they had shown what is expected of them: the next one is for something else
             waiting = self._scale(running)
             believed = model.predict(waiting).mean
@@ -179,15 +180,11 @@ class _Past:
         """Return those that showed something, and not all."""
         return [network for network in self.rungs if network not in self.done]
 
-    @property
-    def partial_digests(self) -> set[str]:
-        """Return their digests."""
-        return {network.digest for network in self.partial}
-
     def most(self, count: int) -> tuple[list[Network], list[Network]]:
         """Return the latest that were trained in full, and the latest partial ones, so many in all."""
         done = list(self.done)[-count:]
-        return done, self.partial[-(count - len(done)) :] if len(done) < count else []
+        left = count - len(done)
+        return done, self.partial[-left:] if left else []
 
 
 class _Error:
@@ -223,21 +220,16 @@ class _Error:
 def _expected(error: _Error, past: _Past, trained: list[Network], partial: list[Network]) -> Expected:
     """Return what is known of networks: of those trained in full their error, of others what they will come to."""
     final = error(np.array([past.done[network] for network in trained], dtype=np.float64))
-    mean, deviation = np.empty(len(partial)), np.empty(len(partial))
     latest = [max(past.rungs[network]) for network in partial]
-    axis = Axis(final)
-    for epoch in set(latest):
-        pairs = [
-            (past.rungs[network][epoch], value)
-            for network, value in zip(trained, final, strict=True)
-            if epoch in past.rungs.get(network, {})
-        ]
-        here = [place for place, each in enumerate(latest) if each == epoch]
-        before = _shown(error, [values for values, _ in pairs])
-        line = Extrapolation(axis, before, np.array([value for _, value in pairs]))
-        told = line.expect(_shown(error, [past.rungs[partial[place]][epoch] for place in here]))
-        mean[here], deviation[here] = told.middle, told.deviation
-    return Expected(np.concatenate([final, mean]), np.concatenate([np.zeros(len(final)), deviation]))
+
+    def examples(epoch: int) -> tuple[Array, Array]:
+        there = [place for place, network in enumerate(trained) if epoch in past.rungs.get(network, {})]
+        return _shown(error, [past.rungs[trained[place]][epoch] for place in there]), final[there]
+
+    shown = _shown(error, [past.rungs[network][epoch] for network, epoch in zip(partial, latest, strict=True)])
+    told = expected(draws_at(Axis(final), examples, latest, shown))
+    zeros = np.zeros(len(final))
+    return Expected(np.concatenate([final, told.middle]), np.concatenate([zeros, told.deviation]))
 
 
 def _shown(error: _Error, values: Sequence[Sequence[float]]) -> Array:

@@ -10,9 +10,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from search.extrapolation import QUANTILES, Axis, Extrapolation
+from search.extrapolation import Axis, draws_at
 from search.gain import gain_of_draws, reached, readings
-from search.rungs import TINY, Entry, Rung, Rungs
+from search.rungs import Entry, Rung, Rungs
+from workers.objectives import TINY
 
 Array = NDArray[np.float64]
 
@@ -56,11 +57,11 @@ class Turn:
     @cached_property
     def gains(self) -> dict[int, float]:
         """Return by what share each resting trial is expected to raise the front, were it trained in full."""
-        passed = {number: rung for number in self.active if (rung := self._passed(number)) is not None}
+        passed = {number: max(levels) for number, epochs in self.active.items() if (levels := self._passed(epochs))}
         return gains(self.reached, self.resting, passed, self.max_epochs)
 
-    def _passed(self, number: int) -> int | None:
-        return max((epoch for epoch, rung in self.reached.items() if number in rung.entries), default=None)
+    def _passed(self, epochs: int) -> list[int]:
+        return [level for level in self.rungs.levels if level <= epochs]
 
 
 def gains(
@@ -83,7 +84,15 @@ def gains(
     waiting = [rungs[epoch].entries[number] for number, epoch in (*resting.items(), *running.items())]
     shown = np.array([entry.learned for entry in waiting])
     axis = Axis(finals if len(finals) >= ENOUGH else np.concatenate([finals, shown]))
-    draws = _draws(axis, rungs, full, waiting, [*resting.values(), *running.values()])
+
+    def examples(epoch: int) -> tuple[Array, Array]:
+        pairs = [
+            (entry.learned, full[number].learned) for number, entry in rungs[epoch].entries.items() if number in full
+        ]
+        before, after = np.array(pairs).reshape(-1, 2).T
+        return before, after
+
+    draws = draws_at(axis, examples, [*resting.values(), *running.values()], shown)
     middle = np.median(draws, axis=1)
     costs = _costs([*full.values(), *waiting])
     worst = float(np.quantile(np.concatenate([finals, middle]), WORST))
@@ -94,24 +103,6 @@ def gains(
     gain = gain_of_draws(points, heights, costs[count : count + len(resting)], draws[: len(resting)])
     height = max(worst - float(np.concatenate([finals, middle]).min()), TINY)
     return dict(zip(resting, (gain / height).tolist(), strict=True))
-
-
-def _draws(
-    axis: Axis,
-    rungs: Mapping[int, Rung],
-    full: Mapping[int, Entry],
-    waiting: Sequence[Entry],
-    epochs: Sequence[int],
-) -> Array:
-    """Return the errors `n q` that each waiting trial is as likely to come to."""
-    draws = np.empty((len(waiting), len(QUANTILES)))
-    for epoch in set(epochs):
-        pairs = [(entries.learned, full[n].learned) for n, entries in rungs[epoch].entries.items() if n in full]
-        before, after = np.array(pairs).reshape(-1, 2).T
-        here = [place for place, each in enumerate(epochs) if each == epoch]
-        line = Extrapolation(axis, before, after)
-        draws[here] = line.draws(np.array([waiting[place].learned for place in here]))
-    return draws
 
 
 def _costs(entries: Sequence[Entry]) -> Array:

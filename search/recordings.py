@@ -11,7 +11,7 @@ from functools import cached_property, partial
 import numpy as np
 from numpy.typing import NDArray
 
-from search.catalogue import TINY, Coordinate, Described, Params, neighbour
+from search.catalogue import Coordinate, Described, Params, neighbour
 from search.features import columns
 from search.trial import StudyRecord
 from spaces.architecture import Architecture
@@ -19,7 +19,7 @@ from spaces.cost import Cost
 from spaces.domains import Parameter, Scalar, Suggests
 from spaces.errors import InfeasibleArchitecture
 from workers.measurement import Measurement
-from workers.objectives import Objective
+from workers.objectives import TINY, Objective
 
 Array = NDArray[np.float64]
 
@@ -82,12 +82,12 @@ class Recordings:
     classes: int | None = None  # of images, where chance level is known
     left_out: int = 0  # rows that are not of the space
 
-    @property
+    @cached_property
     def seeds(self) -> NDArray[np.int64]:
         """Return how often each network was trained `n`."""
         return np.asarray((~np.isnan(self.seconds[:, :, 0])).sum(axis=1))
 
-    @property
+    @cached_property
     def steps(self) -> NDArray[np.int64]:
         """Return how many epochs of each training are recorded `n s`."""
         return np.asarray((~np.isnan(self.seconds)).sum(axis=2))

@@ -8,13 +8,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, field_validator
 
 from search.config import read
-from search.forms import BudgetForm, Form, ResourcesForm, SamplerForm, SchedulerForm
+from search.forms import BudgetForm, Form, ResourcesForm, SamplerForm, SchedulerForm, name_alone
 from search.refusals import refusal
 from search.space_forms import ParameterForm
 from spaces.errors import InputError, unknown
 from workers.objectives import OBJECTIVES
-
-DIRECTIONS = ("maximize", "minimize")
 
 
 class ColumnForm(Form):
@@ -61,10 +59,7 @@ class ReplayForm(Form):
     storage: Any = None
     checkpoints: Any = None
 
-    @field_validator("sampler", "scheduler", mode="before")
-    @classmethod
-    def _name_alone(cls, given: object) -> object:
-        return {"name": given} if isinstance(given, str) else given
+    _name_alone = field_validator("sampler", "scheduler", mode="before")(name_alone)
 
     @property
     def columns(self) -> dict[str, ColumnForm]:

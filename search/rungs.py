@@ -48,8 +48,8 @@ def entry_of(study: StudyRecord, trial: TrialRecord) -> Entry:
 
 
 def _axis(objective: Objective, value: float) -> float:
-    """Return a minimised value; a cost's logarithm."""
-    return objective.minimised(value if objective.quality else math.log(max(value, TINY)))
+    """Return a value minimised; a cost on the axis of costs."""
+    return objective.minimised(value) if objective.quality else objective.coordinate(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,6 @@ class Decision:
 
 
 GO_ON = Decision(stop=False)
-TINY = 1e-12
 SHARE = 0.25
 
 

@@ -6,7 +6,6 @@ from itertools import count
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.exceptions import ExperimentalWarning
-from optuna.logging import WARNING, set_verbosity
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.study import Study
 
@@ -84,7 +83,6 @@ def make_sampler(name: str, seed: int, catalogue: Catalogue, known: Sequence[Coo
         InputError: there is none of that name.
     """
     check_sampler(name)
-    set_verbosity(WARNING)  # Optuna tells of every study it makes
     return SAMPLERS[name](seed, catalogue, known)
 
 

@@ -23,13 +23,12 @@ from search.finding import find
 from search.labels import make_console
 from search.recordings import Recordings
 from search.replay_forms import ReplayForm, load_replay
-from search.rungs import SCHEDULERS
 from search.samplers import check_sampler
 from search.simulator import RECORDED, Policy, policy
 from search.store import Store
 from search.table_files import read_table, recordings_of
 from search.units import format_number_of
-from spaces.errors import InputError, StudyError, WidefrontError, unknown
+from spaces.errors import InputError, StudyError, WidefrontError
 
 TRIALS = 200  # where neither the file nor the command says how many
 
@@ -101,17 +100,11 @@ def _policies(given: argparse.Namespace, form: ReplayForm, recordings: Recording
     found: dict[str, Policy] = {}
     for text in given.compare.split(",") if given.compare else [""]:
         name, _, rule = text.strip().partition("+")
-        _check(name or sampler, rule or scheduler)
+        if (name or sampler) != RECORDED:
+            check_sampler(name or sampler)
         each = policy(form, recordings, name or sampler, rule or scheduler)
         found[each.name] = each
     return list(found.values())
-
-
-def _check(sampler: str, scheduler: str) -> None:
-    if sampler != RECORDED:
-        check_sampler(sampler)
-    if scheduler not in SCHEDULERS:
-        raise InputError(unknown("scheduler", scheduler, SCHEDULERS), place="scheduler.name")
 
 
 def _budget(form: ReplayForm, trials: int | None) -> Budget:

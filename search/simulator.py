@@ -5,6 +5,7 @@ comes in the order in which it was begun.
 """
 
 import heapq
+import math
 import random
 from collections import Counter
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from search.ledger import Ledger
 from search.proposer import Proposer
 from search.recordings import RecordedCatalogue, RecordedStudy, Recordings
 from search.replay_forms import ReplayForm
-from search.rungs import Rungs, rung_levels, share_kept
+from search.rungs import Rungs
 from search.running import Nothing, RunningStudy
 from search.samplers import distributions, make_sampler
 from search.trial import State, TrialRecord
@@ -64,17 +65,15 @@ class Course:
 
 def policy(form: ReplayForm, recordings: Recordings, sampler: str, scheduler: str) -> Policy:
     """Return a policy with the rungs that a file asks for, at recorded epochs."""
-    given, chance = form.scheduler, None if recordings.classes is None else 1 / recordings.classes
-    wanted = rung_levels(given.grace_epochs, recordings.epochs[-1], given.reduction_factor)
-    rungs = Rungs(
-        rule=scheduler,
-        levels=tuple(sorted({_recorded(recordings, level) for level in wanted} - {recordings.epochs[-1]})),
-        keep=share_kept(scheduler, given.reduction_factor, given.keep),
-        floor_accuracy=-1.0 if chance is None else chance + given.floor * (1 - chance),
-        share=given.share,
+    given = form.scheduler.model_copy(update={"name": scheduler, "max_epochs": recordings.epochs[-1]})
+    rungs = given.rungs(None if recordings.classes is None else 1 / recordings.classes)
+    levels = {_recorded(recordings, level) for level in rungs.levels} - {recordings.epochs[-1]}
+    return Policy(
+        sampler=sampler,
+        rungs=replace(rungs, levels=tuple(sorted(levels))),
+        rates=form.resources.rates,
+        limit_s=form.resources.limit_s,
     )
-    hours = form.resources.hours_per_trial
-    return Policy(sampler=sampler, rungs=rungs, rates=form.resources.rates, limit_s=hours and hours * 3600)
 
 
 def _recorded(recordings: Recordings, epoch: int) -> int:
@@ -201,7 +200,7 @@ class _Simulation:
         self._steps[number] += 1
         self._epochs += len(trained)
         self._latest[number] = self._epochs, self.now_s
-        if any(value != value for value in measurement.values.values()):
+        if any(map(math.isnan, measurement.values.values())):
             self.study.failed(number, TrialFailure("not-finite", f"epoch {measurement.epoch}"))
             return False
         for epoch in trained[:-1]:  # of which nothing is recorded: there is no rung

@@ -26,7 +26,7 @@ from search.preflight import ANSWER_S, SLOWER, Preflight, check_storage
 from search.progress import Progress
 from search.proposer import Proposer
 from search.recorder import Recorder
-from search.rungs import Rungs, rung_levels, share_kept
+from search.rungs import Rungs
 from search.running import RunningStudy
 from search.samplers import check_sampler, make_sampler
 from search.searcher import StudySearcher
@@ -85,15 +85,7 @@ def _survey(config: StudyConfig, image: ImageSpec) -> Survey:
 
 def rungs_of(config: StudyConfig, classes: int) -> Rungs:
     """Return the rungs that a file asks for."""
-    scheduler = config.scheduler
-    chance = 1 / classes
-    return Rungs(
-        rule=scheduler.name,
-        levels=rung_levels(scheduler.grace_epochs, scheduler.max_epochs, scheduler.reduction_factor),
-        keep=share_kept(scheduler.name, scheduler.reduction_factor, scheduler.keep),
-        floor_accuracy=chance + scheduler.floor * (1 - chance),
-        share=scheduler.share,
-    )
+    return config.scheduler.rungs(1 / classes)
 
 
 def begin(store: Store, config: StudyConfig, data: Dataset, seen: Survey) -> StudyRecord:
@@ -158,7 +150,7 @@ def open_running(
         budget=Budget(**config.budget.model_dump()),
         rates=config.resources.rates,
         fellows=fellows,
-        limit_s=config.resources.hours_per_trial and config.resources.hours_per_trial * 3600,
+        limit_s=config.resources.limit_s,
         seed=config.sampler.seed,
         earlier_s=alive_s(store.sessions(record.name)),
     )

@@ -1,4 +1,4 @@
-"""Read recorded trainings from a Parquet or CSV file. pandas is here and in `curve_files` alone.
+"""Read recorded trainings from a table.
 
 One row is one epoch of one training of one network; without a column of epochs it is all of a training.
 """
@@ -13,14 +13,15 @@ import numpy as np
 import pandas as pd
 
 from search.forms import Form
+from search.frame_files import read_frame
+from search.inference import infer_parameters, scalar
 from search.recordings import Array, Recordings, recorded_objective
 from search.replay_forms import ColumnForm, ReplayForm, quality
 from search.space_forms import parse_parameters
-from spaces.domains import Choice, Domain, Float, Int, Parameter, Scalar, When
+from spaces.domains import Choice, Domain, Float, Parameter, Scalar
 from spaces.errors import InputError, unknown
 from workers.objectives import OBJECTIVES
 
-FEW = 12  # different numbers that are a choice among them where they are no even steps
 LABELS = ("trial", "state")  # columns of a study's own curves
 STATIC = tuple(name for name, objective in OBJECTIVES.items() if objective.static)
 
@@ -31,7 +32,7 @@ def read_table(path: Path, form: ReplayForm) -> Recordings:
     Raises:
         InputError: it cannot be read, or is not what the form says.
     """
-    return recordings_of(path.name, _frame(path), form)
+    return recordings_of(path.name, read_frame(path), form)
 
 
 def recordings_of(name: str, frame: pd.DataFrame, form: ReplayForm) -> Recordings:
@@ -43,7 +44,7 @@ def recordings_of(name: str, frame: pd.DataFrame, form: ReplayForm) -> Recording
     frame = _long(frame.replace([np.inf, -np.inf], np.nan), form)
     columns = _Columns.of(frame, form)
     try:
-        parameters = parse_parameters(form.space) if form.space else _inferred(frame, columns.parameters)
+        parameters = parse_parameters(form.space) if form.space else infer_parameters(frame, columns.parameters)
     except InputError as error:
         raise error.at("space") from error
     found = _recordings(name, _with_unused(frame, parameters), columns, parameters, form)
@@ -51,20 +52,6 @@ def recordings_of(name: str, frame: pd.DataFrame, form: ReplayForm) -> Recording
         if np.isnan(found.final(objective.name)).all():
             raise InputError(f"no training holds {objective.name} at epoch {found.epochs[-1]}", place="table")
     return found
-
-
-def _frame(path: Path) -> pd.DataFrame:
-    if not path.exists():
-        raise InputError("there is no such file", place=str(path))
-    try:
-        if path.suffix == ".parquet":
-            return pd.read_parquet(path)
-        if ".csv" in path.suffixes:
-            return pd.read_csv(path, keep_default_na=False, na_values=["", "nan", "NaN"])
-    except (OSError, ValueError, UnicodeDecodeError, EOFError, pd.errors.ParserError) as error:
-        why = getattr(error, "strerror", None) or (str(error).splitlines() or ["cannot be read"])[0]
-        raise InputError(why, place=str(path)) from error
-    raise InputError("is neither a .parquet nor a .csv file (.csv.gz too)", place=str(path))
 
 
 def _long(frame: pd.DataFrame, form: ReplayForm) -> pd.DataFrame:
@@ -161,61 +148,9 @@ def _with_fixed(frame: pd.DataFrame, form: ReplayForm) -> pd.DataFrame:
     return frame
 
 
-def _inferred(frame: pd.DataFrame, names: Sequence[str]) -> tuple[Parameter, ...]:
-    """Return parameters that take what a table holds; where one has no value, it hangs on an earlier one."""
-    if not names:
-        raise InputError("name the parameters there, or under table.parameters")
-    earlier: list[str] = []
-    found: list[Parameter] = []
-    for name in sorted(names, key=lambda name: bool(frame[name].isna().any())):  # what others hang on comes first
-        when = _condition(frame, name, earlier) if frame[name].isna().any() else ()
-        found.append(Parameter(name=name, domain=_domain(frame[name].dropna()), when=when))
-        earlier.append(name)
-    return tuple(found)
-
-
-def _domain(column: "pd.Series[Any]") -> Domain:
-    values = sorted({_scalar(value) for value in column.unique()}, key=lambda value: (_kind(value), value))
-    if not values:
-        raise InputError(f"column {column.name} is empty; name the parameters under table.parameters")
-    if any(isinstance(value, (bool, str)) for value in values) or len(values) == 1:
-        return Choice(options=tuple(values))
-    numbers = cast("list[int | float]", values)
-    steps = set(np.diff(numbers).tolist())
-    if all(isinstance(value, int) for value in numbers) and len(steps) == 1:
-        return Int(low=int(numbers[0]), high=int(numbers[-1]), step=int(steps.pop()))
-    if len(numbers) <= FEW:
-        return Choice(options=tuple(values))
-    log = numbers[0] > 0 and numbers[-1] / numbers[0] >= 100
-    if all(isinstance(value, int) for value in numbers):
-        return Int(low=int(numbers[0]), high=int(numbers[-1]), log=log)
-    return Float(low=float(numbers[0]), high=float(numbers[-1]), log=log)
-
-
-def _kind(value: Scalar) -> str:
-    return "" if isinstance(value, (int, float)) and not isinstance(value, bool) else str(type(value))
-
-
-def _condition(frame: pd.DataFrame, name: str, earlier: Sequence[str]) -> tuple[When, ...]:
-    """Return on which values of which earlier parameter it hangs that one exists."""
-    for on in earlier:
-        there = frame[name].notna().groupby(frame[on], dropna=True)
-        beside = frame[on].notna() | frame[name].isna()  # none where the other one is not
-        if frame[on].nunique() <= FEW and bool((there.min() == there.max()).all() and beside.all()):
-            values = [_scalar(value) for value, exists in there.max().items() if exists]
-            return (When(parameter=on, values=tuple(values)),)
-    raise InputError(f"column {name} has gaps that follow from no other one; say under space when it exists")
-
-
-def _scalar(value: Any) -> Scalar:
-    """Return a table's value as Python's; a whole number among gaps was read as a float."""
-    plain = value.item() if hasattr(value, "item") else value
-    return int(plain) if isinstance(plain, float) and plain.is_integer() else cast("Scalar", plain)
-
-
 def _fitting(value: Any, domain: Domain) -> Scalar | None:
     """Return a table's value as the domain spells it; None where it cannot take it."""
-    plain = _scalar(value)
+    plain = scalar(value)
     if isinstance(domain, Choice):
         same = next((option for option in domain.options if Choice(options=(option,)).contains(plain)), None)
         # In a file, a column that holds words too holds its numbers as words.

@@ -1,10 +1,13 @@
 """Name what a study can optimise or bound: its direction, its unit, and when it is known."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from spaces.cost import Cost
 from workers.measurement import Measurement
+
+TINY = 1e-12  # what a cost of nothing counts as, for its logarithm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +29,10 @@ class Objective:
     def minimised(self, value: float) -> float:
         """Return the value with its sign such that less is better."""
         return -value if self.direction == "maximize" else value
+
+    def coordinate(self, value: float) -> float:
+        """Return a cost minimised, on an axis where equal steps matter alike: its logarithm."""
+        return self.minimised(math.log(max(value, TINY)))
 
 
 def _learned(field: str) -> Callable[[Cost, Measurement | None], float]:

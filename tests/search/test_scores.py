@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from search.recordings import Recordings
-from search.scores import Trajectory, Yardstick, marks
+from search.scores import Yardstick
 from search.simulator import Course
+from search.trajectory import Trajectory, marks
 from search.trial import State
 from tests.search.tables import grid, read, run, trainings
 
@@ -102,7 +103,7 @@ def test_the_share_after_each_trial_is_that_of_all_before() -> None:
 def trajectory() -> Trajectory:
     """Return a study of three trials."""
     courses = [course(2, spent=3, hours=1), course(3, spent=4, hours=1.5), course(1, spent=9, hours=4)]
-    return Trajectory.of("random+fifo", 0, courses, Yardstick(four()))
+    return Yardstick(four()).trajectory("random+fifo", 0, courses)
 
 
 def test_a_trajectory_tells_what_was_reached_by_then(trajectory: Trajectory) -> None:
@@ -113,7 +114,7 @@ def test_a_trajectory_tells_what_was_reached_by_then(trajectory: Trajectory) -> 
 
 def test_a_trajectory_tells_what_it_took(trajectory: Trajectory) -> None:
     assert [trajectory.total(axis) for axis in ("trials", "epochs", "hours")] == [3, 9, 4]
-    nothing = Trajectory.of("random+fifo", 0, [], Yardstick(four()))
+    nothing = Yardstick(four()).trajectory("random+fifo", 0, [])
     assert [nothing.total(axis) for axis in ("trials", "epochs", "hours")] == [0, 0, 0]
 
 
@@ -121,5 +122,5 @@ def test_studies_are_compared_where_trials_double_and_at_eighths_of_the_rest(tra
     assert marks([trajectory], "trials") == [3]
     assert marks([trajectory], "epochs") == [1, 2, 4, 9]
     assert marks([trajectory], "hours") == [0.5, 1, 2, 4]
-    many = Trajectory.of("random+fifo", 0, [course(0)] * 130, Yardstick(four()))
+    many = Yardstick(four()).trajectory("random+fifo", 0, [course(0)] * 130)
     assert marks([trajectory, many], "trials") == [25, 50, 100, 130]
