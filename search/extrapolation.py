@@ -2,6 +2,7 @@
 
 Both ends are errors below which there is a best one, and what counts is how far above it they are, in proportion more
 than in steps. So the line runs between logarithms of errors less the best, softened by the spread of the better half.
+Each end has a best and a spread of its own: early errors may lie anywhere, and as close together as they like.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,7 +33,7 @@ class Axis:
     """Measure errors above the best that was seen."""
 
     def __init__(self, errors: Array) -> None:
-        """Take every error that was seen, at full fidelity where there are enough of them."""
+        """Take every error that was seen there."""
         best = float(errors.min())
         spread = float(np.median(errors)) - best
         self._spread = spread if spread > 0 else 1.0
@@ -50,16 +51,17 @@ class Axis:
 class Extrapolation:
     """Expect final errors from errors at one rung."""
 
-    def __init__(self, axis: Axis, shown: Array, final: Array) -> None:
+    def __init__(self, rung: Axis, full: Axis, shown: Array, final: Array) -> None:
         """Learn.
 
         Args:
-            axis: of all errors.
+            rung: of errors at the rung.
+            full: of errors at full fidelity.
             shown: `n`, by trainings at the rung.
             final: `n`, what they came to.
         """
-        self._axis = axis
-        before, after = axis.place(shown), axis.place(final)
+        self._rung, self._full = rung, full
+        before, after = rung.place(shown), full.place(final)
         self._middle = float(np.median(before)) if len(before) else 0.0
         level = float(np.median(after)) if len(after) else 0.0
         rows, targets = _rows(before - self._middle), after - level
@@ -78,10 +80,10 @@ class Extrapolation:
 
     def draws(self, shown: Array) -> Array:
         """Return errors `n q` that such trainings are as likely to come to, the least first."""
-        rows = _rows(self._axis.place(shown) - self._middle)
+        rows = _rows(self._rung.place(shown) - self._middle)
         mean = rows @ self._line + self._level
         scale = np.sqrt(self._variance * (1 + ((rows @ self._covariance) * rows).sum(axis=1)))
-        return self._axis.error(mean[:, None] + scale[:, None] * student.ppf(QUANTILES, self._freedom)[None])
+        return self._full.error(mean[:, None] + scale[:, None] * student.ppf(QUANTILES, self._freedom)[None])
 
 
 def expected(draws: Array) -> Expected:
@@ -90,11 +92,18 @@ def expected(draws: Array) -> Expected:
     return Expected(middle, np.maximum((high - low) / 2, 1e-12))
 
 
-def draws_at(axis: Axis, examples: Callable[[int], tuple[Array, Array]], epochs: Sequence[int], shown: Array) -> Array:
+def draws_at(
+    full: Axis,
+    everyone: Callable[[int], Array],
+    examples: Callable[[int], tuple[Array, Array]],
+    epochs: Sequence[int],
+    shown: Array,
+) -> Array:
     """Return errors `n q` that trainings are as likely to come to, each by what it showed at a rung of its own.
 
     Args:
-        axis: of all errors.
+        full: of errors at full fidelity.
+        everyone: for the epoch of a rung, all errors that were shown there.
         examples: for the epoch of a rung, what finished trainings showed there and what they came to.
         epochs: of each training's rung.
         shown: `n`, the errors there.
@@ -102,7 +111,7 @@ def draws_at(axis: Axis, examples: Callable[[int], tuple[Array, Array]], epochs:
     draws = np.empty((len(epochs), len(QUANTILES)))
     for epoch in set(epochs):
         here = [place for place, each in enumerate(epochs) if each == epoch]
-        draws[here] = Extrapolation(axis, *examples(epoch)).draws(shown[here])
+        draws[here] = Extrapolation(Axis(everyone(epoch)), full, *examples(epoch)).draws(shown[here])
     return draws
 
 

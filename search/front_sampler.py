@@ -226,8 +226,11 @@ def _expected(error: _Error, past: _Past, trained: list[Network], partial: list[
         there = [place for place, network in enumerate(trained) if epoch in past.rungs.get(network, {})]
         return _shown(error, [past.rungs[trained[place]][epoch] for place in there]), final[there]
 
+    def everyone(epoch: int) -> Array:
+        return _shown(error, [shown[epoch] for shown in past.rungs.values() if epoch in shown])
+
     shown = _shown(error, [past.rungs[network][epoch] for network, epoch in zip(partial, latest, strict=True)])
-    told = expected(draws_at(Axis(final), examples, latest, shown))
+    told = expected(draws_at(Axis(final), everyone, examples, latest, shown))
     zeros = np.zeros(len(final))
     return Expected(np.concatenate([final, told.middle]), np.concatenate([zeros, told.deviation]))
 

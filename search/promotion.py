@@ -92,7 +92,10 @@ def gains(
         before, after = np.array(pairs).reshape(-1, 2).T
         return before, after
 
-    draws = draws_at(axis, examples, [*resting.values(), *running.values()], shown)
+    def everyone(epoch: int) -> Array:
+        return np.array([entry.learned for entry in rungs[epoch].entries.values()])
+
+    draws = draws_at(axis, everyone, examples, [*resting.values(), *running.values()], shown)
     middle = np.median(draws, axis=1)
     costs = _costs([*full.values(), *waiting])
     worst = float(np.quantile(np.concatenate([finals, middle]), WORST))

@@ -10,7 +10,7 @@ NONE = np.empty(0)
 
 
 def line(shown: np.ndarray, final: np.ndarray = FINAL) -> Extrapolation:
-    return Extrapolation(Axis(FINAL), shown, final)
+    return Extrapolation(Axis(shown if len(shown) else FINAL), Axis(FINAL), shown, final)
 
 
 def test_without_any_example_an_order_stays_as_it_is() -> None:
@@ -22,6 +22,13 @@ def test_without_any_example_an_order_stays_as_it_is() -> None:
 def test_the_level_of_a_rung_is_learned() -> None:
     told = line(FINAL + 0.3).expect(np.array([0.35, 0.45]))
     assert told.middle == pytest.approx([0.05, 0.15], abs=0.05)
+
+
+@pytest.mark.parametrize("shown", [100 * FINAL, 0.6 * FINAL + 0.5, FINAL - 7])
+def test_a_rung_is_measured_by_its_own_errors(shown: np.ndarray) -> None:
+    told = line(shown).expect(shown)
+    assert told.middle == pytest.approx(line(FINAL).expect(FINAL).middle)
+    assert told.deviation == pytest.approx(line(FINAL).expect(FINAL).deviation)
 
 
 def test_a_rung_that_tells_nothing_expects_the_same_of_all() -> None:
@@ -46,7 +53,7 @@ def test_whoever_showed_less_error_is_expected_to_keep_less() -> None:
 @pytest.mark.parametrize("errors", [[0.3], [0.3, 0.3], [0.0, 0.0, 1e9], [-1.0, -0.5], [1e-9, 1.0]])
 def test_any_errors_give_finite_expectations(errors: list[float]) -> None:
     all_of_them = np.array(errors)
-    draws = Extrapolation(Axis(all_of_them), all_of_them, all_of_them).draws(all_of_them)
+    draws = Extrapolation(Axis(all_of_them), Axis(all_of_them), all_of_them, all_of_them).draws(all_of_them)
     assert np.isfinite(draws).all()
     assert (np.diff(draws, axis=1) >= 0).all()
 

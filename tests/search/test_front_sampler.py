@@ -207,7 +207,7 @@ def test_among_a_thousand_trials_a_proposal_takes_a_fraction_of_a_second() -> No
     assert median(took) < 0.3
 
 
-def foreseen(seed: int, *, rungs: bool) -> float:
+def foreseen(seed: int, rung: Callable[[float], float] | None) -> float:
     """Return how well a sampler orders networks by quality: twelve were trained in full, forty were stopped early."""
     asked, rng = sampler(seed), random.Random(seed)
     study = study_of(asked)
@@ -222,7 +222,7 @@ def foreseen(seed: int, *, rungs: bool) -> float:
                 params=params,
                 distributions={name: distributions(CATALOGUE.parameters)[name] for name in params},
                 values=[accuracy, macs] if place < 12 else None,
-                user_attrs={rung_attr(1): [2 * accuracy - 1, macs]} if rungs else {},
+                user_attrs={rung_attr(1): [rung(accuracy), macs]} if rung else {},
             )
         )
     suggest(study)
@@ -233,8 +233,16 @@ def foreseen(seed: int, *, rungs: bool) -> float:
     return float(spearmanr(believed, truth).statistic)
 
 
-def test_trials_that_were_stopped_at_a_rung_teach_what_is_good() -> None:
-    taught, untaught = (mean(foreseen(seed, rungs=rungs) for seed in range(3)) for rungs in (True, False))
+@pytest.mark.parametrize(
+    "rung",
+    [
+        pytest.param(lambda accuracy: 2 * accuracy - 1, id="twice the error"),
+        pytest.param(lambda accuracy: 0.6 * accuracy - 0.1, id="far above"),
+        pytest.param(lambda accuracy: accuracy / 50, id="hardly above nothing"),
+    ],
+)
+def test_trials_that_were_stopped_at_a_rung_teach_what_is_good(rung: Callable[[float], float]) -> None:
+    taught, untaught = (mean(foreseen(seed, each) for seed in range(3)) for each in (rung, None))
     assert taught > untaught + 0.03
 
 

@@ -77,7 +77,7 @@ def test_without_anybody_at_rest_it_is_nobodys_turn() -> None:
 
 
 def test_of_two_that_gain_alike_the_one_with_fewer_epochs_left_goes_on() -> None:
-    there = reached((7, 0.2, 1.5), (8, 0.2, 1.5))
+    there = reached((7, 0.2, 1.5))
     there[3] = rung(*FULL, (8, 0.2, 1.5))
     both = turn(reached=there, resting={7: 1, 8: 3}, trained=30)
     assert both.gains[7] == pytest.approx(both.gains[8])
