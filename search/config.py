@@ -28,9 +28,12 @@ from search.forms import (
     shown,
 )
 from search.refusals import refusal
-from search.space_forms import ParameterForm, parse_space
+from search.space_forms import STUDY, ParameterForm, Start, parse_space
 from spaces.cost import Cost
+from spaces.domains import Scalar
 from spaces.errors import InputError, unknown
+from spaces.lookup import check_choice, choice_of
+from spaces.names import named
 from spaces.space import SearchSpace
 from workers.dataspec import data_spec
 from workers.objectives import OBJECTIVES
@@ -46,6 +49,7 @@ class StudyConfig(Form):
     space: dict[str, ParameterForm]
     objectives: tuple[str, ...] = ("accuracy", "macs")
     constraints: dict[str, str] = Field(default_factory=dict)
+    start: Start = ()
     sampler: SamplerForm = SamplerForm()
     scheduler: SchedulerForm = SchedulerForm()
     budget: BudgetForm = BudgetForm(trials=60)
@@ -100,6 +104,22 @@ class StudyConfig(Form):
             raise error.at("data") from error
 
     @cached_property
+    def starting(self) -> list[tuple[str, Mapping[str, Scalar]]]:
+        """Return the values of every network that the study starts with, and where it stands in the file."""
+        found = []
+        for index, given in enumerate(self.start):
+            place = f"start.{given if isinstance(given, str) else index}"
+            if isinstance(given, str) or STUDY not in given:
+                found.append((place, _chosen(self.search_space, given, place)))
+        return found
+
+    @cached_property
+    def starting_studies(self) -> list[tuple[str, str]]:
+        """Return the names of the studies with whose fronts this one starts, and where each stands in the file."""
+        given = [(index, each) for index, each in enumerate(self.start) if isinstance(each, dict) and STUDY in each]
+        return [(f"start.{index}.{STUDY}", str(each[STUDY])) for index, each in given]
+
+    @cached_property
     def bounds(self) -> dict[str, ConstraintForm]:
         """Return the constraints by the name of what they bound."""
         return {name: _bound(name, text) for name, text in self.constraints.items()}
@@ -137,7 +157,7 @@ class StudyConfig(Form):
 
     def check(self) -> "StudyConfig":
         """Look at every section, so that what is wrong is said before anything starts."""
-        for _section in (self.search_space, self.data_spec, self.bounds, self.full_recipe):
+        for _section in (self.search_space, self.data_spec, self.bounds, self.full_recipe, self.starting):
             pass  # to read a section is to check it
         if self.scheduler.grace_epochs > self.scheduler.max_epochs:
             raise InputError(
@@ -155,6 +175,17 @@ class StudyConfig(Form):
             given = f"{self.resources.gpus_per_trial:g} is neither at most 1 nor a whole number"
             raise InputError(given, place="resources.gpus_per_trial")
         return self
+
+
+def _chosen(space: SearchSpace, given: str | dict[str, Scalar], place: str) -> Mapping[str, Scalar]:
+    """Return the values of a network of the space that is named, or whose values are given."""
+    try:
+        if isinstance(given, str):
+            return choice_of(space, named(given).architecture)
+        check_choice(space, given)
+    except InputError as error:
+        raise error.at(place) from error
+    return given
 
 
 def _bound(name: str, text: str) -> ConstraintForm:

@@ -1,5 +1,6 @@
 """Say what a study would do, before it does it: the space, its cost, the rungs, the expected time."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -11,6 +12,7 @@ from search.rungs import rung_levels
 from search.survey import Member, Survey
 from search.units import format_count, format_duration, format_percent
 from spaces.architecture import ImageSpec
+from spaces.domains import Scalar
 from spaces.errors import InputError
 from workers.datasets import Dataset
 from workers.device import choose_device, use_threads
@@ -51,10 +53,16 @@ def lines(config: StudyConfig, data: Dataset | Missing, seen: Survey) -> list[st
         + (f" ({', '.join(f'{name} {text}' for name, text in config.constraints.items())})" if config.bounds else ""),
         f"smallest   {_member(config, smallest)}",
         f"largest    {_member(config, largest)}",
+        *([f"start      {', '.join(map(_start, config.start))}"] if config.start else []),
         f"rungs      {rungs if scheduler.name != 'fifo' else 'none: every trial is trained in full'}",
         f"budget     {', '.join(f'{value:g} {name}' for name, value in _budget(config).items())}",
         f"time       {_time(config, data, seen) if isinstance(data, Dataset) else f'not measured: {data.why}'}",
     ]
+
+
+def _start(given: str | Mapping[str, Scalar]) -> str:
+    """Return what a study starts with as it may stand in its file."""
+    return given if isinstance(given, str) else f"{{{', '.join(f'{name}: {value}' for name, value in given.items())}}}"
 
 
 def _images(data: Dataset | Missing) -> str:

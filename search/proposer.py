@@ -6,6 +6,7 @@ hide from its samplers, as violated constraints. It also spares a database round
 """
 
 import random
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -48,8 +49,25 @@ class Proposal:
 class Proposer:
     """Ask the sampler until it names something new that can be trained."""
 
-    def __init__(self, catalogue: Catalogue, sampler: BaseSampler, directions: Sequence[str], seed: int) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        sampler: BaseSampler,
+        directions: Sequence[str],
+        seed: int,
+        first: Sequence[Mapping[str, Scalar]] = (),
+    ) -> None:
+        """Take what there is to propose.
+
+        Args:
+            catalogue: of networks.
+            sampler: that chooses among them.
+            directions: of the objectives.
+            seed: of what is drawn where the sampler finds nothing.
+            first: values that are proposed before the sampler is asked.
+        """
         self.catalogue = catalogue
+        self._first = deque(first)
         self.distributions = distributions(catalogue.parameters)
         self._storage = InMemoryStorage()
         set_verbosity(WARNING)  # Optuna tells of every study it makes
@@ -68,6 +86,8 @@ class Proposer:
             ceiling: of memory, that trials have run into.
         """
         rejected: list[Rejection] = []
+        if (first := self._propose_first(known, ceiling, rejected)) is not None:
+            return first, rejected
         for attempt in range(SAMPLER_TRIES + RANDOM_TRIES):
             trial = self.mirror.ask() if attempt < SAMPLER_TRIES else self._ask_random()
             params = self.catalogue.suggest(cast(Suggests, trial))
@@ -79,6 +99,19 @@ class Proposer:
             rejected.append(found)
         return self._search_all(known, ceiling), rejected
 
+    def _propose_first(
+        self, known: Mapping[str, int], ceiling: Ceiling | None, rejected: list[Rejection]
+    ) -> Proposal | None:
+        """Return the next of those to begin with that is not known; what cannot be trained joins the rejected."""
+        while self._first:
+            trial = self._ask_for(self._first.popleft())
+            found = self._judge(self.catalogue.suggest(cast(Suggests, trial)), known, ceiling, trial.number)
+            if isinstance(found, Proposal):
+                return found
+            self._reject(trial.number, found)
+            rejected += [found] if found.violations else []
+        return None
+
     def _instead(self, number: int, params: dict[str, Scalar]) -> int:
         """Put the nearest that there is in the place of what the sampler chose: it learns of what is trained."""
         attrs = self._storage.get_trial_system_attrs(self._id(number))
@@ -88,9 +121,9 @@ class Proposer:
     def _ask_random(self) -> optuna.Trial:
         return self._ask_for(self.catalogue.draw(self._rng))
 
-    def _ask_for(self, params: dict[str, Scalar]) -> optuna.Trial:
+    def _ask_for(self, params: Mapping[str, Scalar]) -> optuna.Trial:
         """Open a mirror trial that will suggest exactly these values."""
-        self.mirror.enqueue_trial(params)
+        self.mirror.enqueue_trial(dict(params))
         return self.mirror.ask()
 
     def _search_all(self, known: Mapping[str, int], ceiling: Ceiling | None) -> Proposal | None:

@@ -1,6 +1,6 @@
 """Say what the `space` section of a study's file may hold, as pydantic models, and turn it into a SearchSpace."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
@@ -21,7 +21,7 @@ def _two(given: object) -> object:
     return given
 
 
-def _listed_options(given: object) -> object:
+def _listed_options(given: Any) -> Any:
     """Return the options of a choice with lists written as text, since a sampler's choices are single values."""
     if not isinstance(given, list):
         return given
@@ -96,6 +96,26 @@ ParameterForm = Annotated[
     | Annotated[Scalar | list[int] | None, Tag("fixed")],
     Discriminator(_form),
 ]
+
+
+STUDY = "study"  # the key of a start that is another study's front
+
+
+def _entries(given: object) -> object:
+    """Return what a study starts with as a list; lists within as text, as options are."""
+    entries = given if isinstance(given, (list, tuple)) else [given]
+    return [_entry(entry) for entry in entries]
+
+
+def _entry(given: object) -> object:
+    if isinstance(given, dict) and (STUDY not in given or (len(given) == 1 and isinstance(given[STUDY], str))):
+        return {name: _listed_options([value])[0] for name, value in given.items()}
+    if not isinstance(given, str):
+        raise ValueError(f"{shown(given)} is neither a network's name nor its values nor {{study: name}}")
+    return given
+
+
+Start = Annotated[tuple[str | dict[str, Scalar], ...], BeforeValidator(_entries)]
 
 
 def parse_space(forms: dict[str, ParameterForm]) -> SearchSpace:

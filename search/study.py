@@ -31,6 +31,7 @@ from search.running import RunningStudy
 from search.samplers import check_sampler, make_sampler
 from search.searcher import StudySearcher
 from search.sessions import SessionLog, alive_s
+from search.starting import Beginning, beginning, check_start
 from search.store import Store
 from search.survey import Survey, survey
 from search.trial import StudyRecord
@@ -80,6 +81,7 @@ def _read(config: StudyConfig) -> Dataset:
 
 
 def _survey(config: StudyConfig, image: ImageSpec) -> Survey:
+    check_start(config, image)
     return survey(config.search_space, image, config.violations, batch=config.recipe.batch_size)
 
 
@@ -128,7 +130,11 @@ def _record(config: StudyConfig, data: Dataset, seen: Survey) -> StudyRecord:
 
 
 def open_running(
-    store: Store, config: StudyConfig, record: StudyRecord, fellows: Fellows | None = None
+    store: Store,
+    config: StudyConfig,
+    record: StudyRecord,
+    fellows: Fellows | None = None,
+    first: Beginning | None = None,
 ) -> RunningStudy:
     """Return the study ready to go on from what is recorded."""
     fellows = fellows or Alone()
@@ -141,7 +147,9 @@ def open_running(
     catalogue = SpaceCatalogue(config.search_space, image, config.violations, batch=config.recipe.batch_size)
     objectives = [OBJECTIVES[name] for name in record.objectives]
     sampler = make_sampler(config.sampler.name, seed, catalogue, [coordinate(objective) for objective in objectives])
-    proposer = Proposer(catalogue, sampler, [objective.direction for objective in objectives], seed)
+    proposer = Proposer(
+        catalogue, sampler, [objective.direction for objective in objectives], seed, first.params if first else ()
+    )
     running = RunningStudy(
         record=record,
         outbox=Outbox(Recorder(store, record, config.search_space, shared=fellows.shared), journal),
@@ -198,17 +206,18 @@ def run(
     data, seen = look(config)
     with _store(config) as store, store.hold(config.study, shared=share), ExitStack() as stack:
         with store.turn("beginning"):  # tables and rows are made once, whoever comes at the same time
+            first = beginning(config, data.image, store)
             record = begin(store, config, data, seen)
             session = store.open_session(record.name, started_at=started_at, machine=_machine())
             if share:
                 stack.enter_context(store.living(session))
             fellows = Sharing(store, record.name, session) if share else Alone(session)
-            running = open_running(store, config, record, fellows)
+            running = open_running(store, config, record, fellows, first)
         with closing(running.recorder):
             if running.over:
                 return running
             make_folder(checkpoint_folder(config, record))
-            _say(console, _opening(config, data, seen, running))
+            _say(console, _opening(config, data, seen, running, first))
             cluster.start(address, verbose=verbose, private=private(config.storage_variables))
             try:
                 watch = _watch(config, console, running, started_at, sqlite_on_driver) if address else None
@@ -226,9 +235,13 @@ def _store(config: StudyConfig) -> Store:
         raise error.at("storage") from error
 
 
-def _opening(config: StudyConfig, data: Dataset, seen: Survey, running: RunningStudy) -> str:
+def _opening(config: StudyConfig, data: Dataset, seen: Survey, running: RunningStudy, first: Beginning) -> str:
     """Return the first line of a launch, said while Ray starts."""
-    recorded = f"going on from {len(running.trials)} recorded trials" if running.trials else "a new study"
+    recorded = (
+        f"going on from {len(running.trials)} recorded trials"
+        if running.trials
+        else ", ".join(filter(None, ["a new study", str(first)]))
+    )
     return (
         f"{config.study}: {recorded}; {data.name}, {len(data.train_labels):,} + {len(data.val_labels):,} images; "
         f"{seen.share_allowed:.0%} of the space allowed; starting Ray"

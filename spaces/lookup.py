@@ -1,0 +1,79 @@
+"""Find the values by which a space chooses a network that is known by other means."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from spaces.architecture import Architecture
+from spaces.domains import Domain, Scalar
+from spaces.errors import InfeasibleArchitecture, InputError
+from spaces.fields import FIELDS
+from spaces.space import SearchSpace
+
+
+def choice_of(space: SearchSpace, wanted: Architecture) -> dict[str, Scalar]:
+    """Return the values by which a space chooses a network.
+
+    Raises:
+        InputError: it cannot; the fields are named that it lacks.
+    """
+    fields = _fields(wanted)
+    params: dict[str, Scalar] = {}
+    for item in space.parameters:
+        if item.exists(params):
+            params[item.name] = _value(item.domain, fields.get(item.name))
+    try:
+        found = space.architecture(params)
+    except InfeasibleArchitecture as error:
+        raise InputError(f"is not in the space: {error}") from error
+    if found.digest != wanted.digest:
+        raise InputError(f"is not in the space, which lacks {_lacking(found, wanted.canonical())}")
+    return params
+
+
+def check_choice(space: SearchSpace, params: Mapping[str, Scalar]) -> None:
+    """Refuse values that are not exactly those of one network of the space.
+
+    Raises:
+        InputError: a value is missing, is not one of its parameter's, or has no parameter.
+    """
+    existing = {item.name: item.domain for item in space.parameters if item.exists(dict(params))}
+    for name in params.keys() - existing.keys():
+        raise InputError(f"the space has no {name} beside the other values")
+    for name, domain in existing.items():
+        if name not in params:
+            raise InputError(f"{name} is missing")
+        if not domain.contains(params[name]):
+            raise InputError(f"{name} {params[name]} is not in the space")
+    try:
+        space.architecture(params)
+    except InfeasibleArchitecture as error:
+        raise InputError(str(error)) from error
+
+
+def _fields(wanted: Architecture) -> dict[str, Any]:
+    """Return a network's fields as a space's parameters tell them: lists as text, equal depths as one."""
+    given = wanted.canonical()
+    fields = {name: getattr(given, name) for name in FIELDS}
+    depth = {"depth": given.depths[0]} if len(set(given.depths)) == 1 else {}
+    return depth | {
+        name: ",".join(map(str, value)) if isinstance(value, tuple) else value for name, value in fields.items()
+    }
+
+
+def _value(domain: Domain, wanted: Any) -> Scalar:
+    """Return the domain's own value that is wanted, or any: whether it matters the network's digest tells."""
+    if not domain.contains(wanted):
+        return domain.values()[0]
+    return next((value for value in domain.values() if value == wanted), wanted)
+
+
+def _lacking(found: Architecture, wanted: Architecture) -> str:
+    """Return what the wanted network has and the nearest of the space has not."""
+    fields = {name: value for name in FIELDS if (value := getattr(wanted, name)) != getattr(found, name)}
+    return ", ".join(f"{name} {_text(value)}" for name, value in fields.items())
+
+
+def _text(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
