@@ -115,7 +115,7 @@ def test_a_network_that_breaks_a_constraint_is_refused_before_anything_starts() 
         look(config_of(start=["wrn-10-1", "wrn-16-1"], constraints={"params": "<= 100k"}))
 
 
-def test_a_dry_run_says_what_a_study_starts_with(data: Dataset) -> None:
+def test_a_dry_run_says_what_a_study_starts_with() -> None:
     config = config_of(start=["wrn-16-1", CHOSEN, {"study": "other"}])
     (line,) = [line for line in lines(config, *look(config)) if line.startswith("start")]
     assert line == (
@@ -148,9 +148,8 @@ def test_a_study_starts_with_the_front_of_another(bench: Bench, other: list[Tria
     assert {trial.digest for trial in trials} <= digests
 
 
-def test_what_the_space_lacks_of_another_front_is_left_out_and_counted(
-    bench: Bench, other: list[TrialRecord], data: Dataset
-) -> None:
+@pytest.mark.usefixtures("other")
+def test_what_the_space_lacks_of_another_front_is_left_out_and_counted(bench: Bench, data: Dataset) -> None:
     whole = config_of(space=bench.config.plain()["space"], start={"study": bench.record.name})
     part = config_of(start={"study": bench.record.name})
     with Store.open(bench.url) as store:

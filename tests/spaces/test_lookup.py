@@ -11,17 +11,18 @@ from spaces.lookup import check_choice, choice_of
 from spaces.names import named
 from spaces.space import SearchSpace
 
+GROUPED = (When(parameter="block", values=("resnext",)),)
 SPACE = SearchSpace(
     parameters=(
         Parameter(name="block", domain=Choice(options=("basic", "preact", "resnext"))),
         Parameter(name="depth", domain=Int(low=1, high=4)),
         Parameter(name="widening_factor", domain=Choice(options=(0.5, 1, 2))),
-        Parameter(name="cardinality", domain=Choice(options=(2, 8)), when=(When(parameter="block", values=("resnext",)),)),
+        Parameter(name="cardinality", domain=Choice(options=(2, 8)), when=GROUPED),
         Parameter(name="dropout", domain=Choice(options=("none", "between"))),
         Parameter(name="dropout_rate", domain=Float(low=0.1, high=0.5)),
         Parameter(name="kernels", domain=Choice(options=("3,3", "3,1,3"))),
     )
-)  # fmt: skip
+)
 
 
 def test_every_network_of_a_space_is_found_by_its_fields() -> None:
