@@ -19,6 +19,7 @@ Array = NDArray[np.float64]
 
 WORST = 0.75  # share of all trials whose expected error counts as an error at all
 ENOUGH = 4  # trials at full fidelity from which the axis of errors is read
+LEAST = 4  # trainings in full whose epochs a study may take at its end, whatever their share: fewer make no front
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,9 +42,8 @@ class Turn:
             anyhow: one goes on even if its epochs are beyond their share, once nothing else trains or will begin.
         """
         steps = [self._step(epoch) for epoch in self.resting.values()]
-        left = (
-            self.rungs.share * self.trials * self.max_epochs - self.trained - sum(map(self._step, self.active.values()))
-        )
+        in_full = max(self.rungs.share * self.trials, min(self.trials, LEAST) if last else 0)
+        left = in_full * self.max_epochs - self.trained - sum(map(self._step, self.active.values()))
         alone = last and not self.active
         if not steps or (min(steps) > left and not alone):
             return None

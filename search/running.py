@@ -331,7 +331,7 @@ class RunningStudy:
         for measurement in told.measurements[known.epochs :]:
             self._count(measurement)
             if measurement.epoch in self.rungs.levels:
-                self._enter(told, measurement)
+                self._show(told, measurement)
         if told.state is not State.RUNNING:
             self._tell_sampler(told)
 
@@ -368,9 +368,13 @@ class RunningStudy:
             trial = self.trials[number]
             if trial.state is not State.RUNNING or number in self.elsewhere:
                 return Decision(stop=True, reason=trial.reason or "another launch trains it now")
-            self._enter(trial, measurement)
-            self.proposer.showed(self._mirrors[number], measurement.epoch, self._values(trial, measurement))
+            self._show(trial, measurement)
         return self._judge(trial, measurement)
+
+    def _show(self, trial: TrialRecord, measurement: Measurement) -> None:
+        """Put a trial on a rung, and let the sampler know what it showed there."""
+        self._enter(trial, measurement)
+        self.proposer.showed(self._mirrors[trial.number], measurement.epoch, self._values(trial, measurement))
 
     def _values(self, trial: TrialRecord, measurement: Measurement) -> tuple[float, ...]:
         """Return the objectives' values at an epoch."""

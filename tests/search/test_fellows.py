@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from search.fellows import SILENT_S, Sharing
+from search.front_sampler import rung_of
 from search.outbox import LATEST_S
 from search.running import BACK_OFF_S, Nothing, RunningStudy
 from search.store import Store
@@ -120,6 +121,54 @@ def test_rungs_are_common(shared: Callable[..., list[Launch]]) -> None:
     entries = second.running._reached[1].entries
     assert set(entries) == set(second.running.trials)
     assert len(entries) == 9
+
+
+def test_each_sampler_knows_what_the_others_trials_showed(shared: Callable[..., list[Launch]]) -> None:
+    first, second = shared(2, budget={"trials": 20}, scheduler={"name": "fifo", "max_epochs": 9})
+    begun = second.begin()
+    first.running.hear()
+    second.train(begun, until=3)
+    first.running.hear()
+    (row,) = [row for row in first.running.proposer.mirror.get_trials() if row.params == begun.params]
+    shown = {rung_of(name): values[0] for name, values in row.user_attrs.items()}
+    assert shown == {each: learn(begun, each).accuracy for each in (1, 3) if each in first.running.rungs.levels}
+
+
+def test_trials_at_rest_are_their_own_launchs(shared: Callable[..., list[Launch]]) -> None:
+    """Each goes on with its own; all keep the common share, and none is left when both are through."""
+    first, second = shared(2, budget={"trials": 24}, scheduler={"name": "gain", "max_epochs": 9})
+    launches, ended = [first, second], 0
+    while ended < 2:
+        ended = 0
+        for launch in launches:
+            trial = launch.running.hand_out()
+            if isinstance(trial, TrialRecord):
+                assert trial.session == launch.running.fellows.session
+                launch.train(trial)
+            else:
+                launch.running.hear()
+                ended += launch.running.over
+    first.running.hear()
+    trials = first.running.trials
+    assert trials == second.running.trials
+    assert {trial.state for trial in trials.values()} == {State.COMPLETE, State.STOPPED}
+    meanwhile = 6  # the longest step from rung to rung: neither knows what the other is about to train
+    assert first.running.trained_epochs <= 0.25 * 24 * 9 + meanwhile
+    assert trials.count[State.COMPLETE] > 2
+
+
+def test_trials_at_rest_are_taken_over_from_a_dead_launch(shared: Callable[..., list[Launch]]) -> None:
+    first, second = shared(2, budget={"trials": 6}, scheduler={"name": "gain", "max_epochs": 9})
+    rested = [first.train(first.begin()) for _ in range(3)]
+    assert {trial.number for trial in rested} <= set(first.running.resting)
+    first.ends.close()
+    first.bench.clock.advance(2 * SILENT_S)
+    second.running.hear()
+    assert set(second.running.resting) == {trial.number for trial in rested}
+    while isinstance(trial := second.running.hand_out(), TrialRecord):
+        second.train(trial)
+    assert second.running.over
+    assert {trial.state for trial in second.running.trials.values()} == {State.COMPLETE, State.STOPPED}
 
 
 def test_one_that_ends_while_the_other_trains_says_that_it_is_over(shared: Callable[..., list[Launch]]) -> None:

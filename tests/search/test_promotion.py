@@ -72,6 +72,13 @@ def test_where_nothing_was_trained_in_full_one_goes_on_at_last() -> None:
     assert spent.choose(last=True, anyhow=False) is None
 
 
+def test_at_the_end_a_few_trials_go_on_whatever_their_share() -> None:
+    small: dict[str, Any] = {"trials": 8, "trained": 24}
+    assert turn((7, 0.2, 1.5), **small).choose(last=False, anyhow=False) is None
+    assert turn((7, 0.2, 1.5), **small).choose(last=True, anyhow=False) == 7
+    assert turn((7, 0.2, 1.5), **{**small, "trained": 36}).choose(last=True, anyhow=False) is None
+
+
 def test_without_anybody_at_rest_it_is_nobodys_turn() -> None:
     assert turn().choose(last=True, anyhow=True) is None
 

@@ -691,6 +691,8 @@ SCHEDULERS: list[dict[str, Any]] = [
     {"name": "pareto-asha", "grace_epochs": 1, "max_epochs": 9, "reduction_factor": 3},
     {"name": "asha", "grace_epochs": 2, "max_epochs": 6, "reduction_factor": 2},
     {"name": "fifo", "max_epochs": 4},
+    {"name": "gain", "max_epochs": 9},
+    {"name": "gain", "max_epochs": 6, "reduction_factor": 2, "share": 0.6},
 ]
 
 
@@ -827,10 +829,18 @@ def test_trials_that_rest_keep_to_their_share_of_epochs(make_bench: MakeBench, s
 
 
 def test_a_front_has_a_network_however_small_the_share(make_bench: MakeBench) -> None:
-    bench = make_bench(scheduler={**RESTING, "share": 0.01}, budget={"trials": 3})
+    bench = make_bench(scheduler={**RESTING, "share": 0.01}, budget={"trials": 40})
     running = bench.open()
     go_through(running)
     assert running.trials.count[State.COMPLETE] == 1
+
+
+def test_a_small_study_ends_with_the_front_of_a_few_whatever_the_share(make_bench: MakeBench) -> None:
+    bench = make_bench(scheduler={**RESTING, "share": 0.1}, budget={"trials": 5})
+    running = bench.open()
+    go_through(running)
+    assert running.trials.count[State.COMPLETE] == 3
+    assert running.trained_epochs <= 4 * 9
 
 
 def test_whoever_rests_at_last_is_stopped_with_what_was_expected_of_it(make_bench: MakeBench) -> None:
