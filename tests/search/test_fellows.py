@@ -158,13 +158,15 @@ def test_trials_at_rest_are_their_own_launchs(shared: Callable[..., list[Launch]
 
 
 def test_trials_at_rest_are_taken_over_from_a_dead_launch(shared: Callable[..., list[Launch]]) -> None:
-    first, second = shared(2, budget={"trials": 6}, scheduler={"name": "gain", "max_epochs": 9})
-    rested = [first.train(first.begin()) for _ in range(3)]
-    assert {trial.number for trial in rested} <= set(first.running.resting)
+    first, second = shared(2, budget={"trials": 6}, scheduler={"name": "gain", "max_epochs": 9, "share": 0.1})
+    rested = {first.train(first.begin()).number for _ in range(3)}
+    assert rested == set(first.running.resting)
     first.ends.close()
-    first.bench.clock.advance(2 * SILENT_S)
     second.running.hear()
-    assert set(second.running.resting) == {trial.number for trial in rested}
+    assert rested <= second.running.elsewhere
+    first.bench.clock.advance(SILENT_S + 1)
+    second.running.hear()
+    assert rested == set(second.running.resting)
     while isinstance(trial := second.running.hand_out(), TrialRecord):
         second.train(trial)
     assert second.running.over
