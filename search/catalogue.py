@@ -59,7 +59,7 @@ class Catalogue(Protocol):
         ...
 
     def draw(self, rng: random.Random) -> dict[str, Scalar]:
-        """Return any network, each as likely."""
+        """Return any network, each as likely but for the weights of choices."""
         ...
 
     def near(self, params: Params, rng: random.Random) -> Params:
@@ -112,8 +112,8 @@ class SpaceCatalogue:
         return self.space.suggest(trial)
 
     def draw(self, rng: random.Random) -> dict[str, Scalar]:
-        """Return any choice of values."""
-        return self.space.suggest(RandomTrial(rng))
+        """Return any choice of values, by their weights."""
+        return self.space.suggest(RandomTrial(rng, self.space.weights))
 
     def near(self, params: Params, rng: random.Random) -> Params:
         """Return a network with one or two parameters changed, and others chosen where these come into existence."""

@@ -23,6 +23,7 @@ class Network:
     digest: str
     costs: tuple[float, ...] = field(compare=False)  # of the known objectives, minimised
     row: Array = field(compare=False)  # `d`, as `columns` returns it
+    prior: float = field(default=1.0, compare=False)  # how many times as much as others a person wants it
 
 
 class Scale:

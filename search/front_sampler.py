@@ -28,6 +28,7 @@ LEAST = 3  # of them trained in full
 RUNG = "rung:"  # a trial's attribute `rung:3` holds what it showed in epoch 3: the values of all objectives
 MOST_KNOWN = 500  # trials that the model learns from
 ADJUST = 1.05  # the kernel is fitted anew once there are so many times more trials
+FADE = 10  # trials that a person's weights are worth: the gain of a network counts (its prior) ** (FADE / trials) times
 WORST = 0.75  # share of the space whose expected error counts as an error at all
 MILD = 0.05  # of several learned objectives, what the better ones count beside the worst
 TAIL = 3.0  # errors are cut where they are so many times farther above the median than the best is below
@@ -108,7 +109,8 @@ class FrontSampler(BaseSampler):
         while count:  # 0, 1/2, 1/4, 3/4, 1/8 and so on
             place, count, step = place + step * (count % 2), count // 2, step / 2
         start = int(place * len(ordered))
-        return self._rng.choice(ordered[start : start + max(1, len(ordered) // (2 * FIRST))])
+        there = ordered[start : start + max(1, len(ordered) // (2 * FIRST))]
+        return self._rng.choices(there, [network.prior for network in there])[0]
 
     def _best(self, study: Study, past: "_Past", fresh: list[Network]) -> Network:
         """Return the network by which the front is expected to gain most."""
@@ -139,7 +141,8 @@ class FrontSampler(BaseSampler):
         points = readings(costs.min(axis=0), costs.max(axis=0))
         heights = reached(points, _costs([*trained, *running, *resting]), truth, worst)
         gain = expected_gain(points, heights, costs, belief.mean, belief.deviation)
-        return candidates[int(gain.argmax())]
+        wanted = np.array([network.prior for network in candidates]) ** (FADE / len(known.middle))
+        return candidates[int((gain * wanted).argmax())]
 
     def _error(self, study: Study, done: Array) -> "_Error":
         """Return how the objectives make one error: of several learned ones by weights drawn for this proposal."""

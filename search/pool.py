@@ -5,7 +5,7 @@ from collections.abc import Container, Iterable, Sequence
 
 from search.catalogue import Catalogue, Coordinate, Params
 from search.features import Network, columns
-from spaces.domains import Scalar
+from spaces.domains import Scalar, prior
 from spaces.errors import InfeasibleArchitecture
 
 FIRST = 500  # drawn at once
@@ -44,7 +44,7 @@ class Pool:
             return None
         costs = tuple(cost(described) for cost in self._costs)
         row = columns(self.catalogue.parameters, params, self.catalogue.traits(described))
-        return Network(params, described.digest, costs, row)
+        return Network(params, described.digest, costs, row, prior(self.catalogue.parameters, params))
 
     def draw(self) -> Params:
         """Return any network, whether or not it can be built."""

@@ -16,7 +16,7 @@ from search.features import columns
 from search.trial import StudyRecord
 from spaces.architecture import Architecture
 from spaces.cost import Cost
-from spaces.domains import Parameter, Scalar, Suggests
+from spaces.domains import Parameter, Scalar, Suggests, prior
 from spaces.errors import InfeasibleArchitecture
 from workers.measurement import Measurement
 from workers.objectives import TINY, Objective
@@ -165,8 +165,16 @@ class RecordedCatalogue:
         return chosen if _key(chosen) in self._index else self.recordings.networks[self._nearest(chosen, 1)[0]]
 
     def draw(self, rng: random.Random) -> dict[str, Scalar]:
-        """Return any network, each as likely."""
-        return rng.choice(self.recordings.networks)
+        """Return any network, each as likely but for the weights of choices."""
+        if self._priors is None:
+            return rng.choice(self.recordings.networks)
+        return rng.choices(self.recordings.networks, self._priors)[0]
+
+    @cached_property
+    def _priors(self) -> list[float] | None:
+        """Return how much each network is wanted; None where all are wanted alike."""
+        weighted = any(item.weights for item in self.parameters)
+        return [prior(self.parameters, params) for params in self.recordings.networks] if weighted else None
 
     def near(self, params: Params, rng: random.Random) -> Params:
         """Return a network that differs a little: in one parameter or two, where there is one."""

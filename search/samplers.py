@@ -1,18 +1,22 @@
 """Name the samplers that can propose: Optuna's, set up for a front over a conditional space."""
 
+import random
 import warnings
 from collections.abc import Callable, Sequence
 from itertools import count
+from typing import Any, cast
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.study import Study
+from optuna.trial import FrozenTrial
 
 from search.catalogue import Catalogue, Coordinate
 from search.front_sampler import FrontSampler
-from spaces.domains import Choice, Domain, Float, Parameter
+from spaces.domains import Choice, Domain, Float, Parameter, Scalar
 from spaces.errors import InputError, unknown
+from spaces.space import RandomTrial
 
 
 def distribution(domain: Domain) -> BaseDistribution:
@@ -34,8 +38,25 @@ def _front(seed: int, catalogue: Catalogue, known: Sequence[Coordinate | None]) 
     return FrontSampler(catalogue, distributions(catalogue.parameters), known, seed)
 
 
-def _random(seed: int, *_study: object) -> BaseSampler:
-    return RandomSampler(seed=seed)
+class _Weighted(RandomSampler):
+    """Choose at random, options by their weights."""
+
+    def __init__(self, seed: int, catalogue: Catalogue) -> None:
+        super().__init__(seed=seed)
+        self._trial = RandomTrial(random.Random(seed), {item.name: item.weights for item in catalogue.parameters})
+        self._weighted = {item.name for item in catalogue.parameters if item.weights}
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """Return a parameter's value."""
+        if param_name in self._weighted and isinstance(param_distribution, CategoricalDistribution):
+            return self._trial.suggest_categorical(param_name, cast(Sequence[Scalar], param_distribution.choices))
+        return super().sample_independent(study, trial, param_name, param_distribution)
+
+
+def _random(seed: int, catalogue: Catalogue, *_study: object) -> BaseSampler:
+    return _Weighted(seed, catalogue)
 
 
 def _tpe(seed: int, *_study: object) -> BaseSampler:
@@ -64,10 +85,17 @@ SAMPLERS: dict[str, Callable[[int, Catalogue, Sequence[Coordinate | None]], Base
 }
 
 
-def check_sampler(name: str) -> None:
-    """Raise InputError where there is no sampler of that name."""
+WEIGH = ("auto", "front", "random")  # samplers that heed the weights of choices
+
+
+def check_sampler(name: str, parameters: Sequence[Parameter] = ()) -> None:
+    """Raise InputError where there is no sampler of that name, or it does not heed what parameters ask for."""
     if name not in SAMPLERS:
         raise InputError(unknown("sampler", name, SAMPLERS), place="sampler.name")
+    weighted = next((item.name for item in parameters if item.weights), None)
+    if weighted and name not in WEIGH:
+        why = f"{name} does not heed weights, and {weighted} has some; auto and random do"
+        raise InputError(why, place="sampler.name")
 
 
 def make_sampler(name: str, seed: int, catalogue: Catalogue, known: Sequence[Coordinate | None]) -> BaseSampler:

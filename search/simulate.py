@@ -101,7 +101,7 @@ def _policies(given: argparse.Namespace, form: ReplayForm, recordings: Recording
     for text in given.compare.split(",") if given.compare else [""]:
         name, _, rule = text.strip().partition("+")
         if (name or sampler) != RECORDED:
-            check_sampler(name or sampler)
+            check_sampler(name or sampler, recordings.parameters)
         each = policy(form, recordings, name or sampler, rule or scheduler)
         found[each.name] = each
     return list(found.values())

@@ -43,11 +43,12 @@ class ChoiceForm(Form):
     """Read `{choice: [a, b]}`."""
 
     choice: Annotated[list[Scalar], BeforeValidator(_listed_options)]
+    weights: list[Number] = Field(default=[])
     when: Conditions = Field(default={})
 
     def domain(self) -> Domain:
         """Return the domain."""
-        return Choice(options=tuple(self.choice))
+        return Choice(options=tuple(self.choice), weights=tuple(self.weights))
 
 
 class IntForm(Form):

@@ -69,7 +69,7 @@ def look_ahead(config: StudyConfig) -> tuple[Dataset | Missing, Survey]:
 
 
 def _read(config: StudyConfig) -> Dataset:
-    check_sampler(config.sampler.name)
+    check_sampler(config.sampler.name, config.search_space.parameters)
     rungs_of(config, 2)
     try:
         data = load(config.data_spec)

@@ -5,7 +5,7 @@ test can choose its value. This module knows nothing of Optuna.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -119,9 +119,10 @@ class Float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """Take one of the named values."""
+    """Take one of the named values; with weights, some of them more often."""
 
     options: tuple[Scalar, ...]
+    weights: tuple[float, ...] = ()  # one for each option, or none at all
 
     def __post_init__(self) -> None:
         if not self.options:
@@ -129,6 +130,10 @@ class Choice:
         seen = [(isinstance(option, bool), option) for option in self.options]  # as `contains` tells them apart
         if len(set(seen)) < len(seen):
             raise InputError(f"{list(self.options)} names a value twice")
+        if self.weights and len(self.weights) != len(self.options):
+            raise InputError(f"{len(self.weights)} weights do not go with {len(self.options)} values")
+        if any(not 0 < weight < math.inf for weight in self.weights):
+            raise InputError("a weight is a number above 0; a value that is not wanted is left out")
 
     def suggest(self, name: str, trial: Suggests) -> Scalar:
         """Let the trial choose a value."""
@@ -146,6 +151,12 @@ class Choice:
     def count(self) -> int | None:
         """Return how many values there are."""
         return len(self.options)
+
+    def prior(self, value: object) -> float:
+        """Return how many times as often as by even chance a value is wanted."""
+        if not self.weights:
+            return 1.0
+        return self.weights[self.options.index(value)] * len(self.weights) / sum(self.weights)
 
 
 Domain = Int | Float | Choice
@@ -167,6 +178,17 @@ class Parameter:
     domain: Domain
     when: tuple[When, ...] = ()
 
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """Return the weights of its values; none where all are wanted alike."""
+        return self.domain.weights if isinstance(self.domain, Choice) else ()
+
     def exists(self, params: dict[str, Scalar]) -> bool:
         """Say whether the parameter exists beside these values of earlier ones."""
         return all(params.get(condition.parameter) in condition.values for condition in self.when)
+
+
+def prior(parameters: Sequence[Parameter], params: Mapping[str, Scalar]) -> float:
+    """Return how many times as much as others a choice of values is wanted: the product over what has weights."""
+    weighted = ((item.domain, params[item.name]) for item in parameters if item.name in params)
+    return math.prod(domain.prior(value) for domain, value in weighted if isinstance(domain, Choice))

@@ -6,7 +6,7 @@ A trial is anything with Optuna's three `suggest_` methods (`domains.Suggests`).
 import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from spaces.architecture import Architecture
 from spaces.domains import Parameter, Scalar, Suggests
@@ -49,6 +49,11 @@ class SearchSpace:
         """Say whether the space can choose exactly these values."""
         existing = {item.name: item.domain for item in self.parameters if item.exists(dict(params))}
         return existing.keys() == params.keys() and all(existing[name].contains(params[name]) for name in params)
+
+    @property
+    def weights(self) -> dict[str, tuple[float, ...]]:
+        """Return the weights of choices by the names of their parameters."""
+        return {item.name: item.weights for item in self.parameters if item.weights}
 
     @property
     def size(self) -> int | None:
@@ -99,9 +104,10 @@ class SearchSpace:
 
 @dataclass(frozen=True, slots=True)
 class RandomTrial:
-    """Choose every value at random."""
+    """Choose every value at random: options of a choice by their weights, where it has any."""
 
     rng: random.Random
+    weights: Mapping[str, Sequence[float]] = field(default_factory=dict)  # by the name of the parameter
 
     def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:  # noqa: ARG002
         """Return a whole number in [low, high], evenly or evenly in its logarithm."""
@@ -126,6 +132,8 @@ class RandomTrial:
             return min(max(math.exp(self.rng.uniform(math.log(low), math.log(high))), low), high)
         return self.rng.uniform(low, high)
 
-    def suggest_categorical(self, name: str, choices: Sequence[Scalar]) -> Scalar:  # noqa: ARG002
-        """Return one of the choices, each as likely."""
+    def suggest_categorical(self, name: str, choices: Sequence[Scalar]) -> Scalar:
+        """Return one of the choices."""
+        if name in self.weights:
+            return self.rng.choices(choices, self.weights[name])[0]
         return self.rng.choice(list(choices))
