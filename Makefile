@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: search test fast test-slow lint gpu audit benchmark clean
+.PHONY: search test fast test-slow lint gpu audit benchmark peers clean
 
 search: .venv/installed
 	$(BIN)/python -m search.launch space.yaml
@@ -36,6 +36,15 @@ benchmark: .venv/installed
 		--table tests/benchmarks/digits.csv.gz --seeds 20 --workers $$workers \
 		--compare auto,auto+fifo,auto+pareto-asha,random+fifo,random,random+asha,tpe+asha,nsga2+asha || exit; done
 
+# The same trainings beside what people use today, in an environment of its own; NePS needs yet another one.
+peers:
+	test -d .venv-peers || $(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/pip install --quiet -c constraints.txt -e . -r tests/benchmarks/peers/requirements.txt
+	for given in "20 auto+auto,auto+fifo" "20 optuna-random,optuna-tpe,optuna-tpe-multivariate,optuna-nsga2-20" \
+		"20 ray-optuna-asha3,ray-optuna-asha4,syne-tune-moasha,syne-tune-moasha-ranked" \
+		"5 optuna-gp,botorch-qlognehvi"; do set -- $$given; .venv-peers/bin/python -m tests.benchmarks.peers.run \
+		tests/benchmarks/digits.yaml --table tests/benchmarks/digits.csv.gz --seeds $$1 --peers $$2 || exit; done
+
 gpu: .venv/installed
 	$(BIN)/pytest -m gpu
 
@@ -47,4 +56,4 @@ gpu: .venv/installed
 	touch $@
 
 clean:
-	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-peers build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
