@@ -74,7 +74,7 @@ class SchedulerForm(Form):
     reduction_factor: Annotated[float, Field(gt=1), NUMERIC] = 3.0  # how many times as late each rung is
     keep: Annotated[float, Field(gt=0, le=1), NUMERIC] | None = None  # share that goes on; else as suits the rule
     floor: Annotated[float, Field(ge=0, lt=1), NUMERIC] = 0.02  # share of the way from chance to 1 to go
-    share: Annotated[float, Field(gt=0, le=1), NUMERIC] = SHARE  # of the epochs of full training, where trials rest
+    share: Annotated[float, Field(gt=0, le=1), NUMERIC] = SHARE  # of the epochs after the first rung, where trials rest
 
     def rungs(self, chance: float | None) -> Rungs:
         """Return the rungs that it asks for.

@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 from search.catalogue import Catalogue, Coordinate
 from search.extrapolation import Axis, Expected, draws_at, expected
 from search.features import Array, Network, Scale
-from search.gain import expected_gain, reached, readings
+from search.gain import box, expected_gain, reached, readings
 from search.pareto import front
 from search.pool import Pool
 from search.surrogate import Surrogate
@@ -138,7 +138,7 @@ class FrontSampler(BaseSampler):
         belief = model.predict(self._scale(candidates))
         worst = float(np.quantile(belief.mean[: len(fresh)], WORST))
         costs = _costs(candidates)
-        points = readings(costs.min(axis=0), costs.max(axis=0))
+        points = readings(*box(costs))
         heights = reached(points, _costs([*trained, *running, *resting]), truth, worst)
         gain = expected_gain(points, heights, costs, belief.mean, belief.deviation)
         wanted = np.array([network.prior for network in candidates]) ** (FADE / len(known.middle))

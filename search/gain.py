@@ -11,7 +11,14 @@ from scipy.stats import qmc
 
 Array = NDArray[np.float64]
 
+BEYOND = 0.05  # of the costs' range
 ALONG_ONE, ALONG_MORE = 256, 512  # points of the cost axes at which the front is read
+
+
+def box(costs: Array) -> tuple[Array, Array]:
+    """Return the ends of the box of costs `n k`, a little beyond the highest: the dearest gains by being better too."""
+    low, high = costs.min(axis=0), costs.max(axis=0)
+    return low, high + BEYOND * (high - low)
 
 
 def readings(low: Array, high: Array) -> Array:

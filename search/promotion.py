@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.extrapolation import Axis, draws_at
-from search.gain import gain_of_draws, reached, readings
+from search.gain import box, gain_of_draws, reached, readings
 from search.rungs import Entry, Rung, Rungs
 from workers.objectives import TINY
 
@@ -42,8 +42,9 @@ class Turn:
             anyhow: one goes on even if its epochs are beyond their share, once nothing else trains or will begin.
         """
         steps = [self._step(epoch) for epoch in self.resting.values()]
-        in_full = max(self.rungs.share * self.trials, min(self.trials, LEAST) if last else 0)
-        left = in_full * self.max_epochs - self.trained - sum(map(self._step, self.active.values()))
+        few = min(self.trials, LEAST) * self.max_epochs if last else 0
+        allowed = max(self.rungs.allowed(self.trials, self.max_epochs), few)
+        left = allowed - self.trained - sum(map(self._step, self.active.values()))
         alone = last and not self.active
         if not steps or (min(steps) > left and not alone):
             return None
@@ -99,7 +100,7 @@ def gains(
     middle = np.median(draws, axis=1)
     costs = _costs([*full.values(), *waiting])
     worst = float(np.quantile(np.concatenate([finals, middle]), WORST))
-    points = readings(costs.min(axis=0), costs.max(axis=0))
+    points = readings(*box(costs))
     count = len(full)
     there = np.r_[0:count, count + len(resting) : len(costs)]
     heights = reached(points, costs[there], np.concatenate([finals, middle[len(resting) :]]), worst)

@@ -61,7 +61,7 @@ class Decision:
 
 
 GO_ON = Decision(stop=False)
-SHARE = 0.25
+SHARE = 0.22  # a quarter of all epochs where the first rung is early
 
 
 class Rung:
@@ -148,11 +148,16 @@ class Rungs:
     levels: tuple[int, ...]
     keep: float  # share of the trials at a rung that goes on
     floor_accuracy: float  # at or below it a trial stops, however cheap its network
-    share: float = SHARE  # of the epochs that full training of all trials would take, where trials rest
+    share: float = SHARE  # of the epochs after the first rung, over all trials, that are trained where trials rest
 
     def __post_init__(self) -> None:
         if self.rule not in SCHEDULERS:
             raise InputError(unknown("scheduler", self.rule, SCHEDULERS), place="scheduler.name")
+
+    def allowed(self, trials: int, max_epochs: int) -> float:
+        """Return the epochs of so many trials where they rest: all to the first rung, and a share of the rest."""
+        first = min(self.levels, default=max_epochs)
+        return trials * (first + self.share * (max_epochs - first))
 
     def holds(self, epoch: int) -> bool:
         """Say whether there is a rung at an epoch; where every trial is trained in full there is none."""

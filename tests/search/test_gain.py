@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from search.gain import expected_gain, reached, readings
+from search.gain import box, expected_gain, reached, readings
 from search.pareto import hypervolume
 
 COSTS = np.array([[1.0], [2.0], [3.0]])
@@ -70,3 +70,13 @@ def test_without_a_cost_the_gain_is_the_expected_improvement() -> None:
     heights = reached(points, np.empty((2, 0)), np.array([0.4, 0.3]), worst=0.9)
     gain = expected_gain(points, heights, np.empty((2, 0)), np.array([0.1, 0.35]), np.full(2, 1e-9))
     assert gain == pytest.approx([0.2, 0.0], abs=1e-6)
+
+
+def test_the_dearest_network_gains_by_being_better_than_all() -> None:
+    costs = np.array([[1.0], [2.0], [3.0]])
+    points = readings(*box(costs))
+    heights = reached(points, costs[:2], np.array([0.5, 0.4]), 0.6)
+    sure = np.array([1e-9])
+    assert expected_gain(points, heights, costs[2:], np.array([0.1]), sure)[0] > 0.01
+    assert box(costs)[0] == 1.0
+    assert 3.0 < box(costs)[1] < 3.2
