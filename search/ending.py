@@ -48,7 +48,7 @@ def _counts(running: RunningStudy, hypervolume: float) -> str:
     epochs = sum(trial.epochs for trial in trials)
     full = len(trials) * running.record.max_epochs
     return (
-        f"{len(trials)} trials: {count[State.COMPLETE]} complete, {count[State.STOPPED]} stopped early, "
+        f"{format_number_of('trial', len(trials))}: {count[State.COMPLETE]} complete, {count[State.STOPPED]} stopped early, "
         f"{count[State.FAILED]} failed{waiting}; {len(running.rejections)} proposals rejected before training; "
         f"{epochs} of {full} epochs trained; hypervolume {hypervolume:.3f}"
     )
