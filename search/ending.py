@@ -48,8 +48,9 @@ def _counts(running: RunningStudy, hypervolume: float) -> str:
     epochs = sum(trial.epochs for trial in trials)
     full = len(trials) * running.record.max_epochs
     return (
-        f"{format_number_of('trial', len(trials))}: {count[State.COMPLETE]} complete, {count[State.STOPPED]} stopped early, "
-        f"{count[State.FAILED]} failed{waiting}; {len(running.rejections)} proposals rejected before training; "
+        f"{format_number_of('trial', len(trials))}: {count[State.COMPLETE]} complete, "
+        f"{count[State.STOPPED]} stopped early, {count[State.FAILED]} failed{waiting}; "
+        f"{len(running.rejections)} proposals rejected before training; "
         f"{epochs} of {full} epochs trained; hypervolume {hypervolume:.3f}"
     )
 

@@ -118,5 +118,5 @@ def test_a_study_without_a_complete_trial_shows_no_table(bench: Bench) -> None:
     running.failed(trial.number, TrialFailure("data", "none"))
     lines = shown(running)
     assert lines[0] == "bench: front of 0 networks at 9 epochs"
-    assert lines[1].startswith("1 trials: 0 complete, 0 stopped early, 1 failed; ")
+    assert lines[1].startswith("1 trial: 0 complete, 0 stopped early, 1 failed; ")
     assert lines[1].endswith("0 of 9 epochs trained; hypervolume 0.000")
