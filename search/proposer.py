@@ -8,7 +8,7 @@ hide from its samplers, as violated constraints. It also spares a database round
 import random
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import optuna
@@ -44,6 +44,7 @@ class Proposal:
     constraints: Mapping[str, float]  # how far each is overstepped; none is above 0
     mirror: int  # the trial's number in the mirror
     system_attrs: Mapping[str, Any]  # what the sampler wants remembered
+    first: bool = False  # one of those that a study begins with
 
 
 class Proposer:
@@ -107,7 +108,7 @@ class Proposer:
             trial = self._ask_for(self._first.popleft())
             found = self._judge(self.catalogue.suggest(cast(Suggests, trial)), known, ceiling, trial.number)
             if isinstance(found, Proposal):
-                return found
+                return replace(found, first=True)
             self._reject(trial.number, found)
             rejected += [found] if found.violations else []
         return None
@@ -183,6 +184,12 @@ class Proposer:
     def forget(self, number: int) -> None:
         """End a mirror trial that says nothing about its architecture: samplers do not see it."""
         self.mirror.tell(number, state=TrialState.FAIL)
+
+    def take_back(self, proposal: Proposal) -> None:
+        """Hear that a proposal could not be recorded, so that its trial never began."""
+        self.forget(proposal.mirror)
+        if proposal.first:
+            self._first.appendleft(proposal.params)
 
     def showed(self, number: int, epoch: int, values: Sequence[float]) -> None:
         """Let the sampler know what a trial showed at a rung."""

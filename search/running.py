@@ -257,7 +257,7 @@ class RunningStudy:
                 trial = self.recorder.start(proposal, self.seed * 1_000_003, self.clock(), self.fellows.session)
             except StorageAway:
                 if proposal is not None:
-                    self.proposer.forget(proposal.mirror)
+                    self.proposer.take_back(proposal)
                 raise
         self.trials[trial.number] = trial
         self._mirrors[trial.number] = proposal.mirror

@@ -11,7 +11,7 @@ from search.units import format_number_of
 from spaces.architecture import Architecture, ImageSpec
 from spaces.counting import cost
 from spaces.domains import Scalar
-from spaces.errors import InputError
+from spaces.errors import InfeasibleArchitecture, InputError
 from spaces.lookup import choice_of
 
 Params = Mapping[str, Scalar]
@@ -35,10 +35,13 @@ def check_start(config: StudyConfig, image: ImageSpec) -> None:
     """Refuse a named network that breaks a constraint.
 
     Raises:
-        InputError: naming it and the constraint.
+        InputError: naming it and the constraint, or why it cannot read these images.
     """
     for place, params in config.starting:
-        over = _oversteps(config, config.search_space.architecture(params), image)
+        try:
+            over = _oversteps(config, config.search_space.architecture(params), image)
+        except InfeasibleArchitecture as error:
+            raise error.at(place) from error
         if over:
             name, excess = over
             raise InputError(f"oversteps the constraint on {name} by {excess:.0%}", place=place)
@@ -73,9 +76,9 @@ def _within(config: StudyConfig, architecture: Architecture, image: ImageSpec) -
     """Return the values by which this study may propose a network, or None where it may not."""
     try:
         params = choice_of(config.search_space, architecture)
-    except InputError:
+        return None if _oversteps(config, architecture, image) else params
+    except InputError:  # it is not in the space, or too deep for these images
         return None
-    return None if _oversteps(config, architecture, image) else params
 
 
 def _oversteps(config: StudyConfig, architecture: Architecture, image: ImageSpec) -> tuple[str, float] | None:

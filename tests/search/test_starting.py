@@ -7,10 +7,11 @@ import pytest
 
 from search.config import StudyConfig, parse
 from search.dry_run import lines
-from search.starting import Beginning, beginning
+from search.starting import Beginning, beginning, check_start
 from search.store import Store
 from search.study import begin, look, open_running
 from search.trial import State, TrialRecord
+from spaces.architecture import ImageSpec
 from spaces.errors import InputError
 from spaces.names import named
 from tests.search.bench import Bench
@@ -113,6 +114,27 @@ def test_what_the_space_has_not_is_refused_in_one_line(start: Any, refused: str)
 def test_a_network_that_breaks_a_constraint_is_refused_before_anything_starts() -> None:
     with pytest.raises(InputError, match=r"^start\.wrn-16-1: oversteps the constraint on params by \d+%$"):
         look(config_of(start=["wrn-10-1", "wrn-16-1"], constraints={"params": "<= 100k"}))
+
+
+def test_a_network_that_cannot_read_the_images_is_refused_with_its_place() -> None:
+    space = {**SPACE, "stem": "large", "widths": [16, 32, 64]}
+    config = config_of(space=space, start=[CHOSEN], data={"name": "digits", "limit": 60})
+    with pytest.raises(InputError, match=r"^start\.0: an image of 8x8 is too small"):
+        check_start(config, ImageSpec(channels=1, height=8, width=8, classes=10))
+
+
+def test_what_the_database_could_not_take_is_proposed_again(store: Store, data: Dataset) -> None:
+    config = config_of(start=["wrn-16-1", "wrn-10-1"])
+    running = open_running(
+        store, config, begin(store, config, *look(config)), first=beginning(config, data.image, store)
+    )
+    first, _ = running.proposer.propose({})
+    assert first is not None
+    running.proposer.take_back(first)
+    again, _ = running.proposer.propose({})
+    assert again is not None
+    assert again.digest == first.digest == named("wrn-16-1").architecture.digest
+    running.recorder.close()
 
 
 def test_a_dry_run_says_what_a_study_starts_with() -> None:
