@@ -49,7 +49,8 @@ class Turn:
         if not steps or (min(steps) > left and not alone):
             return None
         best = max(self.gains, key=lambda number: self.gains[number] / (self.max_epochs - self.resting[number]))
-        return best if self._step(self.resting[best]) <= left or (alone and anyhow) else None
+        beyond = alone and anyhow and left > -self.max_epochs  # those that went on so may fail one after another
+        return best if beyond or self._step(self.resting[best]) <= left else None
 
     def _step(self, epoch: int) -> int:
         """Return how many epochs a trial will train before it is looked at again."""

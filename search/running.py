@@ -109,6 +109,8 @@ class RunningStudy:
         if trial.given_up:
             return
         complete = trial.state is State.COMPLETE
+        if complete:
+            self._enter_last(trial)
         showed = {each.epoch: each for each in trial.measurements if each.epoch in self.rungs.levels}
         self._mirrors[trial.number] = self.proposer.remember(
             trial.params,
@@ -129,8 +131,10 @@ class RunningStudy:
         self.elsewhere.discard(trial.number)
         if self.fellows.shared:
             trial = self.trials[trial.number] = replace(trial, session=self.fellows.session)
-        if trial.last is not None and self._judge(trial, trial.last).stop:
-            return
+        if trial.last is not None:
+            self._show_missed(trial, trial.last)
+            if self._judge(trial, trial.last).stop:
+                return
         self.waiting.append(trial.number)
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
@@ -193,7 +197,10 @@ class RunningStudy:
             return self.trials[promoted]
         if self.exhausted or self._budget_spent():
             return Nothing.NOW if self.waiting and not self._cut_off else Nothing.LEFT
-        return self._take_turn() if there else Nothing.NOW
+        begun = self._take_turn() if there else Nothing.NOW
+        if begun is Nothing.LEFT and self.resting and (promoted := self._promoted()) is not None:
+            return self.trials[promoted]  # that nothing is left has only now come out
+        return begun
 
     def _ready(self) -> int | None:
         """Take the first waiting trial whose time has come."""
@@ -235,6 +242,8 @@ class RunningStudy:
         try:
             with self.fellows.turn():
                 self._hear()
+                if self._all_numbered() and not self._budget_spent():
+                    self._take_up_rows()  # of a launch that died between Optuna's row and ours
                 begun = Nothing.LEFT if self._budget_spent() or self._all_numbered() else self._begin()
         except StorageAway as error:  # at the end of the turn too: what was begun by then has begun
             self.outbox.lose(error)
@@ -272,12 +281,16 @@ class RunningStudy:
         self.recorder.hold_again()
         with self.fellows.turn():
             self._hear()
-            for trial in self.recorder.reconcile(self.trials):
-                self.trials[trial.number] = trial
-                self._restore_trial(trial, {})
-                if self.fellows.shared:
-                    self.elsewhere.add(trial.number)  # should the database go away again before it is claimed
-                self._settle(trial)
+            self._take_up_rows()
+
+    def _take_up_rows(self) -> None:
+        """Take up trials of which Optuna's table alone tells: whoever holds the turn knows that nobody begins them."""
+        for trial in self.recorder.reconcile(self.trials):
+            self.trials[trial.number] = trial
+            self._restore_trial(trial, {})
+            if self.fellows.shared:
+                self.elsewhere.add(trial.number)  # should the database go away again before it is claimed
+            self._settle(trial)
 
     def keep(self) -> None:
         """Make sure that this launch still holds the study: a connection that idles can be cut by anybody between."""
@@ -332,6 +345,8 @@ class RunningStudy:
             self._count(measurement)
             if measurement.epoch in self.rungs.levels:
                 self._show(told, measurement)
+        if told.state is State.COMPLETE:
+            self._enter_last(told)
         if told.state is not State.RUNNING:
             self._tell_sampler(told)
 
@@ -376,6 +391,13 @@ class RunningStudy:
         self._enter(trial, measurement)
         self.proposer.showed(self._mirrors[trial.number], measurement.epoch, self._values(trial, measurement))
 
+    def _show_missed(self, trial: TrialRecord, measurement: Measurement) -> None:
+        """Put a trial on a rung that it came to when this launch heard that it had lost it."""
+        if measurement.epoch in self.rungs.levels:
+            rung = self._reached.get(measurement.epoch)
+            if rung is None or trial.number not in rung.entries:
+                self._show(trial, measurement)
+
     def _values(self, trial: TrialRecord, measurement: Measurement) -> tuple[float, ...]:
         """Return the objectives' values at an epoch."""
         return objective_values(self.record, replace(trial, measurements=(measurement,)))
@@ -385,9 +407,14 @@ class RunningStudy:
         then = replace(trial, measurements=trial.measurements[: measurement.epoch])
         self._reached.setdefault(measurement.epoch, self.rungs.make()).enter(entry_of(self.record, then))
 
+    def _enter_last(self, trial: TrialRecord) -> None:
+        """Put a trial that was trained in full among those that others are measured by."""
+        assert trial.last is not None
+        self._enter(trial, trial.last)
+
     def _judge(self, trial: TrialRecord, measurement: Measurement) -> Decision:
         if measurement.epoch >= self.record.max_epochs:
-            self._enter(trial, measurement)
+            self._enter_last(trial)
             self._end(replace(trial, state=State.COMPLETE))
             return Decision(stop=True, reason="full fidelity")
         if self.limit_s is not None and trial.trained_s > self.limit_s:
@@ -420,6 +447,7 @@ class RunningStudy:
         trial = self.trials[number]
         if trial.state is not State.RUNNING or number in self.elsewhere:
             return
+        self.resting.pop(number, None)
         if failure.kind == KILLED and number in self._killed:  # once may be a neighbour's fault
             failure = TrialFailure(OUT_OF_MEMORY, f"{failure.message}, for the second time", failure.details)
         if failure.kind in TRANSIENT and trial.attempts < ATTEMPTS:

@@ -172,6 +172,9 @@ class _Simulation:
             trial = self.study.hand_out()
             if isinstance(trial, Nothing):
                 return
+            if self._ended(trial.number):  # it rested, and its recorded training goes no further
+                self._fail_unrecorded(trial.number)
+                continue
             self.free -= 1
             if trial.number not in self._trainings:
                 network = self.catalogue.index(trial.params)
@@ -207,10 +210,17 @@ class _Simulation:
             self.study.measured(number, replace(measurement, epoch=epoch, train_s=0.0))
         if self.study.measured(number, measurement).stop:
             return False
-        if self._steps[number] == self.recordings.steps[network, seed]:
-            self.study.failed(number, TrialFailure(UNRECORDED, "nothing more is recorded of this training"))
+        if self._ended(number):
+            self._fail_unrecorded(number)
             return False
         return True
+
+    def _ended(self, number: int) -> bool:
+        """Say whether a trial has trained all that is recorded."""
+        return number in self._trainings and self._steps[number] == self.recordings.steps[self._trainings[number]]
+
+    def _fail_unrecorded(self, number: int) -> None:
+        self.study.failed(number, TrialFailure(UNRECORDED, "nothing more is recorded of this training"))
 
     def _course(self, trial: TrialRecord) -> Course:
         network, seed = self._trainings[trial.number]

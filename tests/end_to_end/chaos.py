@@ -130,7 +130,7 @@ class Chaos:
             "STUDY_DB": self.url,
         }
         self.folder.write(storage="${STUDY_DB}", budget={"trials": TRIALS})
-        self.order(trials=self.plan.planted, pace_s=0.4)
+        self.order(trials=self.plan.planted, pace_s=0.6)
 
     def order(self, **orders: Any) -> None:
         """Change some of what the control file says, in one step."""

@@ -46,7 +46,7 @@ def trainers(cluster: Cluster) -> list[psutil.Process]:
 def test_a_study_waits_for_its_first_node_survives_a_lost_one_and_uses_what_joins(
     folder: Folder, cluster: Cluster
 ) -> None:
-    folder.write(data="digits", space=LONG, scheduler=RUNGS, budget={"trials": 20})
+    folder.write(data="digits", space=LONG, scheduler=RUNGS, budget={"trials": 40})
     assert refused(folder, cluster).startswith("error: storage: a SQLite file is on the driver's disk alone")
 
     driver = folder.start("--no-report", "--sqlite-on-driver", "--address", cluster.address)
@@ -63,7 +63,7 @@ def test_a_study_waits_for_its_first_node_survives_a_lost_one_and_uses_what_join
     assert driver.poll() is None, folder.said()
     assert driver.wait(240) == 0, folder.said()
 
-    check_whole(folder.url, trials=20)
+    check_whole(folder.url, trials=40)
     after = read(folder.url)[1]
     for old, new in zip(before, after, strict=False):
         assert new.measurements[: old.epochs] == old.measurements

@@ -173,6 +173,54 @@ def test_trials_at_rest_are_taken_over_from_a_dead_launch(shared: Callable[..., 
     assert {trial.state for trial in second.running.trials.values()} == {State.COMPLETE, State.STOPPED}
 
 
+def test_a_trial_that_is_claimed_back_is_on_its_rung(shared: Callable[..., list[Launch]]) -> None:
+    first, second = shared(2, budget={"trials": 2}, scheduler={"name": "gain", "max_epochs": 9})
+    trial = first.begin()
+    second.running.hear()
+    assert second.store.claim("bench", first.running.trials[0], second.running.fellows.session or 0)
+    assert first.running.measured(0, learn(trial, 1)).stop  # it hears at the rung that it has lost it
+    second.ends.close()
+    first.running.hear()
+    first.bench.clock.advance(SILENT_S + 1)
+    first.running.hear()
+    first.bench.train_all(first.running)
+    assert first.running.over
+
+
+@pytest.mark.parametrize("rule", ["fifo", "gain"])
+def test_the_last_trial_of_a_launch_that_died_beginning_it_is_taken_up(
+    shared: Callable[..., list[Launch]], monkeypatch: pytest.MonkeyPatch, rule: str
+) -> None:
+    first, second = shared(2, budget={"trials": 2}, scheduler={"name": rule, "max_epochs": 9})
+    second.train(second.begin())
+
+    def die(*_given: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(first.store, "add_trial", die)
+        with pytest.raises(KeyboardInterrupt):
+            first.running.hand_out()
+    first.ends.close()
+    for _ in range(20):
+        second.bench.clock.advance(60)
+        second.running.hear()
+        second.bench.train_all(second.running)
+    assert second.running.over
+    assert set(second.running.trials) == {0, 1}
+
+
+def test_every_launch_measures_by_what_the_others_trained_in_full(shared: Callable[..., list[Launch]]) -> None:
+    first, second = shared(2, budget={"trials": 6}, scheduler={"name": "gain", "max_epochs": 9})
+    first.bench.train_all(first.running)
+    second.running.hear()
+    reached = [
+        {epoch: set(rung.entries) for epoch, rung in launch.running._reached.items()} for launch in (first, second)
+    ]
+    assert reached[0] == reached[1]
+    assert reached[0][9]
+
+
 def test_one_that_ends_while_the_other_trains_says_that_it_is_over(shared: Callable[..., list[Launch]]) -> None:
     first, second = shared(2, budget={"trials": 2})
     mine, theirs = first.begin(), second.begin()

@@ -892,3 +892,35 @@ def test_where_the_budget_of_epochs_has_ended_trials_rest_until_there_is_more(ma
     assert all(
         trial.measurements == tuple(learn(trial, n + 1) for n in range(trial.epochs)) for trial in ended.values()
     )
+
+
+def test_a_relaunch_measures_by_the_same_trials(make_bench: MakeBench) -> None:
+    bench = make_bench(scheduler=RESTING, budget={"trials": 25})
+    running = bench.open()
+    go_through(running)
+    again = bench.open()
+    reached = [{epoch: set(rung.entries) for epoch, rung in each._reached.items()} for each in (running, again)]
+    assert reached[0] == reached[1]
+    assert reached[0][9]
+
+
+def test_a_resting_trial_that_fails_after_all_does_not_go_on_twice(make_bench: MakeBench) -> None:
+    running = make_bench(scheduler={**RESTING, "share": 1.0}, budget={"trials": 1}).open()
+    trial = hand_out(running)
+    running.measured(trial.number, learn(trial, 1))
+    running.failed(trial.number, TrialFailure("not-finite", "loss is nan"))
+    assert not running.resting
+    assert running.hand_out() is Nothing.LEFT
+    assert running.over
+
+
+def test_where_all_that_go_on_fail_they_do_not_go_on_for_ever(make_bench: MakeBench) -> None:
+    running = make_bench(scheduler=RESTING, budget={"trials": 30}).open()
+    while isinstance(trial := running.hand_out(), TrialRecord):
+        for epoch in range(trial.epochs + 1, 9):
+            if running.measured(trial.number, learn(trial, epoch)).stop:
+                break
+        else:
+            running.failed(trial.number, TrialFailure("not-finite", "loss is nan"))
+    assert running.over
+    assert running.trained_epochs <= running.rungs.allowed(30, 9) + 3 * 9

@@ -11,7 +11,7 @@ from search.budget import Budget
 from search.pareto import spread
 from search.recordings import Recordings
 from search.samplers import SAMPLERS
-from search.simulator import Course, policy
+from search.simulator import Course, policy, simulate
 from search.trial import State
 from tests.search.tables import grid, read, replay, run, trainings
 from tests.search.test_recordings import CONDITIONAL, HOLES
@@ -256,3 +256,23 @@ def test_five_thousand_trials_take_less_than_a_minute() -> None:
     took_s = time.process_time() - began
     assert len(courses) == 2_000
     assert took_s < 24, f"2,000 trials took {took_s:.1f} s"
+
+
+def test_a_training_that_was_recorded_to_a_rung_rests_there_and_fails_where_it_would_go_on() -> None:
+    recordings = read(trainings([0.5, 0.6, 0.7], [0.5, 0.6, 0.7], [0.5]), {"parameters": ["net"]})
+    how = policy(replay(), recordings, "recorded", "gain")
+    courses = simulate(recordings, how, Budget(trials=3), workers=1, seed=0)
+    assert {course.number: course.state for course in courses} == {
+        0: State.COMPLETE, 1: State.COMPLETE, 2: State.FAILED,
+    }  # fmt: skip
+    assert "unrecorded" in next(course.reason for course in courses if course.number == 2)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_where_nothing_is_left_to_propose_nothing_rests_for_ever(workers: int) -> None:
+    curves = [[0.1 * net, 0.1 * net + 0.05, 0.1 * net + 0.06] for net in range(8)]
+    recordings = read(trainings(*curves), {"parameters": ["net"]})
+    how = policy(replay(), recordings, "random", "gain")
+    courses = simulate(recordings, how, Budget(trials=50), workers=workers, seed=0)
+    assert {course.state for course in courses} <= {State.COMPLETE, State.STOPPED}
+    assert len(courses) == 8
