@@ -10,7 +10,7 @@ from spaces.architecture import Architecture, ImageSpec
 from spaces.cost import Cost
 from spaces.counting import BATCH, cost
 from spaces.domains import Float, Parameter, Scalar, Suggests
-from spaces.space import RandomTrial, SearchSpace
+from spaces.space import RandomTrial, SearchSpace, weights_of
 from workers.objectives import OBJECTIVES, Objective
 
 Params = Mapping[str, Scalar]
@@ -113,7 +113,7 @@ class SpaceCatalogue:
 
     def draw(self, rng: random.Random) -> dict[str, Scalar]:
         """Return any choice of values, by their weights."""
-        return self.space.suggest(RandomTrial(rng, self.space.weights))
+        return self.space.suggest(RandomTrial(rng, weights_of(self.parameters)))
 
     def near(self, params: Params, rng: random.Random) -> Params:
         """Return a network with one or two parameters changed, and others chosen where these come into existence."""

@@ -28,12 +28,10 @@ from search.forms import (
     shown,
 )
 from search.refusals import refusal
-from search.space_forms import STUDY, ParameterForm, Start, parse_space
+from search.space_forms import STUDY, ParameterForm, Start, chosen, parse_space
 from spaces.cost import Cost
 from spaces.domains import Scalar
 from spaces.errors import InputError, unknown
-from spaces.lookup import check_choice, choice_of
-from spaces.names import named
 from spaces.space import SearchSpace
 from workers.dataspec import data_spec
 from workers.objectives import OBJECTIVES
@@ -110,7 +108,7 @@ class StudyConfig(Form):
         for index, given in enumerate(self.start):
             place = f"start.{given if isinstance(given, str) else index}"
             if isinstance(given, str) or STUDY not in given:
-                found.append((place, _chosen(self.search_space, given, place)))
+                found.append((place, chosen(self.search_space, given, place)))
         return found
 
     @cached_property
@@ -175,17 +173,6 @@ class StudyConfig(Form):
             given = f"{self.resources.gpus_per_trial:g} is neither at most 1 nor a whole number"
             raise InputError(given, place="resources.gpus_per_trial")
         return self
-
-
-def _chosen(space: SearchSpace, given: str | dict[str, Scalar], place: str) -> Mapping[str, Scalar]:
-    """Return the values of a network of the space that is named, or whose values are given."""
-    try:
-        if isinstance(given, str):
-            return choice_of(space, named(given).architecture)
-        check_choice(space, given)
-    except InputError as error:
-        raise error.at(place) from error
-    return given
 
 
 def _bound(name: str, text: str) -> ConstraintForm:

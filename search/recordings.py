@@ -18,6 +18,7 @@ from spaces.architecture import Architecture
 from spaces.cost import Cost
 from spaces.domains import Parameter, Scalar, Suggests, prior
 from spaces.errors import InfeasibleArchitecture
+from spaces.space import suggest
 from workers.measurement import Measurement
 from workers.objectives import TINY, Objective
 
@@ -158,10 +159,7 @@ class RecordedCatalogue:
 
     def suggest(self, trial: Suggests) -> dict[str, Scalar]:
         """Let a trial choose a network; where not every choice is one, return the nearest that is."""
-        chosen: dict[str, Scalar] = {}
-        for item in self.parameters:
-            if item.exists(chosen):
-                chosen[item.name] = item.domain.suggest(item.name, trial)
+        chosen = suggest(self.parameters, trial)
         return chosen if _key(chosen) in self._index else self.recordings.networks[self._nearest(chosen, 1)[0]]
 
     def draw(self, rng: random.Random) -> dict[str, Scalar]:

@@ -16,7 +16,7 @@ from search.catalogue import Catalogue, Coordinate
 from search.front_sampler import FrontSampler
 from spaces.domains import Choice, Domain, Float, Parameter, Scalar
 from spaces.errors import InputError, unknown
-from spaces.space import RandomTrial
+from spaces.space import RandomTrial, weights_of
 
 
 def distribution(domain: Domain) -> BaseDistribution:
@@ -43,14 +43,13 @@ class _Weighted(RandomSampler):
 
     def __init__(self, seed: int, catalogue: Catalogue) -> None:
         super().__init__(seed=seed)
-        self._trial = RandomTrial(random.Random(seed), {item.name: item.weights for item in catalogue.parameters})
-        self._weighted = {item.name for item in catalogue.parameters if item.weights}
+        self._trial = RandomTrial(random.Random(seed), weights_of(catalogue.parameters))
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
         """Return a parameter's value."""
-        if param_name in self._weighted and isinstance(param_distribution, CategoricalDistribution):
+        if param_name in self._trial.weights and isinstance(param_distribution, CategoricalDistribution):
             return self._trial.suggest_categorical(param_name, cast(Sequence[Scalar], param_distribution.choices))
         return super().sample_independent(study, trial, param_name, param_distribution)
 

@@ -1,5 +1,6 @@
 """Say what the `space` section of a study's file may hold, as pydantic models, and turn it into a SearchSpace."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
@@ -9,6 +10,8 @@ from spaces.architecture import Architecture
 from spaces.domains import Choice, Domain, Float, Int, Parameter, Scalar, When
 from spaces.errors import InfeasibleArchitecture, InputError, unknown
 from spaces.fields import LISTS, PRESERVED, check_most, listed
+from spaces.lookup import check_choice, choice_of
+from spaces.names import named
 from spaces.space import PARAMETERS, SearchSpace, Value
 
 MOST_VALUES = 10_000  # that one parameter can take
@@ -117,6 +120,17 @@ def _entry(given: object) -> object:
 
 
 Start = Annotated[tuple[str | dict[str, Scalar], ...], BeforeValidator(_entries)]
+
+
+def chosen(space: SearchSpace, given: str | dict[str, Scalar], place: str) -> Mapping[str, Scalar]:
+    """Return the values of a network of the space that is named, or whose values are given."""
+    try:
+        if isinstance(given, str):
+            return choice_of(space, named(given).architecture)
+        check_choice(space, given)
+    except InputError as error:
+        raise error.at(place) from error
+    return given
 
 
 def parse_space(forms: dict[str, ParameterForm]) -> SearchSpace:

@@ -36,7 +36,7 @@ def check_choice(space: SearchSpace, params: Mapping[str, Scalar]) -> None:
     Raises:
         InputError: a value is missing, is not one of its parameter's, or has no parameter.
     """
-    existing = {item.name: item.domain for item in space.parameters if item.exists(dict(params))}
+    existing = space.existing(params)
     for name in params.keys() - existing.keys():
         raise InputError(f"the space has no {name} beside the other values")
     for name, domain in existing.items():

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from spaces.architecture import Architecture
-from spaces.domains import Parameter, Scalar, Suggests
+from spaces.domains import Domain, Parameter, Scalar, Suggests
 from spaces.fields import DEFAULTS, FIELDS, listed
 
 Value = Scalar | tuple[int, ...] | None
@@ -26,11 +26,7 @@ class SearchSpace:
 
     def suggest(self, trial: Suggests) -> dict[str, Scalar]:
         """Let the trial choose a value for every parameter that exists beside the earlier ones."""
-        params: dict[str, Scalar] = {}
-        for parameter in self.parameters:
-            if parameter.exists(params):
-                params[parameter.name] = parameter.domain.suggest(parameter.name, trial)
-        return params
+        return suggest(self.parameters, trial)
 
     def architecture(self, params: Mapping[str, Scalar]) -> Architecture:
         """Return the canonical architecture of chosen values.
@@ -47,13 +43,12 @@ class SearchSpace:
 
     def contains(self, params: Mapping[str, Scalar]) -> bool:
         """Say whether the space can choose exactly these values."""
-        existing = {item.name: item.domain for item in self.parameters if item.exists(dict(params))}
+        existing = self.existing(params)
         return existing.keys() == params.keys() and all(existing[name].contains(params[name]) for name in params)
 
-    @property
-    def weights(self) -> dict[str, tuple[float, ...]]:
-        """Return the weights of choices by the names of their parameters."""
-        return {item.name: item.weights for item in self.parameters if item.weights}
+    def existing(self, params: Mapping[str, Scalar]) -> dict[str, Domain]:
+        """Return the domains of the parameters that exist beside values, by their names."""
+        return {item.name: item.domain for item in self.parameters if item.exists(dict(params))}
 
     @property
     def size(self) -> int | None:
@@ -100,6 +95,20 @@ class SearchSpace:
             return list(self.members())
         rng = RandomTrial(random.Random(seed))
         return [self.suggest(rng) for _ in range(count)]
+
+
+def suggest(parameters: Sequence[Parameter], trial: Suggests) -> dict[str, Scalar]:
+    """Let the trial choose a value for every parameter that exists beside the earlier ones."""
+    params: dict[str, Scalar] = {}
+    for parameter in parameters:
+        if parameter.exists(params):
+            params[parameter.name] = parameter.domain.suggest(parameter.name, trial)
+    return params
+
+
+def weights_of(parameters: Sequence[Parameter]) -> dict[str, tuple[float, ...]]:
+    """Return the weights of choices by the names of their parameters."""
+    return {item.name: item.weights for item in parameters if item.weights}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.trial import TrialState
 
+from spaces.space import suggest
 from tests.benchmarks.peers.loop import MakePeer, Setting, Verdict, Work
-from tests.benchmarks.peers.rows import chosen
 
 
 class OptunaPeer:
@@ -26,7 +26,7 @@ class OptunaPeer:
 
     def ask(self, number: int) -> Work:
         trial = self.trials[number] = self.study.ask()
-        return number, self.rows.row(chosen(self.rows.parameters, trial))
+        return number, self.rows.row(suggest(self.rows.parameters, trial))
 
     def report(self, _number: int, _epoch: int, _values: list[float]) -> Verdict:
         return Verdict.GO  # Optuna prunes no study of two objectives

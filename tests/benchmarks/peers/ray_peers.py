@@ -12,8 +12,8 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 from ray.tune.search.optuna import OptunaSearch
 
 from spaces.domains import Scalar
+from spaces.space import suggest
 from tests.benchmarks.peers.loop import MakePeer, Setting, Verdict, Work
-from tests.benchmarks.peers.rows import chosen
 
 GRACE_EPOCHS = 1
 
@@ -41,7 +41,7 @@ class RayPeer:
         self.trials: dict[int, Any] = {}
 
     def _space(self, trial: Trial) -> dict[str, Scalar]:
-        return chosen(self.rows.parameters, trial)
+        return suggest(self.rows.parameters, trial)
 
     def ask(self, number: int) -> Work:
         trial = self.trials[number] = SimpleNamespace(trial_id=str(number))

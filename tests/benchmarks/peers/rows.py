@@ -7,7 +7,8 @@ import numpy as np
 
 from search.features import columns
 from search.recordings import Array, Recordings
-from spaces.domains import Parameter, Scalar
+from spaces.domains import Scalar
+from spaces.space import suggest
 
 SAME = 1e-9  # of a squared distance: a step's multiples are spelled in more than one way
 
@@ -26,15 +27,6 @@ class Given:
 
     def suggest_categorical(self, name: str, choices: Sequence[Scalar]) -> Scalar:
         return next(each for each in choices if each == self.values[name])
-
-
-def chosen(parameters: Sequence[Parameter], trial: Any) -> dict[str, Scalar]:
-    """Let a trial choose a value for every parameter that exists."""
-    found: dict[str, Scalar] = {}
-    for item in parameters:
-        if item.exists(found):
-            found[item.name] = item.domain.suggest(item.name, trial)
-    return found
 
 
 class Rows:
@@ -59,7 +51,7 @@ class Rows:
 
     def row(self, values: Mapping[str, Any]) -> int:
         """Return the place in the table of a value for every parameter, whether it exists or not."""
-        params = chosen(self.parameters, Given(values))
+        params = suggest(self.parameters, Given(values))
         key = frozenset(params.items())
         if key not in self._found:
             self._found[key] = self._place(params)
