@@ -8,8 +8,8 @@ import plotly.graph_objects as go
 
 from dashboards import theme
 from dashboards.frames import StudyView, domain_word, value_text
-from search.trial import TrialRecord
-from search.units import format_number_of, format_percent
+from search.core.records import TrialRecord
+from search.core.units import format_number_of, format_percent
 from spaces.domains import Scalar
 
 BOX_FROM = 5  # fewer errors than this are shown as points alone

@@ -8,8 +8,8 @@ import plotly.graph_objects as go
 
 from dashboards import theme
 from dashboards.frames import StudyView, architecture_text
-from search.trial import State
-from search.units import format_number_of, format_percent
+from search.core.records import State
+from search.core.units import format_number_of, format_percent
 
 TITLE = "Learning curves"
 LOG_EPOCHS = 30  # more epochs than this stand on a logarithmic axis

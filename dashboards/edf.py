@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from dashboards import theme
 from dashboards.frames import StudyView
-from search.units import format_percent
+from search.core.units import format_percent
 
 TITLE = "Error distribution"
 

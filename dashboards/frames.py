@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from search.fronts import front_hypervolume, front_trials, objective_values
-from search.labels import choices_of
-from search.trial import Rejection, Session, State, StudyRecord, TrialRecord
-from search.units import format_count, format_percent
+from search.core.fronts import front_hypervolume, front_trials, objective_values
+from search.core.labels import choices_of
+from search.core.records import Rejection, Session, State, StudyRecord, TrialRecord
+from search.core.units import format_count, format_percent
 from spaces.domains import Scalar
 from spaces.errors import InputError
 from spaces.kinds import KINDS
@@ -17,7 +17,7 @@ DOMAINS = ("choice", "int", "float")  # the words of the file; each names a doma
 
 
 class Reads(Protocol):
-    """Read studies: what a figure's data needs of `search.store.Store`, so that this module needs no database."""
+    """Read studies: what a figure needs of `search.storage.store.Store`, so that this module needs no database."""
 
     @property
     def shown_url(self) -> str:

@@ -8,8 +8,8 @@ import plotly.graph_objects as go
 
 from dashboards import theme
 from dashboards.frames import StudyView, trial_lines
-from search.pareto import as_points, front
-from search.trial import State, TrialRecord
+from search.core.records import State, TrialRecord
+from search.models.pareto import as_points, front
 from workers.objectives import OBJECTIVES
 
 TITLE = "The front"

@@ -17,8 +17,8 @@ from sklearn.model_selection import KFold
 
 from dashboards import theme
 from dashboards.frames import StudyView
-from search.trial import TrialRecord
-from search.units import format_number_of
+from search.core.records import TrialRecord
+from search.core.units import format_number_of
 from spaces.domains import Scalar
 from workers.objectives import OBJECTIVES
 

@@ -8,9 +8,9 @@ import plotly.graph_objects as go
 
 from dashboards import theme
 from dashboards.frames import StudyView
-from search.fronts import front_hypervolume, front_trials
-from search.trial import State, TrialRecord
-from search.units import format_number_of
+from search.core.fronts import front_hypervolume, front_trials
+from search.core.records import State, TrialRecord
+from search.core.units import format_number_of
 
 TITLE = "Progress"
 AGAINST = ("trials", "seconds")

@@ -14,8 +14,8 @@ from optuna_dashboard import save_plotly_graph_object
 
 from dashboards import front, report
 from dashboards.frames import StudyView
-from search.environment import expand
-from search.store import Store
+from search.core.environment import expand
+from search.storage.store import Store
 
 PLOT = "widefront-front"
 

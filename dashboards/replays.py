@@ -16,8 +16,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from dashboards import theme
-from search.trajectory import Trajectory
-from search.units import format_number_of
+from search.core.trajectory import Trajectory
+from search.core.units import format_number_of
 from spaces.errors import InputError
 
 TITLE = "Replayed studies"

@@ -12,8 +12,8 @@ from pathlib import Path
 from dashboards import sections
 from dashboards.frames import StudyView
 from dashboards.page import document
-from search.environment import expand
-from search.store import Store
+from search.core.environment import expand
+from search.storage.store import Store
 from spaces.errors import InputError, WidefrontError
 
 

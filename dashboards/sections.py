@@ -7,10 +7,10 @@ from datetime import datetime
 from dashboards import choices, curves, edf, front, importance, page, progress
 from dashboards.frames import StudyView
 from dashboards.page import Cell, Column
-from search.fronts import objective_values
-from search.labels import choices_of, name_of
-from search.trial import Rejection, State, TrialRecord
-from search.units import UNKNOWN, format_count, format_duration, format_number_of, format_percent
+from search.core.fronts import objective_values
+from search.core.labels import choices_of, name_of
+from search.core.records import Rejection, State, TrialRecord
+from search.core.units import UNKNOWN, format_count, format_duration, format_number_of, format_percent
 from workers.objectives import OBJECTIVES
 
 

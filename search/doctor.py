@@ -12,14 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, field
 
-from search.environment import expand
-from search.findings import Fate, Finding, find_all, on_cluster, schema
-from search.jobs import connect
-from search.mending import look, mend
-from search.recorder import OptunasTables
-from search.store import Store
-from search.trial import StudyRecord
-from search.units import format_number_of
+from search.core.environment import expand
+from search.core.records import StudyRecord
+from search.core.units import format_number_of
+from search.integrity.checks import Fate, Finding, find_all, on_cluster, schema
+from search.integrity.repair import look, mend
+from search.jobs.client import connect
+from search.storage.optuna_tables import OptunasTables
+from search.storage.store import Store
 from spaces.errors import InputError, StudyError, WidefrontError, unknown
 
 WELL, ILL, WRONG = 0, 1, 2

@@ -12,13 +12,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from search.curve_files import write_curves
-from search.environment import expand
-from search.finding import find
-from search.fronts import front_trials
-from search.labels import front_table, make_console, row_of
-from search.store import Store
-from search.trial import StudyRecord, TrialRecord
+from search.core.environment import expand
+from search.core.fronts import front_trials
+from search.core.labels import front_table, make_console, row_of
+from search.core.records import StudyRecord, TrialRecord
+from search.simulation.curves import write_curves
+from search.storage.finding import find
+from search.storage.store import Store
 from spaces.errors import InputError, WidefrontError
 
 

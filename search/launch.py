@@ -15,13 +15,13 @@ from types import FrameType
 
 from rich.console import Console
 
-from search import dry_run
-from search.config import StudyConfig, load
-from search.ending import show_end
-from search.inside import check_inside, enter
-from search.labels import make_console
-from search.running import RunningStudy
-from search.study import look_ahead, run
+from search.config.paths import check_inside, enter
+from search.config.study import StudyConfig, load
+from search.core.labels import make_console
+from search.driver import preview as dry_run
+from search.driver.driver import look_ahead, run
+from search.driver.summary import show_end
+from search.study.running import RunningStudy
 from spaces.errors import InputError, StudyError, WidefrontError
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130

@@ -15,19 +15,19 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from search.budget import Budget
-from search.comparison import Comparison, compare, dump
-from search.curve_files import curves, form_of
-from search.environment import expand
-from search.finding import find
-from search.labels import make_console
-from search.recordings import Recordings
-from search.replay_forms import ReplayForm, load_replay
-from search.samplers import check_sampler
-from search.simulator import RECORDED, Policy, policy
-from search.store import Store
-from search.table_files import read_table, recordings_of
-from search.units import format_number_of
+from search.config.replay import ReplayForm, load_replay
+from search.core.budget import Budget
+from search.core.environment import expand
+from search.core.labels import make_console
+from search.core.units import format_number_of
+from search.samplers.registry import check_sampler
+from search.simulation.comparison import Comparison, compare, dump
+from search.simulation.curves import curves, form_of
+from search.simulation.recordings import Recordings
+from search.simulation.simulator import RECORDED, Policy, policy
+from search.simulation.tables import read_table, recordings_of
+from search.storage.finding import find
+from search.storage.store import Store
 from spaces.errors import InputError, StudyError, WidefrontError
 
 TRIALS = 200  # where neither the file nor the command says how many

@@ -16,14 +16,14 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from search.config import StudyConfig, load, parted
-from search.database import holds_secret
-from search.inside import check_named
-from search.jobs import Cluster, Submission, connect
-from search.labels import make_console
-from search.packing import FILE, pack
-from search.standing import DONE, FAILED, INTERRUPTED, WRONG, exit_code, folder_of, plain, state_of, table_of
-from search.units import format_bytes
+from search.config.paths import check_named
+from search.config.study import StudyConfig, load, parted
+from search.core.labels import make_console
+from search.core.units import format_bytes
+from search.jobs.bundle import FILE, pack
+from search.jobs.client import Cluster, Submission, connect
+from search.jobs.status import DONE, FAILED, INTERRUPTED, WRONG, exit_code, folder_of, plain, state_of, table_of
+from search.storage.url import holds_secret
 from spaces.errors import InputError, StudyError, WidefrontError
 
 MOST_BYTES = 64_000  # of a file: it travels in an environment variable too, which Linux ends at 128 kB

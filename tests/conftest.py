@@ -13,8 +13,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from search.store import Store
-from search.trial import State, StudyRecord, TrialRecord
+from search.core.records import State, StudyRecord, TrialRecord
+from search.storage.store import Store
 from spaces.architecture import Architecture
 from spaces.cost import Cost
 from workers.measurement import Measurement

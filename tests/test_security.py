@@ -20,9 +20,9 @@ import pytest
 import yaml
 
 from dashboards.report import main as report
-from search.store import Store
-from search.tables import METADATA
-from search.trial import Rejection, State, StudyRecord, TrialRecord
+from search.core.records import Rejection, State, StudyRecord, TrialRecord
+from search.storage.store import Store
+from search.storage.tables import METADATA
 from spaces.errors import InputError
 from tests.end_to_end.conftest import SMALL
 from tests.end_to_end.invariants import check_whole

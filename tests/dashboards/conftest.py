@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from dashboards.frames import StudyView
-from search.trial import Rejection, Session, State, StudyRecord, TrialRecord
+from search.core.records import Rejection, Session, State, StudyRecord, TrialRecord
 from spaces.architecture import Architecture
 from spaces.cost import Cost
 from spaces.domains import Scalar

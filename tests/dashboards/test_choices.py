@@ -4,7 +4,7 @@ import pytest
 
 from dashboards import choices
 from dashboards.frames import StudyView
-from search.trial import State
+from search.core.records import State
 
 
 @pytest.fixture

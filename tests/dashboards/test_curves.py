@@ -7,7 +7,7 @@ import pytest
 
 from dashboards import curves
 from dashboards.frames import StudyView
-from search.trial import State
+from search.core.records import State
 
 
 @pytest.fixture

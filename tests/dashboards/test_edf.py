@@ -4,7 +4,7 @@ import pytest
 
 from dashboards import edf
 from dashboards.frames import StudyView
-from search.trial import State
+from search.core.records import State
 
 
 def test_shares_count_errors_no_higher(make_study, make_trial) -> None:  # type: ignore[no-untyped-def]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from dashboards.frames import StudyView, architecture_text, domain_word, trial_lines, value_text
-from search.trial import State, StudyRecord
+from search.core.records import State, StudyRecord
 from spaces.errors import InputError
 
 

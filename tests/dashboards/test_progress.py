@@ -7,8 +7,8 @@ import pytest
 
 from dashboards import progress
 from dashboards.frames import StudyView
-from search.fronts import front_hypervolume
-from search.trial import State
+from search.core.fronts import front_hypervolume
+from search.core.records import State
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from dashboards import report
 from dashboards.frames import StudyView
-from search.store import Store
+from search.storage.store import Store
 from spaces.errors import InputError
 
 pytestmark = pytest.mark.slow

@@ -7,7 +7,7 @@ import pytest
 
 from dashboards import sections
 from dashboards.frames import StudyView
-from search.trial import Rejection, State
+from search.core.records import Rejection, State
 
 
 @pytest.fixture(scope="module")

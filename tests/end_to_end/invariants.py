@@ -13,12 +13,12 @@ from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 from sqlalchemy import Row, create_engine, text
 
-from search.config import load
-from search.fronts import front_trials, objective_values
-from search.running import ATTEMPTS
-from search.store import Store
-from search.study import open_running
-from search.trial import State, StudyRecord, TrialRecord
+from search.config.study import load
+from search.core.fronts import front_trials, objective_values
+from search.core.records import State, StudyRecord, TrialRecord
+from search.driver.driver import open_running
+from search.storage.store import Store
+from search.study.running import ATTEMPTS
 
 PLANTED = {"nan": "not-finite", "out-of-memory": "out-of-memory"}  # what a study calls what a test plants
 STATES = {State.COMPLETE: TrialState.COMPLETE, State.STOPPED: TrialState.PRUNED, State.FAILED: TrialState.FAIL}

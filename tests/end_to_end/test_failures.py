@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
-from search.trial import State
+from search.core.records import State
 from tests.end_to_end.conftest import Folder
 from tests.end_to_end.invariants import read
 

@@ -8,7 +8,7 @@ import time
 import psutil
 import pytest
 
-from search.trial import State
+from search.core.records import State
 from tests.end_to_end.conftest import Folder, wait_until, workers_of
 from tests.end_to_end.invariants import check_whole, read
 

@@ -11,14 +11,14 @@ import pytest
 import ray
 from ray import cloudpickle, tune
 
-from search import cluster
-from search.curve_files import form_of
-from search.nodes import Need
-from search.recordings import Recordings
-from search.searcher import StudySearcher
-from search.simulator import policy, simulate
-from search.table_files import recordings_of
-from search.trial import TrialRecord
+from search.core.records import TrialRecord
+from search.simulation.curves import form_of
+from search.simulation.recordings import Recordings
+from search.simulation.simulator import policy, simulate
+from search.simulation.tables import recordings_of
+from search.tune import run as cluster
+from search.tune.nodes import Need
+from search.tune.searcher import StudySearcher
 from spaces.architecture import ImageSpec
 from spaces.counting import cost
 from tests.search.bench import FILE, Bench, learn

@@ -9,12 +9,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from search.config import StudyConfig, parse
-from search.recorder import Recorder
-from search.running import Nothing, RunningStudy
-from search.store import Store
-from search.study import open_running, rungs_of
-from search.trial import StudyRecord, TrialRecord
+from search.config.study import StudyConfig, parse
+from search.core.records import StudyRecord, TrialRecord
+from search.driver.driver import open_running, rungs_of
+from search.storage.store import Store
+from search.study.recorder import Recorder
+from search.study.running import Nothing, RunningStudy
 from workers.measurement import Measurement
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)

@@ -13,9 +13,9 @@ import alembic.util.pyfiles
 import pytest
 from optuna.storages import RDBStorage
 
-import search.study
-from search.config import parse
-from search.store import Store
+import search.driver.driver
+from search.config.study import parse
+from search.storage.store import Store
 from tests.search.bench import FILE, Bench, record_of
 
 
@@ -46,7 +46,7 @@ def make_bench(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyP
     """Give `make_bench(url=None, **sections)`: sections replace those of FILE; without a URL, on SQLite."""
     # Optuna reads all of its migrations whenever it opens a database: half of the time that a test of ours takes.
     monkeypatch.setattr(alembic.util.pyfiles, "load_module_py", _load_migration_once)
-    monkeypatch.setattr(search.study, "FOLDER", tmp_path / ".widefront")
+    monkeypatch.setattr(search.driver.driver, "FOLDER", tmp_path / ".widefront")
     made: list[Bench] = []
 
     def make(url: str | None = None, **sections: Any) -> Bench:

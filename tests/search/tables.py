@@ -5,11 +5,11 @@ from typing import Any
 
 import pandas as pd
 
-from search.budget import Budget
-from search.recordings import Recordings
-from search.replay_forms import ReplayForm, parse_replay
-from search.simulator import Course, policy, simulate
-from search.table_files import recordings_of
+from search.config.replay import ReplayForm, parse_replay
+from search.core.budget import Budget
+from search.simulation.recordings import Recordings
+from search.simulation.simulator import Course, policy, simulate
+from search.simulation.tables import recordings_of
 
 TABLE: dict[str, Any] = {"objectives": {"acc": "maximize", "cost": {"direction": "minimize", "known": True}}}
 

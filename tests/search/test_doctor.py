@@ -28,12 +28,12 @@ from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
 from search import doctor
-from search.config import parse
-from search.rows import measurement_values, study_values, trial_values
-from search.running import RunningStudy
-from search.store import Store
-from search.tables import VERSION_TABLE
-from search.trial import State, StudyRecord, TrialRecord
+from search.config.study import parse
+from search.core.records import State, StudyRecord, TrialRecord
+from search.storage.rows import measurement_values, study_values, trial_values
+from search.storage.store import Store
+from search.storage.tables import VERSION_TABLE
+from search.study.running import RunningStudy
 from spaces.errors import TrialFailure
 from tests.search.bench import FILE, Bench, learn, record_of, sql
 from workers import checkpoint
@@ -607,7 +607,7 @@ def test_a_database_without_a_study_has_nothing_wrong(store: Store, capsys: Capt
 
 def _make_older_tables(url: str, study: StudyRecord, trial: TrialRecord) -> None:
     config = Config()
-    config.set_main_option("script_location", "search:migrations")
+    config.set_main_option("script_location", "search.storage:migrations")
     config.set_main_option("path_separator", "os")
     rows = [("nas_study", study_values(study)), ("nas_trial", trial_values(trial) | {"study_id": 1})]
     rows += [("nas_measurement", measurement_values(each) | {"trial_id": 1}) for each in trial.measurements]

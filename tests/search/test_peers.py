@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from search.budget import Budget
-from search.recordings import Recordings
-from search.simulator import Course, policy, simulate
-from search.trial import State
+from search.core.budget import Budget
+from search.core.records import State
+from search.simulation.recordings import Recordings
+from search.simulation.simulator import Course, policy, simulate
 from tests.benchmarks.peers.loop import Loop, Setting, Verdict, Work
 from tests.benchmarks.peers.rows import Rows
 from tests.search.tables import grid, read, replay, trainings

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from search.config import load
+from search.config.study import load
 from spaces.architecture import ImageSpec
 from spaces.counting import cost
 from spaces.errors import InfeasibleArchitecture

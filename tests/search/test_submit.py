@@ -12,10 +12,11 @@ import requests
 import yaml
 from ray.job_submission import JobStatus
 
-from search import jobs, submit
-from search.config import load
-from search.jobs import Cluster, Submission
-from search.standing import exit_code
+from search import submit
+from search.config.study import load
+from search.jobs import client as jobs
+from search.jobs.client import Cluster, Submission
+from search.jobs.status import exit_code
 from spaces.errors import StudyError
 
 SECRET = "hunter2-x"

@@ -21,7 +21,7 @@ import pytest
 import yaml
 from ray.autoscaler._private.util import prepare_config, validate_config
 
-from search.config import load
+from search.config.study import load
 from search.launch import _parser
 from tests.end_to_end.conftest import SMALL, wait_until
 from tests.end_to_end.invariants import check_whole, read

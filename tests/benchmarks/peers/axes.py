@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from search.recordings import Recordings
+from search.simulation.recordings import Recordings
 from workers.objectives import Objective
 
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Protocol
 
-from search.recordings import Recordings
-from search.simulator import Course
-from search.trial import State
+from search.core.records import State
+from search.simulation.recordings import Recordings
+from search.simulation.simulator import Course
 from tests.benchmarks.peers.rows import Rows
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from search.features import columns
-from search.recordings import Array, Recordings
+from search.samplers.features import columns
+from search.simulation.recordings import Array, Recordings
 from spaces.domains import Scalar
 from spaces.space import suggest
 

@@ -16,13 +16,13 @@ from pathlib import Path
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 
-from search.budget import Budget
-from search.comparison import Comparison, dump
-from search.recordings import Recordings
-from search.replay_forms import ReplayForm, load_replay
-from search.scores import Yardstick
-from search.simulator import Course, policy, simulate
-from search.table_files import read_table
+from search.config.replay import ReplayForm, load_replay
+from search.core.budget import Budget
+from search.simulation.comparison import Comparison, dump
+from search.simulation.recordings import Recordings
+from search.simulation.scores import Yardstick
+from search.simulation.simulator import Course, policy, simulate
+from search.simulation.tables import read_table
 from tests.benchmarks.peers.loop import Loop, Setting
 from tests.benchmarks.peers.rows import Rows
 

@@ -1,0 +1,1 @@
+"""The file a person writes, read or refused in one line."""

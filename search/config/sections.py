@@ -1,0 +1,228 @@
+"""Say what each section of a study's file may hold, as pydantic models; the space's are in `space_forms`.
+
+The models reject; what they let through is turned into the frozen values of the other modules. Their JSON schema is
+the published one.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
+
+from search.core.budget import Rates
+from search.schedulers.rungs import SHARE, Rungs, rung_levels, share_kept
+from spaces.errors import InputError
+from workers import places
+from workers.recipe import Recipe
+
+
+def shown(value: object) -> str:
+    """Return a value of a file as it may stand there, on one line, cut where it is long."""
+    as_json = isinstance(value, (bool, list, tuple, dict))
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str) if as_json else repr(value)
+        text = str(value) if isinstance(value, date) else text
+    except (ValueError, TypeError, RecursionError):  # no file holds it, or it holds itself
+        return "what is given"
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _no_truth(given: object) -> object:
+    if isinstance(given, bool):  # pydantic takes true for 1
+        raise ValueError(f"{shown(given)} is not a number")
+    if isinstance(given, int) and abs(given) > 2**53:
+        raise ValueError("the number is too large")
+    return given
+
+
+NUMERIC = BeforeValidator(_no_truth)
+Whole = Annotated[int, NUMERIC]
+Number = Annotated[float, NUMERIC]
+
+
+class Form(BaseModel):
+    """Refuse unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class SamplerForm(Form):
+    """Name the sampler that proposes, and its seed."""
+
+    name: str = "auto"
+    seed: Annotated[int, Field(ge=0, lt=2**31), NUMERIC] = 0
+
+
+class SchedulerForm(Form):
+    """Name the rule that stops trials, and the epochs at which it looks."""
+
+    name: str = "auto"
+    grace_epochs: Annotated[int, Field(ge=1), NUMERIC] = 1
+    max_epochs: Annotated[int, Field(ge=1), NUMERIC] = 9
+    reduction_factor: Annotated[float, Field(gt=1), NUMERIC] = 3.0  # how many times as late each rung is
+    keep: Annotated[float, Field(gt=0, le=1), NUMERIC] | None = None  # share that goes on; else as suits the rule
+    floor: Annotated[float, Field(ge=0, lt=1), NUMERIC] = 0.02  # share of the way from chance to 1 to go
+    share: Annotated[float, Field(gt=0, le=1), NUMERIC] = SHARE  # of the epochs after the first rung, where trials rest
+
+    def rungs(self, chance: float | None) -> Rungs:
+        """Return the rungs that it asks for.
+
+        Args:
+            chance: the accuracy of guessing; without it there is no floor.
+
+        Raises:
+            InputError: there is no rule of that name.
+        """
+        return Rungs(
+            rule=self.name,
+            levels=rung_levels(self.grace_epochs, self.max_epochs, self.reduction_factor),
+            keep=share_kept(self.name, self.reduction_factor, self.keep),
+            floor_accuracy=-1.0 if chance is None else chance + self.floor * (1 - chance),
+            share=self.share,
+        )
+
+
+def name_alone(given: object) -> object:
+    """Return the section that a name alone stands for."""
+    return {"name": given} if isinstance(given, str) else given
+
+
+class BudgetForm(Form):
+    """Say when the study ends: whichever comes first."""
+
+    trials: Annotated[int, Field(ge=1), NUMERIC] | None = None
+    epochs: Annotated[int, Field(ge=1), NUMERIC] | None = None  # trained, summed over trials
+    gpu_hours: Annotated[float, Field(gt=0), NUMERIC] | None = None  # held while training, summed over trials
+    hours: Annotated[float, Field(gt=0), NUMERIC] | None = None  # by the clock, while the study runs
+    cost: Annotated[float, Field(gt=0), NUMERIC] | None = None  # of training, by the prices under resources
+
+
+class ResourcesForm(Form):
+    """Say what one trial takes."""
+
+    gpus_per_trial: Annotated[float, Field(ge=0), NUMERIC] = 0
+    cpus_per_trial: Annotated[int, Field(ge=1), NUMERIC] = 1
+    concurrent_trials: Annotated[int, Field(ge=1), NUMERIC] | None = None  # as many as fit, where nothing is said
+    hours_per_trial: Annotated[float, Field(gt=0), NUMERIC] | None = None  # of training; a trial beyond fails
+    price_per_gpu_hour: Annotated[float, Field(ge=0), NUMERIC] = 0
+    price_per_cpu_hour: Annotated[float, Field(ge=0), NUMERIC] = 0
+
+    @property
+    def limit_s(self) -> float | None:
+        """Return the seconds of training that one trial may take."""
+        return self.hours_per_trial and self.hours_per_trial * 3600
+
+    @property
+    def rates(self) -> Rates:
+        """Return what an hour of one trial takes."""
+        price = self.gpus_per_trial * self.price_per_gpu_hour + self.cpus_per_trial * self.price_per_cpu_hour
+        return Rates(gpus=self.gpus_per_trial, price=price)
+
+
+_RECIPE = Recipe()
+
+
+class RecipeForm(Form):
+    """Name the fields of `workers.recipe.Recipe` that are not left at their default."""
+
+    batch_size: Whole = _RECIPE.batch_size
+    learning_rate: Number = _RECIPE.learning_rate
+    momentum: Number = _RECIPE.momentum
+    weight_decay: Number = _RECIPE.weight_decay
+    warmup_epochs: Number = _RECIPE.warmup_epochs
+    label_smoothing: Number = _RECIPE.label_smoothing
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    memory_format: Literal["auto", "channels_first", "channels_last"] = "auto"
+    monte_carlo: Whole = _RECIPE.monte_carlo
+
+
+_SIZE = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE]\+?[0-9]+)?")
+_BYTES = {"k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+NO_LIMIT = "none"
+
+
+def _folder(given: str) -> str:
+    try:
+        places.check(given)
+    except InputError as error:
+        raise ValueError(error.message) from error
+    return given
+
+
+def _size(given: object) -> str:
+    if given is None:
+        raise ValueError(f"is empty; where there is none, say {NO_LIMIT}")
+    text = str(given).strip().removesuffix("B") if isinstance(given, (str, int, float)) else ""
+    if text != NO_LIMIT and not 0 < _bytes(text) < math.inf:
+        raise ValueError(f"{shown(given)} is neither a size above 0 such as 500M or 20G, nor {NO_LIMIT}")
+    return str(given).strip()
+
+
+def _bytes(text: str) -> float:
+    number = text[:-1].strip() if text[-1:] in _BYTES else text
+    return float(number) * _BYTES.get(text[-1:], 1.0) if _SIZE.fullmatch(number) else 0.0
+
+
+class CheckpointsForm(Form):
+    """Name the folder where checkpoints lie, or its URL, and what they may take; a name alone is the folder's."""
+
+    folder: Annotated[str, AfterValidator(_folder)] = "runs"  # every worker sees it
+    limit: Annotated[
+        str, BeforeValidator(_size), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number"}]})
+    ] = "20G"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _folder_alone(cls, given: object) -> object:
+        if not isinstance(given, (str, Mapping, CheckpointsForm, type(None))):
+            raise ValueError(f"{shown(given)} is neither a folder nor a mapping of folder and limit")
+        return {"folder": given} if isinstance(given, str) else given
+
+    @property
+    def limit_bytes(self) -> float:
+        """Return what they may take; infinity where there is no limit."""
+        return math.inf if self.limit == NO_LIMIT else _bytes(self.limit.removesuffix("B"))
+
+
+_BOUND = re.compile(r"\s*(<=|<|>=|>)\s*((?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*([kKMG]?)\s*")
+_UNITS = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9}
+
+
+class ConstraintForm(BaseModel):
+    """Read `"<= 1e6"`, also with k, M or G behind the number."""
+
+    model_config = ConfigDict(frozen=True)
+
+    text: str
+    below: bool
+    limit: float
+
+    @classmethod
+    def parse(cls, text: object) -> "ConstraintForm":
+        """Return the bound that a text such as `<= 1.5M` names.
+
+        Raises:
+            InputError: it names none.
+        """
+        found = _BOUND.fullmatch(text) if isinstance(text, str) else None
+        limit = float(found[2]) * _UNITS[found[3]] if found else 0.0
+        if not found or not 0 < limit < math.inf:
+            raise InputError(f'{text!r} is not a bound above 0 such as "<= 1e6" or "<= 1.5M"')
+        return cls(text=str(text), below=found[1].startswith("<"), limit=limit)
+
+    def violation(self, value: float) -> float:
+        """Return by how much of the limit a value oversteps it; 0 or less keeps it."""
+        excess = value / self.limit - 1
+        return excess if self.below else -excess

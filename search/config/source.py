@@ -1,0 +1,120 @@
+"""Read a study's file: YAML text, `--set` and `${NAME}` in, plain values out; every error names its place."""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from search.core.environment import expand
+from spaces.errors import InputError
+
+
+def read(
+    path: Path, settings: Sequence[str] = (), environment: Mapping[str, str] | None = os.environ
+) -> dict[str, Any]:
+    """Return what a file says, unchecked; for arguments and errors see `load`."""
+    return expand_all(read_sections(path, settings), environment, path)
+
+
+def expand_all(given: dict[str, Any], environment: Mapping[str, str] | None, path: Path) -> dict[str, Any]:
+    """Return what a file says with every `${NAME}` looked up; with no environment they stay as they stand."""
+    try:
+        return {key: _expanded(value, environment, key) for key, value in given.items()}
+    except RecursionError as error:  # an anchor and its alias can tie a knot
+        raise InputError("a part of the file holds itself", place=str(path)) from error
+
+
+def read_sections(path: Path, settings: Sequence[str]) -> dict[str, Any]:
+    """Return what a file says, `--set` included; no `${NAME}` is looked up."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(getattr(error, "strerror", None) or "is not text", place=str(path)) from error
+    given = _mapping(text, str(path))
+    for setting in settings:
+        replace_leaf(given, setting)
+    return given
+
+
+class _Loader(yaml.SafeLoader):
+    """Read YAML safely, with `1e6` as a number (YAML 1.1 wants `1.0e+6`) and no key twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Return a mapping, or refuse a key that would silently replace an earlier one."""
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":  # `<<: *name`, whose keys may be overridden
+                continue
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str):
+                raise InputError(f"key {key!r} is not a word (put it in quotes)", place=f"line {_line(key_node)}")
+            if key in seen:
+                raise InputError(f"key {key!r} stands twice", place=f"line {_line(key_node)}")
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+"), list("-+0123456789")
+)
+
+
+def _mapping(text: str, name: str) -> dict[str, Any]:
+    try:
+        given = _read(text)
+    except InputError as error:
+        raise InputError(error.message, place=f"{name} {error.place}".strip()) from error
+    if not isinstance(given, dict):
+        raise InputError("is not a mapping of study, data, space and so on", place=name)
+    return given
+
+
+def _read(text: str) -> Any:
+    """Return what a YAML text holds; the place of an error is its line."""
+    try:
+        return yaml.load(text, _Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"line {mark.line + 1}" if mark else ""
+        problem = f"{error.context} {error.problem}" if str(error.problem).startswith("but") else error.problem
+        raise InputError(f"is not YAML: {problem}", place=place) from error
+    except (yaml.YAMLError, ValueError) as error:  # a character that may not be, a date that is none
+        raise InputError(f"is not YAML: {str(error).splitlines()[0]}") from error
+    except RecursionError as error:
+        raise InputError("is not YAML that can be read: it is nested too deeply") from error
+
+
+_ALONE = {"checkpoints": "folder"}  # what the value of a section is that is no mapping; of all others, its name
+
+
+def replace_leaf(given: dict[str, Any], setting: str) -> None:
+    """Put a value into a file's sections by a text such as `scheduler.max_epochs=3`."""
+    path, equals, text = setting.partition("=")
+    if not equals or not path:
+        raise InputError(f"{setting!r} is not of the form section.key=value", place="--set")
+    *sections, leaf = path.split(".")
+    at = given
+    for section in sections:
+        inner = at.get(section)
+        if not isinstance(inner, dict):
+            inner = at[section] = {} if inner is None else {_ALONE.get(section, "name"): inner}
+        at = inner
+    try:
+        at[leaf] = _read(text)
+    except InputError as error:
+        raise InputError(error.message, place=f"--set {path}") from error
+
+
+def _expanded(value: Any, environment: Mapping[str, str] | None, place: str) -> Any:
+    if isinstance(value, dict):
+        return {key: _expanded(inner, environment, f"{place}.{key}".lstrip(".")) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_expanded(inner, environment, place) for inner in value]
+    return expand(value, environment, place=place) if isinstance(value, str) else value

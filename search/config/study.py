@@ -1,0 +1,231 @@
+"""Read `space.yaml`, the one file a person writes: text in, a frozen and validated StudyConfig out.
+
+Every error is an InputError that names its place in the file, such as `space.depth.int`.
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, PrivateAttr, ValidationError, field_serializer, field_validator
+
+from search.config.errors import refusal
+from search.config.sections import (
+    BudgetForm,
+    CheckpointsForm,
+    ConstraintForm,
+    Form,
+    RecipeForm,
+    ResourcesForm,
+    SamplerForm,
+    SchedulerForm,
+    name_alone,
+    shown,
+)
+from search.config.source import expand_all, read_sections
+from search.config.space import STUDY, ParameterForm, Start, chosen, parse_space
+from search.core.environment import variables
+from spaces.cost import Cost
+from spaces.domains import Scalar
+from spaces.errors import InputError, unknown
+from spaces.space import SearchSpace
+from workers.dataspec import data_spec
+from workers.objectives import OBJECTIVES
+from workers.recipe import Recipe
+from workers.sources import DataSpec
+
+
+class StudyConfig(Form):
+    """Hold one study's file."""
+
+    study: Annotated[str, Field(pattern=r"^\w[\w.+-]{0,99}$")]
+    data: str | dict[str, Any]
+    space: dict[str, ParameterForm]
+    objectives: tuple[str, ...] = ("accuracy", "macs")
+    constraints: dict[str, str] = Field(default_factory=dict)
+    start: Start = ()
+    sampler: SamplerForm = SamplerForm()
+    scheduler: SchedulerForm = SchedulerForm()
+    budget: BudgetForm = BudgetForm(trials=60)
+    recipe: RecipeForm = RecipeForm()
+    resources: ResourcesForm = ResourcesForm()
+    storage: str = "sqlite:///widefront.db"
+    checkpoints: CheckpointsForm = CheckpointsForm()
+    _storage_variables: tuple[str, ...] = PrivateAttr(())
+
+    _name_alone = field_validator("sampler", "scheduler", mode="before")(name_alone)
+
+    @field_validator("data", mode="before")
+    @classmethod
+    def _name_or_mapping(cls, given: object) -> object:
+        if given is None:
+            raise ValueError("is empty")
+        if not isinstance(given, (str, Mapping)):
+            raise ValueError(f"{shown(given)} is neither a data set's name nor a mapping such as {{npz: file.npz}}")
+        return given
+
+    @field_validator("objectives")
+    @classmethod
+    def _known_objectives(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for name in given:
+            if name not in OBJECTIVES:
+                raise ValueError(unknown("objective", name, OBJECTIVES))
+        if len(given) != len(set(given)) or len(given) < 2:
+            raise ValueError("a front needs at least two different objectives")
+        if not any(OBJECTIVES[name].quality for name in given):
+            raise ValueError("at least one objective must say how good a network is: accuracy or loss")
+        return given
+
+    @property
+    def storage_variables(self) -> tuple[str, ...]:
+        """Return the names of the environment variables that the storage was made of."""
+        return self._storage_variables
+
+    @cached_property
+    def search_space(self) -> SearchSpace:
+        """Return the space that the study searches."""
+        try:
+            return parse_space(self.space)
+        except InputError as error:
+            raise error.at("space") from error
+
+    @cached_property
+    def data_spec(self) -> DataSpec:
+        """Return the data set and how it is split."""
+        try:
+            return data_spec(self.data).resolved(Path.cwd())  # workers may stand in another folder
+        except InputError as error:
+            raise error.at("data") from error
+
+    @cached_property
+    def starting(self) -> list[tuple[str, Mapping[str, Scalar]]]:
+        """Return the values of every network that the study starts with, and where it stands in the file."""
+        found = []
+        for index, given in enumerate(self.start):
+            place = f"start.{given if isinstance(given, str) else index}"
+            if isinstance(given, str) or STUDY not in given:
+                found.append((place, chosen(self.search_space, given, place)))
+        return found
+
+    @cached_property
+    def starting_studies(self) -> list[tuple[str, str]]:
+        """Return the names of the studies with whose fronts this one starts, and where each stands in the file."""
+        given = [(index, each) for index, each in enumerate(self.start) if isinstance(each, dict) and STUDY in each]
+        return [(f"start.{index}.{STUDY}", str(each[STUDY])) for index, each in given]
+
+    @cached_property
+    def bounds(self) -> dict[str, ConstraintForm]:
+        """Return the constraints by the name of what they bound."""
+        return {name: _bound(name, text) for name, text in self.constraints.items()}
+
+    @cached_property
+    def full_recipe(self) -> Recipe:
+        """Return how trials are trained, full fidelity included."""
+        try:
+            return Recipe(epochs=self.scheduler.max_epochs, **self.recipe.model_dump())
+        except InputError as error:
+            raise error.at("recipe") from error
+
+    def violations(self, cost: Cost) -> dict[str, float]:
+        """Return by how much a cost oversteps each constraint, as a share of its limit; 0 or less keeps it."""
+        return {name: bound.violation(OBJECTIVES[name].value(cost, None)) for name, bound in self.bounds.items()}
+
+    @field_serializer("space")
+    def _plain_space(self, forms: dict[str, ParameterForm]) -> dict[str, Any]:
+        return {
+            name: form.model_dump(by_alias=True, exclude_defaults=True) if isinstance(form, Form) else form
+            for name, form in forms.items()
+        }
+
+    def plain(self) -> dict[str, Any]:
+        """Return the file's content as plain values; the storage, which may hold a password, is left out."""
+        return self.model_dump(by_alias=True, mode="json", exclude={"storage"}, exclude_none=True)
+
+    def _check_prices(self) -> None:
+        """Refuse a budget that nothing would ever be counted against."""
+        if self.budget.gpu_hours and not self.resources.gpus_per_trial:
+            raise InputError("trials take no GPU (resources.gpus_per_trial)", place="budget.gpu_hours")
+        if self.budget.cost and not self.resources.rates.price:
+            raise InputError("an hour of a trial is free: give resources a price_per_gpu_hour or a price_per_cpu_hour",
+                             place="budget.cost")  # fmt: skip
+
+    def check(self) -> "StudyConfig":
+        """Look at every section, so that what is wrong is said before anything starts."""
+        for _section in (self.search_space, self.data_spec, self.bounds, self.full_recipe, self.starting):
+            pass  # to read a section is to check it
+        if self.scheduler.grace_epochs > self.scheduler.max_epochs:
+            raise InputError(
+                f"grace_epochs {self.scheduler.grace_epochs} is above max_epochs {self.scheduler.max_epochs}",
+                place="scheduler.grace_epochs",
+            )
+        if "peak_bytes" in self.objectives and not self.resources.gpus_per_trial:
+            raise InputError(
+                "peak_bytes of one trial is measured on GPUs only; take training_bytes", place="objectives"
+            )
+        if not self.budget.model_dump(exclude_none=True):
+            raise InputError("name at least one of trials, epochs, gpu_hours, hours, cost", place="budget")
+        self._check_prices()
+        if self.resources.gpus_per_trial > 1 and self.resources.gpus_per_trial % 1:
+            given = f"{self.resources.gpus_per_trial:g} is neither at most 1 nor a whole number"
+            raise InputError(given, place="resources.gpus_per_trial")
+        return self
+
+
+def _bound(name: str, text: str) -> ConstraintForm:
+    place = f"constraints.{name}"
+    static = [key for key, objective in OBJECTIVES.items() if objective.static]
+    if name not in OBJECTIVES:
+        raise InputError(unknown("constraint", name, static), place=place)
+    if name not in static:
+        raise InputError("is known only after training; constraints are checked before", place=place)
+    try:
+        return ConstraintForm.parse(text)
+    except InputError as error:
+        raise error.at(place) from error
+
+
+def load(path: Path, settings: Sequence[str] = (), environment: Mapping[str, str] | None = os.environ) -> StudyConfig:
+    """Return the study that a file describes.
+
+    Args:
+        path: the file.
+        settings: `scheduler.max_epochs=3` and the like, each replacing one leaf.
+        environment: where `${NAME}` is looked up; with None it stays as it stands.
+
+    Raises:
+        InputError: the first thing that is wrong, and where.
+    """
+    given = read_sections(path, settings)
+    config = parse(expand_all(given, environment, path))
+    config._storage_variables = variables(str(given.get("storage", "")))
+    return config
+
+
+def parted(path: Path, settings: Sequence[str] = ()) -> tuple[str, str]:
+    """Return what a file says but for its storage and its comments, as JSON, which is YAML too; and the storage.
+
+    Args:
+        path: a file that can be loaded.
+        settings: as for `load`; they are part of what is returned.
+
+    Raises:
+        InputError: as `load`.
+    """
+    given = read_sections(path, settings)
+    storage = str(given.pop("storage", StudyConfig.model_fields["storage"].default))
+    return json.dumps(given, ensure_ascii=False, indent=1, default=str) + "\n", storage
+
+
+def parse(given: Mapping[str, Any]) -> StudyConfig:
+    """Return the study that plain values describe.
+
+    Raises:
+        InputError: the first thing that is wrong, and where.
+    """
+    try:
+        return StudyConfig.model_validate(given).check()
+    except ValidationError as error:
+        raise refusal(error.errors(include_url=False), StudyConfig) from error

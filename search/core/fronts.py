@@ -1,0 +1,71 @@
+"""Read the front of a study from its trials. Only trials at full fidelity can be on it.
+
+Hypervolume here is a share: every objective is brought to [0, 1] by ends that are fixed when the study begins (chance
+level for what training reveals, the space's own range on a log axis for what is counted, a fixed one for what is
+measured), and the reference point is the worst corner. So it only grows, and studies over one space and data set can
+be compared.
+"""
+
+import math
+from collections.abc import Sequence
+
+from search.core.records import State, StudyRecord, TrialRecord
+from search.models.pareto import Points, as_points, front, hypervolume
+
+
+def objective_values(study: StudyRecord, trial: TrialRecord) -> tuple[float, ...]:
+    """Return the trial's latest value of each objective; NaN for what no epoch has revealed yet."""
+    return tuple(study.objective(name).value(trial.cost, trial.last) for name in study.objectives)
+
+
+def complete_trials(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Return the trials at full fidelity."""
+    return [trial for trial in trials if trial.state is State.COMPLETE]
+
+
+def minimised_values(study: StudyRecord, trials: Sequence[TrialRecord]) -> Points:
+    """Return objective values `n m` with signs such that less is better."""
+    rows = [
+        [
+            study.objective(name).minimised(value)
+            for name, value in zip(study.objectives, objective_values(study, trial), strict=True)
+        ]
+        for trial in trials
+    ]
+    return as_points(rows) if rows else as_points([[0.0] * len(study.objectives)])[:0]
+
+
+def front_trials(study: StudyRecord, trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Return the complete trials that no other dominates, from the best of the last objective to the worst."""
+    complete = complete_trials(trials)
+    values = minimised_values(study, complete)
+    kept = [
+        (tuple(reversed(row)), trial)
+        for row, trial, best in zip(values.tolist(), complete, front(values), strict=True)
+        if best
+    ]
+    return [trial for _, trial in sorted(kept, key=lambda pair: (pair[0], pair[1].number))]
+
+
+def front_hypervolume(study: StudyRecord, trials: Sequence[TrialRecord]) -> float:
+    """Return the share of the objective space that the complete trials dominate, in [0, 1]."""
+    complete = complete_trials(trials)
+    rows = [
+        [
+            _share(study, name, value)
+            for name, value in zip(study.objectives, objective_values(study, trial), strict=True)
+        ]
+        for trial in complete
+    ]
+    return hypervolume(as_points(rows), [1.0] * len(study.objectives)) if rows else 0.0
+
+
+def _share(study: StudyRecord, name: str, value: float) -> float:
+    """Bring one value to [0, 1], 0 at its best and 1 at its worst."""
+    if name == "accuracy":
+        return min((1.0 - value) / (1.0 - 1.0 / study.classes), 1.0)
+    if name == "loss":
+        return min(value / math.log(study.classes), 1.0)
+    low, high = study.objective(name).ends or study.bounds[name]
+    # A front of one cost has no width on that axis; half of it keeps the other axis readable.
+    return min(max(0.0, math.log(value / low) / math.log(high / low)), 1.0) if high > low else 0.5

@@ -1,0 +1,154 @@
+"""Put trials into words and tables for a terminal."""
+
+import re
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from search.core.fronts import objective_values
+from search.core.records import State, StudyRecord, TrialRecord
+from search.core.units import format_count, format_percent
+from spaces.architecture import Architecture
+from spaces.kinds import KINDS
+from workers.objectives import OBJECTIVES
+
+WIDE = 200  # characters in a line of what is no terminal: more than any table needs
+CHOICES = ("block", "depth", "k", "C", "dropout")
+ORDERS = {  # short for names
+    "bn_after_addition": "bnafter", "relu_before_addition": "relubefore", "relu_only": "reluonly", "full": "full",
+}  # fmt: skip
+
+HELP = {  # against each kind of failure, where a person can do something
+    "out-of-memory": "a smaller recipe.batch_size or a bound on training_bytes helps",
+    "killed": "a smaller resources.concurrent_trials helps",
+    "not-finite": "a smaller recipe.learning_rate helps",
+    "time-limit": "resources.hours_per_trial can allow more",
+    "disk": "room where the checkpoints are helps",
+    "crash": "nas_trial.failure_details holds the traceback",
+}
+MOST_OF_REASON = 120  # characters
+
+
+def make_console() -> Console:
+    """Return a console for standard output; what is not a terminal gets whole tables and no control codes."""
+    console = Console()
+    return console if console.is_terminal else Console(width=WIDE)
+
+
+def name_of(architecture: Architecture) -> str:
+    """Return a short name: block, depth and widening factor, and what else matters, such as `resnext-2x4-C8`."""
+    depths = architecture.depths
+    depth = str(depths[0]) if len(set(depths)) == 1 else ".".join(map(str, depths))
+    cardinality = f"-C{architecture.cardinality}" if architecture.cardinality > 1 else ""
+    base = f"-d{architecture.base_width}" if isinstance(architecture.base_width, int) else ""
+    kernels = f"-B{''.join(map(str, architecture.kernels))}" if architecture.kernels != (3, 3) else ""
+    order = f"-{ORDERS[architecture.order]}" if architecture.order != "original" else ""
+    return f"{architecture.block}-{depth}x{architecture.widening_factor:g}{cardinality}{base}{kernels}{order}"
+
+
+def choices_of(trial: TrialRecord) -> dict[str, str]:
+    """Return the five choices that people ask for, as text; a dash where one does not apply."""
+    architecture = trial.architecture
+    grouped = KINDS[architecture.block].grouped
+    dropped = architecture.dropout != "none"
+    depths = architecture.depths
+    return {
+        "block": architecture.block,
+        "depth": str(depths[0]) if len(set(depths)) == 1 else "-".join(map(str, depths)),
+        "k": f"{architecture.widening_factor:g}",
+        "C": str(architecture.cardinality) if grouped else "-",
+        "dropout": f"{architecture.dropout} {architecture.dropout_rate:.2f}" if dropped else "none",
+    }
+
+
+def row_of(study: StudyRecord, trial: TrialRecord) -> dict[str, Any]:
+    """Return everything about a trial at its latest epoch as plain values, for JSON and CSV."""
+    return {
+        "trial": trial.number,
+        "name": name_of(trial.architecture),
+        "state": str(trial.state),
+        "epochs": trial.epochs,
+        **dict(zip(study.objectives, objective_values(study, trial), strict=True)),
+        **trial.cost.to_json(),
+        **{f"choice_{name}": value for name, value in trial.params.items()},
+        "digest": trial.digest,
+        "architecture": trial.architecture.to_json(),
+    }
+
+
+def shown_value(name: str, value: float) -> str:
+    """Return one objective's value in its own manner."""
+    theirs = OBJECTIVES[name]
+    if theirs.unit == "fraction":
+        return format_percent(value)
+    return format_count(value) if theirs.static or theirs.unit == "bytes" else f"{value:.4f}"
+
+
+def front_table(study: StudyRecord, trials: Sequence[TrialRecord], *, width: int = WIDE) -> Table:
+    """Return the front as a table, the best of the first objective last.
+
+    Args:
+        study: whose front it is.
+        trials: on the front.
+        width: characters in a line; where they are too few, the name alone tells the choices it is made of.
+    """
+    whole = _cells(study, trials, CHOICES)
+    needed = sum(max(map(len, column)) + 2 for column in zip(*whole, strict=True))
+    heading, *rows = whole if needed <= width else _cells(study, trials, CHOICES[-1:])
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in heading:
+        table.add_column(name, no_wrap=True, justify="left" if name in ("name", *CHOICES) else "right")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _cells(study: StudyRecord, trials: Sequence[TrialRecord], choices: Sequence[str]) -> list[list[str]]:
+    """Return the table's heading and rows as text."""
+    measured = list(dict.fromkeys([*study.objectives, "macs", "params"]))
+    rows = [["trial", "name", *choices, *measured, "epochs"]]
+    for trial in trials:
+        chosen = choices_of(trial)
+        values = [shown_value(name, OBJECTIVES[name].value(trial.cost, trial.last)) for name in measured]
+        row = [str(trial.number), name_of(trial.architecture), *(chosen[name] for name in choices), *values]
+        rows.append([*row, str(trial.epochs)])
+    return rows
+
+
+def trial_line(trial: TrialRecord) -> str:
+    """Return one line for a trial that has ended."""
+    reached = f" at {format_percent(trial.last.accuracy)}" if trial.last else ""
+    why = f" ({trial.reason})" if trial.state is not State.COMPLETE and trial.reason else ""
+    cost = f"{format_count(trial.cost.macs)} macs, {format_count(trial.cost.params)} params"
+    how = f"{trial.state} in epoch {trial.epochs}{reached}"
+    return f"trial {trial.number} {name_of(trial.architecture)} {how}, {cost}{why}"
+
+
+def failures_line(trials: Iterable[TrialRecord]) -> str:
+    """Return one line: how many trials failed of each kind, its commonest reason, what helps; empty where none did."""
+    kinds: dict[str, list[str]] = {}
+    for trial in trials:
+        if trial.state is State.FAILED:
+            kinds.setdefault(trial.failure_kind, []).append(trial.reason.removeprefix(f"{trial.failure_kind}: "))
+    counted = sorted(kinds.items(), key=lambda item: (-len(item[1]), item[0]))
+    told = [_told(kind, reasons) for kind, reasons in counted]
+    return f"failures: {', '.join(told)}" if told else ""
+
+
+def _told(kind: str, reasons: Sequence[str]) -> str:
+    why = _why(kind, reasons)
+    return f"{len(reasons)} {kind or 'of no known kind'}{f' ({why})' if why else ''}"
+
+
+def _why(kind: str, reasons: Sequence[str]) -> str:
+    """Return the first of the commonest reasons, and what helps. Reasons that differ in their numbers are one."""
+    alike = Counter(re.sub(r"[\d.]+", "#", reason) for reason in reasons)
+    most = max(alike.values())
+    commonest = next(reason for reason in reasons if alike[re.sub(r"[\d.]+", "#", reason)] == most)
+    shown = textwrap.shorten(commonest, MOST_OF_REASON, placeholder=" [...]")
+    return "; ".join(part for part in (shown, HELP.get(kind, "")) if part)

@@ -1,0 +1,314 @@
+"""Wire a study together: the one place that knows every part."""
+
+import time
+from contextlib import ExitStack, closing, nullcontext
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from importlib.metadata import version
+
+from rich.console import Console
+
+from search.config.identity import check_same
+from search.config.study import StudyConfig
+from search.core.budget import Budget
+from search.core.environment import private
+from search.core.records import StudyRecord
+from search.driver.initial import Beginning, beginning, check_start
+from search.driver.preview import Missing
+from search.driver.progress import Progress
+from search.driver.survey import Survey, survey
+from search.samplers.catalogue import SpaceCatalogue, coordinate
+from search.samplers.proposer import Proposer
+from search.samplers.registry import check_sampler, make_sampler
+from search.schedulers.rungs import Rungs
+from search.storage.store import Store
+from search.study.checkpoints import checkpoint_folder, make_folder
+from search.study.heartbeat import SessionLog, alive_s
+from search.study.journal import FOLDER, Journal
+from search.study.launches import Alone, Fellows, Sharing
+from search.study.outbox import Outbox, send
+from search.study.recorder import Recorder
+from search.study.retention import Checkpoints
+from search.study.running import RunningStudy
+from search.tune import run as cluster
+from search.tune.nodes import Need
+from search.tune.preflight import ANSWER_S, SLOWER, Preflight, check_storage
+from search.tune.probe import question
+from search.tune.searcher import StudySearcher
+from spaces.architecture import ImageSpec
+from spaces.errors import InputError
+from workers.datasets import Dataset, load
+from workers.device import choose_device, fingerprint
+from workers.objectives import OBJECTIVES
+from workers.sources import known_image
+
+
+def look(config: StudyConfig) -> tuple[Dataset, Survey]:
+    """Read the data and look over the space: everything that can be wrong before Ray starts is said here.
+
+    Raises:
+        InputError: naming its place in the file.
+    """
+    data = _read(config)
+    return data, _survey(config, data.image)
+
+
+def look_ahead(config: StudyConfig) -> tuple[Dataset | Missing, Survey]:
+    """Look over the space, also where a public data set is not here yet.
+
+    Raises:
+        InputError: naming its place in the file.
+    """
+    try:
+        return look(config)
+    except InputError as error:
+        image = known_image(config.data_spec)
+        if error.place != f"data.{config.data_spec.title}" or image is None:  # the images are there: something is wrong
+            raise
+        return Missing(name=config.data_spec.title, image=image, why=str(error)), _survey(config, image)
+
+
+def _read(config: StudyConfig) -> Dataset:
+    check_sampler(config.sampler.name, config.search_space.parameters)
+    rungs_of(config, 2)
+    try:
+        data = load(config.data_spec)
+    except InputError as error:
+        raise error.at("data") from error
+    if data.classes < 2:
+        raise InputError("all images are of one class; at least two are needed", place="data")
+    return data
+
+
+def _survey(config: StudyConfig, image: ImageSpec) -> Survey:
+    check_start(config, image)
+    return survey(config.search_space, image, config.violations, batch=config.recipe.batch_size)
+
+
+def rungs_of(config: StudyConfig, classes: int) -> Rungs:
+    """Return the rungs that a file asks for."""
+    return config.scheduler.rungs(1 / classes)
+
+
+def begin(store: Store, config: StudyConfig, data: Dataset, seen: Survey) -> StudyRecord:
+    """Return the study's record: the stored one if the file still describes it, else a new one.
+
+    Raises:
+        InputError: the name stands for a study of another file, or of other data.
+    """
+    stored = store.study(config.study)
+    record = _record(config, data, seen)
+    if stored is None:
+        store.add_study(record)
+        return record
+    check_same(stored, config)
+    if stored.config.get("fingerprint") != data.fingerprint:
+        raise InputError(f"the images are not those that {config.study!r} was begun with", place="data")
+    kept = replace(record, bounds=stored.bounds, created_at=stored.created_at)
+    store.update_config(config.study, kept)
+    return kept
+
+
+def _record(config: StudyConfig, data: Dataset, seen: Survey) -> StudyRecord:
+    bounds = {}
+    for name in config.objectives:
+        if OBJECTIVES[name].static:
+            ends = seen.ends(lambda cost, name=name: OBJECTIVES[name].value(cost, None))  # type: ignore[misc]
+            bounds[name] = (OBJECTIVES[name].value(ends[0][1], None), OBJECTIVES[name].value(ends[1][1], None))
+    return StudyRecord(
+        name=config.study,
+        objectives=config.objectives,
+        space=config.plain()["space"],
+        config={**config.plain(), "fingerprint": data.fingerprint},
+        max_epochs=config.scheduler.max_epochs,
+        rungs=rungs_of(config, data.classes).levels if config.scheduler.name != "fifo" else (),
+        classes=data.classes,
+        image=(data.image.channels, data.image.height, data.image.width),
+        bounds=bounds,
+        created_at=datetime.now(UTC),
+    )
+
+
+def open_running(
+    store: Store,
+    config: StudyConfig,
+    record: StudyRecord,
+    fellows: Fellows | None = None,
+    first: Beginning | None = None,
+) -> RunningStudy:
+    """Return the study ready to go on from what is recorded."""
+    fellows = fellows or Alone()
+    journal = _journal(store, record, fellows)
+    trials = store.trials(record.name)
+    channels, height, width = record.image
+    # Reseeded by how much is recorded, so that a study that goes on does not propose its beginning again.
+    seed = config.sampler.seed + 7919 * len(trials) + (104_729 * (fellows.session or 0) if fellows.shared else 0)
+    image = ImageSpec(channels=channels, height=height, width=width, classes=record.classes)
+    catalogue = SpaceCatalogue(config.search_space, image, config.violations, batch=config.recipe.batch_size)
+    objectives = [OBJECTIVES[name] for name in record.objectives]
+    sampler = make_sampler(config.sampler.name, seed, catalogue, [coordinate(objective) for objective in objectives])
+    proposer = Proposer(
+        catalogue, sampler, [objective.direction for objective in objectives], seed, first.params if first else ()
+    )
+    running = RunningStudy(
+        record=record,
+        outbox=Outbox(Recorder(store, record, config.search_space, shared=fellows.shared), journal),
+        proposer=proposer,
+        rungs=rungs_of(config, record.classes),
+        budget=Budget(**config.budget.model_dump()),
+        rates=config.resources.rates,
+        fellows=fellows,
+        limit_s=config.resources.limit_s,
+        seed=config.sampler.seed,
+        earlier_s=alive_s(store.sessions(record.name)),
+    )
+    try:
+        running.restore(trials, store.rejections(record.name))
+    except BaseException:
+        running.recorder.close()
+        raise
+    return running
+
+
+def _journal(store: Store, record: StudyRecord, fellows: Fellows) -> Journal:
+    """Return this launch's journal, after sending those of launches that died before they could."""
+    for path in sorted(FOLDER.glob(f"{record.label}*.journal")):
+        owner = path.name.removeprefix(f"{record.label}.").removesuffix("journal").rstrip(".")
+        if not (fellows.shared and owner.isdigit() and store.is_living(int(owner))):
+            send(Journal(path), store, record.name)
+    return Journal(FOLDER / f"{record.label}.{f'{fellows.session}.' if fellows.shared else ''}journal")
+
+
+def run(
+    config: StudyConfig,
+    console: Console,
+    *,
+    address: str | None,
+    verbose: bool,
+    started_at: datetime,
+    share: bool = False,
+    sqlite_on_driver: bool = False,
+) -> RunningStudy:
+    """Run a study until it is over or interrupted, and return it.
+
+    Args:
+        config: the file.
+        console: where it is shown.
+        address: of a Ray cluster to join.
+        verbose: show what Ray says.
+        started_at: when the command began.
+        share: let other launches that ask for the same work on the study too.
+        sqlite_on_driver: let the database be a file of this machine alone, where several train.
+
+    Raises:
+        InputError: something in the file is wrong; said before Ray starts.
+    """
+    data, seen = look(config)
+    with _store(config) as store, store.hold(config.study, shared=share), ExitStack() as stack:
+        with store.turn("beginning"):  # tables and rows are made once, whoever comes at the same time
+            first = beginning(config, data.image, store)
+            record = begin(store, config, data, seen)
+            session = store.open_session(record.name, started_at=started_at, machine=_machine())
+            if share:
+                stack.enter_context(store.living(session))
+            fellows = Sharing(store, record.name, session) if share else Alone(session)
+            running = open_running(store, config, record, fellows, first)
+        with closing(running.recorder):
+            if running.over:
+                return running
+            make_folder(checkpoint_folder(config, record))
+            _say(console, _opening(config, data, seen, running, first))
+            cluster.start(address, verbose=verbose, private=private(config.storage_variables))
+            try:
+                watch = _watch(config, console, running, started_at, sqlite_on_driver) if address else None
+                with watch or nullcontext():
+                    _drive(config, console, SessionLog(store, running, session), running, started_at, watch)
+            finally:
+                cluster.stop()
+    return running
+
+
+def _store(config: StudyConfig) -> Store:
+    try:
+        return Store.open(config.storage)
+    except InputError as error:
+        raise error.at("storage") from error
+
+
+def _opening(config: StudyConfig, data: Dataset, seen: Survey, running: RunningStudy, first: Beginning) -> str:
+    """Return the first line of a launch, said while Ray starts."""
+    recorded = (
+        f"going on from {len(running.trials)} recorded trials"
+        if running.trials
+        else ", ".join(filter(None, ["a new study", str(first)]))
+    )
+    return (
+        f"{config.study}: {recorded}; {data.name}, {len(data.train_labels):,} + {len(data.val_labels):,} images; "
+        f"{seen.share_allowed:.0%} of the space allowed; starting Ray"
+    )
+
+
+def _need(config: StudyConfig) -> Need:
+    return Need(gpus=config.resources.gpus_per_trial, cpus=config.resources.cpus_per_trial)
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _watch(
+    config: StudyConfig, console: Console, running: RunningStudy, started_at: datetime, sqlite_on_driver: bool
+) -> Preflight:
+    """Return who asks the nodes of a cluster that was joined."""
+    need, record = _need(config), running.record
+    check_storage(config.storage, need, allowed=sqlite_on_driver)
+    took_s = (datetime.now(UTC) - started_at).total_seconds()  # reading the data here is the most of it
+    return Preflight(
+        asked=question(
+            checkpoint_folder(config, record), config.data_spec, str(record.config["fingerprint"]), gpu=need.gpus > 0
+        ),
+        need=need,
+        say=partial(_say, console),
+        patience_s=ANSWER_S + SLOWER * took_s,
+    )
+
+
+def _drive(
+    config: StudyConfig,
+    console: Console,
+    log: SessionLog,
+    running: RunningStudy,
+    started_at: datetime,
+    watch: Preflight | None,
+) -> None:
+    resources, checkpoints = config.resources, Checkpoints.of(config, running.record)
+    if watch:
+        watch.first()
+    room = cluster.room(_need(config), resources.concurrent_trials, joined=watch is not None)
+    worker = {
+        "checkpoints": str(checkpoints.folder),
+        "gpus": resources.gpus_per_trial,
+        "threads": resources.cpus_per_trial,
+    }
+    searcher = StudySearcher(running, config.full_recipe, config.data_spec, worker, room.limit)
+    running.spent.startup_s = (datetime.now(UTC) - started_at).total_seconds()
+    began = time.monotonic()
+    with log, Progress(running, console, checkpoints=checkpoints) as progress:
+
+        def each() -> None:
+            running.spent.running_s = time.monotonic() - began
+            running.deliver()
+            progress.update()
+            log.touch()
+            for line in (*checkpoints.tidy(running), *room.news()):
+                _say(console, line)
+            if watch:
+                watch.later()
+
+        cluster.drive(running, searcher, room=room, each=each)
+        each()
+
+
+def _machine() -> dict[str, str]:
+    return fingerprint(choose_device()) | {name: version(name) for name in ("ray", "optuna")}

@@ -1,0 +1,137 @@
+"""Show a study in its course: one live display on a terminal, plain lines anywhere else."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from search.core.fronts import front_hypervolume
+from search.core.labels import front_table, trial_line
+from search.core.records import State, TrialRecord
+from search.core.units import format_duration
+from search.study.retention import Checkpoints
+from search.study.running import RunningStudy
+
+REFRESH_S = 0.25
+SUMMARY_S = 30.0
+
+
+class Progress:
+    """Draw a running study now and then; `update` is called often and does little."""
+
+    def __init__(
+        self,
+        study: RunningStudy,
+        console: Console,
+        *,
+        checkpoints: Checkpoints | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.study = study
+        self.console = console
+        self.checkpoints = checkpoints
+        self.clock = clock
+        self._told = study.ended  # trials that have ended and been told of
+        self._drawn = -REFRESH_S
+        self._away = False  # the database, as was told last
+        self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
+
+    def __enter__(self) -> "Progress":
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def update(self) -> None:
+        """Draw what has changed, if it is time."""
+        now = self.clock()
+        interval = REFRESH_S if self._live else SUMMARY_S
+        if not self._live:
+            self._tell_ended()
+            self._tell_away()
+        if now - self._drawn < interval:
+            return
+        self._drawn = now
+        if self._live:
+            self._live.update(self._display(), refresh=True)
+        else:
+            self._print(summary(self.study, self.checkpoints))
+
+    def _tell_ended(self) -> None:
+        ended = [self.study.trials[number] for number in self.study.trials.ended[self._told :]]
+        self._told += len(ended)
+        for trial in sorted(ended, key=_ended_at):
+            self._print(trial_line(trial))
+
+    def _tell_away(self) -> None:
+        """Let the summary, which says that the database is away, come at once, and tell that it is back."""
+        away = self.study.outbox.away_s is not None
+        if away and not self._away:
+            self._drawn = -SUMMARY_S
+        elif self._away and not away:
+            self._print("the database is back and has all that waited")
+        self._away = away
+
+    def _print(self, line: str) -> None:
+        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def _display(self) -> Group:
+        study = self.study
+        front = study.trials.front
+        table = front_table(study.record, front, width=self.console.width)
+        nobody = Text(f"no network has reached full fidelity ({study.record.max_epochs} epochs) yet", style="dim")
+        return Group(
+            Text(study.record.name, style="bold"),
+            Text(summary(study, self.checkpoints)),
+            _running_line(study),
+            table if front else nobody,
+        )
+
+
+def _ended_at(trial: TrialRecord) -> datetime:
+    return trial.ended_at or datetime.min.replace(tzinfo=UTC)
+
+
+def _running_line(study: RunningStudy) -> Text:
+    newest = sorted(study.trials.running.difference(study.resting))[-8:]
+    shown = ", ".join(f"{number} (epoch {study.trials[number].epochs})" for number in newest)
+    rest = f"; {len(study.resting)} rest at a rung" if study.resting else ""
+    return Text(f"running: {shown or 'none'}{rest}", style="dim")
+
+
+def summary(study: RunningStudy, checkpoints: Checkpoints | None = None) -> str:
+    """Return one line: trials by state, epochs, time, hypervolume, what checkpoints take, time left."""
+    count = study.trials.count
+    limit = f"/{study.budget.trials}" if study.budget.trials else ""
+    parts: tuple[str, ...] = (
+        f"{study.ended}{limit} trials: {count[State.COMPLETE]} complete, {count[State.STOPPED]} stopped, "
+        f"{count[State.FAILED]} failed; {len(study.rejections)} proposals rejected",
+        f"{study.trained_epochs} epochs in {format_duration(study.seconds)}",
+        f"hypervolume {front_hypervolume(study.record, study.trials.front):.3f}",
+    )
+    parts += (f"{len(study.resting)} rest",) if study.resting else ()
+    parts += tuple(
+        f"{amount:.3g} of {limit:g} {name}"
+        for name, amount, limit in study.budget.used(study.spending)
+        if name != "trials"
+    )
+    parts += (checkpoints.shown,) if checkpoints and checkpoints.used_bytes is not None else ()
+    if study.outbox.away_s is not None:
+        parts = (f"DATABASE AWAY for {format_duration(study.outbox.away_s)} {study.outbox.waits}", *parts)
+    left = remaining_s(study)
+    return " · ".join(parts if left is None else (*parts, f"about {format_duration(left)} left"))
+
+
+def remaining_s(study: RunningStudy) -> float | None:
+    """Return a guess of the time left: of each budget by its own pace, the one that ends first."""
+    done = replace(study.spending, trials=study.ended)
+    seconds = done.hours * 3600
+    guesses = [seconds * (limit - amount) / amount for _, amount, limit in study.budget.used(done) if amount]
+    return max(0.0, min(guesses)) if guesses else None

@@ -1,0 +1,78 @@
+"""Say what a study found when it ends: the front, where the time went, where to look next."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from search.config.study import StudyConfig
+from search.core.fronts import front_hypervolume, front_trials
+from search.core.labels import failures_line, front_table
+from search.core.records import State
+from search.core.units import format_duration, format_number_of
+from search.storage.url import shown_url
+from search.study.retention import Checkpoints
+from search.study.running import RunningStudy
+from spaces.errors import InputError
+
+
+def show_end(running: RunningStudy, config: StudyConfig, report: Path | None, console: Console) -> None:
+    """Print the front as a table, the split of the time, and the commands to look further."""
+    trials = list(running.trials.values())
+    front = front_trials(running.record, trials)
+    size, full = format_number_of("network", len(front)), format_number_of("epoch", running.record.max_epochs)
+    console.print(f"[bold]{config.study}[/]: front of {size} at {full}")
+    if front:
+        console.print(front_table(running.record, front, width=console.width))
+    _line(console, _counts(running, front_hypervolume(running.record, trials)))
+    if failures := failures_line(trials):
+        _line(console, failures)
+    if running.spent.startup_s:
+        _line(console, time_split(running))
+    _line(console, checkpoints_line(running, config))
+    if report:
+        _line(console, f"report: {report.absolute()}")
+    _line(console, f"again: python -m search.front {shown_url(config.storage)} --study {config.study}")
+    _line(console, f"more: optuna-dashboard {shown_url(config.storage)}")
+
+
+def _line(console: Console, line: str) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _counts(running: RunningStudy, hypervolume: float) -> str:
+    trials = list(running.trials.values())
+    count = {state: sum(trial.state is state for trial in trials) for state in State}
+    resting = count[State.RUNNING] - len(running.elsewhere)
+    waiting = f", {resting} waiting for more budget" if resting else ""
+    waiting += f", {len(running.elsewhere)} with another launch" if running.elsewhere else ""
+    epochs = sum(trial.epochs for trial in trials)
+    full = len(trials) * running.record.max_epochs
+    return (
+        f"{format_number_of('trial', len(trials))}: {count[State.COMPLETE]} complete, "
+        f"{count[State.STOPPED]} stopped early, {count[State.FAILED]} failed{waiting}; "
+        f"{len(running.rejections)} proposals rejected before training; "
+        f"{epochs} of {full} epochs trained; hypervolume {hypervolume:.3f}"
+    )
+
+
+def checkpoints_line(running: RunningStudy, config: StudyConfig) -> str:
+    """Return one line: what the checkpoints take and where, and whose weights went for their limit."""
+    try:
+        held = Checkpoints.of(config, running.record)
+        held.look()
+    except (InputError, OSError) as error:
+        return f"checkpoints cannot be looked at: {error}"
+    front = {trial.number for trial in front_trials(running.record, list(running.trials.values()))}
+    gone = len(front & held.over_limit)
+    tail = f"; {format_number_of('network', gone)} of the front without weights, for that limit" if gone else ""
+    return f"{held.shown} in {held.folder}{tail}"
+
+
+def time_split(running: RunningStudy) -> str:
+    """Return one line: where the seconds of this launch went."""
+    spent = running.spent
+    return (
+        f"this launch: start-up {format_duration(spent.startup_s)}, then {format_duration(spent.running_s)} for "
+        f"proposing {format_duration(spent.proposing_s)}, recording {format_duration(spent.recording_s)}, "
+        f"training {format_duration(spent.training_s)} summed over workers"
+    )

@@ -1,0 +1,1 @@
+"""What disagrees between tables and checkpoints, and its repair."""

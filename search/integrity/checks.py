@@ -1,0 +1,337 @@
+"""Find what disagrees between Optuna's tables, ours and the checkpoints. Pure: from what was read to a list.
+
+Ours are the truth, so what --fix does is bring the others to them; it never takes a measurement away. What contradicts
+ours in a way that cannot be a crash between two writes, only a person can decide.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from search.core.fronts import complete_trials, front_trials, objective_values
+from search.core.records import State, StudyRecord, TrialRecord
+from search.storage.optuna_tables import Counterpart
+from search.study.checkpoints import before, newest, over_limit
+
+# Optuna lets nobody change a row that has ended, nor delete one alone.
+REWRITE = "where ours is right, delete the study from Optuna's tables, and --fix writes it there anew"
+
+
+class Fate(StrEnum):
+    """Say who takes a finding away."""
+
+    FIX = "fix"
+    LAUNCH = "launch"  # the next one, as it goes on with the study: nothing is wrong
+    PERSON = "person"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Tell one disagreement."""
+
+    kind: str
+    study: str  # empty: the whole database
+    trial: int | None = None  # none: the whole study
+    wrong: str  # one line
+    remedy: str  # one line: what --fix or the next launch does, or that only a person can decide
+    fate: Fate = Fate.PERSON
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """Hold what lies in the folder of a study's checkpoints."""
+
+    folder: str  # absolute
+    exists: bool = True
+    whole: Collection[int] = ()  # trials with their newest; of those that need their checkpoint, only what can be read
+    broken: Collection[int] = ()  # trials whose newest is damaged
+    before: Collection[int] = ()  # trials with the one before, only a whole one where it is all there is
+    over_limit: Collection[int] = ()  # trials whose checkpoint was removed for the limit
+    half_written: Collection[int] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """Hold what was read of one study."""
+
+    study: StudyRecord
+    trials: Sequence[TrialRecord]
+    optunas: Mapping[int, Counterpart]
+    files: Files
+
+    @property
+    def ours(self) -> dict[int, TrialRecord]:
+        """Return our trials by number."""
+        return {trial.number: trial for trial in self.trials}
+
+    def finding(self, kind: str, trial: int | None, wrong: str, remedy: str, fate: Fate = Fate.PERSON) -> Finding:
+        """Return a finding in this study; what only a person can decide says so."""
+        said = f"only a person can decide: {remedy}" if fate is Fate.PERSON else remedy
+        return Finding(kind=kind, study=self.study.name, trial=trial, wrong=wrong, remedy=said, fate=fate)
+
+
+def schema(behind: tuple[str, str] | None) -> list[Finding]:
+    """Find tables of an older version; until they are migrated, nothing else can be looked at."""
+    if behind is None:
+        return []
+    found, newest = behind
+    wrong = f"the tables are at version {found}, this program knows {newest}"
+    remedy = "migrates them; the rest is looked at after that"
+    return [Finding(kind="schema", study="", wrong=wrong, remedy=remedy, fate=Fate.FIX)]
+
+
+def orphans(seen: Seen) -> list[Finding]:
+    """Find trials that run in both tables while no launch holds the study."""
+    return [
+        seen.finding("orphan", number, "running, but no launch is", "the next launch goes on with it", Fate.LAUNCH)
+        for number, trial in seen.ours.items()
+        if trial.state is State.RUNNING and number in seen.optunas and not _ended(seen.optunas[number])
+    ]
+
+
+def _ended(optunas: Counterpart) -> bool:
+    return optunas.state is not State.RUNNING
+
+
+def strangers(seen: Seen) -> list[Finding]:
+    """Find what keeps a launch from bringing the two tables together: rows of others, and numbers that cannot be."""
+    found = []
+    for number, row in seen.optunas.items():
+        if number not in seen.ours and not row.described:
+            found.append(seen.finding("stranger", number, "its row in Optuna's table is not of this service", REWRITE))
+        elif number not in seen.ours and _ended(row):
+            wrong = f"{row.state} in Optuna's table, unknown in ours"
+            found.append(
+                seen.finding("stranger", number, wrong, "its measurements are nowhere; a backup may have them")
+            )
+    missing = sorted(seen.ours.keys() - seen.optunas.keys())
+    after = range(len(seen.optunas), len(seen.optunas) + len(missing))
+    if missing != list(after):  # Optuna numbers a row by how many came before it
+        wrong = f"rows are missing in the midst of Optuna's table ({_listed(missing)})"
+        found.append(seen.finding("stranger", None, wrong, REWRITE))
+    return found
+
+
+def recordings(seen: Seen) -> list[Finding]:
+    """Find trials that one table knows, or knows as ended, and the other does not."""
+    blocked = "what no launch wrote stands in the way" if strangers(seen) else ""
+    found = []
+    for number in sorted(seen.ours.keys() | seen.optunas.keys()):
+        ours, theirs = seen.ours.get(number), seen.optunas.get(number)
+        if ours and theirs and _ended(theirs) and ours.state is not theirs.state and State.COMPLETE is not theirs.state:
+            wrong = f"{theirs.state} in Optuna's table, {ours.state} in ours"
+            found.append(seen.finding("unfinished", number, wrong, REWRITE))
+        elif told := _unfinished(ours, theirs):
+            why_not = "Optuna should not hear of it as complete" if ours and _short(seen.study, ours) else blocked
+            fate = Fate.PERSON if why_not else Fate.FIX
+            found.append(seen.finding("unfinished", number, told[0], why_not or told[1], fate))
+    return found
+
+
+def _unfinished(ours: TrialRecord | None, theirs: Counterpart | None) -> tuple[str, str] | None:
+    """Return what a crash between two writes left and what `Recorder.reconcile` does about it, if there is anything."""
+    if ours and not theirs:
+        return f"{ours.state} in ours, missing in Optuna's table", "writes Optuna's row again"
+    if theirs and not ours and theirs.described and not _ended(theirs):
+        return "begun in Optuna's table, missing in ours", "records it in ours, where the next launch goes on with it"
+    if ours and theirs and ours.state is not State.RUNNING and not _ended(theirs):
+        return f"{ours.state} in ours, running in Optuna's table", f"tells Optuna that it is {ours.state}"
+    return None
+
+
+def fidelity(seen: Seen) -> list[Finding]:
+    """Find trials that count as complete without full training."""
+    full = seen.study.max_epochs
+    found = []
+    for trial in seen.trials:
+        theirs = seen.optunas.get(trial.number)
+        if _short(seen.study, trial):
+            reached = trial.last.epoch if trial.last else 0
+            wrong = f"complete after {reached} of {full} epochs"
+            found.append(seen.finding("fidelity", trial.number, wrong, "it stands among networks trained in full"))
+        if theirs and theirs.state is State.COMPLETE and trial.state is not State.COMPLETE:
+            wrong = f"complete in Optuna's table, {trial.state} in ours"
+            found.append(seen.finding("fidelity", trial.number, wrong, REWRITE))
+    return found
+
+
+def _short(study: StudyRecord, trial: TrialRecord) -> bool:
+    return trial.state is State.COMPLETE and (trial.last is None or trial.last.epoch < study.max_epochs)
+
+
+def epochs(seen: Seen) -> list[Finding]:
+    """Find gaps and doubles among the epochs of a trial."""
+    told = {trial.number: _uneven(trial) for trial in seen.trials}
+    remedy = "every measurement stays as it is"
+    return [seen.finding("epochs", number, wrong, remedy) for number, wrong in told.items() if wrong]
+
+
+def _uneven(trial: TrialRecord) -> str:
+    counted = Counter(measurement.epoch for measurement in trial.measurements)
+    missing = [epoch for epoch in range(1, max(counted, default=0)) if epoch not in counted]
+    double = [epoch for epoch, times in counted.items() if times > 1]
+    parts = [f"{_listed(missing)} missing" if missing else "", f"{_listed(double)} recorded twice" if double else ""]
+    told = " and ".join(filter(None, parts))
+    return told and f"of {max(counted)} epochs {told}"
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    shown = ", ".join(map(str, numbers[:8]))
+    return shown if len(numbers) <= 8 else f"{shown} and {len(numbers) - 8} more"
+
+
+def digests(seen: Seen) -> list[Finding]:
+    """Find digests that are not those of the architectures they stand beside."""
+    return [
+        seen.finding("digest", trial.number, f"digest {trial.digest} is not its network's", f"writes {right}", Fate.FIX)
+        for trial in seen.trials
+        if trial.digest != (right := trial.architecture.digest)
+    ]
+
+
+def duplicates(seen: Seen) -> list[Finding]:
+    """Find networks that were tried twice, whatever digest is stored; a lost worker's trial may come again."""
+    first: dict[str, int] = {}
+    found = []
+    for trial in seen.trials:
+        digest = trial.architecture.digest
+        if not trial.given_up and first.setdefault(digest, trial.number) != trial.number:
+            wrong = f"the same network as trial {first[digest]} (digest {digest})"
+            found.append(seen.finding("duplicate", trial.number, wrong, "both were measured, and both stay"))
+    return found
+
+
+def on_front(study: StudyRecord, trials: Sequence[TrialRecord]) -> set[int]:
+    """Return the trials on the front, of those whose values are all known."""
+    known = [trial for trial in complete_trials(trials) if not any(map(math.isnan, objective_values(study, trial)))]
+    return {trial.number for trial in front_trials(study, known)}
+
+
+def _sound(study: StudyRecord, trial: TrialRecord) -> bool:
+    return not _uneven(trial) and not _short(study, trial)
+
+
+def needed(study: StudyRecord, trials: Sequence[TrialRecord]) -> set[int]:
+    """Return the trials whose checkpoints must stay: running ones, the front's, and all with something wrong.
+
+    A checkpoint holds measurements too, perhaps those that are missing; and a trial that is wrongly complete may have
+    taken a sound one's place on the front.
+    """
+    unsound = {trial.number for trial in trials if not _sound(study, trial)}
+    running = {trial.number for trial in trials if trial.state is State.RUNNING}
+    sound = [trial for trial in trials if trial.number not in unsound]
+    return running | unsound | on_front(study, trials) | on_front(study, sound)
+
+
+def checkpoints(seen: Seen) -> list[Finding]:
+    """Find checkpoints that are missing, broken, needless or half-written."""
+    front = on_front(seen.study, seen.trials)
+    wanted = {trial.number for trial in seen.trials if trial.number in front or _begun(trial)}
+    if wanted and not seen.files.exists:
+        wrong = f"there is no {seen.files.folder}, where {len(wanted)} trials have their checkpoints"
+        remedy = "is this the folder that the study was launched in? If it is, their weights are lost"
+        return [seen.finding("missing", None, wrong, remedy)]
+    absent = wanted - set(seen.files.whole) - set(seen.files.broken)
+    behind = absent & set(seen.files.before)
+    lost = absent - behind - (front & set(seen.files.over_limit))
+    return [
+        *(_missing(seen, number) for number in sorted(lost)),
+        *(_behind(seen, number) for number in sorted(behind)),
+        *_broken(seen),
+        *_needless(seen),
+    ]
+
+
+def _begun(trial: TrialRecord) -> bool:
+    return trial.state is State.RUNNING and trial.epochs > 0
+
+
+def _missing(seen: Seen, number: int) -> Finding:
+    trial = seen.ours[number]
+    if trial.state is State.RUNNING:
+        wrong = f"its checkpoint is missing after {trial.epochs} epochs"
+        return seen.finding("missing", number, wrong, "the next launch trains it again from the start", Fate.LAUNCH)
+    return seen.finding("missing", number, "on the front, but its checkpoint is missing", "its weights are lost")
+
+
+def _behind(seen: Seen, number: int) -> Finding:
+    """Tell what a writer leaves that is killed between two names, or what is left of two files."""
+    wrong = "of its checkpoints only the one before the newest is there"
+    if seen.ours[number].state is State.RUNNING:
+        return seen.finding("behind", number, wrong, "the next launch goes on from it", Fate.LAUNCH)
+    return seen.finding("behind", number, wrong, f"renames {before(number)} to {newest(number)}", Fate.FIX)
+
+
+def _broken(seen: Seen) -> list[Finding]:
+    return [_damaged(seen, number) for number in sorted(seen.files.broken)]
+
+
+def _damaged(seen: Seen, number: int) -> Finding:
+    wrong, remedy = "its checkpoint is damaged", f"renames it to {newest(number)}.broken"
+    if number in seen.files.before:
+        wrong = "its newest checkpoint is damaged; the one before it is whole"
+        remedy += f" and {before(number)} to {newest(number)}"
+    return seen.finding("broken", number, wrong, remedy, Fate.FIX)
+
+
+def needless_files(seen: Seen) -> dict[int, list[str]]:
+    """Return what tidying would have removed, by trial; files of trials that are not ours are left alone."""
+    files, wanted = seen.files, needed(seen.study, seen.trials)
+    held = {newest: files.whole, before: files.before, over_limit: files.over_limit}
+    found: dict[int, list[str]] = {}
+    for number, trial in seen.ours.items():
+        if number not in wanted:
+            found[number] = [name(number) for name, there in held.items() if number in there]
+        elif trial.state is not State.RUNNING and _sound(seen.study, trial) and number in files.whole:
+            found[number] = [name(number) for name in (before, over_limit) if number in held[name]]
+    return {number: names for number, names in found.items() if names}
+
+
+def _needless(seen: Seen) -> list[Finding]:
+    wrong = "its checkpoint is left, and nothing needs it"
+    torn = "a writer was killed and left a half-written checkpoint"
+    return [
+        *(
+            seen.finding("needless", number, wrong, f"removes {' and '.join(names)}", Fate.FIX)
+            for number, names in sorted(needless_files(seen).items())
+        ),
+        *(
+            seen.finding("half-written", number, torn, f"removes .{number}.pt.*", Fate.FIX)
+            for number in sorted(set(seen.files.half_written))
+        ),
+    ]
+
+
+def on_cluster(seen: Seen, states: Sequence[str], *, held: bool) -> list[Finding]:
+    """Find what a cluster's job server and the study disagree about.
+
+    Args:
+        seen: what was read of the study.
+        states: of its submissions there, the latest last: `waiting`, `running`, `done`, `failed`, `stopped`.
+        held: whether a launch holds the study.
+    """
+    name, last = seen.study.name, states[-1] if states else ""
+    if last == "running" and not held:
+        wrong = "a launch on the cluster is running, but none holds the study"
+        remedy = f"it is about to begin, or hangs: python -m search.submit --stop {name}"
+        return [seen.finding("cluster", None, wrong, remedy)]
+    if last in ("failed", "stopped") and not held and any(trial.state is State.RUNNING for trial in seen.trials):
+        remedy = f"python -m search.submit --resume {name} goes on with it"
+        return [seen.finding("cluster", None, f"its launch on the cluster is {last}", remedy, Fate.LAUNCH)]
+    return []
+
+
+Check = Callable[[Seen], list[Finding]]
+
+ALWAYS: tuple[Check, ...] = (fidelity, epochs, digests, duplicates)
+# While a launch holds the study these are no disagreements: it is between two writes, and tidies its own files.
+AT_REST: tuple[Check, ...] = (orphans, strangers, recordings, checkpoints)
+
+
+def find_all(seen: Seen, *, held: bool) -> list[Finding]:
+    """Return everything that is wrong with a study, by trial; what concerns the whole of it comes first."""
+    checks = ALWAYS if held else (*AT_REST, *ALWAYS)
+    found = [finding for check in checks for finding in check(seen)]
+    return sorted(found, key=lambda finding: -1 if finding.trial is None else finding.trial)

@@ -1,0 +1,148 @@
+"""Read what there is of a study, and take away what disagrees. No measurement is ever deleted."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
+
+from search.config.sections import CheckpointsForm
+from search.config.study import StudyConfig, parse
+from search.core.records import State, StudyRecord, TrialRecord
+from search.integrity.checks import Fate, Files, Finding, Seen, needed, needless_files
+from search.storage.optuna_tables import OptunasTables
+from search.storage.store import Store
+from search.study.checkpoints import (
+    BEFORE,
+    HALF_WRITTEN,
+    NEWEST,
+    OVER_LIMIT,
+    before,
+    checkpoint_folder,
+    newest,
+    numbers,
+)
+from search.study.recorder import Recorder
+from spaces.errors import InputError, StudyError
+from workers.checkpoint import is_whole
+from workers.places import Folder, open_folder
+
+
+def look(store: Store, optunas: OptunasTables, study: StudyRecord) -> Seen:
+    """Read both tables and the checkpoints."""
+    # Theirs first: a launch writes ours first, so that ours are never behind what is read here.
+    theirs = optunas.trials(study.name)
+    trials = store.trials(study.name)
+    return Seen(study=study, trials=trials, optunas=theirs, files=_files(study, trials))
+
+
+def folder_of(study: StudyRecord) -> Folder:
+    """Return the folder of a study's checkpoints, by the file it was last launched with.
+
+    Raises:
+        InputError: the driver of its URL is not installed here, or cannot reach it.
+    """
+    told = study.config.get("checkpoints", {})
+    folder = told.get("folder", CheckpointsForm().folder) if isinstance(told, Mapping) else str(told)
+    form = CheckpointsForm.model_construct(folder=folder)  # the rest may be outdated
+    return checkpoint_folder(StudyConfig.model_construct(checkpoints=form), study)
+
+
+def _files(study: StudyRecord, trials: Sequence[TrialRecord]) -> Files:
+    folder, wanted = folder_of(study), needed(study, trials)
+    with _one_line(folder):
+        names = folder.sizes()
+        newer, older = numbers(NEWEST, names), numbers(BEFORE, names)
+        broken = {number for number in newer & wanted if not is_whole(folder, newest(number))}
+        alone = older & wanted - (newer - broken)  # where the one before is all there may be
+        broken_before = {number for number in alone if not is_whole(folder, before(number))}
+        return Files(
+            folder=str(folder),
+            exists=folder.exists(),
+            whole=newer - broken,
+            broken=broken,
+            before=older - broken_before,
+            over_limit=numbers(OVER_LIMIT, names),
+            half_written=numbers(HALF_WRITTEN, names),
+        )
+
+
+@contextmanager
+def _one_line(folder: Folder) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StudyError(f"{error.filename or folder}: {error.strerror}" if error.strerror else str(error)) from error
+
+
+def mend(store: Store, seen: Seen, found: Sequence[Finding]) -> list[Finding]:
+    """Mend what can be mended, and return it. The caller holds the study.
+
+    Raises:
+        StudyError: a file or the database refuses.
+    """
+    by_kind = defaultdict[str, list[Finding]](list)
+    for finding in found:
+        if finding.fate is Fate.FIX:
+            by_kind[finding.kind].append(finding)
+    for kind, few in by_kind.items():
+        MENDS[kind](store, seen, few)
+    return [finding for finding in found if finding.fate is Fate.FIX]
+
+
+def _reconcile(store: Store, seen: Seen, found: Sequence[Finding]) -> None:
+    """Do what a launch would do first; for what a person has to decide, as if it were running still."""
+    study, few = seen.study, _trials(found)
+    ours = {
+        number: trial if number in few else replace(trial, state=State.RUNNING) for number, trial in seen.ours.items()
+    }
+    try:  # of the file only the space matters; the images may be elsewhere
+        space = parse({"study": study.name, "data": "digits", "space": study.space}).search_space
+    except InputError as error:
+        raise StudyError(f"the space of {study.name!r} is of another version: {error}") from error
+    with closing(Recorder(store, study, space)) as recorder:
+        recorder.reconcile(ours)
+
+
+def _correct_digests(store: Store, seen: Seen, found: Sequence[Finding]) -> None:
+    for number in _trials(found):
+        store.correct_digest(seen.study.name, number, seen.ours[number].architecture.digest)
+
+
+def _put_in_place(_store: Store, seen: Seen, found: Sequence[Finding]) -> None:
+    """Move what is damaged aside, and let the one before take the place of a newest that is not there."""
+    folder = open_folder(seen.files.folder)
+    with _one_line(folder):
+        for number in _trials(found):
+            if number in seen.files.broken:
+                folder.rename(newest(number), f"{newest(number)}.broken")
+            if number in seen.files.before:
+                folder.rename(before(number), newest(number))
+
+
+def _remove(_store: Store, seen: Seen, found: Sequence[Finding]) -> None:
+    folder, needless = open_folder(seen.files.folder), needless_files(seen)
+    with _one_line(folder):
+        for name in (name for number in _trials(found) for name in needless[number]):
+            folder.remove(name)
+
+
+def _remove_half_written(_store: Store, seen: Seen, found: Sequence[Finding]) -> None:
+    folder, torn = open_folder(seen.files.folder), set(_trials(found))
+    with _one_line(folder):
+        for name in folder.sizes():
+            if numbers(HALF_WRITTEN, [name]) & torn:
+                folder.remove(name)
+
+
+def _trials(found: Sequence[Finding]) -> list[int]:
+    return [finding.trial for finding in found if finding.trial is not None]
+
+
+MENDS: dict[str, Callable[[Store, Seen, Sequence[Finding]], None]] = {
+    "unfinished": _reconcile,
+    "digest": _correct_digests,
+    "broken": _put_in_place,
+    "behind": _put_in_place,
+    "needless": _remove,
+    "half-written": _remove_half_written,
+}

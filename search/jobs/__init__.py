@@ -1,0 +1,1 @@
+"""Ray's job server, from afar: send a study, follow it, stop it."""

@@ -1,0 +1,43 @@
+"""Learn from trials that ran out of memory which networks cannot fit, so that none of them is started."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from search.core.records import TrialRecord
+from search.core.units import format_count
+
+OUT_OF_MEMORY = "out-of-memory"
+MEMORY = "memory"  # what a rejection by the ceiling oversteps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ceiling:
+    """Hold the least estimate of training memory at which, so far, nothing fits."""
+
+    training_bytes: int
+    trial: int  # that ran out of memory there
+
+    def violation(self, training_bytes: int) -> float:
+        """Return by how much of the ceiling an estimate oversteps it; 0 is below it, and at it is over it."""
+        return max(0.0, training_bytes / self.training_bytes - 1 + 1e-6)
+
+    def reason(self, training_bytes: int) -> str:
+        """Return one line that says why a network is not started."""
+        needed, known = format_count(training_bytes), format_count(self.training_bytes)
+        return f"up to {needed}B of memory would not fit: trial {self.trial} ran out with {known}B"
+
+
+def ceiling_of(trials: Iterable[TrialRecord]) -> Ceiling | None:
+    """Return the ceiling that trials have shown, or None where it takes more of them to tell.
+
+    The estimate is not the need: where a larger one has been trained, a smaller failure teaches nothing. And one
+    failure may be a neighbour's fault, so it takes two, and the larger of the two least is the ceiling.
+    """
+    ran_out, fits = [], 0
+    for trial in trials:
+        if trial.failure_kind == OUT_OF_MEMORY:
+            ran_out.append((trial.cost.training_bytes, trial.number))
+        elif trial.epochs:
+            fits = max(fits, trial.cost.training_bytes)
+    above = sorted(pair for pair in ran_out if pair[0] > fits)
+    return Ceiling(training_bytes=above[1][0], trial=above[1][1]) if len(above) > 1 else None

@@ -1,0 +1,125 @@
+"""Name the samplers that can propose: Optuna's, set up for a front over a conditional space."""
+
+import random
+import warnings
+from collections.abc import Callable, Sequence
+from itertools import count
+from typing import Any, cast
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.exceptions import ExperimentalWarning
+from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial
+
+from search.samplers.catalogue import Catalogue, Coordinate
+from search.samplers.front_sampler import FrontSampler
+from spaces.domains import Choice, Domain, Float, Parameter, Scalar
+from spaces.errors import InputError, unknown
+from spaces.space import RandomTrial, weights_of
+
+
+def distribution(domain: Domain) -> BaseDistribution:
+    """Return Optuna's word for a domain."""
+    if isinstance(domain, Choice):
+        return CategoricalDistribution(domain.options)
+    if isinstance(domain, Float):
+        return FloatDistribution(domain.low, domain.high, log=domain.log, step=domain.step)
+    return IntDistribution(domain.low, domain.high, log=domain.log, step=domain.step)
+
+
+def distributions(parameters: Sequence[Parameter]) -> dict[str, BaseDistribution]:
+    """Return Optuna's words for the domains of parameters, by their names."""
+    return {item.name: distribution(item.domain) for item in parameters}
+
+
+def _front(seed: int, catalogue: Catalogue, known: Sequence[Coordinate | None]) -> BaseSampler:
+    """Model what training reveals alone: what a network costs is known before."""
+    return FrontSampler(catalogue, distributions(catalogue.parameters), known, seed)
+
+
+class _Weighted(RandomSampler):
+    """Choose at random, options by their weights."""
+
+    def __init__(self, seed: int, catalogue: Catalogue) -> None:
+        super().__init__(seed=seed)
+        self._trial = RandomTrial(random.Random(seed), weights_of(catalogue.parameters))
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """Return a parameter's value."""
+        if param_name in self._trial.weights and isinstance(param_distribution, CategoricalDistribution):
+            return self._trial.suggest_categorical(param_name, cast(Sequence[Scalar], param_distribution.choices))
+        return super().sample_independent(study, trial, param_name, param_distribution)
+
+
+def _random(seed: int, catalogue: Catalogue, *_study: object) -> BaseSampler:
+    return _Weighted(seed, catalogue)
+
+
+def _tpe(seed: int, *_study: object) -> BaseSampler:
+    """Model parameters together and conditional ones in groups of their own; by default Optuna does neither here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # `group` has been experimental since Optuna 2.8
+        return TPESampler(multivariate=True, group=True, n_startup_trials=10, seed=seed)
+
+
+def _nsga2(seed: int, *_study: object) -> BaseSampler:
+    """Take a population of 20: with Optuna's default of 50 the first 50 trials are random."""
+    return NSGAIISampler(population_size=20, seed=seed)
+
+
+def _gp(seed: int, *_study: object) -> BaseSampler:
+    return GPSampler(seed=seed, n_startup_trials=10)
+
+
+SAMPLERS: dict[str, Callable[[int, Catalogue, Sequence[Coordinate | None]], BaseSampler]] = {
+    "auto": _front,
+    "front": _front,
+    "random": _random,
+    "tpe": _tpe,
+    "nsga2": _nsga2,
+    "gp": _gp,
+}
+
+
+WEIGH = ("auto", "front", "random")  # samplers that heed the weights of choices
+
+
+def check_sampler(name: str, parameters: Sequence[Parameter] = ()) -> None:
+    """Raise InputError where there is no sampler of that name, or it does not heed what parameters ask for."""
+    if name not in SAMPLERS:
+        raise InputError(unknown("sampler", name, SAMPLERS), place="sampler.name")
+    weighted = next((item.name for item in parameters if item.weights), None)
+    if weighted and name not in WEIGH:
+        why = f"{name} does not heed weights, and {weighted} has some; auto and random do"
+        raise InputError(why, place="sampler.name")
+
+
+def make_sampler(name: str, seed: int, catalogue: Catalogue, known: Sequence[Coordinate | None]) -> BaseSampler:
+    """Return the sampler of that name.
+
+    Args:
+        name: in SAMPLERS.
+        seed: two samplers of one seed propose the same.
+        catalogue: what there is to propose.
+        known: for each objective how it is known before training, minimised; None where training has to show it.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    check_sampler(name)
+    return SAMPLERS[name](seed, catalogue, known)
+
+
+def take_up(sampler: BaseSampler, study: Study) -> None:
+    """Let a genetic sampler find the parents of each generation that a study holds, from the first to the last.
+
+    Asked for the last alone, it goes back through all of them, each within the next: a few hundred are too deep.
+    """
+    if isinstance(sampler, NSGAIISampler):
+        for generation in count(1):
+            if not sampler.get_population(study, generation - 1):
+                return
+            sampler.get_parent_population(study, generation)

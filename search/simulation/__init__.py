@@ -1,0 +1,1 @@
+"""The same study by a simulated clock, over recorded trainings."""

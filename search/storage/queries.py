@@ -1,0 +1,63 @@
+"""Phrase the statements that are more than one row in or out."""
+
+from collections import defaultdict
+from collections.abc import Callable
+
+from sqlalchemy import ColumnElement, Connection, Insert, RowMapping, Table, bindparam, exists, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from search.core.records import TrialRecord
+from search.storage import rows
+from search.storage.tables import MEASUREMENT, TRIAL
+
+DialectInsert = Callable[[Table], sqlite.Insert | postgresql.Insert]
+INSERTS: dict[str, DialectInsert] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+def is_trial(study_id: int, number: int) -> ColumnElement[bool]:
+    """Say of a row of trials whether it is this one."""
+    return (TRIAL.c.study_id == study_id) & (TRIAL.c.number == number)
+
+
+def no_trial(number: int) -> ValueError:
+    """Return the error of a trial that is not there."""
+    return ValueError(f"there is no trial {number}")
+
+
+def measurement_after_the_last(insert: DialectInsert) -> Insert:
+    """Insert a measurement and return its epoch, or nothing where it is recorded, leaves a gap or has no trial.
+
+    One statement finds the trial, refuses a gap and lets in one of several writers: none can come in between. It takes
+    `of_study`, `of_number`, `epoch_before` and the values of a measurement.
+    """
+    before = bindparam("epoch_before", type_=MEASUREMENT.c.epoch.type)
+    recorded = exists().where(MEASUREMENT.c.trial_id == TRIAL.c.id, MEASUREMENT.c.epoch == before)
+    columns = [column for column in MEASUREMENT.c if column.name != "trial_id"]
+    source = select(TRIAL.c.id, *(bindparam(column.name, type_=column.type) for column in columns)).where(
+        TRIAL.c.study_id == bindparam("of_study"), TRIAL.c.number == bindparam("of_number"), (before == 0) | recorded
+    )
+    statement = insert(MEASUREMENT).from_select([MEASUREMENT.c.trial_id, *columns], source)
+    return statement.on_conflict_do_nothing().returning(MEASUREMENT.c.epoch)
+
+
+def recorded(connection: Connection, study_id: int, number: int) -> int:
+    """Return how many epochs of a trial are recorded.
+
+    Raises:
+        ValueError: there is no such trial.
+    """
+    counted = select(func.count(MEASUREMENT.c.epoch)).select_from(TRIAL.outerjoin(MEASUREMENT))
+    found: int | None = connection.scalar(counted.where(is_trial(study_id, number)).group_by(TRIAL.c.id))
+    if found is None:
+        raise no_trial(number)
+    return found
+
+
+def trials(connection: Connection, which: ColumnElement[bool]) -> list[TrialRecord]:
+    """Return the trials of these rows by number, in two queries however many there are."""
+    found = connection.execute(select(TRIAL).where(which).order_by(TRIAL.c.number)).mappings().all()
+    curves = defaultdict[int, list[RowMapping]](list)
+    ordered = select(MEASUREMENT).join(TRIAL).where(which).order_by(MEASUREMENT.c.trial_id, MEASUREMENT.c.epoch)
+    for row in connection.execute(ordered).mappings():
+        curves[row["trial_id"]].append(row)
+    return [rows.trial_record(trial, curves[trial["id"]]) for trial in found]

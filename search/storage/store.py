@@ -1,0 +1,369 @@
+"""Remember studies in SQL: the only memory there is. Records go in and come out; nothing of SQLAlchemy does."""
+
+import os
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from platform import node
+from typing import Self
+
+from sqlalchemy import Connection, Engine, RowMapping, Table, inspect, make_url, select, update
+
+from search.core.records import Rejection, Session, State, StudyRecord, TrialRecord
+from search.storage import engine as database
+from search.storage import locks as holds
+from search.storage import queries, rows
+from search.storage.tables import MEASUREMENT, REJECTION, SESSION, STUDY, TRIAL
+from search.storage.url import shown
+from spaces.errors import InputError, StudyError
+from workers.measurement import Measurement
+
+
+class Store:
+    """Read and write studies. Every write is one short transaction, committed when the call returns.
+
+    Safe to use from several threads. A database that goes away, or stays locked, is a StudyError.
+    """
+
+    def __init__(self, engine: Engine, url: str) -> None:
+        self.url = url
+        self._address = make_url(url)
+        self._engine = engine
+        self._reader = database.reader(engine)
+        self._insert = queries.INSERTS[engine.dialect.name]
+        self._insert_measurement = queries.measurement_after_the_last(self._insert)
+        self._study_ids: dict[str, int] = {}
+        self._holds: dict[str, holds.Hold] = {}
+
+    @classmethod
+    def open(cls, url: str, *, create: bool = True, migrate: bool = True) -> Self:
+        """Return a store on the database, its tables brought up to date.
+
+        Args:
+            url: see `search.storage.url.FORMS`.
+            create: make what is missing; without it, a database that is not ours is an InputError and stays as it is.
+            migrate: bring the tables up to date; without it, of those that are `behind` only the names can be read.
+        """
+        return cls(database.connect(url, create=create, migrate=migrate), url)
+
+    @property
+    def shown_url(self) -> str:
+        """Return the URL without its password."""
+        return shown(self._address)
+
+    @contextmanager
+    def hold(self, study: str, *, shared: bool = False) -> Iterator[None]:
+        """Keep a study to this process, or to those who share it, until the end.
+
+        Raises:
+            StudyError: another launch holds it.
+            InputError: the database is none that can be shared.
+        """
+        held = holds.hold(self._engine, study, shared=shared)
+        self._holds[study] = held
+        try:
+            self.hold_again()
+            yield
+        finally:
+            self._holds.pop(study).drop()
+
+    @contextmanager
+    def turn(self, study: str) -> Iterator[None]:
+        """Wait until no other launch that shares the study is in the midst of a turn, and have it until the end."""
+        with self.speaking(), holds.turn(self._engine, study):
+            yield
+
+    def hold_again(self) -> None:
+        """Take what is held again, where the database was away and forgot it.
+
+        Raises:
+            StudyError: another launch has taken it in between.
+        """
+        for study, held in self._holds.items():
+            with self.speaking():
+                free = held.take()
+            if not free:
+                other = f"another launch{self._holder(study)} is running {study!r} in {self.shown_url}"
+                raise StudyError(f"{other}; wait for it or stop it")
+
+    def _holder(self, study: str) -> str:
+        """Return who holds a study, as far as it has told."""
+        if self.behind or study not in self.names():
+            return ""
+        told = [session for session in self.sessions(study) if session.process]
+        if not told:
+            return ""
+        last = max(told, key=lambda session: session.seen_at)
+        return f" (process {last.process} on {last.host}, since {last.started_at:%Y-%m-%d %H:%M} UTC)"
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        self.close()
+
+    @contextmanager
+    def speaking(self) -> Iterator[None]:
+        """Turn whatever the database or its driver complains of into one line.
+
+        Raises:
+            StorageAway: it cannot be reached or written to now.
+            StudyError: it is damaged, or no longer there.
+        """
+        database.check_there(self._address)
+        with database.raised_as(StudyError, self._address):
+            yield
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with self.speaking(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with self.speaking(), self._reader.connect() as connection:
+            yield connection
+
+    def _study_id(self, connection: Connection, name: str) -> int:
+        if name not in self._study_ids:
+            found = connection.scalar(select(STUDY.c.id).where(STUDY.c.name == name))
+            if found is None:
+                raise InputError(f"there is no study {name!r} in {self.shown_url}")
+            self._study_ids[name] = found
+        return self._study_ids[name]
+
+    @property
+    def behind(self) -> tuple[str, str] | None:
+        """Return the version of the tables and the one this program knows, where theirs is older."""
+        with database.raised_as(StudyError, self._address):
+            return database.behind(self._engine)
+
+    def tables(self) -> set[str]:
+        """Return the names of all tables of the database, Optuna's too."""
+        with self._reading() as connection:
+            return set(inspect(connection).get_table_names())
+
+    def names(self) -> list[str]:
+        """Return the name of every study, oldest first; tables of any version can tell it."""
+        with self._reading() as connection:
+            return list(connection.scalars(select(STUDY.c.name).order_by(STUDY.c.id)))
+
+    def studies(self) -> list[StudyRecord]:
+        """Return every study, oldest first."""
+        with self._reading() as connection:
+            return [rows.study_record(row) for row in connection.execute(select(STUDY).order_by(STUDY.c.id)).mappings()]
+
+    def study(self, name: str) -> StudyRecord | None:
+        """Return the study of that name, if there is one."""
+        with self._reading() as connection:
+            row = connection.execute(select(STUDY).where(STUDY.c.name == name)).mappings().one_or_none()
+        return None if row is None else rows.study_record(row)
+
+    def add_study(self, record: StudyRecord) -> None:
+        """Write a new study.
+
+        Raises:
+            InputError: the name is taken, or cannot be one.
+        """
+        statement = self._insert(STUDY).values(rows.study_values(record))
+        with self._writing() as connection:
+            if connection.scalar(statement.on_conflict_do_nothing().returning(STUDY.c.id)) is None:
+                raise InputError(f"there is a study {record.name!r} already in {self.shown_url}")
+
+    def update_config(self, name: str, record: StudyRecord) -> None:
+        """Write what a later launch changed; the study keeps its name and the moment it was made."""
+        changed = {key: value for key, value in rows.study_values(record).items() if key not in ("name", "created_at")}
+        with self._writing() as connection:
+            study_id = self._study_id(connection, name)
+            connection.execute(update(STUDY).where(STUDY.c.id == study_id).values(changed))
+
+    def add_trial(self, study: str, trial: TrialRecord) -> None:
+        """Write a new trial and the measurements it has; a trial that is there already stays as it is.
+
+        Raises:
+            ValueError: a measurement is not finite, or their epochs are not 1, 2, 3, and so on.
+        """
+        measured = [rows.measurement_values(each) for each in trial.measurements]
+        if [each["epoch"] for each in measured] != list(range(1, len(measured) + 1)):
+            raise ValueError(f"the epochs of trial {trial.number} leave a gap")
+        with self._writing() as connection:
+            values = {"study_id": self._study_id(connection, study), **rows.trial_values(trial)}
+            statement = self._insert(TRIAL).values(values).on_conflict_do_nothing().returning(TRIAL.c.id)
+            trial_id = connection.scalar(statement)
+            if trial_id is not None and measured:
+                connection.execute(self._insert(MEASUREMENT), [{"trial_id": trial_id, **each} for each in measured])
+
+    def add_measurement(self, study: str, number: int, measurement: Measurement) -> bool:
+        """Write what one epoch revealed, and say whether it was new; a recorded epoch stays as it is.
+
+        Raises:
+            ValueError: a value is not finite, the epoch before is not recorded, or there is no such trial.
+        """
+        values = rows.measurement_values(measurement)
+        with self._writing() as connection:
+            study_id = self._study_id(connection, study)
+            place = {"of_study": study_id, "of_number": number, "epoch_before": measurement.epoch - 1}
+            if connection.scalar(self._insert_measurement, {**values, **place}) is not None:
+                return True
+            if measurement.epoch <= queries.recorded(connection, study_id, number):
+                return False
+        raise ValueError(
+            f"epoch {measurement.epoch} of trial {number} leaves a gap: epoch {measurement.epoch - 1} is not recorded"
+        )
+
+    def end_trial(
+        self,
+        study: str,
+        number: int,
+        *,
+        state: State,
+        reason: str = "",
+        failure_kind: str = "",
+        failure_details: str = "",
+        ended_at: datetime,
+    ) -> bool:
+        """Write how a trial ended, and say whether that was news: the first ending stays.
+
+        Raises:
+            ValueError: the state is no ending, or there is no such trial.
+        """
+        if state is State.RUNNING:
+            raise ValueError("running is no way to end")
+        ending = {
+            "state": state.value,
+            "reason": rows.to_prose(reason),
+            "failure_kind": rows.to_prose(failure_kind),
+            "failure_details": rows.to_prose(failure_details),
+            "ended_at": rows.to_utc(ended_at),
+        }
+        with self._writing() as connection:
+            study_id = self._study_id(connection, study)
+            running = queries.is_trial(study_id, number) & (TRIAL.c.state == State.RUNNING.value)
+            if connection.execute(update(TRIAL).where(running).values(ending)).rowcount == 1:
+                return True
+            queries.recorded(connection, study_id, number)
+        return False
+
+    def correct_digest(self, study: str, number: int, digest: str) -> None:
+        """Write the digest that a trial's architecture has.
+
+        Raises:
+            ValueError: there is no such trial.
+        """
+        with self._writing() as connection:
+            known = queries.is_trial(self._study_id(connection, study), number)
+            if connection.execute(update(TRIAL).where(known).values(digest=digest)).rowcount == 0:
+                raise queries.no_trial(number)
+
+    def set_attempts(self, study: str, number: int, attempts: int) -> None:
+        """Write how many times a trial was handed out again; to write it twice changes nothing, and it never falls.
+
+        Raises:
+            ValueError: there is no such trial.
+        """
+        with self._writing() as connection:
+            known = queries.is_trial(self._study_id(connection, study), number)
+            connection.execute(update(TRIAL).where(known & (TRIAL.c.attempts < attempts)).values(attempts=attempts))
+            queries.recorded(connection, self._study_id(connection, study), number)
+
+    def claim(self, study: str, trial: TrialRecord, session: int) -> bool:
+        """Take a running trial over from the launch that it had, and say whether nobody else was faster."""
+        had = TRIAL.c.session_id.is_not_distinct_from(trial.session) | (TRIAL.c.session_id == session)
+        with self._writing() as connection:
+            running = queries.is_trial(self._study_id(connection, study), trial.number) & (TRIAL.c.state == "running")
+            return connection.execute(update(TRIAL).where(running & had).values(session_id=session)).rowcount == 1
+
+    def trials_since(self, study: str, newest: int, some: Collection[int]) -> list[TrialRecord]:
+        """Return the trials above a number, and some below it, with their measurements."""
+        with self._reading() as connection:
+            mine = TRIAL.c.study_id == self._study_id(connection, study)
+            return queries.trials(connection, mine & ((TRIAL.c.number > newest) | TRIAL.c.number.in_(some)))
+
+    def trials(self, study: str) -> list[TrialRecord]:
+        """Return every trial of a study by its number, with its measurements."""
+        with self._reading() as connection:
+            return queries.trials(connection, TRIAL.c.study_id == self._study_id(connection, study))
+
+    def trial(self, study: str, number: int) -> TrialRecord | None:
+        """Return one trial with its measurements, if it is there."""
+        with self._reading() as connection:
+            found = queries.trials(connection, queries.is_trial(self._study_id(connection, study), number))
+        return found[0] if found else None
+
+    def add_rejection(self, study: str, rejection: Rejection) -> None:
+        """Write a proposal that never became a trial."""
+        with self._writing() as connection:
+            values = {"study_id": self._study_id(connection, study), **rows.rejection_values(rejection)}
+            connection.execute(self._insert(REJECTION).values(values))
+
+    def rejections(self, study: str) -> list[Rejection]:
+        """Return the proposals that never became trials, oldest first."""
+        with self._reading() as connection:
+            return [rows.rejection_record(row) for row in self._of_study(connection, REJECTION, study)]
+
+    def open_session(self, study: str, *, started_at: datetime, machine: Mapping[str, str]) -> int:
+        """Write that this process launched a study, and return the number of the session."""
+        moment = rows.to_utc(started_at)
+        values = {"started_at": moment, "seen_at": moment, "machine": rows.to_json(machine)}
+        who = {"host": node(), "process": os.getpid()}
+        seconds = {"startup_s": 0.0, "proposing_s": 0.0, "training_s": 0.0, "recording_s": 0.0}
+        with self._writing() as connection:
+            values["study_id"] = self._study_id(connection, study)
+            statement = self._insert(SESSION).values({**values, **who, **seconds}).returning(SESSION.c.id)
+            return int(connection.execute(statement).scalar_one())
+
+    def touch_session(
+        self,
+        session_id: int,
+        *,
+        seen_at: datetime,
+        startup_s: float,
+        proposing_s: float,
+        training_s: float,
+        recording_s: float,
+    ) -> None:
+        """Write that a launch is alive, and where its seconds went so far, all in all.
+
+        Raises:
+            ValueError: there is no such session.
+        """
+        values = {
+            "seen_at": rows.to_utc(seen_at),
+            "startup_s": startup_s,
+            "proposing_s": proposing_s,
+            "training_s": training_s,
+            "recording_s": recording_s,
+        }
+        with self._writing() as connection:
+            statement = update(SESSION).where(SESSION.c.id == session_id).values(values)
+            if connection.execute(statement).rowcount == 0:
+                raise ValueError(f"there is no session {session_id}")
+
+    @contextmanager
+    def living(self, session: int) -> Iterator[None]:
+        """Let others see, until the end, that this launch is alive."""
+        name = f"session {session}"
+        self._holds[name] = holds.hold(self._engine, name)
+        try:
+            self.hold_again()
+            yield
+        finally:
+            self._holds.pop(name).drop()
+
+    def is_living(self, session: int) -> bool:
+        """Say whether the process of a launch is alive and has its connection to the database (PostgreSQL)."""
+        with self.speaking():
+            return holds.is_held(self._engine, f"session {session}")
+
+    def sessions(self, study: str) -> list[Session]:
+        """Return the launches of a study, oldest first."""
+        with self._reading() as connection:
+            return [rows.session_record(row) for row in self._of_study(connection, SESSION, study)]
+
+    def _of_study(self, connection: Connection, table: Table, study: str) -> list[RowMapping]:
+        known = select(table).where(table.c.study_id == self._study_id(connection, study))
+        return list(connection.execute(known.order_by(table.c.id)).mappings())

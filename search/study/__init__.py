@@ -1,0 +1,1 @@
+"""The course of a study and its records, free of Ray."""

@@ -1,0 +1,139 @@
+"""Bring what happens to the database in order; while it is away, into the journal, and training goes on.
+
+Every entry can be written twice without harm: what is recorded already stays as it is.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from search.core.records import State, TrialRecord
+from search.storage.store import Store
+from search.study.journal import Entry, Journal
+from search.study.recorder import Recorder
+from spaces.errors import StorageAway, StudyError
+from workers.measurement import Measurement
+
+SOONEST_S, LATEST_S = 1.0, 30.0  # between two attempts to reach a database that is away
+
+
+class Outbox:
+    """Write measurements and endings, now or when the database is back."""
+
+    def __init__(self, recorder: Recorder, journal: Journal, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.recorder = recorder
+        self.journal = journal
+        self.clock = clock
+        self.why = ""  # one line, while the database is away
+        self._away_since: float | None = None
+        self._next = 0.0
+
+    @property
+    def away_s(self) -> float | None:
+        """Return for how many seconds the database has been away, or None while it is there."""
+        return None if self._away_since is None else self.clock() - self._away_since
+
+    @property
+    def waits(self) -> str:
+        """Return one line: why the database is away, and what waits for it."""
+        return f"({self.why}): {len(self.journal)} records wait in {self.journal.path}"
+
+    def measured(self, number: int, measurement: Measurement) -> None:
+        """Bring one epoch."""
+        entry = {"what": "measured", "number": number, "measurement": measurement.to_json()}
+        self._bring(entry, lambda: self.recorder.measured(number, measurement))
+
+    def ended(self, trial: TrialRecord) -> None:
+        """Bring a trial's end."""
+        self._bring(_ending(trial), lambda: self.recorder.end(trial))
+
+    def attempted(self, number: int, attempts: int) -> None:
+        """Bring how often a trial was handed out again."""
+        entry = {"what": "attempted", "number": number, "attempts": attempts}
+        name = self.recorder.record.name
+        self._bring(entry, lambda: self.recorder.store.set_attempts(name, number, attempts))
+
+    def _bring(self, entry: Entry, write: Callable[[], Any]) -> None:
+        """Write it, or let it wait behind all that waits already."""
+        if self._away_since is None:
+            try:
+                write()
+                return
+            except StorageAway as error:
+                self.lose(error)
+        self.journal.append(entry)
+
+    def lose(self, error: StorageAway) -> None:
+        """Remember that the database is away, and when to try again."""
+        now = self.clock()
+        if self._away_since is None:
+            self._away_since = now
+        self.why = str(error)
+        self._next = now + min(LATEST_S, max(SOONEST_S, (now - self._away_since) / 4))
+
+    def deliver(self, finish: Callable[[], None]) -> bool:
+        """Bring what waits, if it is time to try, and say whether the database is there and nothing waits.
+
+        Args:
+            finish: what has to be done once it is back; it may find the database away again.
+        """
+        if self._away_since is None:
+            return True
+        if self.clock() < self._next:
+            return False
+        try:
+            send(self.journal, self.recorder.store, self.recorder.record.name)
+            finish()
+        except StorageAway as error:
+            self.lose(error)
+            return False
+        self._away_since, self.why = None, ""
+        return True
+
+
+def send(journal: Journal, store: Store, study: str) -> None:
+    """Write all entries of a journal into the database, in order, and forget them once the last has arrived.
+
+    Raises:
+        StorageAway: the database went away; all of them stay.
+        StudyError: the journal is of another database.
+    """
+    for entry in journal.entries:
+        try:
+            _write(store, study, entry)
+        except (ValueError, KeyError, TypeError) as error:
+            odd = f"{journal.path} does not fit {store.shown_url}: {error}"
+            raise StudyError(f"{odd}; move it away to do without it") from error
+    if journal.entries:
+        journal.clear()
+
+
+def _ending(trial: TrialRecord) -> Entry:
+    return {
+        "what": "ended",
+        "number": trial.number,
+        "state": trial.state.value,
+        "reason": trial.reason,
+        "failure_kind": trial.failure_kind,
+        "failure_details": trial.failure_details,
+        "ended_at": trial.ended_at.isoformat() if trial.ended_at else None,
+    }
+
+
+def _write(store: Store, study: str, entry: Entry) -> None:
+    number = entry["number"]
+    if entry["what"] == "measured":
+        store.add_measurement(study, number, Measurement.from_json(entry["measurement"]))
+    elif entry["what"] == "attempted":
+        store.set_attempts(study, number, entry["attempts"])
+    else:
+        store.end_trial(
+            study,
+            number,
+            state=State(entry["state"]),
+            reason=entry["reason"],
+            failure_kind=entry["failure_kind"],
+            failure_details=entry["failure_details"],
+            ended_at=datetime.fromisoformat(entry["ended_at"]),
+        )

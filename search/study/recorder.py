@@ -1,0 +1,228 @@
+"""Write what happens into SQL: our tables first, which are the truth, then Optuna's, which its dashboard reads.
+
+A trial begins the other way round, since its number is Optuna's. A crash between the two writes leaves a difference
+that `reconcile` takes away at the next launch.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from search.core.fronts import objective_values
+from search.core.records import Rejection, State, StudyRecord, TrialRecord
+from search.samplers.proposer import Proposal
+from search.samplers.registry import distributions
+from search.storage.optuna_tables import ENDS, open_optuna
+from search.storage.store import Store
+from spaces.architecture import Architecture
+from spaces.cost import NAMES as COST_NAMES
+from spaces.cost import Cost
+from spaces.errors import StudyError
+from spaces.space import SearchSpace
+from workers.measurement import Measurement
+
+
+class Recorder:
+    """Write one study's trials."""
+
+    def __init__(self, store: Store, record: StudyRecord, space: SearchSpace, *, shared: bool = False) -> None:
+        self.store = store
+        self.record = record
+        self.shared = shared  # other launches write to this study too
+        self.distributions = distributions(space.parameters)
+        self.storage, self.optuna = open_optuna(store, record)
+        self._study_id = self.storage.get_study_id_from_name(record.name)
+        self._ids: dict[int, int] = {}
+        self._attrs: dict[int, dict[str, Any]] = {}  # the sampler's, of rows that earlier launches wrote
+
+    def close(self) -> None:
+        """Let go of the database; the store stays open."""
+        self.storage.remove_session()
+        self.storage.engine.dispose()
+
+    def count(self) -> int:
+        """Return how many trials have a number."""
+        with self._speaking():
+            return self.storage.get_n_trials(self._study_id)
+
+    def hold_again(self) -> None:
+        """Make sure that nobody else holds the study."""
+        self.store.hold_again()
+
+    def rejected(self, rejection: Rejection) -> None:
+        """Record a proposal that never became a trial."""
+        self.store.add_rejection(self.record.name, rejection)
+
+    def start(self, proposal: Proposal, seeds: int, now: datetime, session: int | None = None) -> TrialRecord:
+        """Record a new trial, and return it with its number.
+
+        Args:
+            proposal: what it trains.
+            seeds: where those of the study begin; each trial's is its own, however often the study is launched.
+            now: when it begins.
+            session: the launch that begins it.
+        """
+        # Ours finds a number by an index; Optuna's tables have none, and to count its trials Optuna reads them all.
+        if not self.shared and self.store.trial(self.record.name, len(self._ids)) is not None:
+            raise StudyError("another launch writes to this study at the same time")
+        seed = seeds + (self.count() if self.shared else len(self._ids))
+        with self._speaking():
+            attrs = {**proposal.system_attrs, **_constraint_attrs(proposal.constraints)}
+            number = self._add_row(proposal, seed, attrs)
+        trial = TrialRecord(
+            number=number,
+            params=proposal.params,
+            architecture=proposal.architecture,
+            digest=proposal.digest,
+            seed=seed,
+            cost=proposal.cost,
+            started_at=now,
+            session=session,
+        )
+        self.store.add_trial(self.record.name, trial)
+        return trial
+
+    def _add_row(self, trial: Proposal | TrialRecord, seed: int, system_attrs: Mapping[str, Any]) -> int:
+        """Add a running trial to Optuna's tables, and return the number that it has there."""
+        row = create_trial(
+            state=TrialState.RUNNING,
+            params=dict(trial.params),
+            distributions={name: self.distributions[name] for name in trial.params},
+            user_attrs=_user_attrs(trial, seed),
+            system_attrs=dict(system_attrs),
+        )
+        row_id = self.storage.create_new_trial(self._study_id, template_trial=row)
+        number = self.storage.get_trial_number_from_id(row_id)
+        self._ids[number] = row_id
+        return number
+
+    def measured(self, number: int, measurement: Measurement) -> bool:
+        """Record one epoch; False where it was recorded already."""
+        return self.store.add_measurement(self.record.name, number, measurement)
+
+    def end(self, trial: TrialRecord) -> None:
+        """Record a trial's end: its state, its reason, and what it reached."""
+        self.store.end_trial(
+            self.record.name,
+            trial.number,
+            state=trial.state,
+            reason=trial.reason,
+            failure_kind=trial.failure_kind,
+            failure_details=trial.failure_details,
+            ended_at=trial.ended_at or datetime.now(UTC),
+        )
+        with self._speaking():
+            self._tell(trial)
+
+    @contextmanager
+    def _speaking(self) -> Iterator[None]:
+        """Say in our words what Optuna's tables complain of, which Optuna hides now and then."""
+        with self.store.speaking():
+            try:
+                yield
+            except StorageInternalError as error:
+                raise error.__cause__ or error from error
+            except KeyError as error:  # so does Optuna where there is no such study or trial
+                gone = f"somebody took {self.record.name!r} out of Optuna's tables"
+                raise StudyError(f"{gone}; launch it again") from error
+
+    def _tell(self, trial: TrialRecord) -> None:
+        """Bring Optuna's row to the end that ours has, unless another launch has just done it."""
+        with suppress(UpdateFinishedTrialError):
+            self._tell_optuna(trial)
+
+    def _tell_optuna(self, trial: TrialRecord) -> None:
+        attrs: dict[str, Any] = {"epochs": trial.epochs}
+        if trial.reason:
+            attrs["reason"] = trial.reason
+        row_id = self._id(trial.number)
+        for key, value in attrs.items():
+            self.storage.set_trial_user_attr(row_id, key, value)
+        values = list(objective_values(self.record, trial)) if trial.state is State.COMPLETE else None
+        self.storage.set_trial_state_values(row_id, ENDS[trial.state], values)
+
+    def _id(self, number: int) -> int:
+        if number not in self._ids:
+            self._ids[number] = self.storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+        return self._ids[number]
+
+    def reconcile(self, trials: Mapping[int, TrialRecord]) -> list[TrialRecord]:
+        """Take away what a crash between two writes left different, and return trials that only Optuna knew."""
+        with self._speaking():
+            return self._reconcile(trials)
+
+    def _reconcile(self, trials: Mapping[int, TrialRecord]) -> list[TrialRecord]:
+        missing: list[TrialRecord] = []
+        # Not by the study, which would keep them all in memory.
+        for row in self.storage.get_all_trials(self._study_id, deepcopy=False):
+            self._ids[row.number] = row._trial_id
+            if attrs := _of_sampler(row):
+                self._attrs[row.number] = attrs
+            ours = trials.get(row.number)
+            if ours is None:
+                missing.append(self._adopt(row))
+            elif ours.state is not State.RUNNING and not row.state.is_finished():
+                self._tell(ours)
+        for number in sorted(trials.keys() - self._ids.keys()):
+            self._restore_row(trials[number])
+        return missing
+
+    def _restore_row(self, trial: TrialRecord) -> None:
+        """Write again what somebody deleted from Optuna's tables, as its dashboard can; numbers must stay ours."""
+        if self._add_row(trial, trial.seed, {}) != trial.number:
+            raise StudyError(f"trial {trial.number} is missing from Optuna's tables")
+        if trial.state is not State.RUNNING:
+            self._tell(trial)
+
+    def _adopt(self, row: FrozenTrial) -> TrialRecord:
+        """Record a trial that was started in Optuna's table when the driver died."""
+        described = row.user_attrs
+        if "architecture" not in described:
+            raise StudyError(f"trial {row.number} in Optuna's tables was not made by this service")
+        architecture = Architecture.from_json(json.loads(described["architecture"]))
+        trial = TrialRecord(
+            number=row.number,
+            params=row.params,
+            architecture=architecture,
+            digest=architecture.digest,  # an older version's may be another
+            seed=described["seed"],
+            cost=Cost(**{name: described[name] for name in COST_NAMES if name in described}),
+            started_at=datetime.now(UTC),
+        )
+        self.store.add_trial(self.record.name, trial)
+        # What stands there: it may have arrived before, and only the answer was lost.
+        return self.store.trial(self.record.name, trial.number) or trial
+
+    def sampler_attrs_of(self, number: int) -> dict[str, Any]:
+        """Return what the sampler wanted remembered of one trial, perhaps another launch's."""
+        with self._speaking():
+            return _of_sampler(self.storage.get_trial(self._id(number)))
+
+    def sampler_attrs(self) -> dict[int, dict[str, Any]]:
+        """Return what the sampler wanted remembered of each trial that `reconcile` found, where that is anything."""
+        return self._attrs
+
+
+def _of_sampler(row: FrozenTrial) -> dict[str, Any]:
+    return {key: value for key, value in row.system_attrs.items() if not key.startswith("constraints")}
+
+
+def _user_attrs(trial: Proposal | TrialRecord, seed: int) -> dict[str, Any]:
+    return {
+        "architecture": json.dumps(trial.architecture.to_json()),
+        "digest": trial.digest,
+        "seed": seed,
+        **trial.cost.to_json(),
+    }
+
+
+def _constraint_attrs(constraints: Mapping[str, float]) -> dict[str, Any]:
+    """Return constraints in the form Optuna 5 reads and in the older one that its dashboard reads."""
+    if not constraints:
+        return {}
+    return {"constraints": list(constraints.values())} | {f"constraints:{k}": v for k, v in constraints.items()}

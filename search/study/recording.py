@@ -1,0 +1,69 @@
+"""Say what a running study asks of whatever keeps its records: SQL behind an outbox, or nothing in a simulation."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from search.core.records import Rejection, TrialRecord
+from search.samplers.proposer import Proposal
+from spaces.errors import StorageAway
+from workers.measurement import Measurement
+
+
+class Recording(Protocol):
+    """Number trials, and remember them."""
+
+    def count(self) -> int:
+        """Return how many trials have a number."""
+
+    def start(self, proposal: Proposal, seeds: int, now: datetime, session: int | None = None) -> TrialRecord:
+        """Record a new trial, and return it with its number."""
+
+    def rejected(self, rejection: Rejection) -> None:
+        """Record a proposal that never became a trial."""
+
+    def hold_again(self) -> None:
+        """Make sure that nobody else holds the study."""
+
+    def reconcile(self, trials: Mapping[int, TrialRecord]) -> list[TrialRecord]:
+        """Take away what a crash left different, and return trials that were not known."""
+
+    def sampler_attrs(self) -> dict[int, dict[str, Any]]:
+        """Return what the sampler wanted remembered of each trial, where that is anything."""
+
+    def sampler_attrs_of(self, number: int) -> dict[str, Any]:
+        """Return what the sampler wanted remembered of one trial."""
+
+    def close(self) -> None:
+        """Let go of what holds the records."""
+
+
+class Bringing(Protocol):
+    """Bring what happens to where it is recorded."""
+
+    @property
+    def recorder(self) -> Recording:
+        """Return what numbers trials."""
+
+    @property
+    def away_s(self) -> float | None:
+        """Return for how many seconds the database has been away, or None while it is there."""
+
+    def measured(self, number: int, measurement: Measurement) -> None:
+        """Bring one epoch."""
+
+    def ended(self, trial: TrialRecord) -> None:
+        """Bring a trial's end."""
+
+    def attempted(self, number: int, attempts: int) -> None:
+        """Bring how often a trial was handed out again."""
+
+    @property
+    def waits(self) -> str:
+        """Return one line: why the database is away, and what waits for it."""
+
+    def lose(self, error: StorageAway) -> None:
+        """Remember that the database is away."""
+
+    def deliver(self, finish: Callable[[], None]) -> bool:
+        """Bring what waits, and say whether nothing does."""

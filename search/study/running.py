@@ -1,0 +1,499 @@
+"""Hold a study in its course: hand out trials, record what they show, decide who goes on. Free of Ray.
+
+Ray's searcher and scheduler, a simulated clock and the tests all drive this one object. Whatever it is told is in
+SQL before it counts.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import Enum, auto
+
+from search.core.budget import Budget, Rates, Spending
+from search.core.clock import steady_clock
+from search.core.fronts import objective_values
+from search.core.records import KILLED, TRANSIENT, Rejection, State, StudyRecord, TrialRecord
+from search.samplers.memory import MEMORY, OUT_OF_MEMORY, ceiling_of
+from search.samplers.proposer import Proposal, Proposer
+from search.schedulers.promotion import Turn
+from search.schedulers.rungs import GO_ON, Decision, Rung, Rungs, entry_of
+from search.study.launches import Alone, Fellows
+from search.study.recording import Bringing, Recording
+from search.study.trials import Roll
+from spaces.errors import StorageAway, TrialFailure
+from workers.measurement import Measurement
+
+ATTEMPTS = 3  # times a trial is handed out again after a failure that was not its own
+BACK_OFF_S = 2.0  # before the first of them; four times as long before each one after
+
+
+class Nothing(Enum):
+    """Say why there is no trial to hand out."""
+
+    LEFT = auto()  # the study ends when the running trials have
+    NOW = auto()  # ask again: a trial that failed for its machine waits a while, or the database is away
+
+
+@dataclass(slots=True)
+class Spent:
+    """Add up where the seconds of this launch went."""
+
+    startup_s: float = 0.0
+    running_s: float = 0.0  # from Ray's start to the last trial's end
+    proposing_s: float = 0.0
+    training_s: float = 0.0
+    recording_s: float = 0.0
+
+
+@dataclass(slots=True)
+class RunningStudy:
+    """Move trials from proposed to complete, stopped or failed."""
+
+    record: StudyRecord
+    outbox: Bringing
+    proposer: Proposer
+    rungs: Rungs
+    budget: Budget
+    rates: Rates = field(default_factory=Rates)
+    fellows: Fellows = field(default_factory=Alone)
+    limit_s: float | None = None  # seconds of training that one trial may take
+    seed: int = 0
+    earlier_s: float = 0.0  # spent by launches before this one
+    clock: Callable[[], datetime] = field(default_factory=steady_clock)
+    trials: Roll = field(init=False)
+    rejections: list[Rejection] = field(default_factory=list)
+    waiting: deque[int] = field(default_factory=deque)
+    spent: Spent = field(default_factory=Spent)
+    exhausted: bool = False
+    elsewhere: set[int] = field(default_factory=set)  # running trials that another launch trains
+    paused: set[int] = field(default_factory=set)  # at a rung, until there is more budget
+    resting: dict[int, int] = field(default_factory=dict)  # the rung's epoch of each trial that waits for its turn
+    trained_s: float = 0.0  # over all trials and launches, measuring included
+    trained_epochs: int = 0
+    began: datetime | None = None
+    _unsaved: list[Rejection] = field(default_factory=list)
+    _not_before: dict[int, datetime] = field(default_factory=dict)
+    _killed: set[int] = field(default_factory=set)  # trials whose worker was ended for the machine's memory once
+    _mirrors: dict[int, int] = field(default_factory=dict)
+    _reached: dict[int, Rung] = field(default_factory=dict)  # by epoch
+
+    def __post_init__(self) -> None:
+        self.trials = Roll(self.record)
+
+    def restore(self, trials: list[TrialRecord], rejections: list[Rejection]) -> None:
+        """Take up what earlier launches recorded: rungs, the sampler's knowledge, trials to go on with."""
+        self.began = self.clock()
+        self.trials = Roll(self.record, trials)
+        with self.fellows.turn():
+            for trial in self.recorder.reconcile(self.trials):
+                self.trials[trial.number] = trial
+        attrs = self.recorder.sampler_attrs()
+        self.rejections = list(rejections)
+        for rejection in rejections:
+            if rejection.violations.keys() - {MEMORY}:  # a ceiling is of one launch: the next may have more memory
+                self.proposer.remember(rejection.params, violations=rejection.violations)
+        for number in sorted(self.trials):
+            self._restore_trial(self.trials[number], attrs.get(number, {}))
+        self.proposer.take_up()
+        for number in sorted(self.trials):
+            self._settle(self.trials[number])
+
+    def _restore_trial(self, trial: TrialRecord, attrs: dict[str, object]) -> None:
+        for measurement in trial.measurements:
+            self._count(measurement)
+            if measurement.epoch in self.rungs.levels:
+                self._enter(trial, measurement)
+        if trial.given_up:
+            return
+        complete = trial.state is State.COMPLETE
+        if complete:
+            self._enter_last(trial)
+        showed = {each.epoch: each for each in trial.measurements if each.epoch in self.rungs.levels}
+        self._mirrors[trial.number] = self.proposer.remember(
+            trial.params,
+            values=objective_values(self.record, trial) if complete else None,
+            violations={trial.failure_kind: 1.0} if trial.state is State.FAILED else None,
+            running=trial.state is State.RUNNING,
+            system_attrs=attrs,
+            showed={epoch: self._values(trial, each) for epoch, each in showed.items()},
+        )
+
+    def _settle(self, trial: TrialRecord) -> None:
+        """Decide what the driver died before deciding, or let the trial wait for a worker."""
+        if trial.state is not State.RUNNING:
+            return
+        if self.fellows.train(trial) or not self.fellows.claim(trial):
+            self.elsewhere.add(trial.number)
+            return
+        self.elsewhere.discard(trial.number)
+        if self.fellows.shared:
+            trial = self.trials[trial.number] = replace(trial, session=self.fellows.session)
+        if trial.last is not None:
+            self._show_missed(trial, trial.last)
+            if self._judge(trial, trial.last).stop:
+                return
+        self.waiting.append(trial.number)
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        """Pickle as nothing: Ray pickles what it is given, for a restore that the database makes needless."""
+        return (object, ())
+
+    @property
+    def recorder(self) -> Recording:
+        """Return what numbers trials and keeps the records."""
+        return self.outbox.recorder
+
+    @property
+    def ended(self) -> int:
+        """Return how many trials have come to an end."""
+        return len(self.trials.ended)
+
+    @property
+    def over(self) -> bool:
+        """Say whether nothing runs and nothing more will be handed out."""
+        if self.outbox.away_s is not None or not (self.exhausted or self._budget_spent()):
+            return False
+        resting = self.paused.union(self.elsewhere, *((self.waiting, self.resting) if self._cut_off else ()))
+        doubtful = any(self.trials[number].session in self.fellows.doubtful for number in self.elsewhere)
+        return self.trials.running <= resting and not doubtful
+
+    @property
+    def _cut_off(self) -> bool:
+        """Say whether time or money has run out; that no further trial is due stops none that runs."""
+        return self.budget.ended_by(self.spending) not in (None, "trials")
+
+    @property
+    def seconds(self) -> float:
+        """Return how long the study has been alive, over all launches, time between them left out."""
+        return self.earlier_s + ((self.clock() - self.began).total_seconds() if self.began else 0.0)
+
+    @property
+    def spending(self) -> Spending:
+        """Return what is spent of whatever a budget can bound."""
+        return Spending.of(
+            trials=len(self.trials),
+            epochs=self.trained_epochs,
+            trained_s=self.trained_s,
+            seconds=self.seconds,
+            rates=self.rates,
+        )
+
+    def _count(self, measurement: Measurement) -> None:
+        self.trained_s += measurement.wall_s
+        self.trained_epochs += 1
+
+    def _budget_spent(self) -> bool:
+        return self.budget.ended_by(self.spending) is not None
+
+    def hand_out(self) -> TrialRecord | Nothing:
+        """Return the next trial to train: one that waits, or a new one."""
+        there = self.deliver()
+        if not self._cut_off and (ready := self._ready()) is not None:
+            return self.trials[ready]
+        if self.resting and not self._cut_off and (promoted := self._promoted()) is not None:
+            return self.trials[promoted]
+        if self.exhausted or self._budget_spent():
+            return Nothing.NOW if self.waiting and not self._cut_off else Nothing.LEFT
+        begun = self._take_turn() if there else Nothing.NOW
+        if begun is Nothing.LEFT and self.resting and (promoted := self._promoted()) is not None:
+            return self.trials[promoted]  # that nothing is left has only now come out
+        return begun
+
+    def _ready(self) -> int | None:
+        """Take the first waiting trial whose time has come."""
+        now = self.clock()
+        ready = next((number for number in self.waiting if self._not_before.get(number, now) <= now), None)
+        if ready is not None:
+            self.waiting.remove(ready)
+        return ready
+
+    def _promoted(self) -> int | None:
+        """Let one of the trials that rest go on, if it is its turn; where none will ever, stop them all."""
+        last = self.exhausted or self._budget_spent()
+        active = self.trials.running.difference(self.resting, self.paused, self.elsewhere)
+        turn = Turn(
+            rungs=self.rungs,
+            reached=self._reached,
+            resting=self.resting,
+            active={number: self.trials[number].epochs for number in active},
+            trials=len(self.trials),
+            trained=self.trained_epochs,
+            max_epochs=self.record.max_epochs,
+        )
+        chosen = turn.choose(last=last, anyhow=not self.trials.count[State.COMPLETE])
+        if chosen is not None:
+            del self.resting[chosen]
+        elif last and not active:
+            self._stop_resting(turn)
+        return chosen
+
+    def _stop_resting(self, turn: Turn) -> None:
+        for number, gain in turn.gains.items():
+            epoch = self.resting.pop(number)
+            reason = f"epoch {epoch}: the front was expected to gain {gain:.2%} by training it in full"
+            self._end(replace(self.trials[number], state=State.STOPPED, reason=reason))
+
+    def _take_turn(self) -> TrialRecord | Nothing:
+        """Begin a new trial, knowing all that other launches have shown; what cannot be recorded has not begun."""
+        begun: TrialRecord | Nothing = Nothing.NOW
+        try:
+            with self.fellows.turn():
+                self._hear()
+                if self._all_numbered() and not self._budget_spent():
+                    self._take_up_rows()  # of a launch that died between Optuna's row and ours
+                begun = Nothing.LEFT if self._budget_spent() or self._all_numbered() else self._begin()
+        except StorageAway as error:  # at the end of the turn too: what was begun by then has begun
+            self.outbox.lose(error)
+        return begun
+
+    def _all_numbered(self) -> bool:
+        """Say whether the last trial of the budget has its number, which may be all that is recorded of it yet."""
+        limit = self.budget.trials
+        return self.fellows.shared and limit is not None and self.recorder.count() >= limit
+
+    def _begin(self) -> TrialRecord | Nothing:
+        with self._timed("proposing_s"):
+            proposal, rejected = self._propose()
+        with self._timed("recording_s"):
+            try:
+                self._record_rejections(rejected)
+                if proposal is None:
+                    self.exhausted = True
+                    return Nothing.LEFT
+                trial = self.recorder.start(proposal, self.seed * 1_000_003, self.clock(), self.fellows.session)
+            except StorageAway:
+                if proposal is not None:
+                    self.proposer.take_back(proposal)
+                raise
+        self.trials[trial.number] = trial
+        self._mirrors[trial.number] = proposal.mirror
+        return trial
+
+    def deliver(self) -> bool:
+        """Bring to the database what it could not take, if it is time to try, and say whether it is there."""
+        return self.outbox.deliver(self._adopt)
+
+    def _adopt(self) -> None:
+        """Take up what was begun in Optuna's table at the moment when the database went away."""
+        self.recorder.hold_again()
+        with self.fellows.turn():
+            self._hear()
+            self._take_up_rows()
+
+    def _take_up_rows(self) -> None:
+        """Take up trials of which Optuna's table alone tells: whoever holds the turn knows that nobody begins them."""
+        for trial in self.recorder.reconcile(self.trials):
+            self.trials[trial.number] = trial
+            self._restore_trial(trial, {})
+            if self.fellows.shared:
+                self.elsewhere.add(trial.number)  # should the database go away again before it is claimed
+            self._settle(trial)
+
+    def keep(self) -> None:
+        """Make sure that this launch still holds the study: a connection that idles can be cut by anybody between."""
+        if self.outbox.away_s is None:
+            try:
+                self.recorder.hold_again()
+            except StorageAway as error:
+                self.outbox.lose(error)
+
+    def hear(self) -> None:
+        """Take in what other launches' trials have shown, and take over those whose launch has died."""
+        if not self.fellows.shared or not self.deliver():
+            return
+        try:
+            self._hear()
+            theirs = {self.trials[number].session: self.trials[number] for number in self.elsewhere}
+            dead = {session for session, trial in theirs.items() if not self.fellows.train(trial)}
+            for number in sorted(n for n in self.elsewhere if self.trials[n].session in dead):
+                self._settle(self.trials[number])
+        except StorageAway as error:
+            self.outbox.lose(error)
+
+    def _hear(self) -> None:
+        newest = self.trials.newest
+        gaps = set(range(newest)) - self.trials.keys() if len(self.trials) <= newest else set()
+        for told in self.fellows.news(newest, sorted(self.trials.running | gaps)):
+            self._hear_of(told)
+
+    def _hear_of(self, told: TrialRecord) -> None:
+        """Bring one trial to what the database tells of it; of its own, this launch knows at least as much."""
+        known = self.trials.get(told.number)
+        if told.session == self.fellows.session and (known is None or told.state is State.RUNNING):
+            return
+        if known is None:
+            self.trials[told.number] = told
+            self._restore_trial(told, self.recorder.sampler_attrs_of(told.number))
+        else:
+            self._hear_more(known, told)
+        for mine in (self.elsewhere, self.paused):
+            mine.discard(told.number)
+        self.resting.pop(told.number, None)
+        if told.number in self.waiting:  # taken over by another launch, while this one could not be heard
+            self.waiting.remove(told.number)
+        if told.state is State.RUNNING:
+            self.elsewhere.add(told.number)
+
+    def _hear_more(self, known: TrialRecord, told: TrialRecord) -> None:
+        if known.state is not State.RUNNING:
+            return
+        self.trials[told.number] = told
+        for measurement in told.measurements[known.epochs :]:
+            self._count(measurement)
+            if measurement.epoch in self.rungs.levels:
+                self._show(told, measurement)
+        if told.state is State.COMPLETE:
+            self._enter_last(told)
+        if told.state is not State.RUNNING:
+            self._tell_sampler(told)
+
+    def _propose(self) -> tuple[Proposal | None, list[Rejection]]:
+        """Ask for a network below the ceiling of memory that this launch has shown, and where none is left for any."""
+        known, ceiling = self.trials.known, ceiling_of(self.trials.witnesses(self.began or self.clock()))
+        proposal, rejected = self.proposer.propose(known, ceiling)
+        if proposal is None and ceiling:
+            proposal, more = self.proposer.propose(known)
+            rejected += more
+        return proposal, rejected
+
+    def _record_rejections(self, rejected: list[Rejection]) -> None:
+        self.rejections += rejected
+        self._unsaved += rejected
+        while self._unsaved:
+            self.recorder.rejected(self._unsaved[0])
+            del self._unsaved[0]
+
+    def measured(self, number: int, measurement: Measurement) -> Decision:
+        """Record an epoch, then decide. An epoch that is recorded already changes nothing."""
+        trial = self.trials[number]
+        if trial.state is not State.RUNNING or number in self.elsewhere:
+            return Decision(stop=True, reason=trial.reason or "another launch trains it now")
+        if measurement.epoch <= trial.epochs:
+            return GO_ON
+        with self._timed("recording_s"):
+            self.outbox.measured(number, measurement)
+        self.spent.training_s += measurement.wall_s
+        self._count(measurement)
+        trial = self.trials[number] = replace(trial, measurements=(*trial.measurements, measurement))
+        if measurement.epoch in self.rungs.levels:
+            self.hear()  # a rung is common to all launches
+            trial = self.trials[number]
+            if trial.state is not State.RUNNING or number in self.elsewhere:
+                return Decision(stop=True, reason=trial.reason or "another launch trains it now")
+            self._show(trial, measurement)
+        return self._judge(trial, measurement)
+
+    def _show(self, trial: TrialRecord, measurement: Measurement) -> None:
+        """Put a trial on a rung, and let the sampler know what it showed there."""
+        self._enter(trial, measurement)
+        self.proposer.showed(self._mirrors[trial.number], measurement.epoch, self._values(trial, measurement))
+
+    def _show_missed(self, trial: TrialRecord, measurement: Measurement) -> None:
+        """Put a trial on a rung that it came to when this launch heard that it had lost it."""
+        if measurement.epoch in self.rungs.levels:
+            rung = self._reached.get(measurement.epoch)
+            if rung is None or trial.number not in rung.entries:
+                self._show(trial, measurement)
+
+    def _values(self, trial: TrialRecord, measurement: Measurement) -> tuple[float, ...]:
+        """Return the objectives' values at an epoch."""
+        return objective_values(self.record, replace(trial, measurements=(measurement,)))
+
+    def _enter(self, trial: TrialRecord, measurement: Measurement) -> None:
+        """Put a trial on the rung of an epoch, as it stood then."""
+        then = replace(trial, measurements=trial.measurements[: measurement.epoch])
+        self._reached.setdefault(measurement.epoch, self.rungs.make()).enter(entry_of(self.record, then))
+
+    def _enter_last(self, trial: TrialRecord) -> None:
+        """Put a trial that was trained in full among those that others are measured by."""
+        assert trial.last is not None
+        self._enter(trial, trial.last)
+
+    def _judge(self, trial: TrialRecord, measurement: Measurement) -> Decision:
+        if measurement.epoch >= self.record.max_epochs:
+            self._enter_last(trial)
+            self._end(replace(trial, state=State.COMPLETE))
+            return Decision(stop=True, reason="full fidelity")
+        if self.limit_s is not None and trial.trained_s > self.limit_s:
+            return self._over_time(trial)
+        if self.rungs.rests and self.rungs.holds(measurement.epoch):
+            return self._rest(trial.number, measurement.epoch)
+        rung = self._reached.get(measurement.epoch, self.rungs.make())
+        decision = self.rungs.decide(measurement.epoch, rung, trial.number)
+        if decision.stop:
+            self._end(replace(trial, state=State.STOPPED, reason=decision.reason))
+        elif self._cut_off and self.rungs.holds(measurement.epoch):
+            self.paused.add(trial.number)
+            return Decision(stop=True, reason="the budget is spent; with more of it the trial goes on")
+        return decision
+
+    def _rest(self, number: int, epoch: int) -> Decision:
+        """Let a trial rest at a rung; whose turn it is, this one's perhaps, the next question tells."""
+        self.resting[number] = epoch
+        return Decision(stop=True, reason=f"epoch {epoch}: rests, to go on when the front has most to gain by it")
+
+    def _over_time(self, trial: TrialRecord) -> Decision:
+        """Fail a trial that has trained for too long: it would again."""
+        hours, limit = trial.trained_s / 3600, (self.limit_s or 0.0) / 3600
+        failure = TrialFailure("time-limit", f"{hours:.3g} hours of training are over {limit:.3g}")
+        self.failed(trial.number, failure)
+        return Decision(stop=True, reason=str(failure))
+
+    def failed(self, number: int, failure: TrialFailure) -> None:
+        """Record why a trial failed, or let it wait for another worker if it was not its own fault."""
+        trial = self.trials[number]
+        if trial.state is not State.RUNNING or number in self.elsewhere:
+            return
+        self.resting.pop(number, None)
+        if failure.kind == KILLED and number in self._killed:  # once may be a neighbour's fault
+            failure = TrialFailure(OUT_OF_MEMORY, f"{failure.message}, for the second time", failure.details)
+        if failure.kind in TRANSIENT and trial.attempts < ATTEMPTS:
+            self._try_again(trial, failure)
+            return
+        ended = replace(
+            trial,
+            state=State.FAILED,
+            reason=str(failure),
+            failure_kind=failure.kind,
+            failure_details=failure.details,
+        )
+        self._end(ended)
+
+    def _try_again(self, trial: TrialRecord, failure: TrialFailure) -> None:
+        """Let a trial wait for another worker, longer each time: what is wrong with a machine may pass."""
+        self.trials[trial.number] = replace(trial, attempts=trial.attempts + 1)
+        with self._timed("recording_s"):
+            self.outbox.attempted(trial.number, trial.attempts + 1)
+        if failure.kind == KILLED:
+            self._killed.add(trial.number)
+        self._not_before[trial.number] = self.clock() + timedelta(seconds=BACK_OFF_S * 4**trial.attempts)
+        self.waiting.append(trial.number)
+
+    def _end(self, trial: TrialRecord) -> None:
+        now = self.clock()  # somebody may have put it back since an earlier launch began the trial
+        trial = self.trials[trial.number] = replace(trial, ended_at=max(now, trial.started_at or now))
+        with self._timed("recording_s"):
+            self.outbox.ended(trial)
+        self._tell_sampler(trial)
+
+    def _tell_sampler(self, trial: TrialRecord) -> None:
+        mirror = self._mirrors[trial.number]
+        if trial.state is State.COMPLETE:
+            self.proposer.complete(mirror, objective_values(self.record, trial))
+        elif trial.state is State.STOPPED:
+            self.proposer.stop(mirror)
+        elif trial.given_up:
+            self.proposer.forget(mirror)
+        else:
+            self.proposer.penalise(mirror, {trial.failure_kind: 1.0})
+
+    @contextmanager
+    def _timed(self, part: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            setattr(self.spent, part, getattr(self.spent, part) + time.perf_counter() - began)

@@ -1,0 +1,56 @@
+"""Let Tune go on, and let the scheduler hear, however a worker ended.
+
+Tune knows two ends of a worker's task, an exception and a dead actor. At any other, such as Ray's own killing for the
+machine's memory, it gives up everything; and it tells a scheduler that a trial failed, but not of what. It would leave
+that in a file for unpickling, in a folder that everybody on the machine may write to.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ray.air.execution._internal.actor_manager import RayActorManager
+from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.tune.execution.tune_controller import TuneController
+from ray.tune.experiment import Trial
+
+from search.tune.scheduler import StudyScheduler
+
+
+class _Actors(RayActorManager):
+    def _actor_task_failed(self, tracked_actor_task: Any, exception: Exception) -> None:
+        """Take whatever Ray says of a task that is not its own exception for the end of its actor."""
+        if isinstance(exception, RayError) and not isinstance(exception, (RayActorError, RayTaskError)):
+            ended = RayActorError(error_msg=str(exception))
+            ended.__cause__ = exception
+            exception = ended
+        super()._actor_task_failed(tracked_actor_task, exception)
+
+
+class StudyController(TuneController):
+    """Tune's controller, but for how it takes failures."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._actor_manager = _Actors(resource_manager=self._actor_manager._resource_manager)
+
+    def _process_trial_failure(self, trial: Trial, exception: Any) -> None:
+        """Let the scheduler hear the exception before it is told of the failure."""
+        if trial in self._resetting_trials and isinstance(exception, RayActorError):
+            exception = RayActorError(error_msg="the idle worker that it was given had died")  # not of this trial
+        if isinstance(self._scheduler_alg, StudyScheduler):
+            self._scheduler_alg.hear(exception)
+        super()._process_trial_failure(trial, exception)
+
+
+@contextmanager
+def study_controller() -> Iterator[None]:
+    """Let Tune be driven by this controller meanwhile: it takes no other by an argument."""
+    tune = sys.modules["ray.tune.tune"]  # the package's attribute of that name may be something else
+    kept = tune.TuneController
+    tune.TuneController = StudyController  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        tune.TuneController = kept  # type: ignore[attr-defined]

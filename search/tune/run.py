@@ -1,0 +1,187 @@
+"""Start Ray, or join it, and drive Tune over a running study. Ray's own chatter is silenced unless asked for."""
+
+import logging
+import os
+import signal
+import warnings
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from threading import current_thread, main_thread
+from typing import Any
+
+import ray
+from ray import tune
+from ray._private import ray_constants
+from ray._private import worker as ray_worker
+from ray.exceptions import RayError
+
+from search.core.environment import without
+from search.study.running import RunningStudy
+from search.tune.controller import study_controller
+from search.tune.nodes import Need, Room
+from search.tune.oom import Witness
+from search.tune.scheduler import StudyScheduler
+from search.tune.scratch import scratch
+from search.tune.searcher import StudySearcher
+from spaces.errors import InputError, StudyError
+from workers.trainable import NetworkTrainable
+
+# Tune's own loggers, files and reports repeat what is in SQL; workers stay in the folder they were started from.
+QUIET = {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "TUNE_GLOBAL_CHECKPOINT_S": "3600",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+
+_PRINT = ray_worker.print_to_stdstream
+
+
+class _EachStep(tune.Callback):
+    """Call a function whenever Tune has done something."""
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        self.call = call
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        """Pickle as nothing, as the running study does."""
+        return (tune.Callback, ())
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:  # noqa: ARG002
+        """Pass the word on."""
+        self.call()
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:  # noqa: ARG002
+        """Forget Tune's own statistics of a trial that has ended, half of what it keeps of each for good."""
+        trial.metric_analysis.clear()
+        trial.metric_n_steps.clear()
+
+
+def start(address: str | None, *, verbose: bool, private: Collection[str] = ()) -> None:
+    """Start Ray on this machine, where nobody else can reach it, or join the cluster at an address.
+
+    Args:
+        address: of a cluster.
+        verbose: show what Ray says.
+        private: environment variables that no worker gets to see.
+
+    Raises:
+        StudyError: Ray could not be started or reached.
+    """
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    logging.getLogger("ray").setLevel(logging.INFO if verbose else logging.ERROR)
+    logging.getLogger("ray.tune.tune").setLevel(logging.INFO if verbose else logging.CRITICAL)  # of trials that failed
+    warnings.filterwarnings("ignore", category=FutureWarning, module="ray")
+    with _own_handlers():
+        try:
+            _join(address, private, verbose) if address else _start_here(private, verbose)
+        except (ConnectionError, RuntimeError, OSError, RayError) as error:
+            where = f"reach Ray at {address}" if address else "start Ray"
+            raise StudyError(f"cannot {where}: {str(error).splitlines()[0]}") from error
+
+
+def _start_here(private: Collection[str], verbose: bool) -> None:
+    """Start Ray; its processes inherit the environment of this moment."""
+    with without(private, os.environ), _localhost():
+        _init("local", verbose, include_dashboard=False, num_cpus=os.cpu_count())  # never a cluster that runs here
+
+
+def _join(address: str, private: Collection[str], verbose: bool) -> None:
+    """Join a cluster; its workers have the environment that it was started in, and of that what is private blank."""
+    blank = {name: "" for name in sorted(private) if name in os.environ}
+    _init(address, verbose, runtime_env={"env_vars": {**QUIET, **blank}})
+
+
+def _init(address: str, verbose: bool, **options: Any) -> None:
+    level = logging.INFO if verbose else logging.ERROR
+    # What Ray has to say of a lost node, 20 lines of its log with it, comes by a way that no level closes.
+    ray_worker.print_to_stdstream = _PRINT if verbose else _say_nothing  # type: ignore[assignment]
+    ray.init(address=address, log_to_driver=verbose, logging_level=level, **options)
+
+
+def _say_nothing(_data: object, **_named: bool) -> None:
+    """Take the place of Ray's printing."""
+
+
+@contextmanager
+def _localhost() -> Iterator[None]:
+    """Let Ray listen on 127.0.0.1 alone, as it does where it has no clusters; else it listens on every interface."""
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+@contextmanager
+def _own_handlers() -> Iterator[None]:
+    """Keep what is to happen at SIGTERM, where that was said: Ray puts its own way of dying there."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if callable(before) and current_thread() is main_thread():
+            signal.signal(signal.SIGTERM, before)
+
+
+def stop() -> None:
+    """Stop Ray, or leave the cluster."""
+    with suppress(Exception):  # it may be gone already; there is nothing to be done about it
+        ray.shutdown()
+
+
+def room(need: Need, wanted: int | None, *, joined: bool) -> Room:
+    """Return how many trials there is room for, now and later.
+
+    Raises:
+        InputError: not even for one, on this machine alone; a cluster may grow.
+    """
+    found = Room(need=need, wanted=wanted, joined=joined)
+    found.look()
+    if found.waits and not joined:
+        total: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray's
+        has = f"Ray has {total.get('GPU', 0):g} and {total.get('CPU', 0):g}"
+        raise InputError(f"one trial needs {need.gpus:g} GPU and {need.cpus} CPU; {has}", place="resources")
+    return found
+
+
+def drive(
+    study: RunningStudy,
+    searcher: StudySearcher,
+    *,
+    room: Room,
+    each: Callable[[], None],
+) -> None:
+    """Run until the study is over or interrupted.
+
+    Raises:
+        Exception: whatever went wrong in the driver; what was recorded stays recorded.
+    """
+    witness = Witness()
+    witness.see_all()
+    with scratch() as folder, study_controller():
+        tuner = tune.Tuner(
+            tune.with_resources(NetworkTrainable, {"cpu": room.need.cpus, "gpu": room.need.gpus}),
+            tune_config=tune.TuneConfig(
+                search_alg=searcher,
+                scheduler=StudyScheduler(study, witness),
+                num_samples=-1,
+                max_concurrent_trials=room.most,  # the searcher keeps to less, as the room is
+                reuse_actors=True,
+            ),
+            run_config=tune.RunConfig(
+                name="tune",
+                storage_path=folder,
+                verbose=0,
+                callbacks=[_EachStep(each)],
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            ),
+        )
+        tuner.fit()

@@ -1,0 +1,74 @@
+"""Let Ray Tune ask a running study for trials. Ray's own record of them is scratch."""
+
+from collections.abc import Callable
+from math import inf
+from typing import Any
+
+from ray.tune.search import Searcher
+
+from search.core.records import TrialRecord
+from search.study.running import Nothing, RunningStudy
+from workers.recipe import Recipe
+from workers.sources import DataSpec
+from workers.trainer import TrialSpec
+
+
+class StudySearcher(Searcher):
+    """Hand out the study's trials as configurations of `workers.trainable.NetworkTrainable`."""
+
+    def __init__(
+        self,
+        study: RunningStudy,
+        recipe: Recipe,
+        data: DataSpec,
+        worker: dict[str, Any],
+        limit: Callable[[], float] = lambda: inf,
+    ) -> None:
+        super().__init__(metric="accuracy", mode="max")
+        self.study = study
+        self.recipe = recipe
+        self.data = data
+        self.worker = worker  # gpus, threads, and the folder of checkpoints
+        self.limit = limit  # trials that may run or wait for a worker now
+        self._live: set[str] = set()
+
+    def suggest(self, trial_id: str) -> Any:  # a dict, Searcher.FINISHED or None, as Ray has it
+        """Return a trial's configuration, or that there is none left; lost trials may still come back."""
+        if len(self._live) >= self.limit():
+            return None
+        trial = self.study.hand_out()
+        if isinstance(trial, Nothing):
+            return Searcher.FINISHED if self.study.over else None
+        self._live.add(trial_id)
+        return self._configuration(trial)
+
+    def set_max_concurrency(self, max_concurrent: int) -> bool:  # noqa: ARG002
+        """Keep the limit here, where it follows the cluster, instead of Ray's fixed one."""
+        return True
+
+    def _configuration(self, trial: TrialRecord) -> dict[str, Any]:
+        spec = TrialSpec(
+            architecture=trial.architecture,
+            recipe=self.recipe,
+            data=self.data,
+            seed=trial.seed,
+            latency="latency_ms" in self.study.record.objectives,
+        )
+        return {
+            "number": trial.number,
+            "spec": spec.to_json(),
+            "recorded": trial.epochs,
+            "checkpoint": f"{self.worker['checkpoints']}/{trial.number}.pt",
+            "gpus": self.worker["gpus"],
+            "threads": self.worker["threads"],
+        }
+
+    def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:  # noqa: ARG002
+        """Make room for another; what became of it, the scheduler, which hears of it first, has told the study."""
+        self._live.discard(trial_id)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Save nothing: the database is the memory."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Restore nothing: the database is the memory."""

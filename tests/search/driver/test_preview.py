@@ -1,0 +1,151 @@
+"""A dry run says what a study would do: the space, its cost, the rungs, the expected time."""
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from rich.console import Console
+
+from search.config.study import parse
+from search.core.units import format_count, format_duration
+from search.driver import preview as dry_run
+from search.driver.driver import look
+from spaces.architecture import ImageSpec
+from spaces.counting import cost
+from tests.search.bench import FILE
+from workers import timing
+from workers.datasets import Dataset
+from workers.measurement import Measurement
+from workers.trainer import TrialSpec
+
+DIGITS = ImageSpec(channels=1, height=8, width=8, classes=10)
+SMALL: dict[str, Any] = {
+    **FILE,
+    "data": {"name": "digits", "limit": 60},
+    "space": {"block": {"choice": ["basic", "preact"]}, "depth": {"int": [1, 3]}},
+    "constraints": {"params": "<= 150k"},
+}
+EPOCH: dict[str, Any] = {
+    "epoch": 2, "accuracy": 0.5, "loss": 1.0, "train_loss": 1.0, "train_s": 0.125, "eval_s": 0.125, "peak_bytes": 1,
+}  # fmt: skip
+Make = Callable[..., dict[str, str]]
+Measure = Callable[..., Measurement]
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch, make_measurement: Measure) -> list[tuple[TrialSpec, Dataset]]:
+    """Let a warm epoch take 0.25 s whatever is trained, and note what was."""
+    seen: list[tuple[TrialSpec, Dataset]] = []
+
+    def second_epoch(spec: TrialSpec, data: Dataset, _device: torch.device) -> Measurement:
+        seen.append((spec, data))
+        return make_measurement(2, train_s=0.125, eval_s=0.125)
+
+    monkeypatch.setattr(timing, "second_epoch", second_epoch)
+    return seen
+
+
+def lines(**sections: Any) -> dict[str, str]:
+    """Return the lines by their first word."""
+    config = parse({**SMALL, **sections})
+    told = dry_run.lines(config, *look(config))
+    return {line[:11].strip(): line[11:] for line in told}
+
+
+@pytest.mark.usefixtures("trained")
+def test_a_dry_run_says_what_there_is_to_know() -> None:
+    told = lines()
+    assert list(told) == ["study", "data", "space", "allowed", "smallest", "largest", "rungs", "budget", "time"]
+    assert told["study"] == "bench"
+    assert told["data"] == "digits: 60 training and 300 validation images of 1x8x8, 10 classes"
+    assert told["space"] == "6 choices of values"
+    assert told["rungs"] == "pareto-asha, rungs at epochs 1, 3, full at 9"
+    assert told["budget"] == "8 trials"
+
+
+@pytest.mark.usefixtures("trained")
+def test_the_share_that_is_allowed_is_that_of_the_constraints() -> None:
+    config = parse(SMALL)
+    data, seen = look(config)
+    costs = [cost(config.search_space.architecture(params), data.image) for params in config.search_space.members()]
+    share = sum(each.params <= 150_000 for each in costs) / len(costs)
+    assert 0 < share < 1
+    assert seen.share_allowed == share
+    assert lines()["allowed"] == f"{share * 100:.2f} % of the 6 looked at (params <= 150k)"
+    assert lines(constraints={})["allowed"] == "100.00 % of the 6 looked at"
+
+
+@pytest.mark.usefixtures("trained")
+def test_the_ends_of_the_space_are_named_with_their_cost() -> None:
+    space = {"depth": {"int": [1, 3]}, "widening_factor": {"choice": [1, 0.5]}}
+    told = lines(space=space, constraints={})
+    space_of = parse({**SMALL, "space": space}).search_space
+    for end, depth, k in (("smallest", 1, 0.5), ("largest", 3, 1)):
+        batch = parse(SMALL).full_recipe.batch_size
+        counted = cost(space_of.architecture({"depth": depth, "widening_factor": k}), DIGITS, batch=batch)
+        texts = [f"{format_count(value)} {name}" for name, value in counted.to_json().items()]
+        assert told[end] == f"basic-{depth}x{k:g}: {', '.join(texts)}"
+
+
+@pytest.mark.usefixtures("trained")
+def test_an_endless_space_is_called_so() -> None:
+    told = lines(space={"dropout": "head", "dropout_rate": {"float": [0.1, 0.5]}, "depth": {"int": [1, 2]}})
+    assert told["space"] == "endless (a float is searched); 4 networks looked at"
+
+
+@pytest.mark.usefixtures("trained")
+@pytest.mark.parametrize(
+    ("scheduler", "rungs"),
+    [
+        ({"name": "fifo", "max_epochs": 9}, "none: every trial is trained in full"),
+        ({"name": "asha", "max_epochs": 1}, "asha, rungs at epochs none, full at 1"),
+        (
+            {"name": "asha", "grace_epochs": 2, "max_epochs": 9, "reduction_factor": 2},
+            "asha, rungs at epochs 2, 4, 8, full at 9",
+        ),
+    ],
+)
+def test_the_rungs_are_those_of_the_scheduler(scheduler: dict[str, Any], rungs: str) -> None:
+    assert lines(scheduler=scheduler)["rungs"] == rungs
+
+
+def test_the_time_is_that_of_a_middling_network(trained: list[tuple[TrialSpec, Dataset]]) -> None:
+    told = lines()["time"]
+    spec, _ = trained[-1]
+    assert told.startswith(f"an epoch of a middling network ({spec.architecture.block}-")
+    assert told.endswith("takes 0.25 s here; 8 such trials in full, one after another: 18.0 s")
+
+
+def test_of_many_images_a_part_is_timed_and_the_epoch_reckoned_from_it(
+    trained: list[tuple[TrialSpec, Dataset]],
+) -> None:
+    told = lines(data="digits", recipe={"batch_size": 2})["time"]
+    _, timed = trained[-1]
+    whole, _ = look(parse({**SMALL, "data": "digits"}))
+    assert len(timed.train_labels) < 50 < len(whole.train_labels)
+    seconds = timing.scaled_s(Measurement(**EPOCH), timed, whole, batch=2)
+    assert f"takes {format_duration(seconds)} here" in told
+
+
+@pytest.mark.usefixtures("trained")
+def test_without_a_budget_of_trials_no_end_is_promised() -> None:
+    told = lines(budget={"hours": 1.5, "epochs": 100})
+    assert told["budget"] == "100 epochs, 1.5 hours"
+    assert told["time"].endswith("takes 0.25 s here")
+
+
+@pytest.mark.usefixtures("trained")
+def test_what_is_shown_is_every_line_whole() -> None:
+    config = parse(SMALL)
+    data, seen = look(config)
+    file = io.StringIO()
+    dry_run.show(config, data, seen, Console(file=file, width=40))
+    assert file.getvalue().splitlines() == dry_run.lines(config, data, seen)
+
+
+@pytest.mark.slow
+def test_the_time_is_measured_by_training() -> None:
+    told = lines(space={"depth": {"int": [1, 1]}, "widening_factor": {"choice": [0.25]}}, constraints={})["time"]
+    assert told.startswith("an epoch of a middling network (basic-1x0.25) takes ")

@@ -1,0 +1,288 @@
+"""A study in its course is told in plain lines, or drawn live on a terminal."""
+
+import io
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from rich.console import Console
+
+from search.core.budget import Budget, Spending
+from search.core.fronts import front_hypervolume
+from search.core.labels import name_of, trial_line
+from search.core.records import State, TrialRecord
+from search.driver.progress import REFRESH_S, SUMMARY_S, Progress, remaining_s, summary
+from search.study.retention import Checkpoints
+from search.study.running import Nothing, RunningStudy
+from spaces.errors import StorageAway, TrialFailure
+from tests.search.bench import Bench, learn
+from workers.places import LocalFolder
+
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+class Ticks:
+    """Tell the seconds that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def lines_to(width: int = 200) -> tuple[Console, io.StringIO]:
+    file = io.StringIO()
+    return Console(file=file, force_terminal=False, width=width), file
+
+
+def terminal(width: int = 120) -> tuple[Console, io.StringIO]:
+    file = io.StringIO()
+    return Console(file=file, force_terminal=True, width=width, height=40, color_system=None), file
+
+
+def start(running: RunningStudy) -> TrialRecord:
+    trial = running.hand_out()
+    assert isinstance(trial, TrialRecord)
+    return trial
+
+
+def played(bench: Bench) -> RunningStudy:
+    """Return a study with a complete trial, a stopped one, a failed one and a running one, in that order."""
+    running = bench.open()
+    bench.train(running, start(running))
+    stopped = start(running)
+    running.measured(stopped.number, replace(learn(stopped, 1), accuracy=0.1))
+    running.failed(start(running).number, TrialFailure("crash", "ValueError: a[0] of [bold]"))
+    good = start(running)
+    for epoch in (1, 2):
+        running.measured(good.number, replace(learn(good, epoch), accuracy=0.95))
+    states = [State.COMPLETE, State.STOPPED, State.FAILED, State.RUNNING]
+    assert [trial.state for trial in running.trials.values()] == states
+    return running
+
+
+# Plain lines
+
+
+def test_what_is_no_terminal_gets_a_line_per_trial_that_ended_and_no_control_codes(bench: Bench) -> None:
+    running = bench.open()
+    console, file = lines_to()
+    with Progress(running, console, clock=Ticks()) as progress:
+        progress.update()
+        file.truncate(0)
+        for _ in range(2):
+            bench.train(running, start(running))
+            progress.update()
+        progress.update()
+    told = file.getvalue().replace("\0", "").splitlines()
+    assert told == [trial_line(trial) for trial in running.trials.values()]
+    assert "\x1b" not in file.getvalue()
+    assert "\r" not in file.getvalue()
+
+
+def test_trials_are_told_in_the_order_they_ended(bench: Bench) -> None:
+    running = bench.open()
+    console, file = lines_to()
+    progress = Progress(running, console, clock=Ticks())
+    first, second = start(running), start(running)
+    running.failed(second.number, TrialFailure("data", "none"))
+    bench.clock.advance(1)
+    running.failed(first.number, TrialFailure("data", "none"))
+    progress.update()
+    numbers = [line.split()[1] for line in file.getvalue().splitlines() if line.startswith("trial ")]
+    assert numbers == ["1", "0"]
+
+
+def test_trials_of_earlier_launches_are_not_told_again(bench: Bench) -> None:
+    played(bench)
+    running = bench.open()
+    console, file = lines_to()
+    progress = Progress(running, console, clock=Ticks())
+    progress.update()
+    assert not re.search(r"^trial ", file.getvalue(), re.MULTILINE)
+    bench.train(running, start(running))
+    progress.update()
+    assert re.findall(r"^trial (\d+)", file.getvalue(), re.MULTILINE) == ["3"]
+
+
+def test_a_reason_is_printed_as_it_is(bench: Bench) -> None:
+    running = bench.open()
+    console, file = lines_to(width=40)
+    progress = Progress(running, console, clock=Ticks())
+    running.failed(start(running).number, TrialFailure("crash", "ValueError: a[0] of [bold]" + " and so on" * 9))
+    progress.update()
+    line = file.getvalue().splitlines()[0]
+    assert line.endswith("(crash: ValueError: a[0] of [bold]" + " and so on" * 9 + ")")
+
+
+def test_a_summary_comes_now_and_then(bench: Bench) -> None:
+    running = bench.open()
+    console, file = lines_to()
+    ticks = Ticks()
+    progress = Progress(running, console, clock=ticks)
+    counts = []
+    for seconds in (0, 1, SUMMARY_S - 2, 1, 1, SUMMARY_S):
+        ticks.now += seconds
+        progress.update()
+        counts.append(file.getvalue().count("hypervolume"))
+    assert counts == [1, 1, 1, 2, 2, 3]
+
+
+def test_the_summary_says_how_far_the_study_is(bench: Bench) -> None:
+    running = played(bench)
+    bench.clock.advance(90)
+    reached = front_hypervolume(running.record, list(running.trials.values()))
+    assert reached > 0
+    assert summary(running) == (
+        f"3/8 trials: 1 complete, 1 stopped, 1 failed; {len(running.rejections)} proposals rejected · "
+        f"12 epochs in 1 min 30 s · hypervolume {reached:.3f} · about 2 min 30 s left"
+    )
+
+
+def test_the_summary_says_what_checkpoints_take(bench: Bench, tmp_path: Path) -> None:
+    running, (console, file) = bench.open(), lines_to()
+    held = Checkpoints(folder=LocalFolder(tmp_path), limit_bytes=2e10)
+    assert summary(running, held) == summary(running)  # nobody has looked
+    held.used_bytes = 12_345_678
+    with Progress(running, console, checkpoints=held, clock=Ticks()) as progress:
+        progress.update()
+    assert " · checkpoints 12.3 MB of 20 GB" in file.getvalue()
+
+
+def test_the_summary_of_a_new_study_promises_nothing(bench: Bench) -> None:
+    assert summary(bench.open()) == (
+        "0/8 trials: 0 complete, 0 stopped, 0 failed; 0 proposals rejected · 0 epochs in 0.00 s · hypervolume 0.000"
+    )
+
+
+# On a terminal
+
+
+def drawn(running: RunningStudy, width: int = 120) -> str:
+    """Return the text of one drawing, control codes left out."""
+    console, file = terminal(width)
+    with Progress(running, console, clock=Ticks()) as progress:
+        progress.update()
+        assert "\x1b[" in file.getvalue()
+        return CONTROL.sub("", file.getvalue())
+
+
+def test_a_terminal_shows_counts_hypervolume_running_trials_and_the_front(bench: Bench) -> None:
+    running = played(bench)
+    bench.clock.advance(90)
+    text = drawn(running)
+    assert "bench" in text
+    assert "1 complete, 1 stopped, 1 failed" in text
+    hypervolume = front_hypervolume(running.record, list(running.trials.values()))
+    assert f"hypervolume {hypervolume:.3f}" in " ".join(text.split())
+    assert "about 2 min 30 s left" in " ".join(text.split())
+    assert "running: 3 (epoch 2)" in text
+    assert name_of(running.trials[0].architecture) in text
+    assert "accuracy" in text
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_no_line_is_wider_than_the_terminal(bench: Bench, width: int) -> None:
+    assert max(map(len, drawn(played(bench), width).splitlines())) <= width
+
+
+def test_a_terminal_says_when_there_is_no_front_yet(bench: Bench) -> None:
+    running = bench.open()
+    text = drawn(running)
+    assert "running: none" in text
+    assert "no network has reached full fidelity (9 epochs) yet" in text
+
+
+def test_many_running_trials_do_not_fill_the_screen(bench: Bench) -> None:
+    running = bench.open(budget={"trials": 12})
+    for _ in range(12):
+        start(running)
+    shown = re.findall(r"(\d+) \(epoch 0\)", drawn(running))
+    assert shown == [str(number) for number in range(4, 12)]
+
+
+def test_a_terminal_is_drawn_no_more_often_than_an_eye_sees(bench: Bench) -> None:
+    console, file = terminal()
+    ticks = Ticks()
+    with Progress(bench.open(), console, clock=ticks) as progress:
+        sizes = []
+        for seconds in (0, REFRESH_S / 2, REFRESH_S / 4, REFRESH_S / 4):
+            ticks.now += seconds
+            progress.update()
+            sizes.append(len(file.getvalue()))
+    assert sizes[0] == sizes[1] == sizes[2] < sizes[3]
+
+
+def test_nothing_of_the_drawing_stays_when_it_ends(bench: Bench) -> None:
+    console, file = terminal()
+    with Progress(bench.open(), console, clock=Ticks()) as progress:
+        progress.update()
+    *_, last_drawing = file.getvalue().split("\x1b[?25l")
+    drawing, shown_cursor, behind = last_drawing.rpartition("\x1b[?25h")
+    assert shown_cursor
+    assert not CONTROL.sub("", behind).strip()
+    lines = CONTROL.sub("", drawing).rpartition("bench\n")[2].count("\n") + 1
+    assert behind.count("\x1b[2K") == lines  # every drawn line is erased
+
+
+# The time left
+
+
+@pytest.mark.parametrize(
+    ("budget", "ended", "epochs", "seconds", "left"),
+    [
+        (Budget(trials=10), 0, 0, 50.0, None),
+        (Budget(trials=10), 0, 7, 50.0, None),
+        (Budget(trials=10), 4, 20, 100.0, 150.0),
+        (Budget(trials=10), 10, 90, 100.0, 0.0),
+        (Budget(trials=10), 12, 90, 100.0, 0.0),
+        (Budget(epochs=100), 0, 20, 50.0, 200.0),
+        (Budget(epochs=100), 2, 120, 50.0, 0.0),
+        (Budget(hours=1), 0, 0, 600.0, 3000.0),
+        (Budget(hours=1), 3, 27, 4000.0, 0.0),
+        (Budget(trials=10, epochs=40, hours=1), 4, 20, 100.0, 100.0),
+        (Budget(gpu_hours=1), 0, 0, 100.0, None),
+        (Budget(trials=10, epochs=400, hours=1), 4, 20, 100.0, 150.0),
+        (Budget(trials=1000, epochs=4000, hours=0.5), 4, 20, 100.0, 1700.0),
+    ],
+)
+def test_the_time_left_is_that_of_the_budget_that_ends_first(
+    budget: Budget, ended: int, epochs: int, seconds: float, left: float | None
+) -> None:
+    spending = Spending(trials=ended + 2, epochs=epochs, hours=seconds / 3600)  # two still run
+    study = SimpleNamespace(budget=budget, ended=ended, spending=spending)
+    assert remaining_s(cast(Any, study)) == (left if left is None else pytest.approx(left))
+
+
+def test_what_is_spent_of_money_and_gpus_is_shown(make_bench: Callable[..., Bench]) -> None:
+    resources = {"gpus_per_trial": 1, "price_per_gpu_hour": 1800.0}
+    bench = make_bench(budget={"gpu_hours": 2, "cost": 100}, resources=resources)
+    running = bench.open()
+    trial = running.hand_out()
+    assert not isinstance(trial, Nothing)
+    bench.train(running, trial, until=1)
+    assert " · 0.000278 of 2 gpu_hours · 0.5 of 100 cost" in summary(running)
+
+
+def test_lines_tell_at_once_that_the_database_is_away_and_that_it_is_back(bench: Bench) -> None:
+    running, (console, file) = bench.open(), lines_to()
+    ticks = Ticks()
+    progress = Progress(running, console, clock=ticks)
+    progress.update()
+    running.outbox.lose(StorageAway("sqlite:///study.db: database is locked"))
+    for _ in range(3):
+        ticks.now += 1
+        progress.update()
+    away, *more = file.getvalue().splitlines()[1:]
+    assert away.startswith("DATABASE AWAY for ")
+    assert "(sqlite:///study.db: database is locked): 0 records wait in " in away
+    assert not more
+    running.outbox.clock = lambda: float("inf")  # it is time to try again
+    running.deliver()
+    progress.update()
+    assert file.getvalue().splitlines()[2:] == ["the database is back and has all that waited"]

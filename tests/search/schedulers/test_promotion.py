@@ -1,0 +1,91 @@
+"""Of the trials that rest, the one goes on by which the front is expected to gain most, within its share of epochs."""
+
+from typing import Any
+
+import pytest
+
+from search.schedulers.promotion import Turn, gains
+from search.schedulers.rungs import Entry, Rung, Rungs
+
+RULE = Rungs(rule="gain", levels=(1, 3), keep=1.0, floor_accuracy=0.0, share=5 / 32)  # 90 of 360 epochs
+
+
+def entry(number: int, error: float, cost: float) -> Entry:
+    return Entry(number=number, learned=error, costs=(cost,), values=(error, cost), accuracy=1 - error)
+
+
+def rung(*entries: tuple[int, float, float]) -> Rung:
+    made = Rung()
+    for each in entries:
+        made.enter(entry(*each))
+    return made
+
+
+# Five trained in full that came to a tenth of what they showed in epoch 1, and two that rest there.
+FULL = [(0, 0.5, 1.0), (1, 0.4, 2.0), (2, 0.3, 3.0), (3, 0.6, 2.5), (4, 0.7, 3.5)]
+
+
+def reached(*resting: tuple[int, float, float]) -> dict[int, Rung]:
+    full = [(number, error / 10, cost) for number, error, cost in FULL]
+    return {1: rung(*FULL, *resting), 9: rung(*full)}
+
+
+def turn(*resting: tuple[int, float, float], **changes: Any) -> Turn:
+    given: dict[str, Any] = {
+        "rungs": RULE, "reached": reached(*resting), "resting": {each[0]: 1 for each in resting}, "active": {},
+        "trials": 40, "trained": 52, "max_epochs": 9,
+    }  # fmt: skip
+    return Turn(**{**given, **changes})
+
+
+def test_nobody_who_rests_gains_nothing() -> None:
+    assert gains(reached(), {}, {}, 9) == {}
+
+
+def test_whoever_may_dominate_gains_more_than_who_is_dominated() -> None:
+    gained = gains(reached((7, 0.2, 1.5), (8, 0.65, 3.2)), {7: 1, 8: 1}, {}, 9)
+    assert gained[7] > 5 * gained[8] > 0
+
+
+def test_a_network_cheaper_than_the_front_gains_by_its_cost() -> None:
+    gained = gains(reached((7, 0.55, 0.5), (8, 0.55, 3.4)), {7: 1, 8: 1}, {}, 9)
+    assert gained[7] > gained[8]
+
+
+def test_what_a_running_trial_is_expected_to_bring_is_not_gained_twice() -> None:
+    there = reached((7, 0.2, 1.5), (8, 0.2, 1.5))
+    assert gains(there, {7: 1}, {8: 1}, 9)[7] < gains(there, {7: 1}, {}, 9)[7]
+
+
+def test_the_best_goes_on_while_there_are_epochs_of_the_share() -> None:
+    assert turn((8, 0.65, 3.2), (7, 0.2, 1.5)).choose(last=False, anyhow=False) == 7
+
+
+@pytest.mark.parametrize("changes", [{"trained": 89}, {"active": {20: 0, 21: 0}, "trained": 87}])
+def test_whose_epochs_are_beyond_the_share_waits(changes: dict[str, Any]) -> None:
+    assert turn((7, 0.2, 1.5), **changes).choose(last=False, anyhow=True) is None
+
+
+def test_where_nothing_was_trained_in_full_one_goes_on_at_last() -> None:
+    spent = turn((7, 0.2, 1.5), trained=90)
+    assert spent.choose(last=True, anyhow=True) == 7
+    assert spent.choose(last=True, anyhow=False) is None
+
+
+def test_at_the_end_a_few_trials_go_on_whatever_their_share() -> None:
+    small: dict[str, Any] = {"trials": 8, "trained": 24}
+    assert turn((7, 0.2, 1.5), **small).choose(last=False, anyhow=False) is None
+    assert turn((7, 0.2, 1.5), **small).choose(last=True, anyhow=False) == 7
+    assert turn((7, 0.2, 1.5), **{**small, "trained": 36}).choose(last=True, anyhow=False) is None
+
+
+def test_without_anybody_at_rest_it_is_nobodys_turn() -> None:
+    assert turn().choose(last=True, anyhow=True) is None
+
+
+def test_of_two_that_gain_alike_the_one_with_fewer_epochs_left_goes_on() -> None:
+    there = reached((7, 0.2, 1.5))
+    there[3] = rung(*FULL, (8, 0.2, 1.5))
+    both = turn(reached=there, resting={7: 1, 8: 3}, trained=30)
+    assert both.gains[7] == pytest.approx(both.gains[8])
+    assert both.choose(last=False, anyhow=False) == 8

@@ -1,0 +1,95 @@
+"""A name is held by one process or by those who share it, and by nobody once they are gone."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+
+from search.storage.locks import AdvisoryHold, hold
+from spaces.errors import InputError
+from tests.conftest import Stoppable
+
+NAME = "a study's name; with 'quotes'"
+
+
+@pytest.fixture
+def engine(store_url: str) -> Iterator[sa.Engine]:
+    made = sa.create_engine(store_url)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def postgres(postgres_url: str) -> Iterator[sa.Engine]:
+    made = sa.create_engine(postgres_url)
+    yield made
+    made.dispose()
+
+
+def test_one_holds_a_name_until_it_lets_go(engine: sa.Engine) -> None:
+    first, second = hold(engine, "study"), hold(engine, "study")
+    assert first.take()
+    assert first.take()  # to hold it already is enough
+    assert not second.take()
+    first.drop()
+    first.drop()
+    assert second.take()
+    second.drop()
+
+
+def test_another_name_is_free(engine: sa.Engine) -> None:
+    first, second = hold(engine, "study"), hold(engine, "another")
+    assert first.take()
+    assert second.take()
+    first.drop()
+    second.drop()
+
+
+def test_several_share_a_name_and_nobody_has_it_alone_meanwhile(postgres: sa.Engine) -> None:
+    first, second = (hold(postgres, NAME, shared=True) for _ in range(2))
+    alone = hold(postgres, NAME)
+    assert first.take()
+    assert second.take()
+    assert not alone.take()
+    first.drop()
+    assert not alone.take()
+    second.drop()
+    assert alone.take()
+    assert not first.take()
+    alone.drop()
+
+
+def test_a_file_cannot_be_shared(sqlite_url: str) -> None:
+    with pytest.raises(InputError, match="only a study in PostgreSQL can be shared"):
+        hold(sa.create_engine(sqlite_url), "study", shared=True)
+
+
+def test_a_connection_that_the_server_ends_takes_the_hold_with_it(postgres: sa.Engine) -> None:
+    first, second = AdvisoryHold(postgres, NAME, shared=False), AdvisoryHold(postgres, NAME, shared=False)
+    assert first.take()
+    with postgres.begin() as connection:
+        others = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+        connection.execute(sa.text(others))
+    end = time.monotonic() + 10  # the server lets go of it when the connection's process has ended, a moment later
+    while not second.take():
+        assert time.monotonic() < end
+    assert not first.take()  # it finds out, asks again, and is refused
+    second.drop()
+    assert first.take()
+    first.drop()
+
+
+@pytest.mark.slow
+def test_a_hold_is_taken_again_once_the_server_is_back(stoppable: Stoppable) -> None:
+    engine = sa.create_engine(stoppable.url, pool_pre_ping=True)
+    mine = hold(engine, NAME)
+    assert mine.take()
+    stoppable.stop()
+    with pytest.raises(sa.exc.OperationalError):
+        mine.take()
+    stoppable.start()
+    assert mine.take()
+    assert not hold(engine, NAME).take()
+    mine.drop()
+    engine.dispose()

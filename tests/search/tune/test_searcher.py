@@ -1,0 +1,108 @@
+"""Ray's searcher hands out what the study has, as plain values that a worker understands."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from ray import cloudpickle
+from ray.tune.search import Searcher
+
+from search.core.records import LOST, State
+from search.study.running import BACK_OFF_S, RunningStudy
+from search.tune.searcher import StudySearcher
+from spaces.errors import TrialFailure
+from tests.search.bench import Bench, learn
+from workers.recipe import Recipe
+from workers.sources import DataSpec
+from workers.trainer import TrialSpec
+
+RECIPE = Recipe(epochs=9, batch_size=32)
+DATA = DataSpec(name="digits", limit=300)
+WORKER = {"checkpoints": "/runs/bench", "gpus": 0.5, "threads": 2}
+
+
+def make(running: RunningStudy) -> StudySearcher:
+    return StudySearcher(running, RECIPE, DATA, WORKER)
+
+
+def test_a_suggestion_is_plain_values(bench: Bench) -> None:
+    suggested = make(bench.open()).suggest("ray-1")
+    assert json.loads(json.dumps(suggested)) == suggested
+
+
+def test_a_suggestion_tells_a_worker_all_it_needs(bench: Bench) -> None:
+    running = bench.open()
+    suggested = make(running).suggest("ray-1")
+    trial = running.trials[0]
+    spec = TrialSpec.from_json(suggested.pop("spec"))
+    assert spec == TrialSpec(architecture=trial.architecture, recipe=RECIPE, data=DATA, seed=trial.seed)
+    assert suggested == {"number": 0, "recorded": 0, "checkpoint": "/runs/bench/0.pt", "gpus": 0.5, "threads": 2}
+
+
+def test_a_trial_that_is_taken_up_again_says_what_is_recorded(bench: Bench) -> None:
+    running = bench.open()
+    searcher = make(running)
+    first = searcher.suggest("ray-1")
+    for epoch in (1, 2):
+        running.measured(0, learn(running.trials[0], epoch))
+    running.failed(0, TrialFailure(LOST, "gone"))
+    bench.clock.advance(BACK_OFF_S)
+    again = searcher.suggest("ray-2")
+    assert again == {**first, "recorded": 2}
+
+
+def test_nothing_is_suggested_while_trials_run_and_none_is_left(bench: Bench) -> None:
+    running = bench.open(budget={"trials": 1})
+    searcher = make(running)
+    searcher.suggest("ray-1")
+    assert searcher.suggest("ray-2") is None
+    running.failed(0, TrialFailure(LOST, "gone"))
+    assert searcher.suggest("ray-2") is None
+    bench.clock.advance(BACK_OFF_S)
+    assert searcher.suggest("ray-2")["number"] == 0
+
+
+def test_the_searcher_is_finished_when_the_study_is_over(bench: Bench) -> None:
+    running = bench.open(budget={"trials": 1})
+    searcher = make(running)
+    searcher.suggest("ray-1")
+    bench.train(running, running.trials[0])
+    assert searcher.suggest("ray-2") == Searcher.FINISHED
+
+
+def test_rays_word_of_an_end_changes_nothing(bench: Bench) -> None:
+    running = bench.open()
+    searcher = make(running)
+    searcher.suggest("ray-1")
+    searcher.on_trial_complete("ray-1", {"accuracy": 0.5}, error=False)
+    searcher.on_trial_complete("ray-1", None, error=True)
+    assert running.trials[0].state is State.RUNNING
+    assert not running.waiting
+
+
+def test_ray_may_pickle_a_searcher_and_gets_no_study_and_no_address(bench: Bench) -> None:
+    searcher = make(bench.open())
+    pickled = cast(Any, cloudpickle).dumps(searcher)
+    assert b"sqlite" not in pickled
+    assert bench.url.encode() not in pickled
+    copy = cast(Any, cloudpickle.loads(pickled))
+    assert (copy.recipe, copy.data, copy.worker) == (RECIPE, DATA, WORKER)
+    assert not isinstance(copy.study, RunningStudy)
+
+
+def test_saving_leaves_no_file(bench: Bench, tmp_path: Path) -> None:
+    searcher = make(bench.open())
+    searcher.save(str(tmp_path / "searcher.pkl"))
+    searcher.restore(str(tmp_path / "searcher.pkl"))
+    assert not (tmp_path / "searcher.pkl").exists()
+
+
+@pytest.mark.parametrize(("objectives", "asked"), [(("accuracy", "macs"), False), (("accuracy", "latency_ms"), True)])
+def test_a_worker_is_asked_for_latency_where_it_is_an_objective(
+    objectives: tuple[str, str], asked: bool, bench: Bench
+) -> None:
+    bench.record = replace(bench.record, objectives=objectives)
+    suggested = make(bench.open(objectives=list(objectives))).suggest("ray-1")
+    assert TrialSpec.from_json(suggested["spec"]).latency is asked
