@@ -3,14 +3,17 @@
 python -m search.schema > space.schema.json
 """
 
+import argparse
 import json
 import sys
+from collections.abc import Sequence
 
 from search.config.schema import schema
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Print it and return the exit code."""
+    argparse.ArgumentParser(prog="python -m search.schema", description=__doc__.splitlines()[0]).parse_args(argv)
     print(json.dumps(schema(), indent=2))
     return 0
 

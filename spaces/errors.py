@@ -25,7 +25,7 @@ class InputError(WidefrontError):
     """
 
     def __init__(self, message: str, *, place: str = "") -> None:
-        super().__init__(f"{place}: {message}" if place else message)
+        super().__init__(visible(f"{place}: {message}" if place else message))
         self.message = message
         self.place = place
 
@@ -63,6 +63,11 @@ class TrialFailure(WidefrontError):
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.message}"
+
+
+def visible(text: str) -> str:
+    """Return a text in one line, with what a terminal would obey (a newline, an escape) shown instead."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 def unknown(what: str, given: object, known: Iterable[str]) -> str:

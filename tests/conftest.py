@@ -17,9 +17,33 @@ from search.core.records import State, StudyRecord, TrialRecord
 from search.storage.store import Store
 from spaces.architecture import Architecture
 from spaces.cost import Cost
+from tests.extras import EXTRAS
+from workers import sources
 from workers.measurement import Measurement
 
 STARTED = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--bare", action="store_true", help="as on a machine without what README does not name")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what needs more than README names and is not here, with the way to get it."""
+    for item in items:
+        for mark in item.iter_markers("extra"):
+            reason = "hidden by --bare" if config.getoption("bare") else EXTRAS[mark.args[0]].missing
+            if reason:
+                item.add_marker(pytest.mark.skip(reason=f"{mark.args[0]}: {reason}"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _hidden(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Hide Debian's data set with `--bare`, whether or not it is installed."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.config.getoption("bare"):
+            patch.setattr(sources, "DEBIAN_FASHION", Path("/hidden"))
+        yield
 
 
 @contextmanager

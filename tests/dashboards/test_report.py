@@ -1,7 +1,6 @@
 """The report is one file that works offline; the command ends with the right code and one clear line."""
 
 import re
-import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,10 +12,10 @@ from dashboards import report
 from dashboards.frames import StudyView
 from search.storage.store import Store
 from spaces.errors import InputError
+from tests.extras import EXTRAS
 
 pytestmark = pytest.mark.slow
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 HOSTILE = '<script>alert("1")</script>'
 
 
@@ -117,7 +116,7 @@ def test_help_is_shown_by_the_module_itself() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: install it, for instance with `apt-get install chromium`")
+@pytest.mark.extra("chromium")
 def test_a_browser_draws_every_figure_and_complains_of_nothing(page: str, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     path.write_text(page, encoding="utf-8")
@@ -130,7 +129,7 @@ def test_a_browser_draws_every_figure_and_complains_of_nothing(page: str, tmp_pa
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: install it, for instance with `apt-get install chromium`")
+@pytest.mark.extra("chromium")
 def test_a_click_on_a_head_sorts_the_front(view: StudyView, page: str, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     click = "<script>for (const n of [1, 2]) document.querySelector('#front th:first-child button').click();</script>"
@@ -146,6 +145,6 @@ def browse(path: Path, profile: Path) -> tuple[str, str]:
     """Return what a browser made of the page, and what it complained of."""
     settings = ["--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile / 'profile'}"]
     watch = ["--enable-logging=stderr", "--virtual-time-budget=10000", "--window-size=1300,6000", "--dump-dom"]
-    command = [str(CHROMIUM), *settings, *watch, path.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    command = [str(EXTRAS["chromium"].place), *settings, *watch, path.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
     return done.stdout, done.stderr

@@ -23,9 +23,9 @@ from sqlalchemy.exc import DBAPIError
 from tests.end_to_end.conftest import Folder, wait_until
 
 FAULTS = Path(__file__).parent / "faults"
-GONE_S = 60.0  # after a driver's death all of its processes have ended; a worker in its start takes Ray 26 s
+GONE_S = 120.0  # after a driver's death all of its processes have ended; a worker in its start takes Ray 26 s
 RAY_ENDED = "error: Ray has ended on this machine; launch again to go on\n"
-STANDS_S = 150.0  # a study that records nothing for so long stands still
+STANDS_S = 300.0  # a study that records nothing for so long stands still
 HOUR_S = 3600.0
 TRIALS = 16
 PERMANENT = ("nan", "out-of-memory")  # a trial that it befalls fails, and is never tried again
@@ -265,7 +265,7 @@ def _kill(role: str) -> Callable[[Chaos, Fault], None]:
     def inflict(chaos: Chaos, _fault: Fault) -> None:
         chaos.signal(role, signal.SIGKILL)
         if role == "driver":
-            chaos.driver.wait(30)
+            chaos.driver.wait(240)
 
     return inflict
 

@@ -90,7 +90,7 @@ def _title(process: psutil.Process) -> str:
         return ""
 
 
-def wait_until(true: Callable[[], bool], within_s: float = 180) -> None:
+def wait_until(true: Callable[[], bool], within_s: float = 300) -> None:
     """Wait for something to come true."""
     end = time.monotonic() + within_s
     while not true():
@@ -118,4 +118,4 @@ def _end(driver: subprocess.Popen[str]) -> None:
             process.kill()
         except psutil.NoSuchProcess:
             continue
-    driver.wait(30)
+    driver.wait(240)

@@ -53,7 +53,7 @@ def test_ten_kills_at_random_moments_leave_every_trial_whole(folder: Folder) -> 
                 kill(worker)
         if target in ("driver", "both"):
             driver.kill()
-            driver.wait(30)
+            driver.wait(240)
             driver = folder.start("--no-report")
     folder.launch("--no-report") if driver.wait(240) else None
     check_whole(folder.url, trials=24)
@@ -67,7 +67,7 @@ def test_a_killed_trial_goes_on_from_its_last_checkpoint(folder: Folder) -> None
     driver = folder.start("--no-report")
     wait_until(lambda: epochs_recorded(folder) >= 6)
     driver.kill()
-    driver.wait(30)
+    driver.wait(240)
     _, killed = read(folder.url)
     folder.launch("--no-report")
     _, ended = read(folder.url)

@@ -31,7 +31,7 @@ def cluster() -> Iterator[Cluster]:
 def refused(folder: Folder, cluster: Cluster) -> str:
     """Launch what is to be refused, and return the one line that says why."""
     driver = folder.start("--no-report", "--address", cluster.address)
-    assert driver.wait(60) == 2, folder.said()
+    assert driver.wait(240) == 2, folder.said()
     line = folder.said().strip().splitlines()[-1]
     assert "Traceback" not in folder.said()
     return line

@@ -81,7 +81,7 @@ def test_what_waits_for_the_database_outlives_the_launch(
         journals = (on_postgresql.path / ".widefront").glob
         wait_until(lambda: any(path.stat().st_size for path in journals("small-*.journal")))
         driver.send_signal(sent)
-        assert driver.wait(60) == code
+        assert driver.wait(240) == code
         if code == 130:
             last = on_postgresql.said().splitlines()[-1]
             assert last.startswith("interrupted; nothing is lost, go on with: python -m search.launch space.yaml")
@@ -175,7 +175,7 @@ def test_a_database_that_cannot_be_reached_at_launch_is_said_in_one_line(folder:
 def refused(folder: Folder, begins: str) -> str:
     """Check that a launch is refused as the person's mistake, in one line, and return it."""
     driver = folder.start("--no-report")
-    assert driver.wait(60) == 2, folder.said()
+    assert driver.wait(240) == 2, folder.said()
     (line,) = folder.said().splitlines()
     assert line.startswith(begins), line
     return line

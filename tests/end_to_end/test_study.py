@@ -60,7 +60,7 @@ def dashboard_front(folder: Folder) -> list[tuple[float, float]]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_until(lambda: answers("http://127.0.0.1:18571/api/studies"), within_s=60)
+        wait_until(lambda: answers("http://127.0.0.1:18571/api/studies"), within_s=240)
         studies = fetch("http://127.0.0.1:18571/api/studies")["study_summaries"]
         detail = fetch(f"http://127.0.0.1:18571/api/studies/{studies[0]['study_id']}?after=0")
     finally:
@@ -134,7 +134,7 @@ def test_an_interrupt_loses_nothing_and_says_how_to_go_on(folder: Folder) -> Non
     driver = folder.start("--no-report")
     wait_until(lambda: "trial 0" in folder.said() or "trial 1" in folder.said())
     driver.send_signal(signal.SIGINT)
-    assert driver.wait(90) == 130
+    assert driver.wait(240) == 130
     assert "go on with: python -m search.launch space.yaml" in folder.said()
     folder.launch("--no-report")
     check_whole(folder.url, trials=8)

@@ -47,9 +47,9 @@ def _end(process: psutil.Process | subprocess.Popen[str]) -> None:
             member.kill()
         except psutil.NoSuchProcess:
             continue
-    psutil.wait_procs(family, timeout=30)
+    psutil.wait_procs(family, timeout=240)
     if isinstance(process, subprocess.Popen):
-        process.wait(30)
+        process.wait(240)
 
 
 def environ_of(process: psutil.Process) -> dict[str, str]:
@@ -212,7 +212,7 @@ def test_a_study_survives_its_terminal_is_stopped_by_name_and_goes_on(head: Head
     head.sent.append(sender)
     wait_until(lambda: (head.work / "long.db").exists() and bool(training(head.process)))
     os.killpg(sender.pid, signal.SIGHUP)  # the terminal is closed
-    sender.wait(30)
+    sender.wait(240)
     time.sleep(1)
     assert head.status("long")["state"] == "running"
 
@@ -241,5 +241,5 @@ def test_ray_on_this_machine_is_this_machines_alone_knows_no_database_and_heeds_
         assert not memory_holds(worker, SECRET)
 
     driver.send_signal(signal.SIGTERM)
-    assert driver.wait(60) == 130
+    assert driver.wait(240) == 130
     assert "interrupted; nothing is lost, go on with: python -m search.launch space.yaml" in folder.said()

@@ -553,12 +553,12 @@ def test_fix_is_refused_while_a_launch_holds_the_study(store: Store, make_study:
     def launch() -> None:
         with Store.open(store.url) as other, other.hold("held"):
             held.set()
-            done.wait(60)
+            done.wait(240)
 
     thread = threading.Thread(target=launch)
     thread.start()
     try:
-        held.wait(60)
+        held.wait(240)
         before = dump(store.url)
         assert doctor.main([store.url, "--fix"]) == 2
         out, err = capsys.readouterr()

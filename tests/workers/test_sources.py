@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from spaces.errors import InputError
 from workers.augment import Augment
-from workers.sources import DATASETS, DEBIAN_FASHION, FASHION, DataSpec, nearest
+from workers.sources import DATASETS, FASHION, DataSpec, nearest
 
 COMMON = st.fixed_dictionaries(
     {},
@@ -139,7 +139,7 @@ def test_the_digits_test_split_never_changes() -> None:
     assert digest[:16] == "22649b2f939391d6"
 
 
-@pytest.mark.skipif(not DEBIAN_FASHION.is_dir(), reason="Debian's package dataset-fashion-mnist is not installed")
+@pytest.mark.extra("fashion-mnist")
 def test_debians_fashion_mnist_is_read_whole() -> None:
     train, test = (DATASETS["fashion-mnist"].read(DataSpec(name="fashion-mnist"), train) for train in (True, False))
     assert (train.images.shape, test.images.shape) == ((60_000, 1, 28, 28), (10_000, 1, 28, 28))

@@ -28,7 +28,7 @@ def test_the_schema_is_a_schema() -> None:
 
 
 def test_the_command_prints_the_schema(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main() == 0
+    assert main([]) == 0
     assert json.loads(capsys.readouterr().out) == schema()
 
 

@@ -14,6 +14,7 @@ from spaces.errors import InputError
 from spaces.kinds import KINDS
 from spaces.names import named
 from spaces.space import SearchSpace
+from workers.sources import known_image
 
 pytestmark = pytest.mark.slow
 
@@ -32,16 +33,21 @@ def members(space: SearchSpace, **wanted: Any) -> list[dict[str, Any]]:
 
 
 @each_file
-def test_a_ready_space_can_be_looked_over_whether_or_not_its_images_are_here(
+def test_a_ready_space_can_be_looked_over_before_its_images_are_here(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("workers.sources.read_torchvision", _absent)
-    data, seen = look_ahead(load(path, []))
+    monkeypatch.setattr("workers.sources.DEBIAN_FASHION", tmp_path)
+    config = load(path, [])
+    data, seen = look_ahead(config)
     assert seen.share_allowed > 0.5
-    if isinstance(data, Missing):
-        assert data.image == ImageSpec(channels=3, height=32, width=32, classes=10)
-        assert "CIFAR10" in data.why
+    if config.data_spec.name == "digits":
+        assert data.image == ImageSpec(channels=1, height=8, width=8, classes=10)
+    else:
+        assert isinstance(data, Missing)
+        assert data.image == known_image(config.data_spec)
+        assert data.name in data.why
 
 
 def _absent(*_given: object, **_named: object) -> None:

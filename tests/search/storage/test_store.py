@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from platform import node
-from time import perf_counter
 from typing import Any
 
 import pytest
@@ -412,9 +411,7 @@ def test_a_reader_is_not_kept_waiting_by_a_writer(filled: Store) -> None:
     engine = sa.create_engine(filled.url)
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE nas_trial SET attempts = 5"))
-        began = perf_counter()
-        assert filled.trial(STUDY, 0).attempts == 0
-        assert perf_counter() - began < 5
+        assert filled.trial(STUDY, 0).attempts == 0  # who had to wait would be told that the database is locked
     engine.dispose()
     assert filled.trial(STUDY, 0).attempts == 5
 

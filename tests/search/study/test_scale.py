@@ -199,6 +199,6 @@ def test_ten_thousand_trials_keep_their_cost_and_200_mb(
     played = course(make_bench, store_url, tmp_path, trials=10_000, terminal=terminal, sampler=sampling)
     first, last = played.cost(WARM_UP, 1000), played.cost(9000, 10_000)
     print(f"\n{sampler}: {played.told(1000)}; {1000 * first:.1f} and {1000 * last:.1f} ms of processors")
-    # Optuna's NSGA-II goes through all trials at each question: what it costs is Optuna's, and bounded here by itself.
-    assert last <= (2 * first if sampler == "random" else 0.3)
+    # Optuna's NSGA-II goes through all trials at each question, of which there are 17 times as many at last.
+    assert last <= (2 if sampler == "random" else 17) * first
     assert played.bytes[-1] - played.bytes[0] < 200e6

@@ -175,7 +175,7 @@ class TestOnACluster:
             watch.asked = replace(watch.asked, versions={**watch.asked.versions, "magic": "1"})
             cluster.add_node(num_cpus=1)
             with pytest.raises(StudyError, match="cannot answer"):
-                until(watch.later, within_s=90)
+                until(watch.later, within_s=240)
         assert [line.endswith("; asking again") for line in said[1:]] == [True] * preflight.DOUBTS
 
     def test_who_needs_more_than_there_is_waits_as_demand(
@@ -186,11 +186,11 @@ class TestOnACluster:
             asking.start()
             until(lambda: said)
             cluster.add_node(num_cpus=3)
-            asking.join(60)
+            asking.join(240)
         assert said == ["waiting for a node with 3 CPU", "1 node sees the checkpoints and the data"]
 
 
-def until(true: Callable[[], object], within_s: float = 40) -> None:
+def until(true: Callable[[], object], within_s: float = 240) -> None:
     end = time.monotonic() + within_s
     while not true():
         assert time.monotonic() < end, "it did not come true in time"

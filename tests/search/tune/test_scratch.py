@@ -47,10 +47,10 @@ def test_the_folder_of_a_killed_launch_is_removed_by_the_next_and_that_of_a_livi
     with lives, killed:
         folders = [Path(each.stdout.readline().strip()) for each in (lives, killed) if each.stdout]
         killed.kill()
-        killed.wait(10)
+        killed.wait(240)
         with scratch():
             assert [folder.exists() for folder in folders] == [True, False]
-        lives.communicate("", timeout=10)
+        lives.communicate("", timeout=240)
     assert list(place.iterdir()) == []
 
 
