@@ -5,7 +5,7 @@ nas_study ─┬─ nas_trial ─── nas_measurement
            └─ nas_session
 
 Numbers that a person may want to query have columns of their own; values whose shape the study chooses are JSON text.
-A change here needs a step in `search/migrations/versions`.
+A change here needs a step in `search/storage/migrations/versions`.
 """
 
 from sqlalchemy import (
