@@ -41,8 +41,8 @@ class Report:
 
     @property
     def wrong(self) -> list[Finding]:
-        """Return what is or was wrong; what merely waits for a launch is not."""
-        return [finding for finding in self.found if finding.fate is not Fate.LAUNCH]
+        """Return what is or was wrong; what merely waits for a launch, or is worth knowing, is not."""
+        return [finding for finding in self.found if finding.fate not in (Fate.LAUNCH, Fate.NOTE)]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -9,9 +9,25 @@ from spaces.plan import Conv
 
 def conv(spec: Conv, *, bias: bool = False) -> nn.Conv2d:
     """Return a convolution that keeps the map's size at stride 1."""
-    return nn.Conv2d(
+    kind = StridedPointwise if spec.kernel == 1 and spec.stride > 1 else nn.Conv2d
+    return kind(
         spec.in_width, spec.out_width, spec.kernel, spec.stride, spec.kernel // 2, groups=spec.groups, bias=bias
     )
+
+
+class StridedPointwise(nn.Conv2d):
+    """w x[::s, ::s]: a 1x1 convolution with a stride, on a processor as a dense one over every s-th pixel.
+
+    That is the same function. oneDNN's own backward pass of it writes past its workspace in channels_last float32
+    where there are fewer input channels than a vector has lanes (oneDNN issue 6035): it crashes, or is silently wrong.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the convolution of `n c h w`."""
+        if x.device.type != "cpu" or not len(x):  # a batch of no images only counts: the slice is no memory of its own
+            return super().forward(x)
+        across, down = self.stride
+        return F.conv2d(x[:, :, ::across, ::down], self.weight, self.bias, groups=self.groups)
 
 
 class CReLU(nn.Module):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from spaces.architecture import ImageSpec
-from workers.device import Numerics
+from workers.numerics import Numerics
 
 WARM_RUNS = {"cpu": 3, "cuda": 10}  # at least, before any run is timed
 WARM_S = 0.2  # and so long at least: clocks that rested take a while to rise

@@ -18,9 +18,11 @@ from spaces.network import build
 from spaces.settings import read_image
 from workers.augment import Augment
 from workers.datasets import Dataset, load
-from workers.device import choose_device, fingerprint, numerics
+from workers.device import choose_device, fingerprint
 from workers.failures import classify
 from workers.latency import Latency, measure_latency
+from workers.numerics import pick, recipe_with, usual
+from workers.probe import verdict_of
 from workers.recipe import PRECISIONS, Recipe
 from workers.settings import add_arguments, architecture_of, exit_code, read_data, set_threads
 from workers.sources import DataSpec
@@ -67,6 +69,8 @@ def _run(given: argparse.Namespace) -> None:
     architecture = architecture_of(given)
     try:
         spec, data = _data(given)
+        verdict = verdict_of(recipe, data.image, device, threads=given.threads)
+        recipe = recipe_with(recipe, pick(recipe, verdict.step_ms, verdict.wrong))
         trial = TrialSpec(architecture=architecture, recipe=recipe, data=spec, seed=0)
         measured = measure(trial, data, device, epoch=given.data is not None)
     except (RuntimeError, MemoryError) as error:
@@ -121,7 +125,7 @@ def measure(trial: TrialSpec, data: Dataset, device: torch.device, *, epoch: boo
     return Measured(
         digest=trial.architecture.digest,
         device=fingerprint(device)["device"],
-        precision="bfloat16" if numerics(trial.recipe, device).bfloat16 else "float32",
+        precision="bfloat16" if usual(trial.recipe, device).bfloat16 else "float32",
         batch=batch,
         latency_ms_batch1=one.median_ms,
         latency_p90_ms_batch1=one.p90_ms,
@@ -140,7 +144,7 @@ def measure(trial: TrialSpec, data: Dataset, device: torch.device, *, epoch: boo
 def _latencies(trial: TrialSpec, image: ImageSpec, device: torch.device) -> tuple[Latency, Latency]:
     """Return the latency of one image and of a batch; the network is let go of before the memory is measured."""
     network = build(trial.architecture, image, generator=torch.Generator().manual_seed(trial.seed))
-    chosen = numerics(trial.recipe, device)
+    chosen = usual(trial.recipe, device)
     one = measure_latency(network, image, batch=1, device=device, numerics=chosen)
     return one, measure_latency(network, image, batch=trial.recipe.batch_size, device=device, numerics=chosen)
 

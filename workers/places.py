@@ -207,6 +207,11 @@ def check(address: str) -> None:
         raise InputError(f"{address!r} is neither a folder nor a URL such as s3://bucket/folder")
 
 
+def is_on_disk(folder: Folder) -> bool:
+    """Return whether a folder is one of the file system's, and no URL's."""
+    return isinstance(folder, LocalFolder)
+
+
 def join(address: str, name: str) -> str:
     """Return the address of a name in a folder."""
     return f"{address}{name}" if address.endswith("/") else f"{address}/{name}"

@@ -7,12 +7,15 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 from spaces.counting import cost
 from spaces.errors import InputError
 from workers.datasets import load
 from workers.device import choose_device
 from workers.measurement import Measurement
+from workers.numerics import pick
+from workers.probe import verdict_of
 from workers.recipe import Recipe
 from workers.settings import add_arguments, architecture_of, exit_code, read_data, set_threads
 from workers.trainer import TrialSpec, train
@@ -38,7 +41,9 @@ def _run(given: argparse.Namespace) -> None:
     counted = cost(spec.architecture, resident.image)
     if not given.json:
         print(f"{spec.architecture.digest}: {counted.params:,} params, {counted.macs:,} macs per image")
-    for measurement in train(spec, resident, checkpoint_path=given.checkpoint):
+    verdict = verdict_of(recipe, resident.image, device, threads=given.threads)
+    picked = partial(pick, recipe, verdict.step_ms, verdict.wrong)
+    for measurement in train(spec, resident, checkpoint_path=given.checkpoint, pick=picked):
         print(json.dumps(measurement.to_json()) if given.json else _line(measurement), flush=True)
 
 

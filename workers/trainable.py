@@ -3,17 +3,27 @@
 Ray's checkpoints are not used: a trial's progress is a file of ours, and what counts is what the driver has in SQL.
 """
 
-from collections.abc import Iterator
+import faulthandler
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import lru_cache
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
+import ray
 import torch
 from ray import tune
+from ray.experimental.internal_kv import _internal_kv_put
 
 from workers.datasets import Dataset, load
 from workers.device import choose_device, use_threads
 from workers.failures import classify
 from workers.measurement import Measurement
+from workers.numerics import Numerics, pick
+from workers.probe import verdict_of
+from workers.pulse import EXAMINING, LOADING, STARTING, Pulse, Sign
 from workers.sources import DataSpec
 from workers.trainer import TrialSpec, train
 
@@ -28,8 +38,12 @@ class NetworkTrainable(tune.Trainable):
     """Train the network that the configuration describes.
 
     The configuration holds `number`, `spec` (see `TrialSpec.to_json`), `recorded` (epochs the driver has in SQL),
-    `checkpoint` (a file's path or URL), `gpus` and `threads`.
+    `checkpoint` (a file's path or URL), `gpus`, `threads`, `crash` (the path of a file for the traceback of a native
+    crash, or nothing) and `pulse` (the key under which Ray's key-value store hears that the trial goes on).
     """
+
+    _crash: IO[str] | None = None
+    _host: dict[str, Any] | None = None
 
     def setup(self, config: dict[str, Any]) -> None:
         """Prepare to train; nothing that can fail happens before the first step, whose failures are classified."""
@@ -43,8 +57,30 @@ class NetworkTrainable(tune.Trainable):
     def _begin(self, config: dict[str, Any]) -> None:
         self._given = config
         self._measurements: Iterator[Measurement] | None = None
+        self._pulse = Pulse(self._tell)
+        self._pulse(STARTING)
+        self._keep_traceback(config.get("crash"))
         if torch.cuda.is_available():
             torch.cuda.empty_cache()  # what the trial before this one held
+
+    def _tell(self, phase: str, count: int) -> None:
+        """Let the driver see where the trial is: a few bytes in the head's memory, whatever the checkpoints are on."""
+        if key := self._given.get("pulse"):
+            node = ray.get_runtime_context().get_node_id()
+            sign = Sign(number=self._given["number"], phase=phase, count=count, pid=os.getpid(), node=node)
+            with suppress(Exception):  # a head that is away is noticed by others; the trial goes on
+                _internal_kv_put(key, json.dumps(sign.to_json()), overwrite=True)
+
+    def _keep_traceback(self, path: str | None) -> None:
+        """Let a signal such as SIGSEGV leave its name and the Python stack in a file, which is empty until then."""
+        before, self._crash = self._crash, None
+        if path:
+            with suppress(OSError):  # then nobody will know how it died
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
+                self._crash = Path(path).open("w", encoding="utf-8")  # noqa: SIM115  # for as long as the trial runs
+                faulthandler.enable(self._crash, all_threads=False)
+        if before:
+            before.close()
 
     def step(self) -> dict[str, Any]:
         """Return the next measurement that the driver does not have.
@@ -55,7 +91,9 @@ class NetworkTrainable(tune.Trainable):
         try:
             if self._measurements is None:
                 self._measurements = self._start()
-            return next(found for found in self._measurements if found.epoch > self._given["recorded"]).to_json()
+            found = next(found for found in self._measurements if found.epoch > self._given["recorded"])
+            host, self._host = self._host, None  # the driver hears of it once a trial
+            return {**found.to_json(), **({"host": json.dumps(host)} if host else {})}  # Tune flattens mappings
         except Exception as error:  # every failure of a trial is told by its kind; none may end the study
             self._measurements = None
             raise classify(error) from None
@@ -67,7 +105,22 @@ class NetworkTrainable(tune.Trainable):
         if 0 < given["gpus"] < 1:  # Ray only counts fractions; nothing but this keeps a trial within its own
             torch.cuda.set_per_process_memory_fraction(given["gpus"])
         spec = TrialSpec.from_json(given["spec"])
-        return train(spec, _resident(spec.data, device), checkpoint_path=given["checkpoint"])
+        self._pulse(LOADING)
+        data = _resident(spec.data, device)
+        return train(spec, data, checkpoint_path=given["checkpoint"], beat=self._pulse, pick=self._picker(spec, data))
+
+    def _picker(self, spec: TrialSpec, data: Dataset) -> Callable[[str | None], Numerics]:
+        """Return what picks precision and layout: the trial's, else the study's on such machines, else the fastest."""
+        self._pulse(EXAMINING)
+        verdict = verdict_of(spec.recipe, data.image, data.train_images.device, threads=self._given["threads"])
+        known = self._given.get("numerics", {}).get(verdict.kind)
+
+        def picked(before: str | None) -> Numerics:
+            found = pick(spec.recipe, verdict.step_ms, verdict.wrong, before or known)
+            self._host = {**verdict.to_json(), "numerics": known or found.name}
+            return found
+
+        return picked
 
     def cleanup(self) -> None:
         """Let go of the network."""

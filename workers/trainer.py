@@ -6,7 +6,7 @@ trial that goes on after being killed computes on a CPU what it would have compu
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +22,11 @@ from spaces.network import Network, build, monte_carlo
 from workers.augment import augment
 from workers.checkpoint import Checkpoint
 from workers.datasets import Dataset
-from workers.device import Numerics, numerics, peak_bytes, start_peak
+from workers.device import peak_bytes, start_peak
 from workers.latency import measure_latency
 from workers.measurement import Measurement
+from workers.numerics import Numerics, usual
+from workers.pulse import MEASURING, SAVING, TRAINING, Beat, no_beat
 from workers.recipe import Recipe
 from workers.sources import DataSpec
 
@@ -64,7 +66,14 @@ class TrialSpec:
         )
 
 
-def train(spec: TrialSpec, data: Dataset, *, checkpoint_path: str | Path | None = None) -> Iterator[Measurement]:
+def train(
+    spec: TrialSpec,
+    data: Dataset,
+    *,
+    checkpoint_path: str | Path | None = None,
+    beat: Beat = no_beat,
+    pick: Callable[[str | None], Numerics] | None = None,
+) -> Iterator[Measurement]:
     """Train to full fidelity and yield a measurement after every epoch.
 
     Args:
@@ -72,33 +81,47 @@ def train(spec: TrialSpec, data: Dataset, *, checkpoint_path: str | Path | None 
         data: already on the device that trains; its specification is `spec.data`.
         checkpoint_path: or its URL; written before each measurement is yielded. If it holds this trial's progress, the
             measurements made so far are yielded again, as they were, and training goes on behind them.
+        beat: called with the phase at every step, so that somebody can see that there are any.
+        pick: returns the precision and layout, given the name of that in which the checkpoint was trained, or None;
+            without it they are the recipe's, as `workers.numerics.usual` reads it.
 
     Raises:
         TrialFailure: the loss or a gradient is not finite.
         OSError: the checkpoint cannot be written, or may be there and cannot be reached; what is there stays.
     """
-    trainer = Trainer(spec, data)
     checkpoint = None if checkpoint_path is None else Checkpoint(checkpoint_path)
-    if checkpoint is not None:
-        trainer.resume(checkpoint)
+    state = _own_state(spec, checkpoint) if checkpoint is not None else None
+    before = state.get("numerics") if state else None
+    trainer = Trainer(spec, data, beat, pick(before) if pick else usual(spec.recipe, data.train_images.device, before))
+    if state is not None:
+        trainer.resume(state)
     yield from trainer.history
     while trainer.epoch < spec.recipe.epochs:
         measurement = trainer.run_epoch()
         if checkpoint is not None:
+            beat(SAVING)
             checkpoint.save(trainer.state())
         yield measurement
+
+
+def _own_state(spec: TrialSpec, checkpoint: Checkpoint) -> dict[str, Any] | None:
+    """Return what a checkpoint holds of this trial, or None where it is none, or another's."""
+    state = checkpoint.load()
+    return None if state is None or state.get("spec") != spec.to_json() else state
 
 
 class Trainer:
     """Hold one network in training, between epochs."""
 
-    def __init__(self, spec: TrialSpec, data: Dataset) -> None:
+    def __init__(self, spec: TrialSpec, data: Dataset, beat: Beat = no_beat, numerics: Numerics | None = None) -> None:
         self.spec = spec
+        self.beat = beat
         self.data = data
         self.device = data.train_images.device
         self.history: tuple[Measurement, ...] = ()
         start_peak(self.device)
-        self.numerics: Numerics = numerics(spec.recipe, self.device)
+        self.numerics = numerics or usual(spec.recipe, self.device)
+        self.numerics.apply()
         network = build(spec.architecture, data.image, generator=torch.Generator().manual_seed(spec.seed))
         self.network = network.to(self.device).to(memory_format=self.numerics.memory_format)
         self.optimizer = _optimizer(self.network, spec.recipe)
@@ -151,16 +174,14 @@ class Trainer:
         """Return everything that `resume` needs; at full fidelity that is no optimizer, half of it all."""
         return {
             "spec": self.spec.to_json(),
+            "numerics": self.numerics.name,
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict() if self.epoch < self.spec.recipe.epochs else None,
             "history": [measurement.to_json() for measurement in self.history],
         }
 
-    def resume(self, checkpoint: Checkpoint) -> None:
-        """Take up what a checkpoint of the same trial holds; begin anew where there is none."""
-        state = checkpoint.load()
-        if state is None or state.get("spec") != self.spec.to_json():
-            return
+    def resume(self, state: dict[str, Any]) -> None:
+        """Take up what a checkpoint of the same trial holds."""
         self.network.load_state_dict(state["network"])
         if state["optimizer"] is not None:
             self.optimizer.load_state_dict(state["optimizer"])
@@ -178,6 +199,7 @@ class Trainer:
             rate = learning_rate(self.spec.recipe, self.epoch + step / steps)
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
+            self.beat(TRAINING)
             total += self._step(shuffled[step * batch : (step + 1) * batch], generator)
         self._check_finite(total)
         return float(total) / steps
@@ -209,6 +231,7 @@ class Trainer:
             norm.train()
         batch = min(self.spec.recipe.batch_size, len(self.calibration))
         for start in range(0, len(self.calibration) - batch + 1, batch):  # as in training, no smaller batch at the end
+            self.beat(MEASURING)
             chosen = self.calibration[start : start + batch]
             with self._autocast():
                 self.network(self._normalised(self.data.train_images[chosen]))
@@ -221,6 +244,7 @@ class Trainer:
         correct = torch.zeros((), device=self.device)
         total = torch.zeros((), device=self.device)
         for start in range(0, len(self.data.val_labels), EVAL_BATCH):
+            self.beat(MEASURING)
             images = self.data.val_images[start : start + EVAL_BATCH]
             labels = self.data.val_labels[start : start + EVAL_BATCH]
             logits = self._logits(self._normalised(images))
@@ -238,6 +262,7 @@ class Trainer:
             return logits
         total = torch.full((), -math.inf, device=self.device)
         for _ in range(self.spec.recipe.monte_carlo):
+            self.beat(MEASURING)
             with monte_carlo(self.network), self._autocast():
                 logits = self.network(images)
             total = torch.logaddexp(total, logits.float().log_softmax(dim=1))

@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from search.core.budget import Rates
+from search.core.patience import Patience
 from search.schedulers.rungs import SHARE, Rungs, rung_levels, share_kept
 from spaces.errors import InputError
 from workers import places
@@ -109,6 +110,10 @@ class BudgetForm(Form):
     cost: Annotated[float, Field(gt=0), NUMERIC] | None = None  # of training, by the prices under resources
 
 
+NEVER = "none"  # switches a bound off
+Bound = Annotated[float, Field(gt=0), NUMERIC] | Literal["none"]
+
+
 class ResourcesForm(Form):
     """Say what one trial takes."""
 
@@ -116,6 +121,10 @@ class ResourcesForm(Form):
     cpus_per_trial: Annotated[int, Field(ge=1), NUMERIC] = 1
     concurrent_trials: Annotated[int, Field(ge=1), NUMERIC] | None = None  # as many as fit, where nothing is said
     hours_per_trial: Annotated[float, Field(gt=0), NUMERIC] | None = None  # of training; a trial beyond fails
+    silence_s: Bound = 300.0  # without a step, after which a worker counts as hung
+    epoch_slack: Bound = 10.0  # times what an epoch of such a network is expected to take
+    first_epoch_s: Bound = 3600.0  # as long as no epoch is known
+    grace_s: Annotated[float, Field(ge=0), NUMERIC] = 30.0  # beyond hours_per_trial and a budget of time or money
     price_per_gpu_hour: Annotated[float, Field(ge=0), NUMERIC] = 0
     price_per_cpu_hour: Annotated[float, Field(ge=0), NUMERIC] = 0
 
@@ -123,6 +132,14 @@ class ResourcesForm(Form):
     def limit_s(self) -> float | None:
         """Return the seconds of training that one trial may take."""
         return self.hours_per_trial and self.hours_per_trial * 3600
+
+    @property
+    def patience(self) -> Patience:
+        """Return how long a trial may take before it counts as stuck."""
+        silence, slack, first = (
+            None if bound == NEVER else float(bound) for bound in (self.silence_s, self.epoch_slack, self.first_epoch_s)
+        )
+        return Patience(silence_s=silence, epoch_slack=slack, first_epoch_s=first, grace_s=self.grace_s)
 
     @property
     def rates(self) -> Rates:

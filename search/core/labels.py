@@ -29,6 +29,8 @@ HELP = {  # against each kind of failure, where a person can do something
     "not-finite": "a smaller recipe.learning_rate helps",
     "time-limit": "resources.hours_per_trial can allow more",
     "disk": "room where the checkpoints are helps",
+    "native-crash": "recipe.memory_format: channels_first or recipe.precision: float32 may help",
+    "hung": "resources.silence_s can allow more",
     "crash": "nas_trial.failure_details holds the traceback",
 }
 MOST_OF_REASON = 120  # characters

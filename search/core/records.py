@@ -1,7 +1,7 @@
 """Tell one trial's story: what was tried, how far it went, what came of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -26,6 +26,12 @@ class State(StrEnum):
 LOST = "lost"
 KILLED = "killed"
 TRANSIENT = frozenset({LOST, KILLED, "disk", "connection"})
+
+# What ended a worker from within. Workers are reused, so the trial before may have done it: the trial is tried once
+# more in a fresh process, and only that convicts its network.
+NATIVE = "native-crash"  # a signal such as SIGSEGV
+HUNG = "hung"  # it gave no sign of life
+SUSPECT = frozenset({NATIVE, HUNG})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +103,24 @@ class Session:
     def wall_s(self) -> float:
         """Return the seconds the launch was alive; time between launches is nobody's."""
         return (self.seen_at - self.started_at).total_seconds()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """What a machine that trained for a launch computes right (`workers.probe`), and what it trains in."""
+
+    host: str
+    kind: str  # of machine and setting, for which a choice once made stays
+    numerics: str  # precision and layout
+    product: str  # versions
+    torch: str
+    step_ms: Mapping[str, float]  # of those that are right, by name
+    wrong: Mapping[str, str]  # in what way, by name
+    session: int | None = None
+
+    def to_json(self) -> dict[str, object]:
+        """Return the fields as plain values."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
+from threading import Thread
 
 from rich.console import Console
 
@@ -36,11 +37,14 @@ from search.tune.nodes import Need
 from search.tune.preflight import ANSWER_S, SLOWER, Preflight, check_storage
 from search.tune.probe import question
 from search.tune.searcher import StudySearcher
+from search.tune.watch import Watch
 from spaces.architecture import ImageSpec
 from spaces.errors import InputError
 from workers.datasets import Dataset, load
 from workers.device import choose_device, fingerprint
 from workers.objectives import OBJECTIVES
+from workers.places import is_on_disk
+from workers.probe import examine
 from workers.sources import known_image
 
 
@@ -163,6 +167,8 @@ def open_running(
         seed=config.sampler.seed,
         earlier_s=alive_s(store.sessions(record.name)),
     )
+    for host in store.hosts(record.name):
+        running.numerics.setdefault(host.kind, host.numerics)
     try:
         running.restore(trials, store.rejections(record.name))
     except BaseException:
@@ -219,6 +225,7 @@ def run(
                 return running
             make_folder(checkpoint_folder(config, record))
             _say(console, _opening(config, data, seen, running, first))
+            _look_over_processor(config, data, address)
             cluster.start(address, verbose=verbose, private=private(config.storage_variables))
             try:
                 watch = _watch(config, console, running, started_at, sqlite_on_driver) if address else None
@@ -247,6 +254,13 @@ def _opening(config: StudyConfig, data: Dataset, seen: Survey, running: RunningS
         f"{config.study}: {recorded}; {data.name}, {len(data.train_labels):,} + {len(data.val_labels):,} images; "
         f"{seen.share_allowed:.0%} of the space allowed; starting Ray"
     )
+
+
+def _look_over_processor(config: StudyConfig, data: Dataset, address: str | None) -> None:
+    """Let a probe of this machine, which its first trial would wait for, run while Ray starts."""
+    if address is None and not config.resources.gpus_per_trial:
+        setting = {"batch": config.recipe.batch_size, "threads": config.resources.cpus_per_trial}
+        Thread(target=examine, args=(data.image,), kwargs=setting, daemon=True).start()
 
 
 def _need(config: StudyConfig) -> Need:
@@ -290,8 +304,10 @@ def _drive(
         "checkpoints": str(checkpoints.folder),
         "gpus": resources.gpus_per_trial,
         "threads": resources.cpus_per_trial,
+        "on_disk": is_on_disk(checkpoints.folder),
     }
-    searcher = StudySearcher(running, config.full_recipe, config.data_spec, worker, room.limit)
+    pulses = Watch(running, resources.patience)
+    searcher = StudySearcher(running, config.full_recipe, config.data_spec, worker, room.limit, pulses.key)
     running.spent.startup_s = (datetime.now(UTC) - started_at).total_seconds()
     began = time.monotonic()
     with log, Progress(running, console, checkpoints=checkpoints) as progress:
@@ -306,7 +322,7 @@ def _drive(
             if watch:
                 watch.later()
 
-        cluster.drive(running, searcher, room=room, each=each)
+        cluster.drive(running, searcher, room=room, watch=pulses, each=each)
         each()
 
 

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.text import Text
 
 from search.core.fronts import front_hypervolume
-from search.core.labels import front_table, trial_line
+from search.core.labels import failures_line, front_table, trial_line
 from search.core.records import State, TrialRecord
 from search.core.units import format_duration
 from search.study.retention import Checkpoints
@@ -37,6 +37,7 @@ class Progress:
         self.clock = clock
         self._told = study.ended  # trials that have ended and been told of
         self._drawn = -REFRESH_S
+        self._crashed = len(study.trials.crashed)  # as was told last
         self._away = False  # the database, as was told last
         self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
 
@@ -63,12 +64,20 @@ class Progress:
             self._live.update(self._display(), refresh=True)
         else:
             self._print(summary(self.study, self.checkpoints))
+            self._tell_crashed()
 
     def _tell_ended(self) -> None:
         ended = [self.study.trials[number] for number in self.study.trials.ended[self._told :]]
         self._told += len(ended)
         for trial in sorted(ended, key=_ended_at):
             self._print(trial_line(trial))
+
+    def _tell_crashed(self) -> None:
+        """Say of what workers died, whenever it is more of them."""
+        crashed = len(self.study.trials.crashed)
+        if crashed > self._crashed:
+            self._print(failures_line(self.study.trials.crashed))
+        self._crashed = crashed
 
     def _tell_away(self) -> None:
         """Let the summary, which says that the database is away, come at once, and tell that it is back."""
@@ -90,6 +99,7 @@ class Progress:
         return Group(
             Text(study.record.name, style="bold"),
             Text(summary(study, self.checkpoints)),
+            *([Text(died, style="yellow")] if (died := failures_line(study.trials.crashed)) else []),
             _running_line(study),
             table if front else nobody,
         )
@@ -103,7 +113,13 @@ def _running_line(study: RunningStudy) -> Text:
     newest = sorted(study.trials.running.difference(study.resting))[-8:]
     shown = ", ".join(f"{number} (epoch {study.trials[number].epochs})" for number in newest)
     rest = f"; {len(study.resting)} rest at a rung" if study.resting else ""
-    return Text(f"running: {shown or 'none'}{rest}", style="dim")
+    return Text(f"running: {shown or 'none'}{rest}{_overdue(study)}", style="dim")
+
+
+def _overdue(study: RunningStudy) -> str:
+    """Return what is said of trials that give no sign of life, or take much longer than expected."""
+    late = [f"{number} ({format_duration(late_s)})" for number, late_s in sorted(study.overdue.items())]
+    return f"; overdue: {', '.join(late)}" if late else ""
 
 
 def summary(study: RunningStudy, checkpoints: Checkpoints | None = None) -> str:
@@ -117,6 +133,7 @@ def summary(study: RunningStudy, checkpoints: Checkpoints | None = None) -> str:
         f"hypervolume {front_hypervolume(study.record, study.trials.front):.3f}",
     )
     parts += (f"{len(study.resting)} rest",) if study.resting else ()
+    parts += (_overdue(study).removeprefix("; "),) if study.overdue else ()
     parts += tuple(
         f"{amount:.3g} of {limit:g} {name}"
         for name, amount, limit in study.budget.used(study.spending)

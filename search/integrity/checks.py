@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from search.core.fronts import complete_trials, front_trials, objective_values
-from search.core.records import State, StudyRecord, TrialRecord
+from search.core.records import Host, State, StudyRecord, TrialRecord
 from search.storage.optuna_tables import Counterpart
 from search.study.checkpoints import before, newest, over_limit
 
@@ -25,6 +25,7 @@ class Fate(StrEnum):
     FIX = "fix"
     LAUNCH = "launch"  # the next one, as it goes on with the study: nothing is wrong
     PERSON = "person"
+    NOTE = "note"  # nobody: nothing is wrong, but it is worth knowing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +61,7 @@ class Seen:
     trials: Sequence[TrialRecord]
     optunas: Mapping[int, Counterpart]
     files: Files
+    hosts: Sequence[Host] = ()
 
     @property
     def ours(self) -> dict[int, TrialRecord]:
@@ -323,9 +325,28 @@ def on_cluster(seen: Seen, states: Sequence[str], *, held: bool) -> list[Finding
     return []
 
 
+def processors(seen: Seen) -> list[Finding]:
+    """Tell what the machines of the study compute right, and which trials nobody knows it of."""
+    found = [_processor(seen, host) for host in seen.hosts]
+    sessions = {host.session for host in seen.hosts}
+    unknown = [trial.number for trial in seen.trials if trial.epochs and trial.session not in sessions]
+    if unknown:
+        wrong = f"not known whether what trained trials {_listed(unknown)} computed right: nobody looked then"
+        remedy = "`start` a study of another name with its front and compare, if the processor may be at fault"
+        found.append(seen.finding("processors", None, wrong, remedy, Fate.NOTE))
+    return list(dict.fromkeys(found))  # one machine in many launches
+
+
+def _processor(seen: Seen, host: Host) -> Finding:
+    wrong = "; ".join(f"{name} ({why})" for name, why in host.wrong.items())
+    where = f"{host.host} ({host.kind}, torch {host.torch})"
+    said = f"{where} computes wrong in {wrong}" if wrong else f"{where} computes right"
+    return seen.finding("processors", None, said, f"trials train there in {host.numerics}", Fate.NOTE)
+
+
 Check = Callable[[Seen], list[Finding]]
 
-ALWAYS: tuple[Check, ...] = (fidelity, epochs, digests, duplicates)
+ALWAYS: tuple[Check, ...] = (fidelity, epochs, digests, duplicates, processors)
 # While a launch holds the study these are no disagreements: it is between two writes, and tidies its own files.
 AT_REST: tuple[Check, ...] = (orphans, strangers, recordings, checkpoints)
 

@@ -32,7 +32,7 @@ def look(store: Store, optunas: OptunasTables, study: StudyRecord) -> Seen:
     # Theirs first: a launch writes ours first, so that ours are never behind what is read here.
     theirs = optunas.trials(study.name)
     trials = store.trials(study.name)
-    return Seen(study=study, trials=trials, optunas=theirs, files=_files(study, trials))
+    return Seen(study=study, trials=trials, optunas=theirs, files=_files(study, trials), hosts=store.hosts(study.name))
 
 
 def folder_of(study: StudyRecord) -> Folder:

@@ -1,10 +1,12 @@
 """Learn from trials that ran out of memory which networks cannot fit, so that none of them is started."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from search.core.records import TrialRecord
+from search.core.records import Rejection, TrialRecord
 from search.core.units import format_count
+from spaces.cost import Cost
+from spaces.domains import Scalar
 
 OUT_OF_MEMORY = "out-of-memory"
 MEMORY = "memory"  # what a rejection by the ceiling oversteps
@@ -20,6 +22,12 @@ class Ceiling:
     def violation(self, training_bytes: int) -> float:
         """Return by how much of the ceiling an estimate oversteps it; 0 is below it, and at it is over it."""
         return max(0.0, training_bytes / self.training_bytes - 1 + 1e-6)
+
+    def against(self, params: Mapping[str, Scalar], cost: Cost) -> Rejection | None:
+        """Return why a network is not started, or nothing where it may fit."""
+        over = self.violation(cost.training_bytes)
+        reason = self.reason(cost.training_bytes)
+        return Rejection(params=params, violations={MEMORY: over}, reason=reason) if over else None
 
     def reason(self, training_bytes: int) -> str:
         """Return one line that says why a network is not started."""

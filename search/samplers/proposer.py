@@ -9,7 +9,7 @@ import random
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import optuna
 from optuna.logging import WARNING, set_verbosity
@@ -21,7 +21,6 @@ from optuna.trial import TrialState, create_trial
 from search.core.records import Rejection
 from search.samplers.catalogue import Catalogue
 from search.samplers.front_sampler import rung_attr
-from search.samplers.memory import MEMORY, Ceiling
 from search.samplers.registry import distributions, take_up
 from spaces.architecture import Architecture
 from spaces.cost import Cost
@@ -31,6 +30,13 @@ from spaces.errors import InfeasibleArchitecture
 SAMPLER_TRIES = 30
 RANDOM_TRIES = 300
 ENUMERABLE = 20_000
+
+
+class Doubt(Protocol):
+    """Refuse networks by what became of trials before; where nothing else is left, they are tried after all."""
+
+    def against(self, params: Mapping[str, Scalar], cost: Cost) -> Rejection | None:
+        """Return why a network is not started now, or nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,35 +84,35 @@ class Proposer:
         self._rng = random.Random(seed)
 
     def propose(
-        self, known: Mapping[str, int], ceiling: Ceiling | None = None
+        self, known: Mapping[str, int], doubts: Sequence[Doubt] = ()
     ) -> tuple[Proposal | None, list[Rejection]]:
         """Return a proposal, or None when nothing new is left, and what was rejected on the way.
 
         Args:
             known: the trial of each digest that needs no second training.
-            ceiling: of memory, that trials have run into.
+            doubts: what refuses networks by what became of trials before.
         """
         rejected: list[Rejection] = []
-        if (first := self._propose_first(known, ceiling, rejected)) is not None:
+        if (first := self._propose_first(known, doubts, rejected)) is not None:
             return first, rejected
         for attempt in range(SAMPLER_TRIES + RANDOM_TRIES):
             trial = self.mirror.ask() if attempt < SAMPLER_TRIES else self._ask_random()
             params = self.catalogue.suggest(cast(Suggests, trial))
             number = trial.number if trial.params == params else self._instead(trial.number, params)
-            found = self._judge(params, known, ceiling, number)
+            found = self._judge(params, known, doubts, number)
             if isinstance(found, Proposal):
                 return found, rejected
             self._reject(number, found)
             rejected.append(found)
-        return self._search_all(known, ceiling), rejected
+        return self._search_all(known, doubts), rejected
 
     def _propose_first(
-        self, known: Mapping[str, int], ceiling: Ceiling | None, rejected: list[Rejection]
+        self, known: Mapping[str, int], doubts: Sequence[Doubt], rejected: list[Rejection]
     ) -> Proposal | None:
         """Return the next of those to begin with that is not known; what cannot be trained joins the rejected."""
         while self._first:
             trial = self._ask_for(self._first.popleft())
-            found = self._judge(self.catalogue.suggest(cast(Suggests, trial)), known, ceiling, trial.number)
+            found = self._judge(self.catalogue.suggest(cast(Suggests, trial)), known, doubts, trial.number)
             if isinstance(found, Proposal):
                 return replace(found, first=True)
             self._reject(trial.number, found)
@@ -127,19 +133,19 @@ class Proposer:
         self.mirror.enqueue_trial(dict(params))
         return self.mirror.ask()
 
-    def _search_all(self, known: Mapping[str, int], ceiling: Ceiling | None) -> Proposal | None:
+    def _search_all(self, known: Mapping[str, int], doubts: Sequence[Doubt]) -> Proposal | None:
         """Look through a small space for what chance has missed."""
         if self.catalogue.product > ENUMERABLE:
             return None
         for params in self.catalogue.members():
-            if isinstance(self._judge(params, known, ceiling, -1), Proposal):
+            if isinstance(self._judge(params, known, doubts, -1), Proposal):
                 trial = self._ask_for(params)
-                found = self._judge(self.catalogue.suggest(cast(Suggests, trial)), known, ceiling, trial.number)
+                found = self._judge(self.catalogue.suggest(cast(Suggests, trial)), known, doubts, trial.number)
                 return found if isinstance(found, Proposal) else None
         return None
 
     def _judge(
-        self, params: dict[str, Scalar], known: Mapping[str, int], ceiling: Ceiling | None, mirror: int
+        self, params: dict[str, Scalar], known: Mapping[str, int], doubts: Sequence[Doubt], mirror: int
     ) -> Proposal | Rejection:
         try:
             described = self.catalogue.describe(params)
@@ -154,9 +160,9 @@ class Proposer:
                 params=params, violations={}, reason=f"the same network as trial {known[described.digest]}"
             )
         counted = described.cost
-        if ceiling and (over_memory := ceiling.violation(counted.training_bytes)):
-            why = ceiling.reason(counted.training_bytes)
-            return Rejection(params=params, violations={MEMORY: over_memory}, reason=why)
+        for doubt in doubts:
+            if (refused := doubt.against(params, counted)) is not None:
+                return refused
         attrs = self._storage.get_trial_system_attrs(self._id(mirror)) if mirror >= 0 else {}
         return Proposal(
             params=params,

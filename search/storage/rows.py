@@ -11,7 +11,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from search.core.records import Rejection, Session, State, StudyRecord, TrialRecord
+from search.core.records import Host, Rejection, Session, State, StudyRecord, TrialRecord
 from spaces.architecture import Architecture
 from spaces.cost import NAMES as COST_NAMES
 from spaces.cost import Cost
@@ -173,6 +173,19 @@ def rejection_record(row: Row) -> Rejection:
     return Rejection(
         params=json.loads(row["parameters"]), violations=json.loads(row["violations"]), reason=row["reason"]
     )
+
+
+def host_values(host: Host) -> Values:
+    """Return the columns of a host."""
+    fields = host.to_json()
+    plain = {name: fields[name] for name in ("host", "kind", "numerics", "product", "torch")}
+    return {**plain, "session_id": host.session, "step_ms": to_json(host.step_ms), "wrong": to_json(host.wrong)}
+
+
+def host_record(row: Row) -> Host:
+    """Return the host of a row."""
+    plain = {name: row[name] for name in ("host", "kind", "numerics", "product", "torch")}
+    return Host(**plain, session=row["session_id"], step_ms=json.loads(row["step_ms"]), wrong=json.loads(row["wrong"]))
 
 
 def session_record(row: Row) -> Session:

@@ -9,11 +9,11 @@ from typing import Self
 
 from sqlalchemy import Connection, Engine, RowMapping, Table, inspect, make_url, select, update
 
-from search.core.records import Rejection, Session, State, StudyRecord, TrialRecord
+from search.core.records import Host, Rejection, Session, State, StudyRecord, TrialRecord
 from search.storage import engine as database
 from search.storage import locks as holds
 from search.storage import queries, rows
-from search.storage.tables import MEASUREMENT, REJECTION, SESSION, STUDY, TRIAL
+from search.storage.tables import HOST, MEASUREMENT, REJECTION, SESSION, STUDY, TRIAL
 from search.storage.url import shown
 from spaces.errors import InputError, StudyError
 from workers.measurement import Measurement
@@ -304,6 +304,21 @@ class Store:
         """Return the proposals that never became trials, oldest first."""
         with self._reading() as connection:
             return [rows.rejection_record(row) for row in self._of_study(connection, REJECTION, study)]
+
+    def add_host(self, study: str, host: Host) -> None:
+        """Write what a machine computes right; to write it twice for a launch changes nothing."""
+        with self._writing() as connection:
+            values = {"study_id": self._study_id(connection, study), **rows.host_values(host)}
+            same = [
+                HOST.c[name].is_not_distinct_from(values[name]) for name in ("study_id", "session_id", "host", "kind")
+            ]
+            if connection.execute(select(HOST.c.id).where(*same)).first() is None:
+                connection.execute(self._insert(HOST).values(values))
+
+    def hosts(self, study: str) -> list[Host]:
+        """Return the machines that trained for a study, by launch, oldest first."""
+        with self._reading() as connection:
+            return [rows.host_record(row) for row in self._of_study(connection, HOST, study)]
 
     def open_session(self, study: str, *, started_at: datetime, machine: Mapping[str, str]) -> int:
         """Write that this process launched a study, and return the number of the session."""

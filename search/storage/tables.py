@@ -2,7 +2,8 @@
 
 nas_study ─┬─ nas_trial ─── nas_measurement
            ├─ nas_rejection
-           └─ nas_session
+           ├─ nas_session
+           └─ nas_host
 
 Numbers that a person may want to query have columns of their own; values whose shape the study chooses are JSON text.
 A change here needs a step in `search/storage/migrations/versions`.
@@ -115,4 +116,19 @@ SESSION = Table(
     Column("machine", Text),  # JSON
     Column("host", Text),
     Column("process", Integer),
+)
+
+HOST = Table(
+    "nas_host",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("study_id", ForeignKey(STUDY.c.id), nullable=False, index=True),
+    Column("session_id", Integer),  # the launch that heard of it
+    Column("host", Text, nullable=False),
+    Column("kind", Text, nullable=False),  # of machine and setting
+    Column("numerics", Text, nullable=False),  # precision and layout that trials train in there
+    Column("product", Text, nullable=False),  # versions
+    Column("torch", Text, nullable=False),
+    Column("step_ms", Text, nullable=False),  # JSON
+    Column("wrong", Text, nullable=False),  # JSON
 )

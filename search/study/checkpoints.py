@@ -67,6 +67,11 @@ def newest(number: int) -> str:
     return f"{number}.pt"
 
 
+def crash_note(number: int) -> str:
+    """Return the name of the file in which a trial's worker leaves why it died; it goes like what is half written."""
+    return f".{number}.pt.crash"
+
+
 def before(number: int) -> str:
     """Return the name of the one before."""
     return checkpoint.before(newest(number))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from search.core.records import Rejection, TrialRecord
+from search.core.records import Host, Rejection, TrialRecord
 from search.samplers.proposer import Proposal
 from spaces.errors import StorageAway
 from workers.measurement import Measurement
@@ -72,6 +72,9 @@ class Ledger:
 
     def attempted(self, number: int, attempts: int) -> None:
         """Forget an attempt."""
+
+    def host(self, host: Host) -> None:
+        """Forget a machine."""
 
     def lose(self, error: StorageAway) -> None:
         """Lose nothing."""

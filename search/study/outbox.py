@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from search.core.records import State, TrialRecord
+from search.core.records import Host, State, TrialRecord
 from search.storage.store import Store
 from search.study.journal import Entry, Journal
 from search.study.recorder import Recorder
@@ -53,6 +53,11 @@ class Outbox:
         entry = {"what": "attempted", "number": number, "attempts": attempts}
         name = self.recorder.record.name
         self._bring(entry, lambda: self.recorder.store.set_attempts(name, number, attempts))
+
+    def host(self, host: Host) -> None:
+        """Bring what a machine computes right."""
+        name = self.recorder.record.name
+        self._bring({"what": "host", "host": host.to_json()}, lambda: self.recorder.store.add_host(name, host))
 
     def _bring(self, entry: Entry, write: Callable[[], Any]) -> None:
         """Write it, or let it wait behind all that waits already."""
@@ -122,6 +127,9 @@ def _ending(trial: TrialRecord) -> Entry:
 
 
 def _write(store: Store, study: str, entry: Entry) -> None:
+    if entry["what"] == "host":
+        store.add_host(study, Host(**entry["host"]))
+        return
     number = entry["number"]
     if entry["what"] == "measured":
         store.add_measurement(study, number, Measurement.from_json(entry["measurement"]))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
-from search.core.records import Rejection, TrialRecord
+from search.core.records import Host, Rejection, TrialRecord
 from search.samplers.proposer import Proposal
 from spaces.errors import StorageAway
 from workers.measurement import Measurement
@@ -57,6 +57,9 @@ class Bringing(Protocol):
 
     def attempted(self, number: int, attempts: int) -> None:
         """Bring how often a trial was handed out again."""
+
+    def host(self, host: Host) -> None:
+        """Bring what a machine computes right."""
 
     @property
     def waits(self) -> str:

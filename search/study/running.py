@@ -15,9 +15,10 @@ from enum import Enum, auto
 from search.core.budget import Budget, Rates, Spending
 from search.core.clock import steady_clock
 from search.core.fronts import objective_values
-from search.core.records import KILLED, TRANSIENT, Rejection, State, StudyRecord, TrialRecord
+from search.core.records import KILLED, SUSPECT, TRANSIENT, Host, Rejection, State, StudyRecord, TrialRecord
 from search.samplers.memory import MEMORY, OUT_OF_MEMORY, ceiling_of
 from search.samplers.proposer import Proposal, Proposer
+from search.samplers.suspects import SUSPECTED
 from search.schedulers.promotion import Turn
 from search.schedulers.rungs import GO_ON, Decision, Rung, Rungs, entry_of
 from search.study.launches import Alone, Fellows
@@ -77,6 +78,10 @@ class RunningStudy:
     _unsaved: list[Rejection] = field(default_factory=list)
     _not_before: dict[int, datetime] = field(default_factory=dict)
     _killed: set[int] = field(default_factory=set)  # trials whose worker was ended for the machine's memory once
+    numerics: dict[str, str] = field(default_factory=dict)  # by kind of machine: precision and layout
+    _hosts: set[tuple[str, str]] = field(default_factory=set)  # of this launch
+    overdue: dict[int, float] = field(default_factory=dict)  # seconds that trials are behind what is expected
+    fresh: set[int] = field(default_factory=set)  # trials whose worker crashed or hung: a fresh one tells whose fault
     _mirrors: dict[int, int] = field(default_factory=dict)
     _reached: dict[int, Rung] = field(default_factory=dict)  # by epoch
 
@@ -93,7 +98,7 @@ class RunningStudy:
         attrs = self.recorder.sampler_attrs()
         self.rejections = list(rejections)
         for rejection in rejections:
-            if rejection.violations.keys() - {MEMORY}:  # a ceiling is of one launch: the next may have more memory
+            if rejection.violations.keys() - {MEMORY, SUSPECTED}:  # doubts are of one launch: the next may have none
                 self.proposer.remember(rejection.params, violations=rejection.violations)
         for number in sorted(self.trials):
             self._restore_trial(self.trials[number], attrs.get(number, {}))
@@ -156,14 +161,24 @@ class RunningStudy:
         """Say whether nothing runs and nothing more will be handed out."""
         if self.outbox.away_s is not None or not (self.exhausted or self._budget_spent()):
             return False
-        resting = self.paused.union(self.elsewhere, *((self.waiting, self.resting) if self._cut_off else ()))
+        resting = self.paused.union(self.elsewhere, *((self.waiting, self.resting) if self.cut_off else ()))
         doubtful = any(self.trials[number].session in self.fellows.doubtful for number in self.elsewhere)
         return self.trials.running <= resting and not doubtful
 
     @property
-    def _cut_off(self) -> bool:
+    def cut_off(self) -> bool:
         """Say whether time or money has run out; that no further trial is due stops none that runs."""
         return self.budget.ended_by(self.spending) not in (None, "trials")
+
+    @property
+    def at_work(self) -> set[int]:
+        """Return the running trials that this launch has handed out and not heard the end of."""
+        return self.trials.running.difference(self.waiting, self.resting, self.paused, self.elsewhere)
+
+    def epochs_to_rung(self, number: int) -> int:
+        """Return how many epochs a trial has before it to its next rung, or to full fidelity."""
+        epochs = self.trials[number].epochs
+        return self.rungs.next(epochs, self.record.max_epochs) - epochs
 
     @property
     def seconds(self) -> float:
@@ -191,12 +206,12 @@ class RunningStudy:
     def hand_out(self) -> TrialRecord | Nothing:
         """Return the next trial to train: one that waits, or a new one."""
         there = self.deliver()
-        if not self._cut_off and (ready := self._ready()) is not None:
+        if not self.cut_off and (ready := self._ready()) is not None:
             return self.trials[ready]
-        if self.resting and not self._cut_off and (promoted := self._promoted()) is not None:
+        if self.resting and not self.cut_off and (promoted := self._promoted()) is not None:
             return self.trials[promoted]
         if self.exhausted or self._budget_spent():
-            return Nothing.NOW if self.waiting and not self._cut_off else Nothing.LEFT
+            return Nothing.NOW if self.waiting and not self.cut_off else Nothing.LEFT
         begun = self._take_turn() if there else Nothing.NOW
         if begun is Nothing.LEFT and self.resting and (promoted := self._promoted()) is not None:
             return self.trials[promoted]  # that nothing is left has only now come out
@@ -351,10 +366,11 @@ class RunningStudy:
             self._tell_sampler(told)
 
     def _propose(self) -> tuple[Proposal | None, list[Rejection]]:
-        """Ask for a network below the ceiling of memory that this launch has shown, and where none is left for any."""
-        known, ceiling = self.trials.known, ceiling_of(self.trials.witnesses(self.began or self.clock()))
-        proposal, rejected = self.proposer.propose(known, ceiling)
-        if proposal is None and ceiling:
+        """Ask for a network that no failure before speaks against, and where none is left for any."""
+        ceiling = ceiling_of(self.trials.witnesses(self.began or self.clock()))
+        known, doubts = self.trials.known, [*([ceiling] if ceiling else ()), *self.trials.suspects]
+        proposal, rejected = self.proposer.propose(known, doubts)
+        if proposal is None and doubts:
             proposal, more = self.proposer.propose(known)
             rejected += more
         return proposal, rejected
@@ -425,7 +441,7 @@ class RunningStudy:
         decision = self.rungs.decide(measurement.epoch, rung, trial.number)
         if decision.stop:
             self._end(replace(trial, state=State.STOPPED, reason=decision.reason))
-        elif self._cut_off and self.rungs.holds(measurement.epoch):
+        elif self.cut_off and self.rungs.holds(measurement.epoch):
             self.paused.add(trial.number)
             return Decision(stop=True, reason="the budget is spent; with more of it the trial goes on")
         return decision
@@ -442,15 +458,28 @@ class RunningStudy:
         self.failed(trial.number, failure)
         return Decision(stop=True, reason=str(failure))
 
+    def saw(self, host: Host) -> None:
+        """Record what a machine computes right and what it trains in; the first of a kind decides for the study."""
+        host = replace(host, session=self.fellows.session)
+        self.numerics.setdefault(host.kind, host.numerics)
+        if (host.host, host.kind) not in self._hosts:
+            self._hosts.add((host.host, host.kind))
+            self.outbox.host(host)
+
     def failed(self, number: int, failure: TrialFailure) -> None:
         """Record why a trial failed, or let it wait for another worker if it was not its own fault."""
         trial = self.trials[number]
-        if trial.state is not State.RUNNING or number in self.elsewhere:
+        if trial.state is not State.RUNNING or number in self.elsewhere or number in self.paused:
             return
         self.resting.pop(number, None)
         if failure.kind == KILLED and number in self._killed:  # once may be a neighbour's fault
             failure = TrialFailure(OUT_OF_MEMORY, f"{failure.message}, for the second time", failure.details)
         if failure.kind in TRANSIENT and trial.attempts < ATTEMPTS:
+            self._not_before[number] = self.clock() + timedelta(seconds=BACK_OFF_S * 4**trial.attempts)
+            self._try_again(trial, failure)
+            return
+        if failure.kind in SUSPECT and number not in self.fresh:
+            self.fresh.add(number)
             self._try_again(trial, failure)
             return
         ended = replace(
@@ -462,14 +491,17 @@ class RunningStudy:
         )
         self._end(ended)
 
+    def break_off(self, number: int) -> None:
+        """Let a trial wait for more budget where it is, as its worker is ended: it had its time to come to a rung."""
+        self.paused.add(number)
+
     def _try_again(self, trial: TrialRecord, failure: TrialFailure) -> None:
-        """Let a trial wait for another worker, longer each time: what is wrong with a machine may pass."""
+        """Let a trial wait for another worker."""
         self.trials[trial.number] = replace(trial, attempts=trial.attempts + 1)
         with self._timed("recording_s"):
             self.outbox.attempted(trial.number, trial.attempts + 1)
         if failure.kind == KILLED:
             self._killed.add(trial.number)
-        self._not_before[trial.number] = self.clock() + timedelta(seconds=BACK_OFF_S * 4**trial.attempts)
         self.waiting.append(trial.number)
 
     def _end(self, trial: TrialRecord) -> None:

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from search.core.fronts import front_trials
-from search.core.records import State, StudyRecord, TrialRecord
+from search.core.records import SUSPECT, State, StudyRecord, TrialRecord
 from search.samplers.memory import OUT_OF_MEMORY
+from search.samplers.suspects import LEAST, Suspect, suspects_of
 
 
 class Roll(UserDict[int, TrialRecord]):
@@ -21,6 +22,7 @@ class Roll(UserDict[int, TrialRecord]):
         self.ended: list[int] = []  # in the order in which they did
         self.known: dict[str, int] = {}  # the trial of each digest that needs no second training
         self._ran_out: list[TrialRecord] = []  # of memory
+        self.crashed: list[TrialRecord] = []  # or hung, and were convicted of it
         self._largest: TrialRecord | None = None  # of those that were trained, by its estimate of memory
         self._front: list[TrialRecord] = []
         self._unranked: list[TrialRecord] = []  # complete, and not compared with the front yet
@@ -51,6 +53,8 @@ class Roll(UserDict[int, TrialRecord]):
             self._unranked.append(trial)
         if trial.failure_kind == OUT_OF_MEMORY:
             self._ran_out.append(trial)
+        if trial.failure_kind in SUSPECT:
+            self.crashed.append(trial)
         if trial.given_up and self.known.get(trial.digest) == trial.number:
             del self.known[trial.digest]
 
@@ -68,6 +72,14 @@ class Roll(UserDict[int, TrialRecord]):
             self._front = front_trials(self.record, [*self._front, *self._unranked])
             self._unranked = []
         return self._front
+
+    @property
+    def suspects(self) -> list[Suspect]:
+        """Return the properties of networks that crash: read through all trials, but only where several did."""
+        if len(self.crashed) < LEAST:
+            return []
+        lived = [trial.params for trial in self.values() if trial.epochs and trial.failure_kind not in SUSPECT]
+        return suspects_of([trial.params for trial in self.crashed], lived)
 
     def witnesses(self, since: datetime) -> list[TrialRecord]:
         """Return what a ceiling of memory is read from: what ran out since then, and the largest that fits."""

@@ -35,6 +35,16 @@ class StudyController(TuneController):
         super().__init__(*given, **named)
         self._actor_manager = _Actors(resource_manager=self._actor_manager._resource_manager)
 
+    def _maybe_reuse_cached_actor(self, trial: Trial) -> bool:
+        """Give a trial whose worker crashed a fresh one, in the place of an idle one if there is any."""
+        if not trial.config.get("fresh"):
+            return bool(super()._maybe_reuse_cached_actor(trial))
+        if trial not in self._trial_to_actor:
+            idle = self._actor_cache.pop_cached_object(trial.placement_group_factory)
+            if idle is not None:
+                self._remove_actor(tracked_actor=idle)
+        return False
+
     def _process_trial_failure(self, trial: Trial, exception: Any) -> None:
         """Let the scheduler hear the exception before it is told of the failure."""
         if trial in self._resetting_trials and isinstance(exception, RayActorError):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 from ray.exceptions import (
     ActorUnavailableError,
@@ -12,31 +13,53 @@ from ray.exceptions import (
     RayTaskError,
 )
 
-from search.core.records import KILLED, LOST
+from search.core.records import KILLED, LOST, NATIVE
 from spaces.errors import TrialFailure
 from workers.failures import classify
 
 
-def failure_of(error: BaseException | None, killed: Callable[[str], bool] = lambda _address: False) -> TrialFailure:
+def failure_of(
+    error: BaseException | None, killed: Callable[[str], bool] = lambda _address: False, traceback: str = ""
+) -> TrialFailure:
     """Return the failure that Ray's account of an error means; whatever no worker reported is a lost worker.
 
     A worker that was ended for the machine's memory is a kind of its own: Ray and the kernel choose whom they end, and
-    another trial may have filled it. A crash of native code is lost too, since it cannot be told from a SIGKILL.
+    another trial may have filled it. So is a crash of native code, which leaves a traceback: Ray itself cannot tell it
+    from a SIGKILL.
 
     Args:
         error: as Tune got it from Ray.
         killed: whether the kernel of the machine at an address ended a process for memory just now.
+        traceback: what a signal made the worker write as it died.
     """
     if isinstance(error, RayTaskError):
         return _raised(error)
     told = error.__cause__ if isinstance(error, RayActorError) and error.__cause__ else error
     if isinstance(told, OutOfMemoryError):
         return TrialFailure(KILLED, _memory_line(str(told)), str(told))
+    if isinstance(told, RayActorError) and (line := native_line(traceback)):
+        return TrialFailure(NATIVE, line, f"{traceback}\n{told}")
     if isinstance(told, RayActorError) and _may_be_killed(told):
         address = _found(r"^\s*ip: (\S+)", str(told))
         if address and killed(address):
             return TrialFailure(KILLED, f"the kernel of {address} ended its worker for memory", str(told))
     return TrialFailure(LOST, _lost_line(told), str(told or ""))
+
+
+SIGNALS = {
+    "Segmentation fault": "SIGSEGV", "Aborted": "SIGABRT", "Bus error": "SIGBUS", "Illegal instruction": "SIGILL",
+    "Floating-point exception": "SIGFPE", "Floating point exception": "SIGFPE",
+}  # fmt: skip
+
+
+def native_line(traceback: str) -> str:
+    """Return one line for what Python's fault handler wrote: the signal, and where; nothing where it wrote nothing."""
+    said = _found(r"^Fatal Python error: (.*)$", traceback)
+    if said is None:
+        return ""
+    found = re.search(r'^\s+File "([^"]*)", line (\d+) in (\S+)$', traceback, re.MULTILINE)
+    where = f" in {found[3]} ({Path(found[1]).name}, line {found[2]})" if found else ""
+    return f"{SIGNALS.get(said, said)}{where}"
 
 
 def _raised(error: RayTaskError) -> TrialFailure:

@@ -23,6 +23,7 @@ from search.tune.oom import Witness
 from search.tune.scheduler import StudyScheduler
 from search.tune.scratch import scratch
 from search.tune.searcher import StudySearcher
+from search.tune.watch import Watch
 from spaces.errors import InputError, StudyError
 from workers.trainable import NetworkTrainable
 
@@ -157,6 +158,7 @@ def drive(
     searcher: StudySearcher,
     *,
     room: Room,
+    watch: Watch,
     each: Callable[[], None],
 ) -> None:
     """Run until the study is over or interrupted.
@@ -171,7 +173,7 @@ def drive(
             tune.with_resources(NetworkTrainable, {"cpu": room.need.cpus, "gpu": room.need.gpus}),
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
-                scheduler=StudyScheduler(study, witness),
+                scheduler=StudyScheduler(study, witness, watch),
                 num_samples=-1,
                 max_concurrent_trials=room.most,  # the searcher keeps to less, as the room is
                 reuse_actors=True,
@@ -180,7 +182,7 @@ def drive(
                 name="tune",
                 storage_path=folder,
                 verbose=0,
-                callbacks=[_EachStep(each)],
+                callbacks=[_EachStep(watch.look), _EachStep(each)],
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
         )

@@ -1,12 +1,16 @@
 """Let Ray Tune tell a running study what its trials show, and hear who goes on."""
 
+import json
+from pathlib import Path
 from typing import Any, Protocol
 
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
+from search.core.records import Host
 from search.study.running import RunningStudy
 from search.tune.failures import failure_of
+from spaces.errors import TrialFailure
 from workers.measurement import Measurement
 
 
@@ -18,6 +22,13 @@ class Watching(Protocol):
 
     def killed(self, address: str) -> bool:
         """Say whether a process there was ended for memory just now."""
+
+
+class Ending(Protocol):
+    """Know of workers that this launch has ended itself."""
+
+    def why(self, number: int) -> TrialFailure | None:
+        """Return why a trial's worker was ended, or None where it died by itself."""
 
 
 class Nobody:
@@ -34,15 +45,18 @@ class Nobody:
 class StudyScheduler(FIFOScheduler):
     """Record every result, then decide, in that order."""
 
-    def __init__(self, study: RunningStudy, watching: Watching | None = None) -> None:
+    def __init__(self, study: RunningStudy, watching: Watching | None = None, ending: Ending | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Ray's
         self.study = study
         self.watching = watching or Nobody()
+        self.ending = ending
         self._heard: BaseException | None = None
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:  # noqa: ARG002
         """Return whether the trial goes on."""
         self.watching.see(result.get("node_ip", ""))
+        if host := result.get("host"):
+            self.study.saw(Host(**json.loads(host)))
         decision = self.study.measured(trial.config["number"], Measurement.from_json(result))
         return TrialScheduler.STOP if decision.stop else TrialScheduler.CONTINUE
 
@@ -53,4 +67,18 @@ class StudyScheduler(FIFOScheduler):
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:  # noqa: ARG002
         """Tell the study why a trial failed."""
         error, self._heard = self._heard, None
-        self.study.failed(trial.config["number"], failure_of(error, self.watching.killed))
+        number, traceback = trial.config["number"], _left_behind(trial.config.get("crash"))
+        why = self.ending.why(number) if self.ending else None
+        self.study.failed(number, why or failure_of(error, self.watching.killed, traceback))
+
+
+def _left_behind(path: str | None) -> str:
+    """Return what a worker wrote as it died, and remove the file."""
+    if not path:
+        return ""
+    try:
+        text = Path(path).read_text(encoding="utf-8", errors="replace")
+        Path(path).unlink()
+    except OSError:
+        return ""
+    return text

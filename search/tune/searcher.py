@@ -7,6 +7,7 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from search.core.records import TrialRecord
+from search.study.checkpoints import crash_note
 from search.study.running import Nothing, RunningStudy
 from workers.recipe import Recipe
 from workers.sources import DataSpec
@@ -23,13 +24,15 @@ class StudySearcher(Searcher):
         data: DataSpec,
         worker: dict[str, Any],
         limit: Callable[[], float] = lambda: inf,
+        key: Callable[[int], str] | None = None,
     ) -> None:
         super().__init__(metric="accuracy", mode="max")
         self.study = study
         self.recipe = recipe
         self.data = data
-        self.worker = worker  # gpus, threads, and the folder of checkpoints
+        self.worker = worker  # gpus, threads, the folder of checkpoints, and whether it is on a disk
         self.limit = limit  # trials that may run or wait for a worker now
+        self.key = key  # where a trial leaves its signs of life
         self._live: set[str] = set()
 
     def suggest(self, trial_id: str) -> Any:  # a dict, Searcher.FINISHED or None, as Ray has it
@@ -61,6 +64,10 @@ class StudySearcher(Searcher):
             "checkpoint": f"{self.worker['checkpoints']}/{trial.number}.pt",
             "gpus": self.worker["gpus"],
             "threads": self.worker["threads"],
+            "crash": f"{self.worker['checkpoints']}/{crash_note(trial.number)}" if self.worker.get("on_disk") else None,
+            "pulse": self.key(trial.number) if self.key else None,
+            "numerics": dict(self.study.numerics),
+            "fresh": trial.number in self.study.fresh,
         }
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:  # noqa: ARG002

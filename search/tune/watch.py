@@ -1,0 +1,174 @@
+"""Watch the trials at work for signs of life, and end the worker of one that is stuck or has had its time.
+
+Workers count their steps in Ray's key-value store (`workers.pulse`). Only that a count changes matters, by the driver's
+own clock, so no two machines need to agree on the time.
+"""
+
+import json
+import os
+import signal
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+from ray.experimental.internal_kv import _internal_kv_del, _internal_kv_get
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from search.core.patience import ROOM_TO_A_RUNG, Patience, expected_epoch_s, stuck_line
+from search.core.records import HUNG
+from search.study.running import RunningStudy
+from spaces.errors import TrialFailure
+from workers.pulse import Sign
+
+LOOK_S = 2.0  # between two looks
+OVERDUE = 0.5  # of what is allowed, after which the display marks a trial
+SILENT_S = 5.0  # beyond a limit: whoever gave no sign for so long hangs, whoever did was only slow
+TASK = b"ray::"  # what the command line of Ray's workers begins with
+
+
+@dataclass(slots=True, kw_only=True)
+class Seen:
+    """What was last seen of one trial, by the driver's clock."""
+
+    sign: Sign
+    changed_at: float
+    epochs: int
+    epoch_at: float  # when its last epoch was told, or it began
+
+
+@dataclass(slots=True)
+class Watch:
+    """Look at each trial that has given a sign of life since it was handed out."""
+
+    study: RunningStudy
+    patience: Patience
+    clock: Callable[[], float] = time.monotonic
+    read: Callable[[str], bytes | None] = field(default=lambda key: _internal_kv_get(key))
+    end: Callable[[Sign], None] = field(default=lambda sign: end_worker(sign))
+    launch: str = field(default_factory=lambda: uuid.uuid4().hex)  # so that signs of a launch before are not taken
+    ended: dict[int, TrialFailure] = field(default_factory=dict)  # why, of trials whose worker was ended
+    _seen: dict[int, Seen] = field(default_factory=dict)
+    _looked_at: float | None = None
+    _cut_off_at: float | None = None
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        """Pickle as nothing, as the running study does."""
+        return (object, ())
+
+    def key(self, number: int) -> str:
+        """Return where a trial's worker leaves its signs; every time it is handed out anew, another place."""
+        return f"widefront:{self.launch}:{number}:{self.study.trials[number].attempts}"
+
+    def look(self) -> None:
+        """Look at all trials at work, if the last time is a while ago, and end what is beyond its bounds."""
+        now = self.clock()
+        since_s = now - (self._looked_at or now - LOOK_S)
+        if since_s < LOOK_S:
+            return
+        self._looked_at = now
+        self._forgive(since_s - LOOK_S)
+        self._note_budget(now)
+        self.study.overdue.clear()
+        at_work = self.study.at_work
+        for gone in (self._seen.keys() | self.ended.keys()) - at_work:
+            self._seen.pop(gone, None)
+            self.ended.pop(gone, None)
+        for number in at_work:
+            if (seen := self._look_at(number, now)) is not None:
+                self._judge(number, seen, now)
+
+    def _forgive(self, stood_s: float) -> None:
+        """Forgive everybody what the driver stood still for: it may not have heard what was told meanwhile."""
+        for seen in self._seen.values():
+            seen.changed_at += stood_s
+            seen.epoch_at += stood_s
+
+    def _note_budget(self, now: float) -> None:
+        if not self.study.cut_off:
+            self._cut_off_at = None
+        elif self._cut_off_at is None:
+            self._cut_off_at = now
+
+    def _look_at(self, number: int, now: float) -> Seen | None:
+        with suppress(Exception):  # a head that is away is noticed by others
+            if (told := self.read(self.key(number))) is not None:
+                sign, epochs = Sign(**json.loads(told)), self.study.trials[number].epochs
+                seen = self._seen.setdefault(number, Seen(sign=sign, changed_at=now, epochs=epochs, epoch_at=now))
+                if sign != seen.sign or epochs != seen.epochs:
+                    seen.sign, seen.changed_at = sign, now
+                if epochs != seen.epochs:
+                    seen.epochs, seen.epoch_at = epochs, now
+        return self._seen.get(number)
+
+    def _judge(self, number: int, seen: Seen, now: float) -> None:
+        trial = self.study.trials[number]
+        if number in self.ended:
+            return None
+        expected_s = expected_epoch_s(trial, self._alike())
+        silent_s, epoch_s = now - seen.changed_at, now - seen.epoch_at
+        bounds = (
+            (silent_s, self.patience.silent_s(seen.sign.phase, expected_s)),
+            (epoch_s, self.patience.epoch_s(expected_s)),
+        )
+        for passed_s, bound_s in bounds:
+            if bound_s is not None and passed_s > bound_s:
+                return self._end(number, seen, TrialFailure(HUNG, stuck_line(seen.sign.phase, passed_s, bound_s)))
+            if bound_s is not None and passed_s > OVERDUE * bound_s:
+                self.study.overdue[number] = passed_s
+        limit_s = self.study.limit_s
+        if limit_s is not None and trial.trained_s + epoch_s > limit_s + self.patience.grace_s:
+            return self._end(number, seen, self._over_limit(trial.trained_s + epoch_s, silent_s, seen))
+        if self._cut_off_at is not None and now - self._cut_off_at > self._grace_s(number, silent_s, expected_s):
+            self.study.break_off(number)
+            self._end(number, seen, TrialFailure(HUNG, "the budget is spent"))
+        return None
+
+    def _alike(self) -> Any:
+        """Return the trials that epochs are estimated by: the last to end, which are like those at work."""
+        return (self.study.trials[number] for number in self.study.trials.ended[-50:])
+
+    def _over_limit(self, took_s: float, silent_s: float, seen: Seen) -> TrialFailure:
+        if silent_s > SILENT_S:
+            return TrialFailure(HUNG, stuck_line(seen.sign.phase, silent_s, self.patience.grace_s))
+        hours, limit = took_s / 3600, (self.study.limit_s or 0.0) / 3600
+        return TrialFailure("time-limit", f"{hours:.3g} hours of training are over {limit:.3g}")
+
+    def _grace_s(self, number: int, silent_s: float, expected_s: float | None) -> float:
+        """Return how long after the end of a budget a trial may go on: to its next rung, if it gives signs of life."""
+        if silent_s > SILENT_S:
+            return self.patience.grace_s
+        epochs = self.study.epochs_to_rung(number)
+        return self.patience.grace_s + ROOM_TO_A_RUNG * epochs * (expected_s or 0.0)
+
+    def _end(self, number: int, seen: Seen, why: TrialFailure) -> None:
+        self.ended[number] = why
+        self.end(seen.sign)
+
+    def why(self, number: int) -> TrialFailure | None:
+        """Return why a trial's worker was ended, once: it is asked when the worker's death is heard of."""
+        with suppress(Exception):
+            _internal_kv_del(self.key(number))
+        return self.ended.pop(number, None)
+
+
+def end_worker(sign: Sign) -> None:
+    """End a worker for good: a process that was stopped, or spins, answers nothing, so Ray's own way waits for it."""
+    if sign.node == ray.get_runtime_context().get_node_id():
+        kill(sign.pid)
+        return
+    there = NodeAffinitySchedulingStrategy(sign.node, soft=False)
+    with suppress(RayError):  # a node that is gone has taken it along
+        ray.remote(kill).options(num_cpus=0, max_retries=0, scheduling_strategy=there).remote(sign.pid)
+
+
+def kill(pid: int) -> None:
+    """End a process of this machine if it is one of Ray's workers; the number may be another's by now."""
+    with suppress(OSError):
+        if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(TASK):
+            os.kill(pid, signal.SIGKILL)
