@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from search.core.environment import expand
 from search.core.records import StudyRecord
 from search.core.units import format_number_of
-from search.integrity.checks import Fate, Finding, find_all, on_cluster, schema
+from search.integrity.checks import Fate, Finding, find_all, on_cluster, processors, schema
 from search.integrity.repair import look, mend
 from search.jobs.client import connect
 from search.storage.optuna_tables import OptunasTables
@@ -33,6 +33,7 @@ class Report:
     trials: int = 0
     found: list[Finding] = field(default_factory=list)  # what was mended too
     mended: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  # of processors: nothing is wrong, but it is worth knowing
 
     def add(self, found: Sequence[Finding], *, mended: bool = False) -> None:
         """Add what was found."""
@@ -41,8 +42,8 @@ class Report:
 
     @property
     def wrong(self) -> list[Finding]:
-        """Return what is or was wrong; what merely waits for a launch, or is worth knowing, is not."""
-        return [finding for finding in self.found if finding.fate not in (Fate.LAUNCH, Fate.NOTE)]
+        """Return what is or was wrong; what merely waits for a launch is not."""
+        return [finding for finding in self.found if finding.fate is not Fate.LAUNCH]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -56,6 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"error: {error}", file=sys.stderr)
         return WRONG if isinstance(error, InputError) else ILL
+    for note in report.notes:
+        print(f"note: {note}", file=sys.stderr)
     print(_json(report) if given.json else "\n".join([*_lines(report), _summary(report, fix=given.fix)]))
     return WELL if report.wrong == report.mended else ILL
 
@@ -123,6 +126,7 @@ def _examine_study(
             found = find_all(seen, held=False)
             report.add([finding for finding in mended if finding not in found], mended=True)  # what is seen to be
     report.add([*on_cluster(seen, states, held=not free), *found])
+    report.notes += [f"{study.name}: processors: {line}" for line in processors(seen)]
     report.studies += 1
     report.trials += len(seen.trials)
 

@@ -59,9 +59,13 @@ def errors(case: Case, numerics: Numerics, *, device: torch.device = CPU) -> dic
     layer = layer.to(device)
     if numerics.bfloat16:  # so that what is compared is the arithmetic and not the rounding of what goes in
         images, layer.weight.data = images.bfloat16().float(), layer.weight.data.bfloat16().float()
-    with torch.backends.mkldnn.flags(enabled=numerics.onednn):
+    before = torch.backends.mkldnn.enabled
+    numerics.apply()
+    try:
         layer = layer.to(memory_format=numerics.memory_format)
         found = _run(layer, images.to(device, memory_format=numerics.memory_format), numerics, device)
+    finally:
+        torch.backends.mkldnn.set_flags(before)  # type: ignore[no-untyped-call]  # torch's own
     exact = _run(layer.double().to(memory_format=torch.contiguous_format), images.to(device).double(), None, device)
     return {name: _distance(found[name], exact[name]) for name in exact}
 

@@ -50,4 +50,9 @@ def expected_epoch_s(trial: TrialRecord, others: Iterable[TrialRecord]) -> float
 
 def stuck_line(phase: str, silent_s: float, bound_s: float) -> str:
     """Return one line: what a worker that is ended did last."""
-    return f"no sign of life for {format_duration(silent_s)} while {phase} ({format_duration(bound_s)} are allowed)"
+    return f"no sign of life for {format_duration(silent_s)} while {phase} ({format_duration(bound_s)} allowed)"
+
+
+def slow_line(epoch: int, took_s: float, bound_s: float) -> str:
+    """Return one line: an epoch that goes on and on."""
+    return f"epoch {epoch} has taken {format_duration(took_s)} ({format_duration(bound_s)} allowed)"

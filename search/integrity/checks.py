@@ -25,7 +25,6 @@ class Fate(StrEnum):
     FIX = "fix"
     LAUNCH = "launch"  # the next one, as it goes on with the study: nothing is wrong
     PERSON = "person"
-    NOTE = "note"  # nobody: nothing is wrong, but it is worth knowing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -325,28 +324,29 @@ def on_cluster(seen: Seen, states: Sequence[str], *, held: bool) -> list[Finding
     return []
 
 
-def processors(seen: Seen) -> list[Finding]:
-    """Tell what the machines of the study compute right, and which trials nobody knows it of."""
-    found = [_processor(seen, host) for host in seen.hosts]
+def processors(seen: Seen) -> list[str]:
+    """Return a line for each machine of the study, whether it computes right, and one where nobody knows."""
+    found = [_processor(host) for host in seen.hosts]
     sessions = {host.session for host in seen.hosts}
     unknown = [trial.number for trial in seen.trials if trial.epochs and trial.session not in sessions]
     if unknown:
-        wrong = f"not known whether what trained trials {_listed(unknown)} computed right: nobody looked then"
-        remedy = "`start` a study of another name with its front and compare, if the processor may be at fault"
-        found.append(seen.finding("processors", None, wrong, remedy, Fate.NOTE))
+        found.append(
+            f"not known whether what trained trials {_listed(unknown)} computed right, as nobody looked then; "
+            "to find out, begin a study of another name with `start: [{study: ...}]` and compare the fronts"
+        )
     return list(dict.fromkeys(found))  # one machine in many launches
 
 
-def _processor(seen: Seen, host: Host) -> Finding:
+def _processor(host: Host) -> str:
     wrong = "; ".join(f"{name} ({why})" for name, why in host.wrong.items())
     where = f"{host.host} ({host.kind}, torch {host.torch})"
     said = f"{where} computes wrong in {wrong}" if wrong else f"{where} computes right"
-    return seen.finding("processors", None, said, f"trials train there in {host.numerics}", Fate.NOTE)
+    return f"{said}; trials train there in {host.numerics}"
 
 
 Check = Callable[[Seen], list[Finding]]
 
-ALWAYS: tuple[Check, ...] = (fidelity, epochs, digests, duplicates, processors)
+ALWAYS: tuple[Check, ...] = (fidelity, epochs, digests, duplicates)
 # While a launch holds the study these are no disagreements: it is between two writes, and tidies its own files.
 AT_REST: tuple[Check, ...] = (orphans, strangers, recordings, checkpoints)
 

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from ray.exceptions import RayError
 from ray.experimental.internal_kv import _internal_kv_del, _internal_kv_get
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from search.core.patience import ROOM_TO_A_RUNG, Patience, expected_epoch_s, stuck_line
+from search.core.patience import ROOM_TO_A_RUNG, Patience, expected_epoch_s, slow_line, stuck_line
 from search.core.records import HUNG
 from search.study.running import RunningStudy
 from spaces.errors import TrialFailure
@@ -112,13 +113,13 @@ class Watch:
             return None
         expected_s = expected_epoch_s(trial, self._alike())
         silent_s, epoch_s = now - seen.changed_at, now - seen.epoch_at
-        bounds = (
-            (silent_s, self.patience.silent_s(seen.sign.phase, expected_s)),
-            (epoch_s, self.patience.epoch_s(expected_s)),
+        bounds: tuple[tuple[float, float | None, Callable[[float, float], str]], ...] = (
+            (silent_s, self.patience.silent_s(seen.sign.phase, expected_s), partial(stuck_line, seen.sign.phase)),
+            (epoch_s, self.patience.epoch_s(expected_s), partial(slow_line, trial.epochs + 1)),
         )
-        for passed_s, bound_s in bounds:
+        for passed_s, bound_s, line in bounds:
             if bound_s is not None and passed_s > bound_s:
-                return self._end(number, seen, TrialFailure(HUNG, stuck_line(seen.sign.phase, passed_s, bound_s)))
+                return self._end(number, seen, TrialFailure(HUNG, line(passed_s, bound_s)))
             if bound_s is not None and passed_s > OVERDUE * bound_s:
                 self.study.overdue[number] = passed_s
         limit_s = self.study.limit_s

@@ -29,7 +29,8 @@ STANDS_S = 300.0  # a study that records nothing for so long stands still
 HOUR_S = 3600.0
 TRIALS = 16
 PERMANENT = ("nan", "out-of-memory")  # a trial that it befalls fails, and is never tried again
-PLANTED = (*PERMANENT, "connection", "sigkill")
+PLANTED = (*PERMANENT, "connection", "sigkill", "segv", "spin")
+SILENCE_S = 40.0  # longer than anything is stopped for
 ANYWHERE = (
     "driver killed", "worker killed", "raylet killed", "driver stopped", "worker stopped", "raylet stopped",
     "clock forward", "clock back", "checkpoints' disk full",
@@ -129,7 +130,7 @@ class Chaos:
             "RAY_TMPDIR": str(self.of_ray),
             "STUDY_DB": self.url,
         }
-        self.folder.write(storage="${STUDY_DB}", budget={"trials": TRIALS})
+        self.folder.write(storage="${STUDY_DB}", budget={"trials": TRIALS}, resources={"silence_s": SILENCE_S})
         self.order(trials=self.plan.planted, pace_s=0.6)
 
     def order(self, **orders: Any) -> None:

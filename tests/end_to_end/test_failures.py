@@ -70,6 +70,46 @@ def test_each_fault_is_known_and_no_process_outlives_one(folder: Folder, plant: 
         check_nothing_after_its_fault(lines(folder), number)
 
 
+def test_a_crash_or_a_hang_costs_one_more_start_and_is_the_networks_only_if_it_comes_again(
+    folder: Folder, plant: Plant
+) -> None:
+    folder.write(
+        scheduler={"name": "fifo", "max_epochs": 3}, budget={"trials": 5},
+        resources={"concurrent_trials": 1, "silence_s": 8},
+    )  # fmt: skip
+    plant(
+        {"kind": "segv", "number": 0, "epoch": 2},
+        {"kind": "segv", "number": 1, "epoch": 2, "once": True},
+        {"kind": "spin", "number": 2, "epoch": 1},
+        {"kind": "spin", "number": 3, "epoch": 1, "once": True},
+    )
+    said = folder.launch("--no-report")
+    _, trials = read(folder.url)
+    assert [(trial.failure_kind, trial.attempts, trial.epochs) for trial in trials] == [
+        ("native-crash", 1, 1), ("", 1, 3), ("hung", 1, 0), ("", 1, 3), ("", 0, 3),
+    ], said  # fmt: skip
+    assert trials[0].reason.startswith("native-crash: SIGSEGV in _segv (trial_faults.py, line ")
+    assert "Current thread" in trials[0].failure_details
+    assert "no sign of life for" in trials[2].reason
+    assert "failures: 1 hung" in said
+    assert "1 native-crash (SIGSEGV in _segv" in said
+    starts = [process for number in range(5) for process, _ in begun(folder, number)]
+    assert len(set(starts)) == 5  # one for each trial that died, and the first
+    assert not list((folder.path / "runs").glob("*/.*crash"))
+
+
+def test_a_budget_of_time_ends_a_study_whose_worker_never_answers(folder: Folder, plant: Plant) -> None:
+    folder.write(
+        scheduler={"name": "fifo", "max_epochs": 3}, budget={"hours": 8 / 3600},
+        resources={"concurrent_trials": 1, "grace_s": 2},
+    )  # fmt: skip
+    plant({"kind": "spin", "number": 1, "epoch": 2})
+    said = folder.launch("--no-report")
+    _, trials = read(folder.url)
+    assert (trials[1].state, trials[1].epochs, trials[1].failure_kind) == (State.RUNNING, 1, "")
+    assert "1 waiting for more budget" in said
+
+
 def check_nothing_after_its_fault(noted: list[str], number: int) -> None:
     """Check that the process that a fault of a trial befell begins nothing after it."""
     at = next(i for i, line in enumerate(noted) if re.fullmatch(rf"[a-z-]+-{number}-\d", line))

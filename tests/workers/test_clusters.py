@@ -20,6 +20,7 @@ import psutil
 import pytest
 import yaml
 from ray.autoscaler._private.util import prepare_config, validate_config
+from setuptools import find_packages
 
 from search.config.study import load
 from search.launch import _parser
@@ -87,8 +88,10 @@ def test_the_image_has_a_python_that_is_allowed_and_the_versions_that_are_pinned
 def test_the_image_holds_all_that_is_installed() -> None:
     copied = [line.split()[1:-1] for line in text("Dockerfile").splitlines() if line.startswith("COPY")]
     given = {name for names in copied for name in names}
-    packages = {package.partition(".")[0] for package in project()["tool"]["setuptools"]["packages"]}
-    assert given == packages | {"pyproject.toml", "constraints.txt", "README.md"}
+    packages = set(find_packages(str(ROOT), include=project()["tool"]["setuptools"]["packages"]["find"]["include"]))
+    assert given == {name for name in packages if "." not in name} | {
+        "pyproject.toml", "constraints.txt", "README.md", "LICENSE",
+    }  # fmt: skip
     assert all((ROOT / name).exists() for name in given)
 
 

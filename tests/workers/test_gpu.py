@@ -19,11 +19,14 @@ import torch
 from spaces.architecture import Architecture
 from workers.augment import Augment
 from workers.datasets import Dataset, load
-from workers.device import choose_device, fingerprint, numerics
+from workers.device import choose_device, fingerprint
 from workers.failures import classify
+from workers.numerics import CANDIDATES, pick, usual
+from workers.probe import examine_gpu
 from workers.recipe import Recipe
 from workers.sources import DataSpec
 from workers.trainer import Trainer, TrialSpec, train
+from workers.truth import wrong
 
 pytestmark = [
     pytest.mark.gpu,
@@ -77,7 +80,7 @@ def test_auto_is_the_gpu_in_bfloat16_and_channels_last(digits: Dataset) -> None:
     assert fingerprint(device)["device"] == torch.cuda.get_device_name()
     if torch.cuda.get_device_capability() < (8, 0):
         pytest.skip("this device has no bfloat16 arithmetic")
-    assert numerics(Recipe(), device).bfloat16
+    assert usual(Recipe(), device).bfloat16
     made = Trainer(spec(), digits)
     weight = made.network.stem[0].weight
     assert isinstance(weight, torch.Tensor)
@@ -173,3 +176,12 @@ def test_a_worker_keeps_a_trial_within_its_fraction(tmp_path: Path) -> None:
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
         worker.stop()
+
+
+def test_the_gpu_computes_right_in_everything_that_is_offered() -> None:
+    device = choose_device("cuda")
+    for each in CANDIDATES:
+        if each.onednn:
+            assert wrong(each, device=device) == "", each.name
+    verdict = examine_gpu(Recipe(), device)
+    assert pick(Recipe(), verdict.step_ms, verdict.wrong) == usual(Recipe(), device)

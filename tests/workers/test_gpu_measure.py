@@ -13,9 +13,10 @@ import torch
 from spaces.architecture import Architecture, ImageSpec
 from spaces.counting import cost
 from spaces.network import build
-from workers.device import choose_device, numerics
+from workers.device import choose_device
 from workers.latency import measure_latency
 from workers.measure import main
+from workers.numerics import usual
 from workers.recipe import Recipe
 
 pytestmark = [
@@ -28,7 +29,7 @@ WIDE = Architecture(widening_factor=8)
 
 def test_a_run_is_waited_for() -> None:
     device, image = choose_device("cuda"), ImageSpec()
-    chosen = numerics(Recipe(), device)
+    chosen = usual(Recipe(), device)
     network = build(WIDE, image)
     one, many = (measure_latency(network, image, batch=n, device=device, numerics=chosen) for n in (1, 4096))
     assert next(network.parameters()).is_cuda

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from spaces.architecture import Architecture, ImageSpec
 from spaces.network import build
-from workers.device import Numerics
 from workers.latency import MOST_RUNS, Latency, measure_latency
+from workers.numerics import Numerics
 
 CPU = torch.device("cpu")
 FLOAT32 = Numerics(bfloat16=False, memory_format=torch.contiguous_format)

@@ -1,7 +1,7 @@
 """Let trials fail where they train.
 
-They have `nan` weights, run `out-of-memory`, find a `connection` broken, end by `sigkill`, or `gorge` on memory until
-somebody ends them.
+They have `nan` weights, run `out-of-memory`, find a `connection` broken, end by `sigkill` or `segv`, `spin` without a
+step, or `gorge` on memory until somebody ends them.
 """
 
 import os
@@ -34,6 +34,16 @@ def _sigkill(_trainer: Any) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def _segv(_trainer: Any) -> None:
+    os.kill(os.getpid(), signal.SIGSEGV)
+    time.sleep(60)  # the signal may come a moment later
+
+
+def _spin(_trainer: Any) -> None:
+    while True:
+        pass
+
+
 def _gorge(_trainer: Any) -> None:
     """Take memory, and wait for somebody to end the process."""
     filled = b"x" * GORGE_BYTES
@@ -46,6 +56,8 @@ KINDS: dict[str, Callable[[Any], None]] = {
     "out-of-memory": _out_of_memory,
     "connection": _connection,
     "sigkill": _sigkill,
+    "segv": _segv,
+    "spin": _spin,
     "gorge": _gorge,
 }
 

@@ -278,7 +278,10 @@ class Cluster:
         self.asked["room"] = (need, wanted, joined)
         return Room(need=need, wanted=wanted, joined=joined, nodes=living)
 
-    def drive(self, study: RunningStudy, searcher: StudySearcher, *, room: Room, each: Callable[[], None]) -> None:
+    def drive(
+        self, study: RunningStudy, searcher: StudySearcher, *, room: Room, watch: object, each: Callable[[], None]
+    ) -> None:
+        del watch
         self.asked["limit"] = room.limit()
         while isinstance(suggested := searcher.suggest("x"), dict):
             if len(self.suggestions) == self.most:
@@ -301,6 +304,7 @@ def doubled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cluster:
     for name in ("start", "stop", "room", "drive"):
         monkeypatch.setattr(cluster, name, getattr(double, name))
     monkeypatch.setattr(preflight, "living", living)
+    monkeypatch.setattr("search.driver.driver.examine", lambda *_given, **_named: None)
     monkeypatch.setattr(Preflight, "first", double.first)
     monkeypatch.setattr(Preflight, "later", double.later)
     return double

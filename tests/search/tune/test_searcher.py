@@ -38,7 +38,10 @@ def test_a_suggestion_tells_a_worker_all_it_needs(bench: Bench) -> None:
     trial = running.trials[0]
     spec = TrialSpec.from_json(suggested.pop("spec"))
     assert spec == TrialSpec(architecture=trial.architecture, recipe=RECIPE, data=DATA, seed=trial.seed)
-    assert suggested == {"number": 0, "recorded": 0, "checkpoint": "/runs/bench/0.pt", "gpus": 0.5, "threads": 2}
+    assert suggested == {
+        "number": 0, "recorded": 0, "checkpoint": "/runs/bench/0.pt", "gpus": 0.5, "threads": 2,
+        "crash": None, "pulse": None, "fresh": False, "numerics": {},
+    }  # fmt: skip
 
 
 def test_a_trial_that_is_taken_up_again_says_what_is_recorded(bench: Bench) -> None:

@@ -1,0 +1,174 @@
+"""A trial that gives no sign of life is ended, whatever its worker does; one that does is left alone."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from search.core.patience import LEAST_S, Patience
+from search.core.records import HUNG, State
+from search.study.running import Nothing, RunningStudy
+from search.tune.watch import LOOK_S, OVERDUE, Watch, kill
+from spaces.errors import TrialFailure
+from tests.search.bench import Bench
+from workers.pulse import LOADING, TRAINING, Sign
+
+MakeBench = Callable[..., Bench]
+
+
+class World:
+    """Give workers' signs and the time, and remember whose worker was ended."""
+
+    def __init__(self, running: RunningStudy, patience: Patience) -> None:
+        self.now = 1000.0
+        self.signs: dict[str, bytes] = {}
+        self.killed: list[int] = []
+        self.watch = Watch(
+            running,
+            patience,
+            clock=lambda: self.now,
+            read=self.signs.get,
+            end=lambda sign: self.killed.append(sign.number),
+        )
+
+    def beat(self, number: int, count: int, phase: str = TRAINING) -> None:
+        sign = Sign(number=number, phase=phase, count=count, pid=1, node="n")
+        self.signs[self.watch.key(number)] = json.dumps(sign.to_json()).encode()
+
+    def wait(self, seconds: float) -> None:
+        """Look every two seconds meanwhile, as the driver does."""
+        end = self.now + seconds
+        while self.now < end:
+            self.now += LOOK_S
+            self.watch.look()
+
+
+@pytest.fixture
+def running(bench: Bench) -> RunningStudy:
+    return bench.open()
+
+
+@pytest.fixture
+def world(running: RunningStudy) -> World:
+    made = World(running, Patience(silence_s=100.0))
+    made.watch.look()
+    return made
+
+
+def hand_out(running: RunningStudy) -> int:
+    trial = running.hand_out()
+    assert not isinstance(trial, Nothing)
+    return trial.number
+
+
+def test_one_that_goes_on_is_left_alone(world: World, running: RunningStudy) -> None:
+    number = hand_out(running)
+    for count in range(30):
+        world.beat(number, count)
+        world.wait(60)
+    assert world.killed == []
+
+
+def test_one_that_stands_still_is_marked_and_then_ended_once(world: World, running: RunningStudy) -> None:
+    number = hand_out(running)
+    world.beat(number, 1)
+    world.wait(100 * OVERDUE + 6)
+    assert number in running.overdue
+    assert world.killed == []
+    world.wait(200)
+    assert world.killed == [number]
+    why = world.watch.why(number)
+    assert why is not None
+    assert (why.kind, why.message[:20]) == (HUNG, "no sign of life for ")
+    assert world.watch.why(number) is None
+
+
+def test_one_that_nobody_has_taken_up_yet_is_waited_for(world: World, running: RunningStudy) -> None:
+    hand_out(running)
+    world.wait(10_000)
+    assert world.killed == []
+
+
+def test_loading_may_take_longer(world: World, running: RunningStudy) -> None:
+    number = hand_out(running)
+    world.beat(number, 1, LOADING)
+    world.wait(350)
+    assert world.killed == []
+    world.wait(100)
+    assert world.killed == [number]
+
+
+def test_once_epochs_are_known_one_that_spins_is_ended_after_a_minute_or_so(bench: Bench, world: World) -> None:
+    running = world.watch.study
+    first = running.hand_out()
+    assert not isinstance(first, Nothing)
+    bench.train(running, first)
+    number = hand_out(running)
+    world.beat(number, 1)
+    world.wait(LEAST_S - 4)
+    assert world.killed == []
+    world.wait(60)
+    assert world.killed == [number]
+
+
+def test_what_the_driver_stood_still_for_is_nobodys_fault(world: World, running: RunningStudy) -> None:
+    number = hand_out(running)
+    world.beat(number, 1)
+    world.wait(10)
+    world.now += 5_000  # the driver was stopped, and the worker went on
+    world.watch.look()
+    assert world.killed == []
+    world.wait(150)
+    assert world.killed == [number]
+
+
+def test_switched_off_nothing_is_ever_ended(running: RunningStudy) -> None:
+    world = World(running, Patience(silence_s=None, epoch_slack=None, first_epoch_s=None))
+    number = hand_out(running)
+    world.beat(number, 1)
+    world.wait(50_000)
+    assert world.killed == []
+
+
+def test_beyond_the_hours_of_a_trial_a_silent_one_hangs_and_another_was_only_slow(make_bench: MakeBench) -> None:
+    running = make_bench(resources={"hours_per_trial": 60 / 3600}).open()
+    world = World(running, Patience(grace_s=10))
+    silent, slow = hand_out(running), hand_out(running)
+    for count in range(60):
+        world.beat(silent, 1)
+        world.beat(slow, count)
+        world.wait(2)
+    assert sorted(world.killed) == sorted([silent, slow])
+    ended = world.watch.ended
+    assert (ended[silent].kind, ended[slow].kind) == (HUNG, "time-limit")
+
+
+def test_after_a_budget_of_time_has_ended_trials_are_broken_off_and_rest(make_bench: MakeBench) -> None:
+    bench = make_bench(budget={"hours": 100 / 3600})
+    running = bench.open()
+    world = World(running, Patience(grace_s=10))
+    number = hand_out(running)
+    world.beat(number, 1)
+    bench.clock.advance(101)
+    world.wait(30)
+    assert world.killed == [number]
+    assert running.trials[number].state is State.RUNNING
+    running.failed(number, TrialFailure("lost", "its worker died"))  # as is heard then
+    assert running.trials[number].state is State.RUNNING
+    assert running.over
+
+
+def test_a_trial_that_is_tried_again_leaves_its_signs_elsewhere(world: World, running: RunningStudy) -> None:
+    number = hand_out(running)
+    before = world.watch.key(number)
+    running.trials[number] = replace(running.trials[number], attempts=1)
+    assert world.watch.key(number) != before
+
+
+def test_a_process_that_is_none_of_rays_is_never_ended() -> None:
+    with subprocess.Popen(["sleep", "60"]) as other:
+        kill(other.pid)
+        assert other.poll() is None
+        other.kill()
