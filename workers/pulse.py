@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 STARTING, LOADING, EXAMINING = "starting", "loading data", "looking over the processor"
+BEGINNING = ("", STARTING, LOADING, EXAMINING)  # told at once, and so is what follows
 TRAINING, MEASURING, SAVING = "training", "measuring", "saving"
 EVERY_S = 1.0  # between two reports
 
@@ -41,12 +42,13 @@ class Pulse:
         """Take `tell(phase, count)`."""
         self._tell = tell
         self._clock = clock
-        self._count, self._told_at = 0, 0.0
+        self._phase, self._count, self._told_at = "", 0, 0.0
 
     def __call__(self, phase: str) -> None:
         """Count one more piece of work."""
         self._count += 1
         now = self._clock()
-        if phase in (STARTING, LOADING, EXAMINING) or now - self._told_at >= EVERY_S:
+        if phase in BEGINNING or self._phase in BEGINNING or now - self._told_at >= EVERY_S:
             self._told_at = now
             self._tell(phase, self._count)
+        self._phase = phase

@@ -37,6 +37,7 @@ TASK = b"ray::"  # what the command line of Ray's workers begins with
 class Seen:
     """What was last seen of one trial, by the driver's clock."""
 
+    key: str  # of its signs: another one is another start
     sign: Sign
     changed_at: float
     epochs: int
@@ -98,9 +99,13 @@ class Watch:
 
     def _look_at(self, number: int, now: float) -> Seen | None:
         with suppress(Exception):  # a head that is away is noticed by others
-            if (told := self.read(self.key(number))) is not None:
+            key = self.key(number)
+            if number in self._seen and self._seen[number].key != key:
+                del self._seen[number]
+            if (told := self.read(key)) is not None:
                 sign, epochs = Sign(**json.loads(told)), self.study.trials[number].epochs
-                seen = self._seen.setdefault(number, Seen(sign=sign, changed_at=now, epochs=epochs, epoch_at=now))
+                begun = Seen(key=key, sign=sign, changed_at=now, epochs=epochs, epoch_at=now)
+                seen = self._seen.setdefault(number, begun)
                 if sign != seen.sign or epochs != seen.epochs:
                     seen.sign, seen.changed_at = sign, now
                 if epochs != seen.epochs:

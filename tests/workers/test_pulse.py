@@ -35,7 +35,7 @@ def test_epochs_shorter_than_a_report_are_not_reported_one_by_one() -> None:
     for _ in range(50):
         pulse(TRAINING)
         pulse(MEASURING)
-    assert told == [(STARTING, 1)]
+    assert told == [(STARTING, 1), (TRAINING, 2)]
     clock.now += EVERY_S
     pulse(TRAINING)
     assert told[-1] == (TRAINING, 102)

@@ -167,6 +167,21 @@ def test_a_trial_that_is_tried_again_leaves_its_signs_elsewhere(world: World, ru
     assert world.watch.key(number) != before
 
 
+def test_a_second_start_is_judged_by_its_own_signs_alone(world: World, running: RunningStudy) -> None:
+    number = hand_out(running)
+    world.beat(number, 1)
+    world.wait(110)
+    assert world.killed == [number]
+    assert world.watch.why(number) is not None
+    running.trials[number] = replace(running.trials[number], attempts=1)
+    world.wait(500)  # no worker is there yet
+    world.beat(number, 1)
+    world.wait(90)
+    assert world.killed == [number]
+    world.wait(30)
+    assert world.killed == [number, number]
+
+
 def test_a_process_that_is_none_of_rays_is_never_ended() -> None:
     with subprocess.Popen(["sleep", "60"]) as other:
         kill(other.pid)
