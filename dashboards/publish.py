@@ -16,6 +16,7 @@ from dashboards import front, report
 from dashboards.frames import StudyView
 from search.core.environment import expand
 from search.storage.store import Store
+from search.storage.url import optunas_url
 
 PLOT = "widefront-front"
 
@@ -34,7 +35,9 @@ def save_plot(url: str, study: str | None) -> None:
     with Store.open(url, create=False) as store:
         view = StudyView.read(store, study)
     figure = front.figure(front.info(view))
-    save_plotly_graph_object(load_study(study_name=view.study.name, storage=url), figure, graph_object_id=PLOT)
+    save_plotly_graph_object(
+        load_study(study_name=view.study.name, storage=optunas_url(url)), figure, graph_object_id=PLOT
+    )
 
 
 if __name__ == "__main__":

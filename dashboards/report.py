@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dashboards import sections
 from dashboards.frames import StudyView
-from dashboards.page import document
+from dashboards.page import document, write_page
 from search.core.environment import expand
 from search.storage.store import Store
 from spaces.errors import InputError, WidefrontError
@@ -53,13 +53,7 @@ def write_report(view: StudyView, path: Path) -> Path:
     Raises:
         InputError: the page cannot be written there.
     """
-    written = render(view)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(written, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error
-    return path
+    return write_page(path, render(view))
 
 
 def render(view: StudyView) -> str:

@@ -69,7 +69,12 @@ def template() -> go.layout.Template:
         colorway=PALETTE,
         paper_bgcolor="white",
         plot_bgcolor="white",
-        hoverlabel={"align": "left", "bgcolor": "white", "bordercolor": GRID, "font": {"family": FONT, "size": 12}},
+        hoverlabel={
+            "align": "left",
+            "bgcolor": "white",
+            "bordercolor": GRID,
+            "font": {"family": FONT, "size": 12, "color": INK},
+        },
         hovermode="closest",
         legend=legend | {"itemsizing": "constant", "tracegroupgap": 0},
         margin={"l": 56, "r": 20, "t": 24, "b": 48},

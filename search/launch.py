@@ -50,6 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _launch(given: argparse.Namespace, console: Console, started_at: datetime) -> int:
+    if given.folder:
+        given.file = given.file.absolute()
+        enter(given.folder, place="--folder")
     config = _load_within(given) if given.within else load(given.file, given.set)
     if given.dry_run:
         dry_run.show(config, *look_ahead(config), console)
@@ -133,7 +136,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override one leaf")
     parser.add_argument("--dry-run", action="store_true", help="look over the space and the cost, and exit")
     parser.add_argument("--address", help="a Ray cluster to join, such as auto")
-    parser.add_argument("--within", metavar="FOLDER", help="stand in this folder; the file's paths may not leave it")
+    parser.add_argument("--within", metavar="FOLDER", help="run in this folder and refuse paths outside it")
+    parser.add_argument("--folder", metavar="FOLDER", help="make this folder if need be, and run there")
     parser.set_defaults(again="")
     parser.add_argument("--share", action="store_true", help="let other launches that say so join this study")
     parser.add_argument("--sqlite-on-driver", action="store_true", help="keep a SQLite file although others train too")

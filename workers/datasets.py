@@ -18,7 +18,7 @@ from workers.augment import Augment
 from workers.dataspec import data_spec
 from workers.images import Labelled, Pixels
 from workers.sources import DATASETS, DataSpec
-from workers.splits import Indices, Labels, sample, split
+from workers.splits import Indices, sample, split
 
 __all__ = ["DATASETS", "DataSpec", "Dataset", "data_spec", "load", "load_test", "split"]
 
@@ -38,6 +38,8 @@ class Dataset:
     std: Tensor  # c; 1 where a channel is constant
     class_names: tuple[str, ...]
     augment: Augment
+    notes: tuple[str, ...] = ()  # what was understood, such as the scale of floats
+    warnings: tuple[str, ...] = ()  # what was not read
 
     @property
     def classes(self) -> int:
@@ -73,7 +75,7 @@ def load(spec: DataSpec) -> Dataset:
         InputError: the data cannot be read, or are too few or too small for what the specification asks.
     """
     pool = _read(spec, True)
-    train, val = _parts(spec, pool.labels)
+    train, val = _parts(spec, pool)
     _check_augment(spec, pool.images)
     mean, std = _moments(pool.images[train])
     return Dataset(
@@ -86,6 +88,8 @@ def load(spec: DataSpec) -> Dataset:
         std=torch.from_numpy(std),
         class_names=pool.class_names,
         augment=spec.augmentation,
+        notes=(*pool.notes, *([f"{pool.validation:,} images set apart for validation"] if pool.validation else [])),
+        warnings=pool.warnings,
     )
 
 
@@ -115,15 +119,19 @@ def _check_augment(spec: DataSpec, images: Pixels) -> None:
         raise error.at("augment") from error
 
 
-def _parts(spec: DataSpec, labels: Labels) -> tuple[Indices, Indices]:
-    """Return the images to train on and those to be measured on."""
-    train, val = split(labels, spec.validation, spec.split_seed)
+def _parts(spec: DataSpec, pool: Labelled) -> tuple[Indices, Indices]:
+    """Return the images to train on and those to be measured on: a person's own part, or one that is split off."""
+    if pool.validation:
+        every = np.arange(len(pool.labels))
+        train, val = every[: -pool.validation], every[-pool.validation :]
+    else:
+        train, val = split(pool.labels, spec.validation, spec.split_seed)
     if len(val) == 0:
         raise InputError("no class has the 2 images that a validation split needs", place=spec.title)
     if spec.limit is None:
         return train, val
     try:
-        return train[sample(labels[train], spec.limit, spec.split_seed)], val
+        return train[sample(pool.labels[train], spec.limit, spec.split_seed)], val
     except InputError as error:
         raise error.at("limit") from error
 

@@ -21,6 +21,10 @@ from workers.splits import Labels
 
 Pixels = NDArray[np.uint8]
 
+VALIDATION = ("val", "valid", "validation")  # what the part to be measured on is called, where a person made one
+OVERSHOOT = 1e-3  # of white, by which floats may be beyond it: arithmetic rounds
+DEEP = 65_535  # white of 16 bits
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Labelled:
@@ -33,6 +37,9 @@ class Labelled:
     images: Pixels
     labels: Labels
     class_names: tuple[str, ...]
+    validation: int = 0  # of the images, at their end, that the person set apart to be measured on
+    notes: tuple[str, ...] = ()  # what was understood, such as the scale of floats
+    warnings: tuple[str, ...] = ()  # what was not read
 
     def __post_init__(self) -> None:
         if len(self.images) == 0:
@@ -84,34 +91,53 @@ def read_idx(path: Path) -> Pixels:
     return values.reshape(shape)
 
 
-def read_npz(path: Path, *, train: bool) -> Labelled:
+def read_npz(path: Path, *, train: bool, scale: float | None = None) -> Labelled:
     """Return `images` and `labels` of an archive, or its `test_images` and `test_labels`.
 
-    Whole numbers and floats are read on a scale of 0 to 255; floats on a scale of 0 to 1 where no training image goes
-    above 1. Labels number the classes from 0 without a gap.
+    Arrays named `val_images` and `val_labels` are the validation part. Labels number the classes from 0 without a gap.
+
+    Args:
+        path: of the archive.
+        train: else the test part.
+        scale: the value that stands for white; without it, it is told from the type and range of the training images.
     """
     try:
         with path.open("rb") as file:  # numpy leaves a broken archive open
             archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, NpzFile):
                 raise InputError("is a single array, not an npz archive")
-            return _archived(archive, train)
+            return _archived(archive, train, scale)
     except InputError as error:
         raise error.at(str(path)) from error
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise unreadable(path, error) from error
 
 
-def _archived(archive: Mapping[str, NDArray[Any]], train: bool) -> Labelled:
+def _archived(archive: Mapping[str, NDArray[Any]], train: bool, asked: float | None) -> Labelled:
     images, labels = _entry(archive, "images"), _labels(archive, "labels")
-    scale, names = _scale(images), _numbered(labels)
-    if train:
-        return Labelled(images=_as_bytes(images, scale, "images"), labels=labels, class_names=names)
-    tested = _as_bytes(_entry(archive, "test_images"), scale, "test_images")
-    if tested.shape[1:] != as_nchw(images).shape[1:]:
-        given, required = ("x".join(map(str, part.shape[1:])) for part in (tested, as_nchw(images)))
-        raise InputError(f"test images are {given}, not {required}", place="test_images")
-    return Labelled(images=tested, labels=_labels(archive, "test_labels"), class_names=names)
+    scale, names = asked or _scale(images), _numbered(labels)
+    notes = () if images.dtype == np.uint8 else (f"{images.dtype} from 0 to {scale:g}",)
+    if not train:
+        tested, of = _beside(archive, "test", images, scale)
+        return Labelled(images=tested, labels=of, class_names=names, notes=notes)
+    own = _as_bytes(images, scale, "images")
+    part = next((name for name in VALIDATION if f"{name}_images" in archive), None)
+    if part is None:
+        return Labelled(images=own, labels=labels, class_names=names, notes=notes)
+    measured, of = _beside(archive, part, images, scale)
+    return Labelled(images=np.concatenate([own, measured]), labels=np.concatenate([labels, of]), class_names=names,
+                    validation=len(of), notes=notes)  # fmt: skip
+
+
+def _beside(
+    archive: Mapping[str, NDArray[Any]], part: str, images: NDArray[Any], scale: float
+) -> tuple[Pixels, Labels]:
+    """Return another part's images, of the same shape as the training images, and its labels."""
+    found = _as_bytes(_entry(archive, f"{part}_images"), scale, f"{part}_images")
+    if found.shape[1:] != as_nchw(images).shape[1:]:
+        given, required = ("x".join(map(str, each.shape[1:])) for each in (found, as_nchw(images)))
+        raise InputError(f"{part} images are {given}, not {required}", place=f"{part}_images")
+    return found, _labels(archive, f"{part}_labels")
 
 
 def _entry(archive: Mapping[str, NDArray[Any]], key: str) -> NDArray[Any]:
@@ -137,19 +163,37 @@ def _numbered(labels: Labels) -> tuple[str, ...]:
     return tuple(str(number) for number in range(highest + 1))
 
 
-def _scale(images: NDArray[Any]) -> int:
-    """Return the value that stands for white."""
-    return 1 if images.dtype.kind == "f" and images.max(initial=0) <= 1 else 255
+def _scale(images: NDArray[Any]) -> float:
+    """Return the value that stands for white, where type and range tell it.
+
+    Raises:
+        InputError: they do not.
+    """
+    if images.dtype == np.uint8 or images.dtype.kind not in "fiub" or images.size == 0:
+        return 255
+    high = float(images.max())
+    if not math.isfinite(high):
+        return 255  # refused by what reads them
+    if images.dtype.kind == "b" or (images.dtype.kind == "f" and high <= 1 + OVERSHOOT):
+        return 1
+    if high <= 255 * (1 + OVERSHOOT) and (high > 127 or bool((images == np.rint(images)).all())):
+        return 255  # whole numbers are kept as they are, whatever their white is
+    if images.dtype == np.uint16:
+        return DEEP
+    raise InputError(
+        f"{images.dtype} up to {high:g} is on no scale that can be told; say which value is white, such as "
+        f"`scale: {high:g}`", place="images",
+    )  # fmt: skip
 
 
-def _as_bytes(images: NDArray[Any], scale: int, key: str) -> Pixels:
-    if images.dtype.kind not in "fiu":
+def _as_bytes(images: NDArray[Any], scale: float, key: str) -> Pixels:
+    if images.dtype.kind not in "fiub":
         raise InputError(f"{images.dtype} is neither whole numbers nor floats", place=key)
     if not np.isfinite(images).all():
         raise InputError("a pixel is not a finite number", place=key)
     low, high = images.min(initial=0), images.max(initial=0)
-    if low < 0 or high > scale:
-        raise InputError(f"pixels run from {low} to {high}, beyond 0 to {scale}", place=key)
-    if images.dtype != np.uint8:
-        images = np.rint(images.astype(np.float64) * (255 / scale)).astype(np.uint8)
+    if low < -OVERSHOOT * scale or high > scale * (1 + OVERSHOOT):
+        raise InputError(f"pixels run from {low} to {high}, beyond 0 to {scale:g}", place=key)
+    if images.dtype != np.uint8 or scale != 255:
+        images = np.clip(np.rint(images.astype(np.float64) * (255 / scale)), 0, 255).astype(np.uint8)
     return np.ascontiguousarray(as_nchw(images))

@@ -5,6 +5,7 @@ A source reads its training part or its test part; nothing here splits or scales
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -38,7 +39,8 @@ class DataSpec:
     path: str | None = None  # of the folder or the archive
     root: str | None = None  # folder that holds the data set's files
     size: tuple[int, int] | None = None  # h w that pictures are stretched to
-    validation: float = 0.2  # fraction of the training images that trials are measured on
+    scale: float | None = None  # the value that stands for white, where type and range do not tell it
+    validation: float = 0.2  # fraction of the training images that trials are measured on, where no part is set apart
     split_seed: int = 0
     limit: int | None = None  # train on that many images only, for a quick look
     augment: Augment | None = None  # without it, the data set's own
@@ -68,6 +70,13 @@ class DataSpec:
         given = {name: getattr(self, name) for name in ("path", "root")}
         found: dict[str, Any] = {name: str(base / Path(text).expanduser()) for name, text in given.items() if text}
         return replace(self, **found)
+
+    def anywhere(self) -> "DataSpec":
+        """Return the same without a word of where its files lie; only to be compared."""
+        found = copy(self)
+        for name in ("path", "root"):
+            object.__setattr__(found, name, None)
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as plain values."""
@@ -121,13 +130,13 @@ def _augmentation(described: Mapping[str, Any]) -> Augment:
 
 
 def _check_fields(spec: DataSpec, source: Source) -> None:
-    for name in ("dataset", "path", "root", "size"):
+    for name in ("dataset", "path", "root", "size", "scale"):
         given = getattr(spec, name)
         if given is None and name == source.needs:
             raise InputError(f"{spec.name} needs a {name}: {{{spec.name}: ...}}")
         if given is not None and name != source.needs and name not in source.takes:
             raise InputError(f"{spec.name} takes no {name}", place=name)
-        if given is not None and name != "size" and not (isinstance(given, str) and given):
+        if given is not None and name not in ("size", "scale") and not (isinstance(given, str) and given):
             raise InputError(f"{name} {given!r} is not text")
     if source.members and spec.dataset not in source.members:
         raise InputError(f"unknown data set {spec.dataset!r}; {nearest(str(spec.dataset), source.members)}")
@@ -144,6 +153,8 @@ def _check_numbers(spec: DataSpec) -> None:
         isinstance(spec.size, tuple) and len(spec.size) == 2 and all(_is_whole(side) and side > 0 for side in spec.size)
     ):
         raise InputError(f"{spec.size!r} is not a height and a width in pixels", place="size")
+    if spec.scale is not None and (not _is_number(spec.scale) or not 0 < spec.scale < 2**32):
+        raise InputError(f"{spec.scale!r} is not the value above 0 that stands for white", place="scale")
     if spec.augment is not None and not isinstance(spec.augment, Augment):
         raise InputError(f"{spec.augment!r} is not an augmentation", place="augment")
 
@@ -215,5 +226,8 @@ DATASETS: dict[str, Source] = {
         read=lambda spec, train: read_folder(Path(spec.path or ""), spec.size, train=train), needs="path",
         takes=("size",),
     ),
-    "npz": Source(read=lambda spec, train: read_npz(Path(spec.path or ""), train=train), needs="path"),
+    "npz": Source(
+        read=lambda spec, train: read_npz(Path(spec.path or ""), train=train, scale=spec.scale), needs="path",
+        takes=("scale",),
+    ),
 }  # fmt: skip

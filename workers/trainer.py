@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import torch.nn.functional as F  # noqa: N812  # torch's own documentation names
 from torch import Tensor, nn
 
 from spaces.architecture import Architecture
-from spaces.errors import TrialFailure
+from spaces.errors import InputError, TrialFailure
 from spaces.network import Network, build, monte_carlo
 from workers.augment import augment
 from workers.checkpoint import Checkpoint
@@ -43,6 +43,7 @@ class TrialSpec:
     data: DataSpec
     seed: int
     latency: bool = False  # measure it too
+    fingerprint: str = ""  # of what is trained on, where it is known: images are the same wherever they lie
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as plain values."""
@@ -52,7 +53,14 @@ class TrialSpec:
             "data": self.data.to_json(),
             "seed": self.seed,
             "latency": self.latency,
+            "fingerprint": self.fingerprint,
         }
+
+    def trains_as(self, other: "TrialSpec") -> bool:
+        """Return whether another means the same training: where the images lie does not count."""
+        mine, theirs = (replace(each, data=each.data.anywhere(), fingerprint="") for each in (self, other))
+        same_images = not (self.fingerprint and other.fingerprint) or self.fingerprint == other.fingerprint
+        return mine == theirs and same_images
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> "TrialSpec":
@@ -63,6 +71,7 @@ class TrialSpec:
             data=DataSpec.from_json(fields["data"]),
             seed=fields["seed"],
             latency=fields["latency"],
+            fingerprint=fields.get("fingerprint", ""),
         )
 
 
@@ -107,7 +116,13 @@ def train(
 def _own_state(spec: TrialSpec, checkpoint: Checkpoint) -> dict[str, Any] | None:
     """Return what a checkpoint holds of this trial, or None where it is none, or another's."""
     state = checkpoint.load()
-    return None if state is None or state.get("spec") != spec.to_json() else state
+    if state is None:
+        return None
+    try:  # read with today's defaults: a field that did not exist then was as it is now unless told
+        before = TrialSpec.from_json(state["spec"])
+    except (KeyError, TypeError, InputError):  # of a version that knew more, or no checkpoint of a trial
+        return None
+    return state if before.trains_as(spec) else None
 
 
 class Trainer:

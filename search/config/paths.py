@@ -97,7 +97,7 @@ def _leaves(place: str, path: str, folder: str) -> InputError:
     return InputError(f"{path!r} leaves the working folder, {folder}; a path below it is required", place=place)
 
 
-def enter(folder: str) -> Path:
+def enter(folder: str, *, place: str = "--within") -> Path:
     """Make a folder if need be, stand in it, and return it; `~` is the home of who runs this.
 
     Raises:
@@ -109,5 +109,5 @@ def enter(folder: str) -> Path:
         os.chdir(path)
     except (OSError, RuntimeError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"cannot stand in {folder!r}: {why}", place="--within") from error
+        raise InputError(f"cannot stand in {folder!r}: {why}", place=place) from error
     return Path.cwd()

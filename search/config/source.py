@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
@@ -39,8 +39,17 @@ def read_sections(path: Path, settings: Sequence[str]) -> dict[str, Any]:
     return given
 
 
+MOST_CHARACTERS = 1_000_000  # of a file
+MOST_VALUES = 100_000
+
+
 class _Loader(yaml.SafeLoader):
-    """Read YAML safely, with `1e6` as a number (YAML 1.1 wants `1.0e+6`) and no key twice."""
+    """Read YAML safely, scalars by the core schema of YAML 1.2, and no key twice.
+
+    By YAML 1.1, as PyYAML reads it, `1:30` is 90, `010` is 8, `1e6` is text and `no` is false; editors read otherwise.
+    """
+
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}  # type: ignore[misc]  # PyYAML's own copies it so
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Return a mapping, or refuse a key that would silently replace an earlier one."""
@@ -61,9 +70,45 @@ def _line(node: yaml.Node) -> int:
     return int(node.start_mark.line) + 1
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+"), list("-+0123456789")
-)
+_CORE = {
+    "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    "bool": (r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    "int": (r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", list("-+0123456789")),
+    "float": (
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        list("-+.0123456789"),
+    ),
+    "merge": (r"<<", ["<"]),
+}
+for _name, (_pattern, _first) in _CORE.items():
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", re.compile(rf"(?:{_pattern})\Z"), _first)
+
+
+def _whole(loader: _Loader, node: yaml.ScalarNode) -> int:
+    text = str(loader.construct_scalar(node))
+    return int(text, 0) if text.startswith(("0o", "0x")) else int(text)
+
+
+def _real(loader: _Loader, node: yaml.ScalarNode) -> float:
+    return float(str(loader.construct_scalar(node)).lower().replace(".inf", "inf").replace(".nan", "nan"))
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _whole)
+_Loader.add_constructor("tag:yaml.org,2002:float", _real)
+
+
+def _size(node: yaml.Node, known: dict[int, int]) -> int:
+    """Return how many values a node stands for with every alias written out; each node is looked at once."""
+    if id(node) in known:
+        return known[id(node)]
+    known[id(node)] = 0  # one that holds itself is refused where it is read
+    inner = (
+        [part for pair in node.value for part in pair]
+        if isinstance(node, yaml.MappingNode)
+        else (node.value if isinstance(node, yaml.SequenceNode) else [])
+    )
+    known[id(node)] = 1 + sum(_size(each, known) for each in inner)
+    return known[id(node)]
 
 
 def _mapping(text: str, name: str) -> dict[str, Any]:
@@ -78,8 +123,19 @@ def _mapping(text: str, name: str) -> dict[str, Any]:
 
 def _read(text: str) -> Any:
     """Return what a YAML text holds; the place of an error is its line."""
+    if len(text) > MOST_CHARACTERS:
+        raise InputError(f"is {len(text):,} characters long, and {MOST_CHARACTERS:,} are the most")
     try:
-        return yaml.load(text, _Loader)
+        loader = _Loader(text)
+        try:
+            node = loader.get_single_node()
+            if node is None:
+                return None
+            if _size(node, {}) > MOST_VALUES:
+                raise InputError(f"holds more than {MOST_VALUES:,} values once its aliases are written out")
+            return loader.construct_document(node)
+        finally:
+            loader.dispose()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}" if mark else ""

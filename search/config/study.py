@@ -28,6 +28,7 @@ from search.config.sections import (
 from search.config.source import expand_all, read_sections
 from search.config.space import STUDY, ParameterForm, Start, chosen, parse_space
 from search.core.environment import variables
+from search.samplers.registry import check_sampler
 from spaces.cost import Cost
 from spaces.domains import Scalar
 from spaces.errors import InputError, unknown
@@ -156,6 +157,8 @@ class StudyConfig(Form):
         """Look at every section, so that what is wrong is said before anything starts."""
         for _section in (self.search_space, self.data_spec, self.bounds, self.full_recipe, self.starting):
             pass  # to read a section is to check it
+        check_sampler(self.sampler.name, self.search_space.parameters)
+        self.scheduler.rungs(0.5)  # whatever the number of classes, its name is known or not
         if self.scheduler.grace_epochs > self.scheduler.max_epochs:
             raise InputError(
                 f"grace_epochs {self.scheduler.grace_epochs} is above max_epochs {self.scheduler.max_epochs}",

@@ -25,7 +25,8 @@ class State(StrEnum):
 # no room on a disk, or could not reach its data.
 LOST = "lost"
 KILLED = "killed"
-TRANSIENT = frozenset({LOST, KILLED, "disk", "connection"})
+PREEMPTED = "preempted"  # its node was taken away, as was announced: as often as it may be
+TRANSIENT = frozenset({LOST, KILLED, PREEMPTED, "disk", "connection"})
 
 # What ended a worker from within. Workers are reused, so the trial before may have done it: the trial is tried once
 # more in a fresh process, and only that convicts its network.

@@ -40,6 +40,7 @@ from search.tune.searcher import StudySearcher
 from search.tune.watch import Watch
 from spaces.architecture import ImageSpec
 from spaces.errors import InputError
+from workers.advice import advice
 from workers.datasets import Dataset, load
 from workers.device import choose_device, fingerprint
 from workers.objectives import OBJECTIVES
@@ -225,6 +226,8 @@ def run(
                 return running
             make_folder(checkpoint_folder(config, record))
             _say(console, _opening(config, data, seen, running, first))
+            for line in advice(data, config.full_recipe):
+                _say(console, f"warning: {line}")
             _look_over_processor(config, data, address)
             cluster.start(address, verbose=verbose, private=private(config.storage_variables))
             try:

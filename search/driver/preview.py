@@ -14,6 +14,7 @@ from search.schedulers.rungs import rung_levels
 from spaces.architecture import ImageSpec
 from spaces.domains import Scalar
 from spaces.errors import InputError
+from workers.advice import advice
 from workers.datasets import Dataset
 from workers.device import choose_device, use_threads
 from workers.failures import classify
@@ -48,6 +49,8 @@ def lines(config: StudyConfig, data: Dataset | Missing, seen: Survey) -> list[st
     return [
         f"study      {config.study}",
         f"data       {data.name}: {_images(data)}",
+        *(f"           {note}" for note in (() if isinstance(data, Missing) else data.notes)),
+        *(f"warning    {line}" for line in (() if isinstance(data, Missing) else advice(data, config.full_recipe))),
         f"space      {_size(seen)}",
         f"allowed    {format_percent(seen.share_allowed)} of the {seen.looked_at:,} looked at"
         + (f" ({', '.join(f'{name} {text}' for name, text in config.constraints.items())})" if config.bounds else ""),

@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from search.core.records import State, StudyRecord
 from search.storage.engine import engine_options, quick_commits
 from search.storage.store import Store
+from search.storage.url import optunas_url
 from spaces.errors import InputError, StudyError
 from workers.objectives import OBJECTIVES
 
@@ -51,7 +52,7 @@ class OptunasTables:
     def _open(self) -> RDBStorage | None:
         if self._storage is None and {"studies", "version_info", "alembic_version"} <= self._store.tables():
             try:
-                self._storage = RDBStorage(self._store.url, skip_table_creation=True)
+                self._storage = RDBStorage(optunas_url(self._store.url), skip_table_creation=True)
             except RuntimeError as error:
                 raise StudyError(str(error)) from error
             quick_commits(self._storage.engine)
@@ -72,7 +73,7 @@ def _counterpart(row: FrozenTrial) -> Counterpart:
 def open_optuna(store: Store, record: StudyRecord) -> tuple[RDBStorage, optuna.Study]:
     """Return Optuna's own tables beside ours, and the study in them, made if it is new."""
     set_verbosity(WARNING)  # Optuna tells of every study it opens
-    storage = RDBStorage(store.url, engine_kwargs=engine_options(store.url))
+    storage = RDBStorage(optunas_url(store.url), engine_kwargs=engine_options(store.url))
     quick_commits(storage.engine)
     study = optuna.create_study(
         storage=storage,

@@ -38,6 +38,11 @@ def read_url(url: str) -> URL:
     return address
 
 
+def optunas_url(url: str) -> str:
+    """Return a URL as Optuna wants it, which takes it for a template of `str.format`."""
+    return url.replace("{", "{{").replace("}", "}}")
+
+
 def _check_file(address: URL) -> None:
     if address.host:
         raise InputError(f"{shown(address)} needs three slashes before the file, or four before an absolute path")

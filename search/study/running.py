@@ -15,7 +15,7 @@ from enum import Enum, auto
 from search.core.budget import Budget, Rates, Spending
 from search.core.clock import steady_clock
 from search.core.fronts import objective_values
-from search.core.records import KILLED, SUSPECT, TRANSIENT, Host, Rejection, State, StudyRecord, TrialRecord
+from search.core.records import KILLED, PREEMPTED, SUSPECT, TRANSIENT, Host, Rejection, State, StudyRecord, TrialRecord
 from search.samplers.memory import MEMORY, OUT_OF_MEMORY, ceiling_of
 from search.samplers.proposer import Proposal, Proposer
 from search.samplers.suspects import SUSPECTED
@@ -82,6 +82,7 @@ class RunningStudy:
     _hosts: set[tuple[str, str]] = field(default_factory=set)  # of this launch
     overdue: dict[int, float] = field(default_factory=dict)  # seconds that trials are behind what is expected
     fresh: set[int] = field(default_factory=set)  # trials whose worker crashed or hung: a fresh one tells whose fault
+    _tries: dict[int, tuple[int, int]] = field(default_factory=dict)  # at which epoch, and how many
     _mirrors: dict[int, int] = field(default_factory=dict)
     _reached: dict[int, Rung] = field(default_factory=dict)  # by epoch
 
@@ -474,8 +475,10 @@ class RunningStudy:
         self.resting.pop(number, None)
         if failure.kind == KILLED and number in self._killed:  # once may be a neighbour's fault
             failure = TrialFailure(OUT_OF_MEMORY, f"{failure.message}, for the second time", failure.details)
-        if failure.kind in TRANSIENT and trial.attempts < ATTEMPTS:
-            self._not_before[number] = self.clock() + timedelta(seconds=BACK_OFF_S * 4**trial.attempts)
+        tries = self._tries_since_progress(trial) if failure.kind in TRANSIENT else ATTEMPTS
+        if tries < ATTEMPTS:
+            self._not_before[number] = self.clock() + timedelta(seconds=BACK_OFF_S * 4**tries)
+            self._tries[number] = (trial.epochs, tries + (failure.kind != PREEMPTED))
             self._try_again(trial, failure)
             return
         if failure.kind in SUSPECT and number not in self.fresh:
@@ -490,6 +493,11 @@ class RunningStudy:
             failure_details=failure.details,
         )
         self._end(ended)
+
+    def _tries_since_progress(self, trial: TrialRecord) -> int:
+        """Return how often a trial has failed for its machine since its last epoch: after it they count anew."""
+        epochs, tries = self._tries.get(trial.number, (trial.epochs, min(trial.attempts, ATTEMPTS)))
+        return tries if epochs == trial.epochs else 0
 
     def break_off(self, number: int) -> None:
         """Let a trial wait for more budget where it is, as its worker is ended: it had its time to come to a rung."""

@@ -13,7 +13,7 @@ from ray.exceptions import (
     RayTaskError,
 )
 
-from search.core.records import KILLED, LOST, NATIVE
+from search.core.records import KILLED, LOST, NATIVE, PREEMPTED
 from spaces.errors import TrialFailure
 from workers.failures import classify
 
@@ -43,7 +43,8 @@ def failure_of(
         address = _found(r"^\s*ip: (\S+)", str(told))
         if address and killed(address):
             return TrialFailure(KILLED, f"the kernel of {address} ended its worker for memory", str(told))
-    return TrialFailure(LOST, _lost_line(told), str(told or ""))
+    kind = PREEMPTED if isinstance(told, RayActorError) and told.preempted else LOST
+    return TrialFailure(kind, _lost_line(told), str(told or ""))
 
 
 SIGNALS = {

@@ -56,6 +56,7 @@ class StudySearcher(Searcher):
             data=self.data,
             seed=trial.seed,
             latency="latency_ms" in self.study.record.objectives,
+            fingerprint=str(self.study.record.config.get("fingerprint", "")),
         )
         return {
             "number": trial.number,

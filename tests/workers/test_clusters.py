@@ -270,13 +270,20 @@ def test_the_manifests_ray_is_the_pinned_one(ray_job: dict[str, Any]) -> None:
     assert ray_job["spec"]["rayClusterSpec"]["rayVersion"] == pinned("ray")
 
 
-def test_the_entrypoint_is_our_launch_of_the_mounted_file(ray_job: dict[str, Any]) -> None:
-    *before, command = ray_job["spec"]["entrypoint"].split(" && ")
-    assert before == ["mkdir -p /mnt/shared/widefront", "cd /mnt/shared/widefront"]
-    words = shlex.split(command)
-    assert words[:4] == ["exec", "python", "-m", "search.launch"]
-    given = _parser().parse_args(words[4:])
+def test_the_entrypoint_is_our_launch_of_the_mounted_file(ray_job: dict[str, Any], tmp_path: Path) -> None:
+    entrypoint = ray_job["spec"]["entrypoint"]
+    # KubeRay from 1.5.1 on pastes it unquoted into a line like this, which a shell of the submitter's pod reads.
+    line = f"ray job submit --address http://head:8265 --no-wait -- {entrypoint} ; echo rest"
+    (tmp_path / "ray").write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    (tmp_path / "ray").chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True, env={"PATH": path})
+    sent, rest = done.stdout.split("--\n")[1].splitlines()[:-1], done.stdout.splitlines()[-1]
+    assert (sent, rest) == (shlex.split(entrypoint), "rest")  # all of it goes to the cluster, and nothing runs here
+    assert sent[:3] == ["python", "-m", "search.launch"]
+    given = _parser().parse_args(sent[3:])
     assert (given.address, given.file) == ("auto", Path("/etc/widefront/space.yaml"))
+    assert given.folder == "/mnt/shared/widefront"
     mounts = pod(ray_job["spec"]["rayClusterSpec"]["headGroupSpec"])["containers"][0]["volumeMounts"]
     assert {"/etc/widefront", "/mnt/shared"} == {mount["mountPath"] for mount in mounts}
 

@@ -125,9 +125,12 @@ def test_test_images_are_read_on_the_scale_of_the_training_images(tmp_path: Path
         ({"images": np.full((4, 5, 6), np.nan)}, "images: a pixel is not a finite number"),
         ({"images": np.full((4, 5, 6), np.inf)}, "images: a pixel is not a finite number"),
         ({"images": np.full((4, 5, 6), -0.5)}, "images: pixels run from -0.5 to 0.0, beyond 0 to 1"),
-        ({"images": np.full((4, 5, 6), 255.5)}, "images: pixels run from 0.0 to 255.5, beyond 0 to 255"),
-        ({"images": np.full((4, 5, 6), 256)}, "images: pixels run from 0 to 256, beyond 0 to 255"),
-        ({"images": np.zeros((4, 5, 6), dtype=bool)}, "images: bool is neither whole numbers nor floats"),
+        (
+            {"images": np.full((4, 5, 6), 255.5)},
+            "images: float64 up to 255.5 is on no scale that can be told; say which",
+        ),
+        ({"images": np.full((4, 5, 6), 256)}, "images: int64 up to 256 is on no scale that can be told; say which"),
+        ({"images": ramp(4, 5, 6) / 16}, "images: float64 up to 7.4375 is on no scale that can be told; say which"),
         ({"images": np.full((4, 5, 6), "a")}, "images: <U1 is neither whole numbers nor floats"),
         ({"images": ramp(4, 5, 6, 7)}, "images of shape 4 x 5 x 6 x 7 are not clearly"),
         ({"labels": np.array([0, 3, 3, 5])}, "labels: class 1, 2, 4 of 0 to 5 has no image"),
@@ -176,3 +179,38 @@ def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
 def test_labels_beyond_the_classes_are_refused() -> None:
     with pytest.raises(InputError, match="labels run from 0 to 2; 2 classes are numbered 0 to 1"):
         Labelled(images=ramp(2, 1, 3, 3), labels=np.array([0, 2]), class_names=("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("images", "white", "note"),
+    [
+        (np.linspace(0, 1, 30).reshape(1, 5, 6).astype(np.float32), 255, ("float32 from 0 to 1",)),
+        (np.nextafter(np.ones((1, 5, 6), np.float32), np.float32(2)), 255, ("float32 from 0 to 1",)),
+        (np.ones((1, 5, 6), bool), 255, ("bool from 0 to 1",)),
+        (np.full((1, 5, 6), 65_535, np.uint16), 255, ("uint16 from 0 to 65535",)),
+        (np.full((1, 5, 6), 16.0), 16, ("float64 from 0 to 255",)),  # whole numbers stay as they are
+        (np.full((1, 5, 6), 254.7), 255, ("float64 from 0 to 255",)),
+        (np.full((1, 5, 6), 7, np.int64), 7, ("int64 from 0 to 255",)),
+        (np.full((1, 5, 6), 200, np.uint8), 200, ()),
+    ],
+)
+def test_the_scale_is_told_from_type_and_range(
+    images: np.ndarray, white: int, note: tuple[str, ...], tmp_path: Path
+) -> None:
+    np.savez(tmp_path / "a.npz", images=np.concatenate([images, images]), labels=np.array([0, 1]))
+    found = read_npz(tmp_path / "a.npz", train=True)
+    assert found.images.max() == white
+    assert found.notes == note
+
+
+def test_a_scale_that_is_given_is_taken(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", images=np.full((2, 5, 6), 7.4), labels=np.array([0, 1]))
+    assert read_npz(tmp_path / "a.npz", train=True, scale=14.8).images.max() == 128
+
+
+def test_a_validation_part_in_an_archive_is_used(tmp_path: Path) -> None:
+    images = np.zeros((4, 5, 6), np.uint8)
+    np.savez(tmp_path / "a.npz", images=images, labels=np.array([0, 1, 0, 1]), valid_images=images[:2] + 9,
+             valid_labels=np.array([1, 0]))  # fmt: skip
+    found = read_npz(tmp_path / "a.npz", train=True)
+    assert (found.validation, found.images[-2:].min(), found.labels.tolist()) == (2, 9, [0, 1, 0, 1, 1, 0])

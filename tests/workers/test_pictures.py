@@ -1,12 +1,15 @@
 """Test `workers.pictures`."""
 
+import struct
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from spaces.errors import InputError
-from workers.pictures import read_folder
+from workers.datasets import load
+from workers.pictures import SUFFIXES, read_folder
+from workers.sources import DataSpec
 
 
 def draw(path: Path, size: tuple[int, int] = (6, 4), mode: str = "L", value: int = 7) -> Path:
@@ -131,14 +134,72 @@ def test_missing_and_empty_folders_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("keep", [0, 20, 45])
-def test_a_picture_that_cannot_be_read_is_named_in_one_line(keep: int, tmp_path: Path) -> None:
-    path = draw(two_classes(tmp_path) / "dog" / "1.png")
+def test_a_picture_that_cannot_be_read_is_counted_and_the_others_are_read(keep: int, tmp_path: Path) -> None:
+    path = draw(two_classes(tmp_path) / "dog" / "7.png")
+    whole = len(read_folder(tmp_path, None, train=True).images)
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(InputError, match=rf"^{path}: cannot be read: [^\n]+$"):
+    found = read_folder(tmp_path, None, train=True)
+    assert len(found.images) == whole - 1
+    assert found.warnings == ("1 file is not read: they cannot be read as pictures (dog/7.png)",)
+
+
+def test_a_class_of_which_nothing_can_be_read_is_named(tmp_path: Path) -> None:
+    for path in (two_classes(tmp_path) / "dog").iterdir():
+        path.write_bytes(b"no picture")
+    with pytest.raises(InputError, match=f"^{tmp_path}/dog: holds 0 pictures"):
         read_folder(tmp_path, None, train=True)
 
 
-def test_a_picture_of_16_bits_is_refused_rather_than_clipped(tmp_path: Path) -> None:
-    path = draw(two_classes(tmp_path) / "dog" / "1.png", mode="I;16", value=40_000)
-    with pytest.raises(InputError, match=f"^{path}: has pixels of more than 8 bits"):
-        read_folder(tmp_path, None, train=True)
+def test_a_grey_picture_of_16_bits_is_read_on_its_own_scale(tmp_path: Path) -> None:
+    draw(two_classes(tmp_path) / "dog" / "7.png", mode="I;16", value=65_535)
+    draw(tmp_path / "dog" / "8.png", mode="I;16", value=257 * 40)
+    found = read_folder(tmp_path, (4, 4), train=True)
+    assert {255, 40} <= set(found.images.reshape(len(found.images), -1)[:, 0].tolist())
+
+
+def test_every_file_that_is_not_read_is_counted_by_why(tmp_path: Path) -> None:
+    two_classes(tmp_path)
+    for name in ("cat/a.txt", "cat/b.txt", "dog/deep/1.png", "dog/.hidden.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    found = read_folder(tmp_path, None, train=True)
+    assert found.warnings == (
+        f"2 files are not read: .txt is none of {', '.join(SUFFIXES)} (cat/a.txt and others)",
+        "1 file is not read: they lie in a folder inside a class's (dog/deep/1.png)",
+    )
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".tiff", ".jfif", ".gif", ".TIF"])
+def test_pictures_of_other_suffixes_are_read(suffix: str, tmp_path: Path) -> None:
+    before = len(read_folder(two_classes(tmp_path), None, train=True).images)
+    kind = {".tif": "TIFF", ".tiff": "TIFF", ".jfif": "JPEG", ".gif": "GIF"}[suffix.lower()]
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "dog" / f"new{suffix}", kind)
+    assert len(read_folder(tmp_path, None, train=True).images) == before + 1
+
+
+def test_a_palette_is_looked_up(tmp_path: Path) -> None:
+    two_classes(tmp_path)
+    Image.new("RGB", (8, 8), (200, 10, 30)).quantize(4).save(tmp_path / "dog" / "p.png")
+    found = read_folder(tmp_path, None, train=True)
+    assert found.images.shape[1] == 3
+    assert (200, 10, 30) in {tuple(image[:, 0, 0].tolist()) for image in found.images}
+
+
+@pytest.mark.parametrize("part", ["val", "valid", "validation"])
+def test_a_validation_part_that_a_person_made_is_used(part: str, tmp_path: Path) -> None:
+    two_classes(tmp_path / "train")
+    for name in ("cat", "dog"):
+        draw(tmp_path / part / name / "v.png")
+    found = read_folder(tmp_path, None, train=True)
+    assert found.validation == 2
+    data = load(DataSpec(name="folder", path=str(tmp_path)))
+    assert len(data.val_labels) == 2
+    assert data.notes == ("2 images set apart for validation",)
+
+
+def test_an_odd_exif_tag_keeps_no_picture_from_being_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def odd(_picture: Image.Image) -> Image.Exif:
+        raise struct.error("unpack requires a buffer of 4 bytes")
+
+    monkeypatch.setattr(Image.Image, "getexif", odd)
+    assert read_folder(two_classes(tmp_path), None, train=True).warnings == ()

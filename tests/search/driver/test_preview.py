@@ -57,7 +57,18 @@ def lines(**sections: Any) -> dict[str, str]:
 @pytest.mark.usefixtures("trained")
 def test_a_dry_run_says_what_there_is_to_know() -> None:
     told = lines()
-    assert list(told) == ["study", "data", "space", "allowed", "smallest", "largest", "rungs", "budget", "time"]
+    assert list(told) == [
+        "study",
+        "data",
+        "warning",
+        "space",
+        "allowed",
+        "smallest",
+        "largest",
+        "rungs",
+        "budget",
+        "time",
+    ]
     assert told["study"] == "bench"
     assert told["data"] == "digits: 60 training and 300 validation images of 1x8x8, 10 classes"
     assert told["space"] == "6 choices of values"

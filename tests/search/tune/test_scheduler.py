@@ -19,7 +19,7 @@ from ray.exceptions import (
 )
 from ray.tune.schedulers import TrialScheduler
 
-from search.core.records import KILLED, LOST, State, TrialRecord
+from search.core.records import KILLED, LOST, PREEMPTED, State, TrialRecord
 from search.study.running import RunningStudy
 from search.tune.failures import failure_of
 from search.tune.scheduler import StudyScheduler
@@ -257,9 +257,9 @@ def test_the_kernel_is_asked_of_the_machine_where_the_worker_died() -> None:
     assert failure_of(died(NO_WORD), killed=lambda address: address == "192.0.2.3").kind == LOST
 
 
-def test_a_preempted_node_and_a_worker_that_could_not_begin_are_lost() -> None:
+def test_a_node_that_was_taken_away_is_told_from_a_worker_that_could_not_begin() -> None:
     preempted = failure_of(RayActorError(error_msg=str(died(NO_WORD)), preempted=True), lambda _: True)
-    assert facts(preempted)[:2] == (LOST, "the node of worker 2185 on 192.0.2.2 was taken away")
+    assert facts(preempted)[:2] == (PREEMPTED, "the node of worker 2185 on 192.0.2.2 was taken away")
     begun = RayActorError(error_msg="The actor died\n ModuleNotFoundError: no torch\n", actor_init_failed=True)
     assert failure_of(begun).message == "its worker could not begin: ModuleNotFoundError: no torch"
     assert failure_of(RayActorError(error_msg="", actor_init_failed=True)).kind == LOST

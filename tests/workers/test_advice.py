@@ -1,0 +1,59 @@
+"""What is odd about data and recipe is said in a line each, and of ordinary data nothing is."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from workers.advice import advice
+from workers.datasets import Dataset, load
+from workers.recipe import Recipe
+from workers.sources import DataSpec
+
+ORDINARY = Recipe(epochs=20, batch_size=16)
+
+
+@pytest.fixture
+def make(tmp_path: Path):  # type: ignore[no-untyped-def]
+    """Give `make(labels, images=None)`: a data set of an archive with them."""
+
+    def made(labels: Sequence[int], images: np.ndarray | None = None) -> Dataset:
+        drawn = np.random.default_rng(0).integers(0, 256, (len(labels), 8, 8), dtype=np.uint8)
+        np.savez(tmp_path / "a.npz", images=drawn if images is None else images, labels=np.array(labels))
+        return load(DataSpec(name="npz", path=str(tmp_path / "a.npz")))
+
+    return made
+
+
+def test_of_ordinary_data_nothing_is_said(make) -> None:  # type: ignore[no-untyped-def]
+    assert advice(make([0, 1] * 100), ORDINARY) == []
+
+
+def test_images_that_came_out_alike_are_said(make) -> None:  # type: ignore[no-untyped-def]
+    (line,) = advice(make([0, 1] * 100, np.zeros((200, 8, 8), dtype=np.uint8)), ORDINARY)
+    assert line.startswith("all images are alike (all 0): is what tells them apart in their transparency")
+
+
+def test_a_class_of_few_images_is_named(make) -> None:  # type: ignore[no-untyped-def]
+    (line,) = advice(make([0] * 100 + [1] * 100 + [2] * 5), ORDINARY)
+    assert line == "class '2' has 4 training images: too few to be learned"
+
+
+def test_one_class_that_has_nearly_all_is_said(make) -> None:  # type: ignore[no-untyped-def]
+    assert "class '0' has 98% of the images: accuracy says little" in advice(make([0] * 900 + [1] * 20), ORDINARY)
+
+
+def test_labels_that_hardly_repeat_are_doubted(make) -> None:  # type: ignore[no-untyped-def]
+    lines = advice(make([number // 2 for number in range(200)]), ORDINARY)
+    assert "100 classes for 100 training images: are these labels?" in lines
+
+
+def test_a_training_of_few_steps_is_said(make) -> None:  # type: ignore[no-untyped-def]
+    lines = advice(make([0, 1] * 50), Recipe(epochs=9, batch_size=64))
+    assert lines[0].startswith("a full training is 9 steps (80 images, batches of 64, 9 epochs): too few to learn from")
+
+
+def test_a_batch_that_leaves_much_of_an_epoch_out_is_said(make) -> None:  # type: ignore[no-untyped-def]
+    lines = advice(make([0, 1] * 100), Recipe(epochs=100, batch_size=100))
+    assert lines == ["batches of 100 leave 60 of 160 images out of each epoch"]

@@ -1,0 +1,54 @@
+"""Say what is odd about data and recipe together: nothing is refused, but a person would want to know it first."""
+
+from workers.datasets import Dataset
+from workers.recipe import Recipe
+
+FEW = 10  # training images of a class
+LEAST_STEPS = 50  # of the optimiser, in a full training
+LEFT_OUT = 1 / 3  # of an epoch: as much as a last, smaller batch may be
+ONE_SIDED = 0.95  # share of the images that one class has
+
+
+def advice(data: Dataset, recipe: Recipe) -> list[str]:
+    """Return a line for everything that is odd; what was not read comes first."""
+    return [*data.warnings, *_images(data), *_labels(data), *_steps(data, recipe)]
+
+
+def _images(data: Dataset) -> list[str]:
+    images = data.train_images
+    if not (images != images[0]).any():
+        value = f"all {int(images[0].flatten()[0])}" if not (images != images.flatten()[0]).any() else "one picture"
+        return [f"all images are alike ({value}): is what tells them apart in their transparency, which is dropped?"]
+    return []
+
+
+def _labels(data: Dataset) -> list[str]:
+    counts = data.train_labels.bincount(minlength=data.classes)
+    lines = []
+    least = int(counts.argmin())
+    if counts[least] < FEW:
+        few = int((counts < FEW).sum())
+        others = f" and {few - 1} other classes" if few > 1 else ""
+        name = data.class_names[least]
+        lines.append(f"class {name!r} has {int(counts[least])} training images{others}: too few to be learned")
+    if counts.max() > ONE_SIDED * len(data.train_labels):
+        name, share = data.class_names[int(counts.argmax())], int(counts.max()) / len(data.train_labels)
+        lines.append(f"class {name!r} has {share:.0%} of the images: accuracy says little")
+    if data.classes > len(data.train_labels) / 2:
+        lines.append(f"{data.classes} classes for {len(data.train_labels)} training images: are these labels?")
+    return lines
+
+
+def _steps(data: Dataset, recipe: Recipe) -> list[str]:
+    count = len(data.train_labels)
+    batch = min(recipe.batch_size, count)
+    steps, left = divmod(count, batch)
+    lines = []
+    if steps * recipe.epochs < LEAST_STEPS:
+        lines.append(
+            f"a full training is {steps * recipe.epochs} steps ({count} images, batches of {batch}, {recipe.epochs} "
+            "epochs): too few to learn from; a smaller recipe.batch_size or more epochs help"
+        )
+    if left > LEFT_OUT * count:
+        lines.append(f"batches of {batch} leave {left} of {count} images out of each epoch")
+    return lines
