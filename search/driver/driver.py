@@ -1,6 +1,7 @@
 """Wire a study together: the one place that knows every part."""
 
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -39,6 +40,7 @@ from search.tune.probe import question
 from search.tune.searcher import StudySearcher
 from search.tune.watch import Watch
 from spaces.architecture import ImageSpec
+from spaces.domains import Scalar
 from spaces.errors import InputError
 from workers.advice import advice
 from workers.datasets import Dataset, load
@@ -141,6 +143,7 @@ def open_running(
     record: StudyRecord,
     fellows: Fellows | None = None,
     first: Beginning | None = None,
+    few: Sequence[Mapping[str, Scalar]] = (),
 ) -> RunningStudy:
     """Return the study ready to go on from what is recorded."""
     fellows = fellows or Alone()
@@ -150,7 +153,7 @@ def open_running(
     # Reseeded by how much is recorded, so that a study that goes on does not propose its beginning again.
     seed = config.sampler.seed + 7919 * len(trials) + (104_729 * (fellows.session or 0) if fellows.shared else 0)
     image = ImageSpec(channels=channels, height=height, width=width, classes=record.classes)
-    catalogue = SpaceCatalogue(config.search_space, image, config.violations, batch=config.recipe.batch_size)
+    catalogue = SpaceCatalogue(config.search_space, image, config.violations, batch=config.recipe.batch_size, few=few)
     objectives = [OBJECTIVES[name] for name in record.objectives]
     sampler = make_sampler(config.sampler.name, seed, catalogue, [coordinate(objective) for objective in objectives])
     proposer = Proposer(
@@ -220,7 +223,7 @@ def run(
             if share:
                 stack.enter_context(store.living(session))
             fellows = Sharing(store, record.name, session) if share else Alone(session)
-            running = open_running(store, config, record, fellows, first)
+            running = open_running(store, config, record, fellows, first, seen.few)
         with closing(running.recorder):
             if running.over:
                 return running

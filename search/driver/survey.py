@@ -1,9 +1,11 @@
 """Look over a search space before anything is trained: how large, how much of it is allowed, what it costs."""
 
 import itertools
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from search.samplers.catalogue import SpaceCatalogue
 from spaces.architecture import ImageSpec
 from spaces.cost import Cost
 from spaces.counting import BATCH, cost
@@ -13,6 +15,9 @@ from spaces.space import SearchSpace
 
 LOOKED_AT = 2000  # members of a space that is looked at whole
 DRAWN = 1000  # at random from any other
+FEW = 0.05  # share allowed, below which members that are allowed are looked for
+STEPS = 1500  # of that search
+ENOUGH = 60  # members that it looks for
 
 Member = tuple[dict[str, Scalar], Cost]
 
@@ -27,6 +32,13 @@ class Survey:
     allowed: list[Member] = field(default_factory=list)
     whole: bool  # every choice of values was looked at, with its two ends for a dropout rate
     nearest: tuple[str, float] | None = None  # the constraint least overstepped by any member, and by how much
+    closest: dict[str, Scalar] | None = None  # that member
+    searched: bool = False  # allowed members were looked for, as chance had found hardly any
+
+    @property
+    def few(self) -> list[dict[str, Scalar]]:
+        """Return the allowed members, where these are few; nothing where chance finds enough."""
+        return [params for params, _ in self.allowed] if self.searched else []
 
     @property
     def share_allowed(self) -> float:
@@ -69,6 +81,8 @@ def survey(
         _judge(seen, params, counted, violations(counted))
     if not seen.buildable:
         raise InputError(f"{_none(seen)} can be built: {reason}", place="space")
+    if not whole and len(seen.allowed) < FEW * seen.looked_at:
+        _search_along(SpaceCatalogue(space, image, violations, batch=batch), seen, random.Random(seed))
     if whole:
         _refuse_impossible(space, {chosen: why for chosen, why in refused.items() if chosen not in built})
     _refuse_unmet(seen)
@@ -91,7 +105,26 @@ def _judge(seen: Survey, params: dict[str, Scalar], counted: Cost, violations: M
     if worst[1] <= 0:
         seen.allowed.append((params, counted))
     elif seen.nearest is None or worst[1] < seen.nearest[1]:
-        seen.nearest = worst
+        seen.nearest, seen.closest = worst, params
+
+
+def _search_along(catalogue: SpaceCatalogue, seen: Survey, rng: random.Random) -> None:
+    """Look for allowed members near those that overstep least: a sample that holds none proves nothing."""
+    seen.searched = True
+    for _ in range(STEPS):
+        if len(seen.allowed) >= ENOUGH:
+            return
+        at = rng.choice(seen.allowed)[0] if seen.allowed else seen.closest
+        if at is None:
+            return
+        params = dict(catalogue.near(at, rng))
+        seen.looked_at += 1
+        try:
+            described = catalogue.describe(params)
+        except InfeasibleArchitecture:
+            continue
+        seen.buildable += 1
+        _judge(seen, params, described.cost, described.constraints)
 
 
 def _refuse_impossible(space: SearchSpace, refused: Mapping[tuple[str, Scalar], str]) -> None:

@@ -14,6 +14,8 @@ from spaces.space import RandomTrial, SearchSpace, weights_of
 from workers.objectives import OBJECTIVES, Objective
 
 Params = Mapping[str, Scalar]
+
+NEAR_FEW = 0.9  # of the draws, where allowed networks are few
 Violations = Callable[[Cost], Mapping[str, float]]
 
 
@@ -82,8 +84,26 @@ class Catalogue(Protocol):
 class SpaceCatalogue:
     """Offer the networks of a space, for images of one kind."""
 
-    def __init__(self, space: SearchSpace, image: ImageSpec, violations: Violations, *, batch: int = BATCH) -> None:
+    def __init__(
+        self,
+        space: SearchSpace,
+        image: ImageSpec,
+        violations: Violations,
+        *,
+        batch: int = BATCH,
+        few: Sequence[Params] = (),
+    ) -> None:
+        """Take what networks are made of.
+
+        Args:
+            space: of choices.
+            image: that networks read.
+            violations: by how much a cost oversteps each constraint.
+            batch: images that memory is estimated for.
+            few: networks that are known to be allowed, where hardly any are: most draws are near one of them.
+        """
         self.space = space
+        self.few = list(few)
         self.image = image
         self.violations = violations
         self.batch = batch
@@ -112,7 +132,9 @@ class SpaceCatalogue:
         return self.space.suggest(trial)
 
     def draw(self, rng: random.Random) -> dict[str, Scalar]:
-        """Return any choice of values, by their weights."""
+        """Return any choice of values, by their weights; mostly one near those allowed, where these are few."""
+        if self.few and rng.random() < NEAR_FEW:
+            return dict(self.near(rng.choice(self.few), rng))
         return self.space.suggest(RandomTrial(rng, weights_of(self.parameters)))
 
     def near(self, params: Params, rng: random.Random) -> Params:

@@ -6,6 +6,7 @@ that in a file for unpickling, in a folder that everybody on the machine may wri
 """
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +17,8 @@ from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
 
 from search.tune.scheduler import StudyScheduler
+
+IDLE_S = 0.2  # between two questions to the searcher while no trial is live
 
 
 class _Actors(RayActorManager):
@@ -34,6 +37,13 @@ class StudyController(TuneController):
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self._actor_manager = _Actors(resource_manager=self._actor_manager._resource_manager)
+
+    def _update_trial_queue(self, blocking: bool = False, timeout: int = 600) -> bool:
+        """Ask the searcher, and never wait here: for minutes Tune would hear no signal, and nothing be drawn."""
+        found = bool(super()._update_trial_queue(blocking=False, timeout=timeout))
+        if blocking and not found:
+            time.sleep(IDLE_S)
+        return found
 
     def _maybe_reuse_cached_actor(self, trial: Trial) -> bool:
         """Give a trial whose worker crashed a fresh one, in the place of an idle one if there is any."""

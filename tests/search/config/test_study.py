@@ -11,6 +11,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from search.config.source import read
 from search.config.study import StudyConfig, load, parse
 from search.driver.driver import look
 from spaces.cost import Cost
@@ -387,7 +388,7 @@ def test_aliases_that_expand_without_bound_are_refused_at_once(write: Write) -> 
 
 
 def test_a_file_of_megabytes_is_refused(write: Write) -> None:
-    with pytest.raises(InputError, match="is 1,000,0.. characters long, and 1,000,000 are the most"):
+    with pytest.raises(InputError, match=r"is 1,000,0.. characters long, and 1,000,000 are the most"):
         load(write("study: s\n" + "#" * 1_000_000))
 
 
