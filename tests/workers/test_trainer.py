@@ -697,3 +697,36 @@ def test_measuring_latency_changes_nothing_that_is_trained(monkeypatch: pytest.M
     )
     for one, other in zip(without, beside, strict=True):
         assert (one.accuracy, one.loss, one.train_loss) == (other.accuracy, other.loss, other.train_loss)
+
+
+def test_a_checkpoint_is_known_by_what_it_trains_on_and_not_by_where_that_lies() -> None:
+    here = replace(spec(), data=DataSpec(name="npz", path="/here/a.npz"), fingerprint="f00")
+    assert here.trains_as(replace(here, data=DataSpec(name="npz", path="/there/b.npz")))
+    assert here.trains_as(replace(here, data=DataSpec(name="npz", path="/there/b.npz"), fingerprint=""))
+    assert not here.trains_as(replace(here, fingerprint="ba4"))
+    assert not here.trains_as(replace(here, data=DataSpec(name="npz", path="/here/a.npz", limit=5)))
+    assert not here.trains_as(replace(here, recipe=replace(here.recipe, learning_rate=0.2)))
+    assert not here.trains_as(replace(here, seed=here.seed + 1))
+
+
+def test_a_checkpoint_from_before_a_field_existed_is_known(tmp_path: Path) -> None:
+    path = tmp_path / "0.pt"
+    next(iter(train(spec(), toy(), checkpoint_path=path)))
+    state = checkpoint.load(path)
+    assert state is not None
+    for fields, name in ((state["spec"], "fingerprint"), (state["spec"]["recipe"], "monte_carlo")):
+        del fields[name]
+    del state["spec"]["data"]["scale"], state["numerics"]
+    checkpoint.save(path, state)
+    again = list(train(spec(), toy(), checkpoint_path=path))
+    assert again[0].train_s == state["history"][0]["train_s"]  # told again, and not trained again
+
+
+def test_a_checkpoint_of_a_version_that_knew_more_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "0.pt"
+    next(iter(train(spec(), toy(), checkpoint_path=path)))
+    state = checkpoint.load(path)
+    assert state is not None
+    state["spec"]["recipe"]["unheard_of"] = 1
+    checkpoint.save(path, state)
+    assert next(iter(train(spec(), toy(), checkpoint_path=path))).train_s != state["history"][0]["train_s"]

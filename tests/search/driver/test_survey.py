@@ -195,3 +195,28 @@ def test_constraints_that_no_drawn_network_meets_say_how_many_were_drawn(few: in
 def test_the_limits_of_a_whole_look_are_thousands_of_members() -> None:
     assert survey(space(stem_width=Int(low=1, high=5), depth=DEPTHS), IMAGE, anything).whole
     assert surveying.LOOKED_AT >= 1000 <= surveying.DRAWN
+
+
+def test_a_space_of_which_a_sample_holds_nothing_allowed_is_searched_before_it_is_called_empty() -> None:
+    wide = space(depth=Int(low=1, high=40), widening_factor=Float(low=0.125, high=16.0), block=BLOCKS)
+    seen = survey(wide, IMAGE, below(2_600))
+    assert not [params for params in wide.sample(surveying.DRAWN, 0) if _allowed(wide, params, 2_600)]
+    assert seen.searched
+    assert all(_allowed(wide, params, 2_600) for params, _ in seen.allowed)
+    assert seen.few == [params for params, _ in seen.allowed]
+    assert len(seen.few) >= 10
+
+
+def test_where_nothing_is_allowed_the_search_ends_and_says_so() -> None:
+    wide = space(depth=Int(low=1, high=40), widening_factor=Float(low=0.125, high=16.0))
+    with pytest.raises(InputError, match=r"^constraints.params: none of [\d,]+ networks of this space meets it"):
+        survey(wide, IMAGE, below(100))
+
+
+def test_where_chance_finds_enough_nothing_is_searched() -> None:
+    seen = survey(space(depth=DEPTHS, block=BLOCKS), IMAGE, below(1e9))
+    assert (seen.searched, seen.few) == (False, [])
+
+
+def _allowed(given: SearchSpace, params: dict[str, Any], limit: float) -> bool:
+    return cost(given.architecture(params), IMAGE).params <= limit

@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 from sqlalchemy.exc import OperationalError
 
 from search.core.fronts import objective_values
-from search.core.records import LOST, State, TrialRecord
+from search.core.records import HUNG, LOST, NATIVE, PREEMPTED, Host, State, TrialRecord
 from search.schedulers.rungs import Decision, Rung
 from search.storage.store import Store
 from search.study.running import ATTEMPTS, BACK_OFF_S, Nothing, RunningStudy
@@ -924,3 +924,71 @@ def test_where_all_that_go_on_fail_they_do_not_go_on_for_ever(make_bench: MakeBe
             running.failed(trial.number, TrialFailure("not-finite", "loss is nan"))
     assert running.over
     assert running.trained_epochs <= running.rungs.allowed(30, 9) + 3 * 9
+
+
+def test_failures_of_a_machine_count_anew_after_an_epoch(bench: Bench) -> None:
+    running = bench.open()
+    trial = running.hand_out()
+    assert not isinstance(trial, Nothing)
+    for epoch in range(1, 5):
+        for _ in range(ATTEMPTS):
+            lose(running, trial.number, 1)
+            assert running.trials[trial.number].state is State.RUNNING
+        running.rungs = replace(running.rungs, levels=())  # it goes on whatever it shows
+        running.measured(trial.number, learn(trial, epoch))
+    lose(running, trial.number, ATTEMPTS + 1)
+    assert running.trials[trial.number].state is State.FAILED
+
+
+def test_a_node_that_is_taken_away_never_counts(bench: Bench) -> None:
+    running = bench.open()
+    trial = running.hand_out()
+    assert not isinstance(trial, Nothing)
+    for _ in range(10):
+        running.failed(trial.number, TrialFailure(PREEMPTED, "its node was taken away"))
+        bench.clock.advance(BACK_OFF_S)
+        assert running.hand_out() == running.trials[trial.number]
+
+
+def test_a_crash_is_tried_once_more_in_a_fresh_process_without_waiting_and_then_convicts(bench: Bench) -> None:
+    running = bench.open()
+    trial = running.hand_out()
+    assert not isinstance(trial, Nothing)
+    running.failed(trial.number, TrialFailure(NATIVE, "SIGSEGV in conv2d"))
+    assert trial.number in running.fresh
+    assert running.hand_out() == running.trials[trial.number]
+    running.failed(trial.number, TrialFailure(HUNG, "no sign of life"))
+    ended = running.trials[trial.number]
+    assert (ended.state, ended.failure_kind, ended.attempts) == (State.FAILED, HUNG, 1)
+    assert running.trials.known[ended.digest] == trial.number  # never proposed again
+    assert not ended.given_up
+
+
+def test_networks_like_those_that_crash_are_left_for_last(make_bench: MakeBench) -> None:
+    bench = make_bench(budget={"trials": 30}, constraints={})
+    running = bench.open()
+    crashed = 0
+    while not isinstance(trial := running.hand_out(), Nothing):
+        if trial.params["widening_factor"] == 0.25:
+            crashed += 1
+            for _ in range(2):
+                running.failed(trial.number, TrialFailure(NATIVE, "SIGSEGV"))
+                running.waiting.clear()
+        else:
+            bench.train(running, trial)
+    assert 3 <= crashed <= 5
+    assert len(running.trials) == 30
+    assert any("ended their workers, and none has lived" in each.reason for each in running.rejections)
+
+
+def test_what_a_machine_computes_right_is_recorded_once_a_launch_and_decides_for_its_kind(bench: Bench) -> None:
+    running = bench.open()
+    host = Host(host="a", kind="cpu", numerics="float32 channels_last", product="1", torch="2", step_ms={}, wrong={})
+    running.saw(host)
+    running.saw(replace(host, host="b", numerics="bfloat16 channels_last"))
+    running.saw(host)
+    assert running.numerics == {"cpu": "float32 channels_last"}
+    again = bench.open()
+    assert again.numerics == {"cpu": "float32 channels_last"}
+    with Store.open(bench.url) as store:
+        assert [each.host for each in store.hosts(bench.record.name)] == ["a", "b"]
