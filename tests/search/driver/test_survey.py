@@ -188,7 +188,7 @@ def test_what_chance_has_not_seen_built_is_not_called_impossible(few: int) -> No
 
 
 def test_constraints_that_no_drawn_network_meets_say_how_many_were_drawn(few: int) -> None:
-    with pytest.raises(InputError, match=f"^constraints.params: none of {few} networks of this space meets it"):
+    with pytest.raises(InputError, match=f"^constraints.params: none of {few + surveying.STEPS:,} networks"):
         survey(LARGE, IMAGE, below(10))
 
 
