@@ -1,6 +1,7 @@
 """Name the precisions and memory layouts that a network can train in, and which of them a recipe allows."""
 
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import torch
@@ -74,7 +75,8 @@ def usual(recipe: Recipe, device: torch.device, before: str | None = None) -> Nu
     library uses (`workers.probe`), and float32 in channels_last is right on all.
     """
     if before is not None:
-        return Numerics.named(before)
+        with suppress(KeyError, ValueError):  # a name of another version
+            return Numerics.named(before)
     fast = has_bfloat16(device)
     return next((each for each in allowed(recipe) if each.bfloat16 is fast), allowed(recipe)[0])
 

@@ -67,15 +67,23 @@ def verdict_of(recipe: Recipe, image: ImageSpec, device: torch.device, *, thread
 def examine(image: ImageSpec, *, batch: int, threads: int) -> Verdict:
     """Return this machine's verdict: that of its last probe with this setting, or of one now (one to two seconds)."""
     asked = Asked(image=(image.channels, image.height, image.width), batch=batch, threads=threads)
-    folder = _folder()
-    kept = folder / f"{asked.key}.json"
-    with FileLock(folder / f"{asked.key}.lock"):
-        with suppress(OSError, ValueError, TypeError):
-            return Verdict(**json.loads(kept.read_text(encoding="utf-8")))
-        found = _probe(asked)
-        with suppress(OSError):  # then it is measured again
-            kept.write_text(json.dumps(found.to_json()), encoding="utf-8")
-        return found
+    try:
+        folder = _folder()
+        with FileLock(folder / f"{asked.key}.lock"):
+            return _kept(folder / f"{asked.key}.json", asked)
+    except OSError:  # no place to keep it, or no room: it is measured each time
+        return _probe(asked)
+
+
+def _kept(path: Path, asked: "Asked") -> Verdict:
+    """Return the verdict in a file, made now where it holds none."""
+    with suppress(OSError, ValueError, TypeError):
+        return Verdict(**json.loads(path.read_text(encoding="utf-8")))
+    found = _probe(asked)
+    if found.step_ms or found.wrong:  # else the probe could not run, which may pass
+        with suppress(OSError):
+            path.write_text(json.dumps(found.to_json()), encoding="utf-8")
+    return found
 
 
 @lru_cache(maxsize=8)

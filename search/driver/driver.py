@@ -1,8 +1,8 @@
 """Wire a study together: the one place that knows every part."""
 
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, closing, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing, nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -266,7 +266,13 @@ def _look_over_processor(config: StudyConfig, data: Dataset, address: str | None
     """Let a probe of this machine, which its first trial would wait for, run while Ray starts."""
     if address is None and not config.resources.gpus_per_trial:
         setting = {"batch": config.recipe.batch_size, "threads": config.resources.cpus_per_trial}
-        Thread(target=examine, args=(data.image,), kwargs=setting, daemon=True).start()
+        Thread(target=_quietly, args=(partial(examine, data.image, **setting),), daemon=True).start()
+
+
+def _quietly(call: Callable[[], object]) -> None:
+    """Call what is only done ahead of time: whoever needs it hears of what is wrong."""
+    with suppress(Exception):
+        call()
 
 
 def _need(config: StudyConfig) -> Need:

@@ -25,11 +25,12 @@ from search.core.patience import ROOM_TO_A_RUNG, Patience, expected_epoch_s, slo
 from search.core.records import HUNG
 from search.study.running import RunningStudy
 from spaces.errors import TrialFailure
-from workers.pulse import Sign
+from workers.pulse import BEGINNING, Sign
 
 LOOK_S = 2.0  # between two looks
 OVERDUE = 0.5  # of what is allowed, after which the display marks a trial
 SILENT_S = 5.0  # beyond a limit: whoever gave no sign for so long hangs, whoever did was only slow
+ALIKE = 50  # trials of each kind that epochs are estimated by
 TASK = b"ray::"  # what the command line of Ray's workers begins with
 
 
@@ -106,6 +107,8 @@ class Watch:
                 sign, epochs = Sign(**json.loads(told)), self.study.trials[number].epochs
                 begun = Seen(key=key, sign=sign, changed_at=now, epochs=epochs, epoch_at=now)
                 seen = self._seen.setdefault(number, begun)
+                if seen.sign.phase in BEGINNING and sign.phase not in BEGINNING:
+                    seen.epoch_at = now  # what came before was no training
                 if sign != seen.sign or epochs != seen.epochs:
                     seen.sign, seen.changed_at = sign, now
                 if epochs != seen.epochs:
@@ -128,7 +131,11 @@ class Watch:
             if bound_s is not None and passed_s > OVERDUE * bound_s:
                 self.study.overdue[number] = passed_s
         limit_s = self.study.limit_s
-        if limit_s is not None and trial.trained_s + epoch_s > limit_s + self.patience.grace_s:
+        if (
+            limit_s is not None
+            and seen.sign.phase not in BEGINNING
+            and trial.trained_s + epoch_s > limit_s + self.patience.grace_s
+        ):
             return self._end(number, seen, self._over_limit(trial.trained_s + epoch_s, silent_s, seen))
         if self._cut_off_at is not None and now - self._cut_off_at > self._grace_s(number, silent_s, expected_s):
             self.study.break_off(number)
@@ -136,8 +143,9 @@ class Watch:
         return None
 
     def _alike(self) -> Any:
-        """Return the trials that epochs are estimated by: the last to end, which are like those at work."""
-        return (self.study.trials[number] for number in self.study.trials.ended[-50:])
+        """Return the trials that epochs are estimated by: some that rest, and the last to end."""
+        numbers = (*list(self.study.resting)[-ALIKE:], *self.study.trials.ended[-ALIKE:])
+        return (self.study.trials[number] for number in numbers)
 
     def _over_limit(self, took_s: float, silent_s: float, seen: Seen) -> TrialFailure:
         if silent_s > SILENT_S:
