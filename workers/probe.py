@@ -12,7 +12,6 @@ import os
 import platform
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -108,12 +107,14 @@ def _verdict(kind: str, step_ms: dict[str, float], faults: dict[str, str]) -> Ve
 
 
 def _folder() -> Path:
-    """Return a folder of this user's alone, since what is read from it decides how networks are trained."""
-    folder = Path(tempfile.gettempdir()) / f"widefront-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
-    if found.st_uid != os.getuid() or not folder.is_dir() or folder.is_symlink():
-        return Path(tempfile.mkdtemp(prefix="widefront-probe-"))
+    """Return a folder among this user's caches: what is read from it decides how networks are trained.
+
+    Raises:
+        OSError: there can be none.
+    """
+    caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111  # may not be there
+    folder = Path(caches) / "widefront"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
 
 

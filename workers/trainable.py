@@ -73,14 +73,21 @@ class NetworkTrainable(tune.Trainable):
 
     def _keep_traceback(self, path: str | None) -> None:
         """Let a signal such as SIGSEGV leave its name and the Python stack in a file, which is empty until then."""
-        before, self._crash = self._crash, None
+        self._forget_traceback()
         if path:
             with suppress(OSError):  # then nobody will know how it died
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
                 self._crash = Path(path).open("w", encoding="utf-8")  # noqa: SIM115  # for as long as the trial runs
                 faulthandler.enable(self._crash, all_threads=False)
-        if before:
-            before.close()
+
+    def _forget_traceback(self) -> None:
+        """Take the file away in which no signal has written."""
+        if self._crash is not None:
+            faulthandler.disable()  # its number may be another file's soon
+            with suppress(OSError):
+                self._crash.close()
+                Path(self._crash.name).unlink(missing_ok=True)
+            self._crash = None
 
     def step(self) -> dict[str, Any]:
         """Return the next measurement that the driver does not have.
@@ -125,3 +132,4 @@ class NetworkTrainable(tune.Trainable):
     def cleanup(self) -> None:
         """Let go of the network."""
         self._measurements = None
+        self._forget_traceback()

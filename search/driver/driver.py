@@ -25,7 +25,7 @@ from search.samplers.proposer import Proposer
 from search.samplers.registry import check_sampler, make_sampler
 from search.schedulers.rungs import Rungs
 from search.storage.store import Store
-from search.study.checkpoints import checkpoint_folder, make_folder
+from search.study.checkpoints import checkpoint_folder, make_folder, sweep_notes
 from search.study.heartbeat import SessionLog, alive_s
 from search.study.journal import FOLDER, Journal
 from search.study.launches import Alone, Fellows, Sharing
@@ -239,6 +239,7 @@ def run(
                     _drive(config, console, SessionLog(store, running, session), running, started_at, watch)
             finally:
                 cluster.stop()
+                sweep_notes(checkpoint_folder(config, record))
     return running
 
 

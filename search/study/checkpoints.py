@@ -8,7 +8,7 @@ import os
 import re
 import socket
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
 from search.config.study import StudyConfig
@@ -18,6 +18,7 @@ from workers import checkpoint
 from workers.places import Folder, join, open_folder
 
 NEWEST, BEFORE = re.compile(r"(\d+)\.pt"), re.compile(r"(\d+)\.before\.pt")
+CRASH = re.compile(r"\.\d+\.pt\.crash")
 OVER_LIMIT, HALF_WRITTEN = re.compile(r"(\d+)\.over-limit"), re.compile(r"\.(\d+)\.pt\..+")
 
 
@@ -70,6 +71,14 @@ def newest(number: int) -> str:
 def crash_note(number: int) -> str:
     """Return the name of the file in which a trial's worker leaves why it died; it goes like what is half written."""
     return f".{number}.pt.crash"
+
+
+def sweep_notes(folder: Folder) -> None:
+    """Remove the files for crashes that workers which are gone have left: what was in them is recorded."""
+    with suppress(OSError):
+        for name in folder.sizes():
+            if CRASH.fullmatch(name):
+                folder.remove(name)
 
 
 def before(number: int) -> str:

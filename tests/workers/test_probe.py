@@ -121,11 +121,19 @@ def test_a_damaged_verdict_is_measured_again(folder: Path, monkeypatch: pytest.M
 
 
 def test_verdicts_are_kept_where_nobody_else_may_write(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(probe.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    assert probe._folder() == tmp_path / "caches" / "widefront"
     assert probe._folder().stat().st_mode & 0o077 == 0
-    monkeypatch.setattr(probe.os, "getuid", lambda: 4242)
-    (tmp_path / "widefront-4242").symlink_to(tmp_path)  # somebody else's
-    assert probe._folder().name.startswith("widefront-probe-")
+
+
+def test_without_a_place_for_verdicts_the_machine_is_asked_each_time(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    processes = Processes(monkeypatch, *[(right(CANDIDATES[0].name, 1.0), 0)] * 2)
+    assert examine(IMAGE, batch=16, threads=1).step_ms == examine(IMAGE, batch=16, threads=1).step_ms
+    assert processes.ends == []
 
 
 def test_the_fastest_right_one_that_the_recipe_allows_is_picked() -> None:
