@@ -6,10 +6,12 @@ A library's fault can be wrong numbers, a signal or a loop without end, so a pro
 """
 
 import argparse
+import ctypes
 import hashlib
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import time
@@ -34,6 +36,7 @@ from workers.recipe import Recipe
 from workers.truth import wrong
 
 ANSWER_S = 120.0  # for one process of the probe; the slowest emulation takes a tenth of it
+BLAMED = ("no answer", *(f"ended by SIG{name}" for name in ("SEGV", "ABRT", "ILL", "BUS", "FPE")))
 ROUNDS = 4  # of timing; the least counts, and the first only warms up
 HOPELESS = 3.0  # times the fastest: no further round
 MOST_NUMBERS = 2**17  # of a batch that is timed
@@ -79,7 +82,7 @@ def _kept(path: Path, asked: "Asked") -> Verdict:
     with suppress(OSError, ValueError, TypeError):
         return Verdict(**json.loads(path.read_text(encoding="utf-8")))
     found = _probe(asked)
-    if found.step_ms or found.wrong:  # else the probe could not run, which may pass
+    if found.step_ms:  # else the probe could not run, which may pass
         with suppress(OSError):
             path.write_text(json.dumps(found.to_json()), encoding="utf-8")
     return found
@@ -161,12 +164,11 @@ def _probe(asked: Asked) -> Verdict:
             elif "step_ms" in line:
                 right[line["name"]] = line["step_ms"]
         if not death:
-            break
-        if begun is None or begun in faults:  # it died of something else: nothing can be told
-            break
+            return _verdict(asked.kind, right, faults)
+        if begun is None or begun in faults or not death.startswith(BLAMED):  # somebody else ended it: nothing is told
+            return _verdict(asked.kind, {}, {})
         faults[begun] = death
         right.clear()
-    return _verdict(asked.kind, right, faults)
 
 
 def _ask(asked: Asked, skip: Sequence[str]) -> tuple[list[dict[str, Any]], str]:
@@ -176,13 +178,16 @@ def _ask(asked: Asked, skip: Sequence[str]) -> tuple[list[dict[str, Any]], str]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     death = ""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=ANSWER_S, env=environment)
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=ANSWER_S, env=environment,
+            start_new_session=True,  # Ctrl-C is not for it
+        )  # fmt: skip
         out, code = done.stdout, done.returncode
     except subprocess.TimeoutExpired as late:
         out, code = (late.stdout or b"").decode() if isinstance(late.stdout, bytes) else late.stdout or "", 0
         death = f"no answer in {ANSWER_S:.0f} s"
     if code:
-        death = f"ended by signal {-code}" if code < 0 else f"exit code {code}"
+        death = f"ended by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
     return [json.loads(line) for line in out.splitlines() if line.startswith("{") and line.endswith("}")], death
 
 
@@ -208,6 +213,13 @@ def _look(image: ImageSpec, batch: int, skip: Sequence[str]) -> None:
                 took[each.name] = min(took[each.name], _step_ms(each, image, batch))
     for name, step_ms in took.items():
         _tell(name=name, step_ms=step_ms)
+
+
+def _end_with_parent() -> None:
+    """Let no probe outlive who asked, nor its time: one that spins in native code hears nothing but the kernel."""
+    with suppress(OSError, AttributeError):  # Linux alone has it
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    signal.alarm(int(ANSWER_S) + 10)
 
 
 def _step_ms(numerics: Numerics, image: ImageSpec, batch: int) -> float:
@@ -237,6 +249,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     if given.tell:
+        _end_with_parent()
         use_threads(given.threads)
         _look(image, given.batch, given.skip)
         return 0

@@ -124,7 +124,10 @@ class NetworkTrainable(tune.Trainable):
 
         def picked(before: str | None) -> Numerics:
             found = pick(spec.recipe, verdict.step_ms, verdict.wrong, before or known)
-            self._host = {**verdict.to_json(), "numerics": known or found.name}
+            self._host = {
+                **verdict.to_json(),
+                "numerics": known if known and known not in verdict.wrong else found.name,
+            }
             return found
 
         return picked

@@ -320,7 +320,7 @@ def _drive(
         "on_disk": is_on_disk(checkpoints.folder),
     }
     pulses = Watch(running, resources.patience)
-    searcher = StudySearcher(running, config.full_recipe, config.data_spec, worker, room.limit, pulses.key)
+    searcher = StudySearcher(running, config.full_recipe, config.data_spec, worker, room.limit, pulses.begin)
     running.spent.startup_s = (datetime.now(UTC) - started_at).total_seconds()
     began = time.monotonic()
     with log, Progress(running, console, checkpoints=checkpoints) as progress:

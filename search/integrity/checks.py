@@ -341,6 +341,8 @@ def _processor(host: Host) -> str:
     wrong = "; ".join(f"{name} ({why})" for name, why in host.wrong.items())
     where = f"{host.host} ({host.kind}, torch {host.torch})"
     said = f"{where} computes wrong in {wrong}" if wrong else f"{where} computes right"
+    if not host.step_ms:
+        said = f"not known whether {where} computes right: it could not be looked at"
     return f"{said}; trials train there in {host.numerics}"
 
 

@@ -22,6 +22,7 @@ from search.core.records import Rejection
 from search.samplers.catalogue import Catalogue
 from search.samplers.front_sampler import rung_attr
 from search.samplers.registry import distributions, take_up
+from search.samplers.suspects import SUSPECTED
 from spaces.architecture import Architecture
 from spaces.cost import Cost
 from spaces.domains import Scalar, Suggests
@@ -175,8 +176,8 @@ class Proposer:
         )
 
     def _reject(self, number: int, rejection: Rejection) -> None:
-        """Tell the sampler of a constraint; a network that is known already teaches it nothing."""
-        if rejection.violations:
+        """Tell the sampler of a constraint; a network that is known already, or only suspected, teaches it nothing."""
+        if rejection.violations.keys() - {SUSPECTED}:
             self.penalise(number, rejection.violations)
         else:
             self.forget(number)

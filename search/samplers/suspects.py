@@ -1,8 +1,10 @@
 """Learn from networks that crashed or hung their workers which property does it: the next come from elsewhere."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from math import inf
 
 from search.core.records import Rejection
 from spaces.cost import Cost
@@ -25,12 +27,14 @@ class Property:
     def fits(self, params: Params) -> bool:
         """Return whether a network has it; one without the parameter has not."""
         value = params.get(self.name)
-        return value is not None and (self.low == value or self.low <= value <= self.high)  # type: ignore[operator]
+        if value is None or self.low == self.high:
+            return value is not None and value == self.low
+        return _is_number(value) and self.low <= value <= self.high  # type: ignore[operator]  # numbers all
 
     def __str__(self) -> str:
         if self.low == self.high:
             return f"{self.name} {self.low}"
-        return f"{self.name} from {self.low:g}" if self.high == float("inf") else f"{self.name} up to {self.high:g}"
+        return f"{self.name} from {self.low:g}" if self.high == inf else f"{self.name} up to {self.high:g}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,17 +68,19 @@ def suspects_of(crashed: Sequence[Params], lived: Sequence[Params]) -> list[Susp
     """
     found: list[Suspect] = []
     left = list(crashed)
-    for size in (1, 2):
-        while len(left) >= LEAST and (suspect := _best(left, lived, size)) is not None:
+    for candidates in (_values, _ranges, _pairs):
+        while len(left) >= LEAST and (suspect := _best(candidates(left, lived), left, lived)) is not None:
             found.append(suspect)
             left = [params for params in left if not suspect.fits(params)]
     return found
 
 
-def _best(crashed: Sequence[Params], lived: Sequence[Params], size: int) -> Suspect | None:
-    """Return what explains most of the crashes; of several the first, values before ranges."""
+def _best(
+    candidates: Iterable[tuple[Property, ...]], crashed: Sequence[Params], lived: Sequence[Params]
+) -> Suspect | None:
+    """Return what explains most of the crashes; of several the first."""
     best: Suspect | None = None
-    for properties in combinations(_properties(crashed, ranges=size == 1), size):
+    for properties in candidates:
         count = sum(all(each.fits(params) for each in properties) for params in crashed)
         if count < LEAST or (best is not None and count <= best.crashed):
             continue
@@ -84,13 +90,30 @@ def _best(crashed: Sequence[Params], lived: Sequence[Params], size: int) -> Susp
     return best
 
 
-def _properties(crashed: Sequence[Params], *, ranges: bool) -> Iterator[Property]:
-    """Yield every value that a crashed network has, then the ranges that begin or end at one."""
-    names = list(dict.fromkeys(name for params in crashed for name in params))
-    values = {name: list(dict.fromkeys(params[name] for params in crashed if name in params)) for name in names}
-    yield from (Property(name=name, low=value, high=value) for name in names for value in values[name])
-    for name in names if ranges else ():
-        for value in values[name]:
-            if isinstance(value, (int, float)) and not isinstance(value, bool):
-                yield Property(name=name, low=value, high=float("inf"))
-                yield Property(name=name, low=float("-inf"), high=value)
+def _values(crashed: Sequence[Params], _lived: Sequence[Params]) -> Iterator[tuple[Property, ...]]:
+    """Yield the values that enough of the crashed networks have."""
+    counts = Counter(item for params in crashed for item in params.items())
+    yield from ((Property(name=name, low=value, high=value),) for (name, value), n in counts.items() if n >= LEAST)
+
+
+def _ranges(crashed: Sequence[Params], lived: Sequence[Params]) -> Iterator[tuple[Property, ...]]:
+    """Yield, of each parameter of numbers, what lies beyond all networks that lived: some must have, to tell."""
+    for name in dict.fromkeys(name for params in crashed for name in params):
+        given = [params[name] for params in (*lived, *crashed) if name in params]
+        if not all(map(_is_number, given)):
+            continue
+        alive, died = ([float(params[name]) for params in part if name in params] for part in (lived, crashed))
+        above = [value for value in died if alive and value > max(alive)]
+        below = [value for value in died if alive and value < min(alive)]
+        yield from ((Property(name=name, low=min(above), high=inf),) for _ in above[:1])
+        yield from ((Property(name=name, low=-inf, high=max(below)),) for _ in below[:1])
+
+
+def _pairs(crashed: Sequence[Params], lived: Sequence[Params]) -> Iterator[tuple[Property, ...]]:
+    """Yield pairs of values of two parameters."""
+    singles = [properties[0] for properties in _values(crashed, lived)]
+    yield from (pair for pair in combinations(singles, 2) if pair[0].name != pair[1].name)
+
+
+def _is_number(value: Scalar) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

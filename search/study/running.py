@@ -377,8 +377,12 @@ class RunningStudy:
         return proposal, rejected
 
     def _record_rejections(self, rejected: list[Rejection]) -> None:
-        self.rejections += rejected
-        self._unsaved += rejected
+        told = {each.reason for each in self.rejections if SUSPECTED in each.violations}
+        for each in rejected:  # a suspicion is recorded once, however many networks it speaks against
+            if SUSPECTED not in each.violations or each.reason not in told:
+                self.rejections.append(each)
+                self._unsaved.append(each)
+                told |= {each.reason} if SUSPECTED in each.violations else set()
         while self._unsaved:
             self.recorder.rejected(self._unsaved[0])
             del self._unsaved[0]
@@ -390,6 +394,7 @@ class RunningStudy:
             return Decision(stop=True, reason=trial.reason or "another launch trains it now")
         if measurement.epoch <= trial.epochs:
             return GO_ON
+        self.fresh.discard(number)  # an epoch further, another crash is another one
         with self._timed("recording_s"):
             self.outbox.measured(number, measurement)
         self.spent.training_s += measurement.wall_s

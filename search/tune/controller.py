@@ -49,11 +49,26 @@ class StudyController(TuneController):
         """Give a trial whose worker crashed a fresh one, in the place of an idle one if there is any."""
         if not trial.config.get("fresh"):
             return bool(super()._maybe_reuse_cached_actor(trial))
-        if trial not in self._trial_to_actor:
+        if self._is_waiting(trial):
             idle = self._actor_cache.pop_cached_object(trial.placement_group_factory)
             if idle is not None:
                 self._remove_actor(tracked_actor=idle)
         return False
+
+    def _maybe_cache_trial_actor(self, trial: Trial) -> bool:
+        """Keep no idle worker while a trial waits for a fresh one, which needs its place."""
+        if any(each.config.get("fresh") and self._is_waiting(each) for each in self._staged_trials):
+            return False
+        return bool(super()._maybe_cache_trial_actor(trial))
+
+    def _is_waiting(self, trial: Trial) -> bool:
+        actor = self._trial_to_actor.get(trial)
+        return actor is None or not self._actor_manager.is_actor_started(actor)
+
+    def is_finished(self) -> bool:
+        """Return whether Tune has nothing to do, or the study is over whatever some worker still does."""
+        over = isinstance(self._scheduler_alg, StudyScheduler) and self._scheduler_alg.study.over
+        return over or bool(super().is_finished())  # type: ignore[no-untyped-call]  # Ray's
 
     def _process_trial_failure(self, trial: Trial, exception: Any) -> None:
         """Let the scheduler hear the exception before it is told of the failure."""

@@ -24,7 +24,7 @@ class StudySearcher(Searcher):
         data: DataSpec,
         worker: dict[str, Any],
         limit: Callable[[], float] = lambda: inf,
-        key: Callable[[int], str] | None = None,
+        begin: Callable[[int], str] | None = None,
     ) -> None:
         super().__init__(metric="accuracy", mode="max")
         self.study = study
@@ -32,7 +32,7 @@ class StudySearcher(Searcher):
         self.data = data
         self.worker = worker  # gpus, threads, the folder of checkpoints, and whether it is on a disk
         self.limit = limit  # trials that may run or wait for a worker now
-        self.key = key  # where a trial leaves its signs of life
+        self.begin = begin  # returns where a trial that is handed out leaves its signs of life
         self._live: set[str] = set()
 
     def suggest(self, trial_id: str) -> Any:  # a dict, Searcher.FINISHED or None, as Ray has it
@@ -66,7 +66,7 @@ class StudySearcher(Searcher):
             "gpus": self.worker["gpus"],
             "threads": self.worker["threads"],
             "crash": f"{self.worker['checkpoints']}/{crash_note(trial.number)}" if self.worker.get("on_disk") else None,
-            "pulse": self.key(trial.number) if self.key else None,
+            "pulse": self.begin(trial.number) if self.begin else None,
             "numerics": dict(self.study.numerics),
             "fresh": trial.number in self.study.fresh,
         }

@@ -31,6 +31,7 @@ LOOK_S = 2.0  # between two looks
 OVERDUE = 0.5  # of what is allowed, after which the display marks a trial
 SILENT_S = 5.0  # beyond a limit: whoever gave no sign for so long hangs, whoever did was only slow
 ALIKE = 50  # trials of each kind that epochs are estimated by
+AGAIN_S = 30.0  # until a worker that was ended, and whose death nobody heard of, is ended again
 TASK = b"ray::"  # what the command line of Ray's workers begins with
 
 
@@ -42,7 +43,8 @@ class Seen:
     sign: Sign
     changed_at: float
     epochs: int
-    epoch_at: float  # when its last epoch was told, or it began
+    epoch_at: float  # when its last epoch was told, or it began to train
+    ended_at: float | None = None  # when its worker was last ended
 
 
 @dataclass(slots=True)
@@ -54,8 +56,12 @@ class Watch:
     clock: Callable[[], float] = time.monotonic
     read: Callable[[str], bytes | None] = field(default=lambda key: _internal_kv_get(key))
     end: Callable[[Sign], None] = field(default=lambda sign: end_worker(sign))
+    delete: Callable[[str], object] = field(default=lambda key: _internal_kv_del(key))
     launch: str = field(default_factory=lambda: uuid.uuid4().hex)  # so that signs of a launch before are not taken
-    ended: dict[int, TrialFailure] = field(default_factory=dict)  # why, of trials whose worker was ended
+    ended: dict[str, TrialFailure] = field(default_factory=dict)  # why, by the key of a start whose worker was ended
+    _starts: dict[int, str] = field(default_factory=dict)  # the key of each trial's latest start
+    _count: int = 0
+    _since: dict[int, float] = field(default_factory=dict)  # when trials at work were first looked at
     _seen: dict[int, Seen] = field(default_factory=dict)
     _looked_at: float | None = None
     _cut_off_at: float | None = None
@@ -64,9 +70,20 @@ class Watch:
         """Pickle as nothing, as the running study does."""
         return (object, ())
 
-    def key(self, number: int) -> str:
-        """Return where a trial's worker leaves its signs; every time it is handed out anew, another place."""
-        return f"widefront:{self.launch}:{number}:{self.study.trials[number].attempts}"
+    def begin(self, number: int) -> str:
+        """Return where a trial that is handed out leaves its signs: each time another place, as an old sign is none."""
+        self._forget(number)
+        self._count += 1
+        self._starts[number] = f"widefront:{self.launch}:{number}:{self._count}"
+        return self._starts[number]
+
+    def _forget(self, number: int) -> None:
+        self._seen.pop(number, None)
+        self._since.pop(number, None)
+        if (key := self._starts.pop(number, None)) is not None:
+            self.ended.pop(key, None)
+            with suppress(Exception):  # a head that is away forgets by itself
+                self.delete(key)
 
     def look(self) -> None:
         """Look at all trials at work, if the last time is a while ago, and end what is beyond its bounds."""
@@ -79,18 +96,27 @@ class Watch:
         self._note_budget(now)
         self.study.overdue.clear()
         at_work = self.study.at_work
-        for gone in (self._seen.keys() | self.ended.keys()) - at_work:
-            self._seen.pop(gone, None)
-            self.ended.pop(gone, None)
-        for number in at_work:
-            if (seen := self._look_at(number, now)) is not None:
+        for gone in self._starts.keys() - at_work:
+            self._forget(gone)
+        for number in at_work & self._starts.keys():
+            self._since.setdefault(number, now)
+            if (seen := self._look_at(number, now, since_s)) is not None:
                 self._judge(number, seen, now)
+            elif self._cut_off_at is not None and number not in self._seen:
+                self._break_off_unseen(number, now)
+
+    def _break_off_unseen(self, number: int, now: float) -> None:
+        """Let a trial that no worker has taken up rest once the budget is over: nobody can tell where it hangs."""
+        if now - max(self._cut_off_at or now, self._since[number]) > self.patience.grace_s:
+            self.study.break_off(number)
 
     def _forgive(self, stood_s: float) -> None:
         """Forgive everybody what the driver stood still for: it may not have heard what was told meanwhile."""
         for seen in self._seen.values():
             seen.changed_at += stood_s
             seen.epoch_at += stood_s
+        if self._cut_off_at is not None:
+            self._cut_off_at += stood_s
 
     def _note_budget(self, now: float) -> None:
         if not self.study.cut_off:
@@ -98,27 +124,31 @@ class Watch:
         elif self._cut_off_at is None:
             self._cut_off_at = now
 
-    def _look_at(self, number: int, now: float) -> Seen | None:
+    def _look_at(self, number: int, now: float, since_s: float) -> Seen | None:
+        """Return what is seen of a trial now; None, and nobody's fault, where the head cannot be heard."""
+        key, seen = self._starts[number], self._seen.get(number)
+        told = None
         with suppress(Exception):  # a head that is away is noticed by others
-            key = self.key(number)
-            if number in self._seen and self._seen[number].key != key:
-                del self._seen[number]
-            if (told := self.read(key)) is not None:
-                sign, epochs = Sign(**json.loads(told)), self.study.trials[number].epochs
-                begun = Seen(key=key, sign=sign, changed_at=now, epochs=epochs, epoch_at=now)
-                seen = self._seen.setdefault(number, begun)
-                if seen.sign.phase in BEGINNING and sign.phase not in BEGINNING:
-                    seen.epoch_at = now  # what came before was no training
-                if sign != seen.sign or epochs != seen.epochs:
-                    seen.sign, seen.changed_at = sign, now
-                if epochs != seen.epochs:
-                    seen.epochs, seen.epoch_at = epochs, now
-        return self._seen.get(number)
+            told = self.read(key)
+        if told is None:
+            if seen is not None:
+                seen.changed_at += since_s
+                seen.epoch_at += since_s
+            return None
+        sign, epochs = Sign(**json.loads(told)), self.study.trials[number].epochs
+        if seen is None:
+            seen = self._seen[number] = Seen(key=key, sign=sign, changed_at=now, epochs=epochs, epoch_at=now)
+        if sign != seen.sign or epochs != seen.epochs:
+            seen.sign, seen.changed_at = sign, now
+        if epochs != seen.epochs or sign.phase in BEGINNING:  # to load data is no part of an epoch
+            seen.epochs, seen.epoch_at = epochs, now
+        return seen
 
     def _judge(self, number: int, seen: Seen, now: float) -> None:
         trial = self.study.trials[number]
-        if number in self.ended:
-            return None
+        if seen.ended_at is not None:  # it was ended: until its death is heard of, again and again
+            self.study.overdue[number] = now - seen.changed_at
+            return self._end(number, seen, now) if now - seen.ended_at > AGAIN_S else None
         expected_s = expected_epoch_s(trial, self._alike())
         silent_s, epoch_s = now - seen.changed_at, now - seen.epoch_at
         bounds: tuple[tuple[float, float | None, Callable[[float, float], str]], ...] = (
@@ -127,7 +157,7 @@ class Watch:
         )
         for passed_s, bound_s, line in bounds:
             if bound_s is not None and passed_s > bound_s:
-                return self._end(number, seen, TrialFailure(HUNG, line(passed_s, bound_s)))
+                return self._end(number, seen, now, TrialFailure(HUNG, line(passed_s, bound_s)))
             if bound_s is not None and passed_s > OVERDUE * bound_s:
                 self.study.overdue[number] = passed_s
         limit_s = self.study.limit_s
@@ -136,10 +166,10 @@ class Watch:
             and seen.sign.phase not in BEGINNING
             and trial.trained_s + epoch_s > limit_s + self.patience.grace_s
         ):
-            return self._end(number, seen, self._over_limit(trial.trained_s + epoch_s, silent_s, seen))
+            return self._end(number, seen, now, self._over_limit(trial.trained_s + epoch_s, silent_s, seen))
         if self._cut_off_at is not None and now - self._cut_off_at > self._grace_s(number, silent_s, expected_s):
             self.study.break_off(number)
-            self._end(number, seen, TrialFailure(HUNG, "the budget is spent"))
+            self._end(number, seen, now, TrialFailure(HUNG, "the budget is spent"))
         return None
 
     def _alike(self) -> Any:
@@ -160,15 +190,18 @@ class Watch:
         epochs = self.study.epochs_to_rung(number)
         return self.patience.grace_s + ROOM_TO_A_RUNG * epochs * (expected_s or 0.0)
 
-    def _end(self, number: int, seen: Seen, why: TrialFailure) -> None:
-        self.ended[number] = why
+    def _end(self, number: int, seen: Seen, now: float, why: TrialFailure | None = None) -> None:
+        if why is not None:
+            self.ended[seen.key] = why
+        seen.ended_at = now
+        self.study.overdue[number] = now - seen.changed_at
         self.end(seen.sign)
 
     def why(self, number: int) -> TrialFailure | None:
         """Return why a trial's worker was ended, once: it is asked when the worker's death is heard of."""
-        with suppress(Exception):
-            _internal_kv_del(self.key(number))
-        return self.ended.pop(number, None)
+        found = self.ended.get(self._starts.get(number, ""))
+        self._forget(number)
+        return found
 
 
 def end_worker(sign: Sign) -> None:

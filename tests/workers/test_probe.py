@@ -68,7 +68,7 @@ def test_one_that_kills_its_process_is_wrong_and_the_others_are_looked_at(monkey
         monkeypatch, ([*right(first, 5.0), {"begin": second}], -11), (right(first, 4.0), 0)
     )  # fmt: skip
     verdict = probe._probe(ASKED)
-    assert verdict.wrong == {second: "ended by signal 11"}
+    assert verdict.wrong == {second: "ended by SIGSEGV"}
     assert verdict.step_ms == {first: 4.0}
     assert processes.skipped == [[], [second]]
 

@@ -2,10 +2,11 @@
 
 import random
 from typing import Any
+from unittest import mock
 
 import pytest
 
-from search.samplers.suspects import LEAST, SUSPECTED, Suspect, suspects_of
+from search.samplers.suspects import LEAST, SUSPECTED, Property, Suspect, suspects_of
 from spaces.architecture import Architecture, ImageSpec
 from spaces.counting import cost
 
@@ -82,3 +83,26 @@ def test_whatever_is_suspected_no_network_that_lived_has(seed: int) -> None:
     found = suspects_of(crashed, lived)
     assert all(not each.fits(params) for each in found for params in lived)
     assert all(sum(map(each.fits, crashed)) >= LEAST for each in found)
+
+
+def test_options_of_several_types_are_told_apart_and_never_ordered() -> None:
+    crashed = [network(base_width=value, depth=depth) for value in (4, "preserved", True) for depth in (1, 2, 3)]
+    lived = [network(base_width=8, depth=depth) for depth in (1, 2, 3)]
+    assert set(named(suspects_of(crashed, lived))) == {"base_width 4", "base_width preserved", "base_width True"}
+
+
+def test_nothing_that_every_network_has_is_a_range_to_suspect_while_none_has_lived() -> None:
+    crashed = [network(depth=depth, dropout_rate=0.1 * depth, block=block)
+               for depth, block in ((1, "basic"), (2, "preact"), (3, "resnext"))]  # fmt: skip
+    assert not [each for each in suspects_of(crashed, []) for it in each.properties if it.low != it.high]
+
+
+def test_many_crashes_without_a_cause_are_looked_through_in_a_count_of_comparisons_that_grows_slowly() -> None:
+    rng = random.Random(0)
+    drawn = [network(depth=rng.randint(1, 9), x=rng.random(), y=rng.random()) for _ in range(800)]
+    counts = []
+    for size in (100, 400):
+        with mock.patch.object(Property, "fits", autospec=True, side_effect=Property.fits) as asked:
+            suspects_of(drawn[:size], drawn[400 : 400 + size])
+        counts.append(asked.call_count)
+    assert counts[1] < 20 * counts[0]

@@ -3,14 +3,13 @@
 import json
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
 from search.core.patience import LEAST_S, Patience
 from search.core.records import HUNG, State
 from search.study.running import Nothing, RunningStudy
-from search.tune.watch import LOOK_S, OVERDUE, Watch, kill
+from search.tune.watch import AGAIN_S, LOOK_S, OVERDUE, Watch, kill
 from spaces.errors import TrialFailure
 from tests.search.bench import Bench
 from workers.pulse import LOADING, TRAINING, Sign
@@ -23,19 +22,40 @@ class World:
 
     def __init__(self, running: RunningStudy, patience: Patience) -> None:
         self.now = 1000.0
+        self.heard = True  # the head can be
         self.signs: dict[str, bytes] = {}
+        self.keys: dict[int, str] = {}
         self.killed: list[int] = []
         self.watch = Watch(
-            running,
-            patience,
-            clock=lambda: self.now,
-            read=self.signs.get,
-            end=lambda sign: self.killed.append(sign.number),
-        )
+            running, patience, clock=lambda: self.now, read=self._read, end=self._end, delete=self._delete
+        )  # fmt: skip
+
+    def _read(self, key: str) -> bytes | None:
+        if not self.heard:
+            raise ConnectionError("the head is away")
+        return self.signs.get(key)
+
+    def _delete(self, key: str) -> None:
+        self.signs.pop(key, None)
+
+    def _end(self, sign: Sign) -> None:
+        self.killed.append(sign.number)
+
+    def hand_out(self) -> int:
+        """Hand a trial out as the searcher does."""
+        trial = self.watch.study.hand_out()
+        assert not isinstance(trial, Nothing)
+        self.begin(trial.number)
+        return trial.number
+
+    def begin(self, number: int) -> None:
+        """Let a trial begin at a worker."""
+        self.keys[number] = self.watch.begin(number)
 
     def beat(self, number: int, count: int, phase: str = TRAINING) -> None:
+        """Let a trial's worker say where it is."""
         sign = Sign(number=number, phase=phase, count=count, pid=1, node="n")
-        self.signs[self.watch.key(number)] = json.dumps(sign.to_json()).encode()
+        self.signs[self.keys[number]] = json.dumps(sign.to_json()).encode()
 
     def wait(self, seconds: float) -> None:
         """Look every two seconds meanwhile, as the driver does."""
@@ -57,46 +77,44 @@ def world(running: RunningStudy) -> World:
     return made
 
 
-def hand_out(running: RunningStudy) -> int:
-    trial = running.hand_out()
-    assert not isinstance(trial, Nothing)
-    return trial.number
-
-
-def test_one_that_goes_on_is_left_alone(world: World, running: RunningStudy) -> None:
-    number = hand_out(running)
+def test_one_that_goes_on_is_left_alone(world: World) -> None:
+    number = world.hand_out()
     for count in range(30):
         world.beat(number, count)
         world.wait(60)
     assert world.killed == []
 
 
-def test_one_that_stands_still_is_marked_and_then_ended_once(world: World, running: RunningStudy) -> None:
-    number = hand_out(running)
+def test_one_that_stands_still_is_marked_and_then_ended_until_its_death_is_heard_of(
+    world: World, running: RunningStudy
+) -> None:
+    number = world.hand_out()
     world.beat(number, 1)
     world.wait(100 * OVERDUE + 6)
     assert number in running.overdue
     assert world.killed == []
-    world.wait(200)
+    world.wait(60)
     assert world.killed == [number]
+    world.wait(AGAIN_S + 4)
+    assert world.killed == [number, number]
     why = world.watch.why(number)
     assert why is not None
     assert (why.kind, why.message[:20]) == (HUNG, "no sign of life for ")
     assert world.watch.why(number) is None
 
 
-def test_one_that_nobody_has_taken_up_yet_is_waited_for(world: World, running: RunningStudy) -> None:
-    hand_out(running)
+def test_one_that_nobody_has_taken_up_yet_is_waited_for(world: World) -> None:
+    world.hand_out()
     world.wait(10_000)
     assert world.killed == []
 
 
-def test_loading_may_take_longer(world: World, running: RunningStudy) -> None:
-    number = hand_out(running)
+def test_loading_may_take_longer(world: World) -> None:
+    number = world.hand_out()
     world.beat(number, 1, LOADING)
     world.wait(350)
     assert world.killed == []
-    world.wait(100)
+    world.wait(60)
     assert world.killed == [number]
 
 
@@ -105,28 +123,28 @@ def test_once_epochs_are_known_one_that_spins_is_ended_after_a_minute_or_so(benc
     first = running.hand_out()
     assert not isinstance(first, Nothing)
     bench.train(running, first)
-    number = hand_out(running)
+    number = world.hand_out()
     world.beat(number, 1)
     world.wait(LEAST_S - 4)
     assert world.killed == []
-    world.wait(60)
+    world.wait(30)
     assert world.killed == [number]
 
 
-def test_what_the_driver_stood_still_for_is_nobodys_fault(world: World, running: RunningStudy) -> None:
-    number = hand_out(running)
+def test_what_the_driver_stood_still_for_is_nobodys_fault(world: World) -> None:
+    number = world.hand_out()
     world.beat(number, 1)
     world.wait(10)
     world.now += 5_000  # the driver was stopped, and the worker went on
     world.watch.look()
     assert world.killed == []
-    world.wait(150)
+    world.wait(110)
     assert world.killed == [number]
 
 
 def test_switched_off_nothing_is_ever_ended(running: RunningStudy) -> None:
     world = World(running, Patience(silence_s=None, epoch_slack=None, first_epoch_s=None))
-    number = hand_out(running)
+    number = world.hand_out()
     world.beat(number, 1)
     world.wait(50_000)
     assert world.killed == []
@@ -135,21 +153,21 @@ def test_switched_off_nothing_is_ever_ended(running: RunningStudy) -> None:
 def test_beyond_the_hours_of_a_trial_a_silent_one_hangs_and_another_was_only_slow(make_bench: MakeBench) -> None:
     running = make_bench(resources={"hours_per_trial": 60 / 3600}).open()
     world = World(running, Patience(grace_s=10))
-    silent, slow = hand_out(running), hand_out(running)
+    silent, slow = world.hand_out(), world.hand_out()
     for count in range(60):
         world.beat(silent, 1)
         world.beat(slow, count)
         world.wait(2)
-    assert sorted(world.killed) == sorted([silent, slow])
-    ended = world.watch.ended
-    assert (ended[silent].kind, ended[slow].kind) == (HUNG, "time-limit")
+    assert set(world.killed) == {silent, slow}
+    whys = [world.watch.why(number) for number in (silent, slow)]
+    assert [why.kind for why in whys if why] == [HUNG, "time-limit"]
 
 
 def test_after_a_budget_of_time_has_ended_trials_are_broken_off_and_rest(make_bench: MakeBench) -> None:
     bench = make_bench(budget={"hours": 100 / 3600})
     running = bench.open()
     world = World(running, Patience(grace_s=10))
-    number = hand_out(running)
+    number = world.hand_out()
     world.beat(number, 1)
     bench.clock.advance(101)
     world.wait(30)
@@ -160,20 +178,60 @@ def test_after_a_budget_of_time_has_ended_trials_are_broken_off_and_rest(make_be
     assert running.over
 
 
-def test_a_trial_that_is_tried_again_leaves_its_signs_elsewhere(world: World, running: RunningStudy) -> None:
-    number = hand_out(running)
-    before = world.watch.key(number)
-    running.trials[number] = replace(running.trials[number], attempts=1)
-    assert world.watch.key(number) != before
+def test_after_a_budget_has_ended_a_trial_that_no_worker_took_up_rests_too(make_bench: MakeBench) -> None:
+    bench = make_bench(budget={"hours": 100 / 3600})
+    running = bench.open()
+    world = World(running, Patience(grace_s=10))
+    world.hand_out()
+    world.wait(50)
+    assert not running.over
+    bench.clock.advance(101)
+    world.wait(30)
+    assert running.over
 
 
-def test_a_second_start_is_judged_by_its_own_signs_alone(world: World, running: RunningStudy) -> None:
-    number = hand_out(running)
+def test_a_head_that_is_away_is_no_workers_fault(world: World) -> None:
+    number = world.hand_out()
+    world.beat(number, 1)
+    world.wait(10)
+    world.heard = False
+    world.wait(1_000)
+    assert world.killed == []
+    world.heard = True
+    world.wait(110)
+    assert world.killed == [number]
+
+
+def test_loading_is_no_part_of_an_epoch_and_of_no_trials_hours(make_bench: MakeBench) -> None:
+    bench = make_bench(resources={"hours_per_trial": 60 / 3600})
+    running = bench.open()
+    first = running.hand_out()
+    assert not isinstance(first, Nothing)
+    bench.train(running, first)  # epochs take a second
+    world = World(running, Patience(grace_s=10))
+    number = world.hand_out()
+    for count in range(60):
+        world.beat(number, count, LOADING)
+        world.wait(20)
+    assert world.killed == []
+
+
+def test_a_trial_that_is_handed_out_again_leaves_its_signs_elsewhere_and_old_ones_are_taken_away(world: World) -> None:
+    number = world.hand_out()
+    world.beat(number, 1)
+    before = world.keys[number]
+    world.begin(number)
+    assert world.keys[number] != before
+    assert world.signs == {}
+
+
+def test_a_second_start_is_judged_by_its_own_signs_alone(world: World) -> None:
+    number = world.hand_out()
     world.beat(number, 1)
     world.wait(110)
     assert world.killed == [number]
     assert world.watch.why(number) is not None
-    running.trials[number] = replace(running.trials[number], attempts=1)
+    world.begin(number)
     world.wait(500)  # no worker is there yet
     world.beat(number, 1)
     world.wait(90)
