@@ -11,6 +11,7 @@ import pytest
 import ray
 from ray import cloudpickle, tune
 
+from search.core.patience import Patience
 from search.core.records import TrialRecord
 from search.simulation.curves import form_of
 from search.simulation.recordings import Recordings
@@ -19,6 +20,7 @@ from search.simulation.tables import recordings_of
 from search.tune import run as cluster
 from search.tune.nodes import Need
 from search.tune.searcher import StudySearcher
+from search.tune.watch import Watch
 from spaces.architecture import ImageSpec
 from spaces.counting import cost
 from tests.search.bench import FILE, Bench, learn
@@ -141,8 +143,9 @@ def on_a_cluster(bench: Bench, frame: pd.DataFrame, workers: int) -> list[tuple[
     running = bench.open()
     room = cluster.room(Need(gpus=0, cpus=1), workers, joined=False)
     worker = {"checkpoints": "nowhere", "gpus": 0, "threads": 1}
-    searcher = StudySearcher(running, bench.config.full_recipe, bench.config.data_spec, worker, room.limit)
-    cluster.drive(running, searcher, room=room, each=lambda: None)
+    watch = Watch(running, Patience())  # workers that only replay give no signs, and are waited for
+    searcher = StudySearcher(running, bench.config.full_recipe, bench.config.data_spec, worker, room.limit, watch.begin)
+    cluster.drive(running, searcher, room=room, watch=watch, each=lambda: None)
     del kept
     return [_end(trial.params, trial.epochs, trial.state, trial.reason) for _, trial in sorted(running.trials.items())]
 
