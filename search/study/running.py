@@ -76,6 +76,7 @@ class RunningStudy:
     trained_epochs: int = 0
     began: datetime | None = None
     _unsaved: list[Rejection] = field(default_factory=list)
+    _suspicions: set[str] = field(default_factory=set)  # that are recorded
     _not_before: dict[int, datetime] = field(default_factory=dict)
     _killed: set[int] = field(default_factory=set)  # trials whose worker was ended for the machine's memory once
     numerics: dict[str, str] = field(default_factory=dict)  # by kind of machine: precision and layout
@@ -98,6 +99,7 @@ class RunningStudy:
                 self.trials[trial.number] = trial
         attrs = self.recorder.sampler_attrs()
         self.rejections = list(rejections)
+        self._suspicions = {each.reason for each in rejections if SUSPECTED in each.violations}
         for rejection in rejections:
             if rejection.violations.keys() - {MEMORY, SUSPECTED}:  # doubts are of one launch: the next may have none
                 self.proposer.remember(rejection.params, violations=rejection.violations)
@@ -377,12 +379,13 @@ class RunningStudy:
         return proposal, rejected
 
     def _record_rejections(self, rejected: list[Rejection]) -> None:
-        told = {each.reason for each in self.rejections if SUSPECTED in each.violations}
         for each in rejected:  # a suspicion is recorded once, however many networks it speaks against
-            if SUSPECTED not in each.violations or each.reason not in told:
-                self.rejections.append(each)
-                self._unsaved.append(each)
-                told |= {each.reason} if SUSPECTED in each.violations else set()
+            if SUSPECTED in each.violations:
+                if each.reason in self._suspicions:
+                    continue
+                self._suspicions.add(each.reason)
+            self.rejections.append(each)
+            self._unsaved.append(each)
         while self._unsaved:
             self.recorder.rejected(self._unsaved[0])
             del self._unsaved[0]
@@ -459,10 +462,14 @@ class RunningStudy:
 
     def _over_time(self, trial: TrialRecord) -> Decision:
         """Fail a trial that has trained for too long: it would again."""
-        hours, limit = trial.trained_s / 3600, (self.limit_s or 0.0) / 3600
-        failure = TrialFailure("time-limit", f"{hours:.3g} hours of training are over {limit:.3g}")
+        failure = self.over_time(trial.trained_s)
         self.failed(trial.number, failure)
         return Decision(stop=True, reason=str(failure))
+
+    def over_time(self, took_s: float) -> TrialFailure:
+        """Return the failure of a trial that has trained for longer than one may."""
+        hours, limit = took_s / 3600, (self.limit_s or 0.0) / 3600
+        return TrialFailure("time-limit", f"{hours:.3g} hours of training are over {limit:.3g}")
 
     def saw(self, host: Host) -> None:
         """Record what a machine computes right and what it trains in; the first of a kind decides for the study."""

@@ -39,12 +39,17 @@ TASK = b"ray::"  # what the command line of Ray's workers begins with
 class Seen:
     """What was last seen of one trial, by the driver's clock."""
 
-    key: str  # of its signs: another one is another start
     sign: Sign
     changed_at: float
     epochs: int
     epoch_at: float  # when its last epoch was told, or it began to train
     ended_at: float | None = None  # when its worker was last ended
+    why: TrialFailure | None = None  # it was ended
+
+    def forgive(self, seconds: float) -> None:
+        """Count so many seconds as if they had not passed."""
+        self.changed_at += seconds
+        self.epoch_at += seconds
 
 
 @dataclass(slots=True)
@@ -58,7 +63,6 @@ class Watch:
     end: Callable[[Sign], None] = field(default=lambda sign: end_worker(sign))
     delete: Callable[[str], object] = field(default=lambda key: _internal_kv_del(key))
     launch: str = field(default_factory=lambda: uuid.uuid4().hex)  # so that signs of a launch before are not taken
-    ended: dict[str, TrialFailure] = field(default_factory=dict)  # why, by the key of a start whose worker was ended
     _starts: dict[int, str] = field(default_factory=dict)  # the key of each trial's latest start
     _count: int = 0
     _since: dict[int, float] = field(default_factory=dict)  # when trials at work were first looked at
@@ -81,7 +85,6 @@ class Watch:
         self._seen.pop(number, None)
         self._since.pop(number, None)
         if (key := self._starts.pop(number, None)) is not None:
-            self.ended.pop(key, None)
             with suppress(Exception):  # a head that is away forgets by itself
                 self.delete(key)
 
@@ -113,8 +116,7 @@ class Watch:
     def _forgive(self, stood_s: float) -> None:
         """Forgive everybody what the driver stood still for: it may not have heard what was told meanwhile."""
         for seen in self._seen.values():
-            seen.changed_at += stood_s
-            seen.epoch_at += stood_s
+            seen.forgive(stood_s)
         if self._cut_off_at is not None:
             self._cut_off_at += stood_s
 
@@ -126,18 +128,16 @@ class Watch:
 
     def _look_at(self, number: int, now: float, since_s: float) -> Seen | None:
         """Return what is seen of a trial now; None, and nobody's fault, where the head cannot be heard."""
-        key, seen = self._starts[number], self._seen.get(number)
-        told = None
+        seen, told = self._seen.get(number), None
         with suppress(Exception):  # a head that is away is noticed by others
-            told = self.read(key)
+            told = self.read(self._starts[number])
         if told is None:
             if seen is not None:
-                seen.changed_at += since_s
-                seen.epoch_at += since_s
+                seen.forgive(since_s)
             return None
         sign, epochs = Sign(**json.loads(told)), self.study.trials[number].epochs
         if seen is None:
-            seen = self._seen[number] = Seen(key=key, sign=sign, changed_at=now, epochs=epochs, epoch_at=now)
+            seen = self._seen[number] = Seen(sign=sign, changed_at=now, epochs=epochs, epoch_at=now)
         if sign != seen.sign or epochs != seen.epochs:
             seen.sign, seen.changed_at = sign, now
         if epochs != seen.epochs or sign.phase in BEGINNING:  # to load data is no part of an epoch
@@ -180,8 +180,7 @@ class Watch:
     def _over_limit(self, took_s: float, silent_s: float, seen: Seen) -> TrialFailure:
         if silent_s > SILENT_S:
             return TrialFailure(HUNG, stuck_line(seen.sign.phase, silent_s, self.patience.grace_s))
-        hours, limit = took_s / 3600, (self.study.limit_s or 0.0) / 3600
-        return TrialFailure("time-limit", f"{hours:.3g} hours of training are over {limit:.3g}")
+        return self.study.over_time(took_s)
 
     def _grace_s(self, number: int, silent_s: float, expected_s: float | None) -> float:
         """Return how long after the end of a budget a trial may go on: to its next rung, if it gives signs of life."""
@@ -192,16 +191,16 @@ class Watch:
 
     def _end(self, number: int, seen: Seen, now: float, why: TrialFailure | None = None) -> None:
         if why is not None:
-            self.ended[seen.key] = why
+            seen.why = why
         seen.ended_at = now
         self.study.overdue[number] = now - seen.changed_at
         self.end(seen.sign)
 
     def why(self, number: int) -> TrialFailure | None:
         """Return why a trial's worker was ended, once: it is asked when the worker's death is heard of."""
-        found = self.ended.get(self._starts.get(number, ""))
+        seen = self._seen.get(number)
         self._forget(number)
-        return found
+        return seen.why if seen else None
 
 
 def end_worker(sign: Sign) -> None:
