@@ -70,6 +70,11 @@ def visible(text: str) -> str:
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
+def first_line(error: object) -> str:
+    """Return the first line that an error says, or what kind it is where it says nothing."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
 def unknown(what: str, given: object, known: Iterable[str]) -> str:
     """Return one line that refuses a name and tells the known ones, the nearest of them first."""
     names = list(known)

@@ -7,6 +7,7 @@ from search.config.sections import RecipeForm
 from search.config.study import StudyConfig
 from search.core.records import StudyRecord
 from spaces.errors import InputError
+from workers.dataspec import data_spec
 
 # What makes two trials comparable. Budget, resources, sampler and stopping rule may change from launch to launch.
 FIXED = (("data",), ("space",), ("objectives",), ("constraints",), ("recipe",), ("scheduler", "max_epochs"))
@@ -23,6 +24,8 @@ def check_same(record: StudyRecord, config: StudyConfig) -> None:
     recipe = _leaf(record.config, ("recipe",)) or {}
     before = {**record.config, "recipe": {**usual, **recipe}}
     now = config.plain()
+    if _same_images(before.get("data"), now["data"]):
+        before["data"] = now["data"]
     found = [line for path in FIXED for line in _differences(_leaf(before, path), _leaf(now, path), path)]
     if found:
         raise InputError(
@@ -30,6 +33,14 @@ def check_same(record: StudyRecord, config: StudyConfig) -> None:
             "change it back, or give the changed study another name",
             place="study",
         )
+
+
+def _same_images(before: Any, now: Any) -> bool:
+    """Whether two descriptions of data differ at most in where they lie, which the fingerprint makes needless."""
+    try:
+        return data_spec(before).anywhere() == data_spec(now).anywhere()
+    except InputError:  # of another version
+        return bool(before == now)
 
 
 def _leaf(given: Mapping[str, Any], path: tuple[str, ...]) -> Any:

@@ -27,7 +27,7 @@ from search.config.sections import (
 )
 from search.config.source import expand_all, read_sections
 from search.config.space import STUDY, ParameterForm, Start, chosen, parse_space
-from search.core.environment import variables
+from search.core.environment import hidden, variables
 from search.samplers.registry import check_sampler
 from spaces.cost import Cost
 from spaces.domains import Scalar
@@ -55,7 +55,7 @@ class StudyConfig(Form):
     resources: ResourcesForm = ResourcesForm()
     storage: str = "sqlite:///widefront.db"
     checkpoints: CheckpointsForm = CheckpointsForm()
-    _storage_variables: tuple[str, ...] = PrivateAttr(())
+    _storage_text: str = PrivateAttr("")
 
     _name_alone = field_validator("sampler", "scheduler", mode="before")(name_alone)
 
@@ -83,7 +83,12 @@ class StudyConfig(Form):
     @property
     def storage_variables(self) -> tuple[str, ...]:
         """Return the names of the environment variables that the storage was made of."""
-        return self._storage_variables
+        return variables(self._storage_text)
+
+    @property
+    def storage_text(self) -> str:
+        """Return the storage as it was written, its variables not looked up."""
+        return self._storage_text or self.storage
 
     @cached_property
     def search_space(self) -> SearchSpace:
@@ -142,8 +147,9 @@ class StudyConfig(Form):
         }
 
     def plain(self) -> dict[str, Any]:
-        """Return the file's content as plain values; the storage, which may hold a password, is left out."""
-        return self.model_dump(by_alias=True, mode="json", exclude={"storage"}, exclude_none=True)
+        """Return the file's content as plain values; the storage and values of variables may be secrets: left out."""
+        told = self.model_dump(by_alias=True, mode="json", exclude={"storage"}, exclude_none=True)
+        return {**told, "data": hidden(told["data"]), "checkpoints": hidden(told["checkpoints"])}
 
     def _check_prices(self) -> None:
         """Refuse a budget that nothing would ever be counted against."""
@@ -203,7 +209,7 @@ def load(path: Path, settings: Sequence[str] = (), environment: Mapping[str, str
     """
     given = read_sections(path, settings)
     config = parse(expand_all(given, environment, path))
-    config._storage_variables = variables(str(given.get("storage", "")))
+    config._storage_text = str(given.get("storage", ""))
     return config
 
 

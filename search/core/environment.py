@@ -6,10 +6,13 @@ A variable that a database's address is made of is the driver's alone: workers g
 import re
 from collections.abc import Collection, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
+from typing import Any
 
 from spaces.errors import InputError
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
+SHORTEST = 4  # characters of a value that is hidden: shorter ones stand in many words
+_looked_up: dict[str, str] = {}  # every value that this process has put into a text, by its variable's name
 
 # What PostgreSQL's own library reads, and what the report is told.
 DATABASE = frozenset({
@@ -32,9 +35,27 @@ def expand(text: str, environment: Mapping[str, str] | None, *, place: str = "")
             return found[0]
         if found[1] not in environment:
             raise InputError(f"the environment variable {found[1]} is not set", place=place)
+        _looked_up[found[1]] = environment[found[1]]
         return environment[found[1]]
 
     return _VARIABLE.sub(look_up, text)
+
+
+def hide(text: str) -> str:
+    """Return a text for people with `${NAME}` in the place of every value that was looked up."""
+    for name, value in sorted(_looked_up.items(), key=lambda item: -len(item[1])):
+        if len(value) >= SHORTEST:
+            text = text.replace(value, f"${{{name}}}")
+    return text
+
+
+def hidden(value: Any) -> Any:
+    """Return plain values with every text in them as `hide` returns it."""
+    if isinstance(value, Mapping):
+        return {key: hidden(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [hidden(inner) for inner in value]
+    return hide(value) if isinstance(value, str) else value
 
 
 def variables(text: str) -> tuple[str, ...]:

@@ -14,7 +14,8 @@ from rich.console import Console
 from search.config.identity import check_same
 from search.config.study import StudyConfig
 from search.core.budget import Budget
-from search.core.environment import private
+from search.core.environment import hide, private
+from search.core.interrupts import interrupts
 from search.core.records import StudyRecord
 from search.driver.initial import Beginning, beginning, check_start
 from search.driver.preview import Missing
@@ -233,13 +234,14 @@ def run(
                 _say(console, f"warning: {line}")
             _look_over_processor(config, data, address)
             cluster.start(address, verbose=verbose, private=private(config.storage_variables))
-            try:
-                watch = _watch(config, console, running, started_at, sqlite_on_driver) if address else None
-                with watch or nullcontext():
-                    _drive(config, console, SessionLog(store, running, session), running, started_at, watch)
-            finally:
-                cluster.stop()
-                sweep_notes(checkpoint_folder(config, record))
+            with interrupts.careful():
+                try:
+                    watch = _watch(config, console, running, started_at, sqlite_on_driver) if address else None
+                    with watch or nullcontext():
+                        _drive(config, console, SessionLog(store, running, session), running, started_at, watch)
+                finally:
+                    cluster.stop()
+                    sweep_notes(checkpoint_folder(config, record))
     return running
 
 
@@ -281,7 +283,7 @@ def _need(config: StudyConfig) -> Need:
 
 
 def _say(console: Console, line: str) -> None:
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print(hide(line), markup=False, highlight=False, soft_wrap=True)
 
 
 def _watch(

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from search.config.study import StudyConfig
 from search.core.budget import Spending
+from search.core.environment import hide
 from search.core.labels import name_of
 from search.core.units import format_count, format_duration, format_percent
 from search.driver.survey import Member, Survey
@@ -37,7 +38,7 @@ class Missing:
 def show(config: StudyConfig, data: Dataset | Missing, seen: Survey, console: Console) -> None:
     """Print it."""
     for line in lines(config, data, seen):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(hide(line), markup=False, highlight=False, soft_wrap=True)
 
 
 def lines(config: StudyConfig, data: Dataset | Missing, seen: Survey) -> list[str]:

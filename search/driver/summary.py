@@ -1,15 +1,18 @@
 """Say what a study found when it ends: the front, where the time went, where to look next."""
 
+import shlex
 from pathlib import Path
 
 from rich.console import Console
 
 from search.config.study import StudyConfig
+from search.core.commands import command, tool
+from search.core.environment import hide, variables
 from search.core.fronts import front_hypervolume, front_trials
 from search.core.labels import failures_line, front_table
 from search.core.records import State
 from search.core.units import format_duration, format_number_of
-from search.storage.url import shown_url
+from search.storage.url import holds_secret, shown_url
 from search.study.retention import Checkpoints
 from search.study.running import RunningStudy
 from spaces.errors import InputError
@@ -31,12 +34,21 @@ def show_end(running: RunningStudy, config: StudyConfig, report: Path | None, co
     _line(console, checkpoints_line(running, config))
     if report:
         _line(console, f"report: {report.absolute()}")
-    _line(console, f"again: python -m search.front {shown_url(config.storage)} --study {config.study}")
-    _line(console, f"more: optuna-dashboard {shown_url(config.storage)}")
+    storage = _typed(config)
+    _line(console, f"again: {command('search.front')} {storage} --study {config.study}")
+    _line(console, f"more: {tool('optuna-dashboard')} {storage}")
 
 
 def _line(console: Console, line: str) -> None:
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print(hide(line), markup=False, highlight=False, soft_wrap=True)
+
+
+def _typed(config: StudyConfig) -> str:
+    """Return the storage as a shell takes it: what was written as `${NAME}` stays so, for the shell to look up."""
+    written = config.storage_text
+    if variables(written) and not holds_secret(written):
+        return f'"{written}"'
+    return shlex.quote(shown_url(config.storage))
 
 
 def _counts(running: RunningStudy, hypervolume: float) -> str:

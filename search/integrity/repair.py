@@ -1,5 +1,6 @@
 """Read what there is of a study, and take away what disagrees. No measurement is ever deleted."""
 
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -7,6 +8,7 @@ from dataclasses import replace
 
 from search.config.sections import CheckpointsForm
 from search.config.study import StudyConfig, parse
+from search.core.environment import expand
 from search.core.records import State, StudyRecord, TrialRecord
 from search.integrity.checks import Fate, Files, Finding, Seen, needed, needless_files
 from search.storage.optuna_tables import OptunasTables
@@ -39,10 +41,11 @@ def folder_of(study: StudyRecord) -> Folder:
     """Return the folder of a study's checkpoints, by the file it was last launched with.
 
     Raises:
-        InputError: the driver of its URL is not installed here, or cannot reach it.
+        InputError: the driver of its URL is not installed here, or cannot reach it, or a variable of it is not set.
     """
     told = study.config.get("checkpoints", {})
-    folder = told.get("folder", CheckpointsForm().folder) if isinstance(told, Mapping) else str(told)
+    text = told.get("folder", CheckpointsForm().folder) if isinstance(told, Mapping) else str(told)
+    folder = expand(text, os.environ, place="checkpoints")
     form = CheckpointsForm.model_construct(folder=folder)  # the rest may be outdated
     return checkpoint_folder(StudyConfig.model_construct(checkpoints=form), study)
 

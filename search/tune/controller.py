@@ -16,6 +16,7 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
 
+from search.core.interrupts import interrupts
 from search.tune.scheduler import StudyScheduler
 
 IDLE_S = 0.2  # between two questions to the searcher while no trial is live
@@ -66,9 +67,10 @@ class StudyController(TuneController):
         return actor is None or not self._actor_manager.is_actor_started(actor)
 
     def is_finished(self) -> bool:
-        """Return whether Tune has nothing to do, or the study is over whatever some worker still does."""
-        over = isinstance(self._scheduler_alg, StudyScheduler) and self._scheduler_alg.study.over
-        return over or bool(super().is_finished())  # type: ignore[no-untyped-call]  # Ray's
+        """Return whether Tune has nothing to do, the launch is to end, or the study is over whatever runs still."""
+        scheduler = self._scheduler_alg
+        over = isinstance(scheduler, StudyScheduler) and scheduler.study.over
+        return interrupts.asked or over or bool(super().is_finished())  # type: ignore[no-untyped-call]  # Ray's
 
     def _process_trial_failure(self, trial: Trial, exception: Any) -> None:
         """Let the scheduler hear the exception before it is told of the failure."""

@@ -2,20 +2,18 @@
 
 import logging
 import os
-import signal
 import warnings
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
-from threading import current_thread, main_thread
 from typing import Any
 
 import ray
 from ray import tune
 from ray._private import ray_constants
 from ray._private import worker as ray_worker
-from ray.exceptions import RayError
 
 from search.core.environment import without
+from search.core.interrupts import interrupts
 from search.study.running import RunningStudy
 from search.tune.controller import study_controller
 from search.tune.nodes import Need, Room
@@ -24,7 +22,7 @@ from search.tune.scheduler import StudyScheduler
 from search.tune.scratch import scratch
 from search.tune.searcher import StudySearcher
 from search.tune.watch import Watch
-from spaces.errors import InputError, StudyError
+from spaces.errors import InputError, StudyError, WidefrontError, first_line
 from workers.trainable import NetworkTrainable
 
 # Tune's own loggers, files and reports repeat what is in SQL; workers stay in the folder they were started from.
@@ -33,6 +31,7 @@ QUIET = {
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -79,18 +78,42 @@ def start(address: str | None, *, verbose: bool, private: Collection[str] = ()) 
     logging.getLogger("ray").setLevel(logging.INFO if verbose else logging.ERROR)
     logging.getLogger("ray.tune.tune").setLevel(logging.INFO if verbose else logging.CRITICAL)  # of trials that failed
     warnings.filterwarnings("ignore", category=FutureWarning, module="ray")
-    with _own_handlers():
-        try:
-            _join(address, private, verbose) if address else _start_here(private, verbose)
-        except (ConnectionError, RuntimeError, OSError, RayError) as error:
-            where = f"reach Ray at {address}" if address else "start Ray"
-            raise StudyError(f"cannot {where}: {str(error).splitlines()[0]}") from error
+    try:
+        _join(address, private, verbose) if address else _start_here(private, verbose)
+    except WidefrontError:
+        raise
+    except Exception as error:  # Ray raises bare ones too
+        where = f"reach Ray at {address}" if address else "start Ray"
+        raise StudyError(f"cannot {where}: {first_line(error)}") from error
+    interrupts.listen_again()  # Ray puts its own way of dying at SIGTERM
 
 
 def _start_here(private: Collection[str], verbose: bool) -> None:
     """Start Ray; its processes inherit the environment of this moment."""
     with without(private, os.environ), _localhost():
-        _init("local", verbose, include_dashboard=False, num_cpus=os.cpu_count())  # never a cluster that runs here
+        for tries_left in (2, 1, 0):
+            try:  # "local" is never a cluster that runs here
+                _init("local", verbose, include_dashboard=False, num_cpus=os.cpu_count(), **_folder())
+                break
+            except Exception as error:  # on a busy machine one of its processes does not see another in time
+                if not tries_left or isinstance(error, OSError):
+                    raise
+                stop()
+
+
+MOST_BYTES = 107 - len("/ray/session_2026-01-01_00-00-00_000000_1234567/sockets/plasma_store")  # of a socket's path
+
+
+def _folder() -> dict[str, str]:
+    """Return where Ray keeps its sockets, if a usual place has so long a path that none could be made there.
+
+    Raises:
+        StudyError: a person has asked for that place.
+    """
+    asked, usual = os.environ.get("RAY_TMPDIR"), os.environ.get("TMPDIR", "")
+    if asked is not None and len(os.fsencode(asked)) > MOST_BYTES:
+        raise StudyError(f"RAY_TMPDIR has {len(os.fsencode(asked))} bytes, and sockets take at most {MOST_BYTES}")
+    return {"_temp_dir": "/tmp/ray"} if asked is None and len(os.fsencode(usual)) > MOST_BYTES else {}
 
 
 def _join(address: str, private: Collection[str], verbose: bool) -> None:
@@ -121,21 +144,11 @@ def _localhost() -> Iterator[None]:
         ray_constants.ENABLE_RAY_CLUSTER = before
 
 
-@contextmanager
-def _own_handlers() -> Iterator[None]:
-    """Keep what is to happen at SIGTERM, where that was said: Ray puts its own way of dying there."""
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        if callable(before) and current_thread() is main_thread():
-            signal.signal(signal.SIGTERM, before)
-
-
 def stop() -> None:
     """Stop Ray, or leave the cluster."""
     with suppress(Exception):  # it may be gone already; there is nothing to be done about it
         ray.shutdown()
+    interrupts.listen_again()
 
 
 def room(need: Need, wanted: int | None, *, joined: bool) -> Room:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
+from search.core.interrupts import interrupts
 from search.core.records import Host
 from search.study.running import RunningStudy
 from search.tune.failures import failure_of
@@ -69,7 +70,8 @@ class StudyScheduler(FIFOScheduler):
         error, self._heard = self._heard, None
         number, traceback = trial.config["number"], _left_behind(trial.config.get("crash"))
         why = self.ending.why(number) if self.ending else None
-        self.study.failed(number, why or failure_of(error, self.watching.killed, traceback))
+        if not interrupts.asked:  # else the same signal may have ended the worker
+            self.study.failed(number, why or failure_of(error, self.watching.killed, traceback))
 
 
 def _left_behind(path: str | None) -> str:

@@ -6,7 +6,10 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
+
+from search.core.interrupts import interrupts
 
 PREFIX = "widefront-launch-"
 
@@ -17,10 +20,12 @@ def scratch() -> Iterator[str]:
     place = Path(tempfile.gettempdir())
     _remove_abandoned(place)
     folder, held = _own()
+    remove = partial(shutil.rmtree, folder, ignore_errors=True)
     try:
-        yield folder
+        with interrupts.at_end(remove):
+            yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove()
         os.close(held)
 
 

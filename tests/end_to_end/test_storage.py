@@ -84,7 +84,9 @@ def test_what_waits_for_the_database_outlives_the_launch(
         assert driver.wait(240) == code
         if code == 130:
             last = on_postgresql.said().splitlines()[-1]
-            assert last.startswith("interrupted; nothing is lost, go on with: python -m search.launch space.yaml")
+            assert last.startswith(
+                f"interrupted; nothing is lost, go on with: {sys.executable} -m search.launch space.yaml"
+            )
         (journal,) = (on_postgresql.path / ".widefront").iterdir()
         waiting = len(journal.read_text().splitlines())
     before = epochs(stoppable.url)

@@ -137,7 +137,7 @@ def test_an_interrupt_loses_nothing_and_says_how_to_go_on(folder: Folder) -> Non
     wait_until(lambda: "trial 0" in folder.said() or "trial 1" in folder.said())
     driver.send_signal(signal.SIGINT)
     assert driver.wait(240) == 130
-    assert "go on with: python -m search.launch space.yaml" in folder.said()
+    assert f"go on with: {sys.executable} -m search.launch space.yaml" in folder.said()
     folder.launch("--no-report")
     check_whole(folder.url, trials=8)
 

@@ -63,6 +63,7 @@ def test_the_same_file_describes_the_same_study(record: StudyRecord) -> None:
         ("scheduler.floor", 0.1),
         ("storage", "sqlite:///elsewhere.db"),
         ("checkpoints", "elsewhere"),
+        ("data", "digits"),  # the same in other words
     ],
 )
 def test_what_makes_trials_no_different_may_change(record: StudyRecord, path: str, value: object) -> None:
@@ -74,7 +75,8 @@ def test_what_makes_trials_no_different_may_change(record: StudyRecord, path: st
     [
         ("data.validation", 0.1, "data.validation: 0.2 -> 0.1"),
         ("data.limit", 500, "data.limit: nothing -> 500"),
-        ("data", "digits", "data: {'name': 'digits', 'validation': 0.2} -> digits"),
+        ("data", "fashion-mnist", "data: {'name': 'digits', 'validation': 0.2} -> fashion-mnist"),
+        ("data", {"name": "npz", "path": "a", "validation": 0.2}, "data.name: digits -> npz; data.path: nothing -> a"),
         ("space.depth.int", [1, 3], "space.depth.int: [1, 4] -> [1, 3]"),
         ("space.block.choice", ["basic"], "space.block.choice: ['basic', 'preact'] -> ['basic']"),
         ("space.shortcut", "A", "space.shortcut: B -> A"),
@@ -126,3 +128,21 @@ def test_what_a_recipe_did_not_know_yet_is_as_it_is_unless_told(record: StudyRec
     check_same(older, parse(FILE))
     with pytest.raises(InputError, match=r"recipe.monte_carlo: 0 -> 20"):
         check_same(older, changed("recipe.monte_carlo", 20))
+
+
+@pytest.mark.parametrize(
+    ("data", "moved"),
+    [
+        ({"folder": "pictures", "size": 32}, {"folder": "/mnt/backup/pictures", "size": 32}),
+        ({"npz": "a.npz"}, {"npz": "${WHERE}/b.npz"}),
+        ({"torchvision": "MNIST"}, {"torchvision": "MNIST", "root": "/data"}),
+    ],
+)
+def test_images_are_the_same_wherever_they_lie(
+    make_study: MakeStudy, monkeypatch: pytest.MonkeyPatch, data: dict[str, Any], moved: dict[str, Any]
+) -> None:
+    monkeypatch.setenv("WHERE", "/mnt/other")
+    study = make_study("front", config=parse({**FILE, "data": data}).plain())
+    check_same(study, parse({**FILE, "data": moved}))
+    with pytest.raises(InputError, match=r"data\.limit"):
+        check_same(study, parse({**FILE, "data": {**moved, "limit": 500}}))

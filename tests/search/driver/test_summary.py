@@ -1,12 +1,14 @@
 """A study ends with its front, where its time went, and where to look next."""
 
 import io
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from rich.console import Console
 
-from search.config.study import StudyConfig, parse
+from search.config.study import StudyConfig, load, parse
 from search.core.fronts import front_hypervolume, front_trials
 from search.core.labels import name_of
 from search.core.records import TrialRecord
@@ -63,10 +65,27 @@ def test_the_failures_are_told_by_kind(ended: RunningStudy) -> None:
     assert "failures: 1 crash (no; nas_trial.failure_details holds the traceback)" in shown(ended)
 
 
-def test_the_commands_to_look_further_work_but_for_the_password(ended: RunningStudy) -> None:
-    lines = shown(ended)
-    hidden = STORAGE.replace(SECRET, "***")
-    assert lines[-2:] == [f"again: python -m search.front {hidden} --study bench", f"more: optuna-dashboard {hidden}"]
+@pytest.mark.parametrize(
+    ("storage", "typed"),
+    [
+        (STORAGE, f"'{STORAGE.replace(SECRET, '***')}'"),
+        ("sqlite:///widefront.db", "sqlite:///widefront.db"),
+        ("sqlite:///my study.db", "'sqlite:///my study.db'"),
+        ("${BENCH_DB}", '"${BENCH_DB}"'),  # which the shell looks up
+        ("postgresql+psycopg://me:${BENCH_PW}@example.org/db", '"postgresql+psycopg://me:${BENCH_PW}@example.org/db"'),
+    ],
+)
+def test_the_commands_to_look_further_work_but_for_the_password(
+    ended: RunningStudy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, storage: str, typed: str
+) -> None:
+    monkeypatch.setenv("BENCH_DB", STORAGE)
+    monkeypatch.setenv("BENCH_PW", SECRET)
+    monkeypatch.setattr(sys, "orig_argv", [".venv/bin/python", "-m", "search.launch"])
+    (tmp_path / "space.yaml").write_text(yaml.safe_dump({**FILE, "storage": storage}), encoding="utf-8")
+    lines = shown(ended, config=load(tmp_path / "space.yaml"))
+    assert lines[-2:] == [
+        f"again: .venv/bin/python -m search.front {typed} --study bench", f"more: .venv/bin/optuna-dashboard {typed}",
+    ]  # fmt: skip
 
 
 def test_a_password_is_never_shown(ended: RunningStudy) -> None:

@@ -2,6 +2,7 @@
 
 import pickle
 from dataclasses import dataclass, replace
+from threading import Event
 from typing import Any, cast
 
 import pytest
@@ -19,6 +20,7 @@ from ray.exceptions import (
 )
 from ray.tune.schedulers import TrialScheduler
 
+from search.core.interrupts import interrupts
 from search.core.records import KILLED, LOST, PREEMPTED, State, TrialRecord
 from search.study.running import RunningStudy
 from search.tune.failures import failure_of
@@ -147,6 +149,16 @@ def test_a_lost_actor_lets_its_trial_wait(bench: Bench) -> None:
     fail(StudyScheduler(running), hand_out(running), RayActorError())
     assert (running.trials[0].state, running.trials[0].attempts) == (State.RUNNING, 1)
     assert list(running.waiting) == [0]
+
+
+def test_a_worker_that_died_after_the_launch_was_asked_to_end_costs_no_attempt(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running, asked = bench.open(), Event()
+    asked.set()
+    monkeypatch.setattr(interrupts, "_asked", asked)
+    fail(StudyScheduler(running), hand_out(running), RayActorError())
+    assert (running.trials[0].state, running.trials[0].attempts) == (State.RUNNING, 0)
 
 
 def test_an_actor_that_leaves_no_word_lets_its_trial_wait(bench: Bench) -> None:

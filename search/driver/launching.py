@@ -1,0 +1,106 @@
+"""Do what the command `search.launch` was given: preview, or run, report and sum up."""
+
+import argparse
+import os
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+
+from search.config.paths import check_inside, enter
+from search.config.study import StudyConfig, load
+from search.core.commands import command
+from search.core.environment import hide
+from search.core.interrupts import INTERRUPTED, interrupts
+from search.core.labels import make_console
+from search.driver import preview
+from search.driver.driver import look_ahead, run
+from search.driver.summary import show_end
+from search.storage.url import holds_secret
+from search.study.running import RunningStudy
+from spaces.errors import StudyError
+
+DONE = 0
+
+
+def launch(given: argparse.Namespace, started_at: datetime) -> int:
+    """Return the exit code: 130 where the study was interrupted.
+
+    Args:
+        given: what the command was given; `again` is the line that goes on with the study.
+        started_at: when the command began.
+
+    Raises:
+        WidefrontError: in one line, why there is nothing to show.
+    """
+    console = make_console()
+    _warn_of_secrets(given)
+    if given.folder:
+        given.file = given.file.absolute()
+        enter(given.folder, place="--folder")
+    config = _load_within(given) if given.within else load(given.file, given.set)
+    if given.dry_run:
+        preview.show(config, *look_ahead(config), console)
+        return DONE
+    running = run(
+        config,
+        console,
+        address=given.address,
+        verbose=given.verbose,
+        started_at=started_at,
+        share=given.share,
+        sqlite_on_driver=given.sqlite_on_driver,
+    )
+    if not running.over:
+        return INTERRUPTED
+    report = None if given.no_report else _publish(config, given.report)
+    show_end(running, config, report, console)
+    return _verdict(running)
+
+
+def _warn_of_secrets(given: argparse.Namespace) -> None:
+    for setting in given.set:
+        key, _, value = setting.partition("=")
+        if key == "storage" and holds_secret(value):
+            line = "everyone on this machine can see a password on a command line; --set 'storage=${NAME}' hides it"
+            print(f"warning: {line}", file=sys.stderr)
+
+
+def _load_within(given: argparse.Namespace) -> StudyConfig:
+    """Read a file that was sent here: its paths are below one folder, and it is gone when this process is."""
+    file = given.file.absolute()
+    folder = enter(given.within)
+    config = load(file, given.set)
+    check_inside(config, folder, None if given.no_report else given.report)
+    given.again = command("search.submit", "--resume", config.study)
+    return config
+
+
+def _verdict(running: RunningStudy) -> int:
+    """Return 0, but where every trial failed."""
+    kinds = [trial.reason for trial in running.trials.values() if trial.failure_kind]
+    if not kinds or len(kinds) < len(running.trials):
+        return DONE
+    commonest = max(set(kinds), key=kinds.count)
+    raise StudyError(f"all {len(kinds)} trials failed; the commonest reason: {commonest}")
+
+
+def _publish(config: StudyConfig, path: Path) -> Path | None:
+    """Let the dashboards write the report; a process of its own, since they stand above search.
+
+    The storage goes by the environment, since a process list shows command lines.
+    """
+    arguments = [sys.executable, "-m", "dashboards.publish", "${WIDEFRONT_STORAGE}", "--study", config.study]
+    writing = subprocess.Popen(
+        [*arguments, "-o", str(path)],
+        env={**os.environ, "WIDEFRONT_STORAGE": config.storage},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with interrupts.at_end(writing.kill), writing:
+        said = writing.communicate()[1].strip().splitlines()
+    if writing.returncode:
+        print(f"warning: there is no report: {hide((said or ['no word why'])[-1])}", file=sys.stderr)
+        return None
+    return path
