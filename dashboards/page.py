@@ -5,7 +5,6 @@ The page's own content security policy forbids every request, whatever a library
 
 import html
 import json
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from plotly.offline import get_plotlyjs
 
 from dashboards import theme
 from dashboards.style import SCRIPT, STYLE
-from spaces.errors import InputError
+from search.core.files import begins_with, replacing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,25 +164,9 @@ def write_page(path: Path, page: str) -> Path:
     Raises:
         InputError: something else is there, or it cannot be written; what is there stays.
     """
-    try:
-        if path.exists() and not _is_page(path):
-            raise InputError(f"{path} is no page that could be written over; move it away, or name another file")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            beside.write_text(page, encoding="utf-8")
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error
+    with replacing(path, "page", begins_with(BEGINS)) as beside:
+        beside.write_text(page, encoding="utf-8")
     return path
-
-
-def _is_page(path: Path) -> bool:
-    with path.open("rb") as file:
-        begins = file.read(len(BEGINS))
-    return not begins or begins.lower() == BEGINS.encode()
 
 
 def document(title: str, body: Iterable[str]) -> str:

@@ -5,6 +5,7 @@
 The one file here that speaks Optuna: its dashboard takes plots through a study of Optuna's.
 """
 
+import argparse
 import os
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from optuna_dashboard import save_plotly_graph_object
 
 from dashboards import front, report
 from dashboards.frames import StudyView
+from search import cli
 from search.core.environment import expand
 from search.storage.store import Store
 from search.storage.url import optunas_url
@@ -23,10 +25,12 @@ PLOT = "widefront-front"
 
 def main(argv: Sequence[str]) -> int:
     """Write the report, then the plot, and return the exit code."""
-    code = report.main(argv)
-    if code == 0:
-        given = report.parser().parse_args(argv)
-        save_plot(expand(given.url, os.environ), given.study)
+    return cli.run(report.parser(), argv, _publish)
+
+
+def _publish(given: argparse.Namespace) -> int:
+    code = report.write(given)
+    save_plot(expand(given.url, os.environ), given.study)
     return code
 
 

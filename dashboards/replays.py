@@ -16,6 +16,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from dashboards import theme
+from dashboards.page import BEGINS, write_page
+from search import cli
 from search.core.trajectory import Trajectory
 from search.core.units import format_number_of
 from spaces.errors import InputError
@@ -113,16 +115,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("file", help="what search.simulate --json printed, or - for standard input")
     parser.add_argument("-o", "--out", type=Path, default=Path("replay.html"), help="the page to write")
-    given = parser.parse_args(argv)
-    try:
-        _drawn(given.file).write_html(given.out, include_plotlyjs=True)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"error: {given.out}: {error.strerror or error}", file=sys.stderr)
-        return 1
-    return 0
+    return cli.run(parser, argv, _draw)
+
+
+def _draw(given: argparse.Namespace) -> int:
+    write_page(given.out, f"{BEGINS}\n{_drawn(given.file).to_html(include_plotlyjs=True)}")
+    return cli.DONE
 
 
 def _drawn(file: str) -> go.Figure:

@@ -12,25 +12,23 @@ from pathlib import Path
 from dashboards import sections
 from dashboards.frames import StudyView
 from dashboards.page import document, write_page
+from search import cli
 from search.core.environment import expand
 from search.storage.store import Store
-from spaces.errors import InputError, WidefrontError
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit code."""
-    given = parser().parse_args(argv)
-    try:
-        with Store.open(expand(given.url, os.environ), create=False) as store:
-            view = StudyView.read(store, given.study)
-        path = write_report(view, given.output)
-    except WidefrontError as error:
-        if given.debug:
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, InputError) else 1
+    return cli.run(parser(), argv, write)
+
+
+def write(given: argparse.Namespace) -> int:
+    """Write the report that is asked for, and return the exit code."""
+    with Store.open(expand(given.url, os.environ), create=False) as store:
+        view = StudyView.read(store, given.study)
+    path = write_report(view, given.output)
     print(f"{path}: {len(view.front)} on the front of {len(view.complete)} trained in full")
-    return 0
+    return cli.DONE
 
 
 def parser() -> argparse.ArgumentParser:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, field
 
+from search import cli
 from search.core.environment import expand
 from search.core.records import StudyRecord
 from search.core.units import format_number_of
@@ -20,9 +21,9 @@ from search.integrity.repair import look, mend
 from search.jobs.client import connect
 from search.storage.optuna_tables import OptunasTables
 from search.storage.store import Store
-from spaces.errors import InputError, StudyError, WidefrontError, unknown
+from spaces.errors import InputError, StudyError, unknown
 
-WELL, ILL, WRONG = 0, 1, 2
+WELL, ILL = 0, 1
 
 
 @dataclass(slots=True)
@@ -48,15 +49,12 @@ class Report:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    given = _parser().parse_args(argv)
-    try:
-        states = states_at(given.address) if given.address else {}
-        report = examine(expand(given.url, os.environ), given.study, fix=given.fix, states=states)
-    except WidefrontError as error:
-        if given.debug:
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        return WRONG if isinstance(error, InputError) else ILL
+    return cli.run(_parser(), argv, _examine)
+
+
+def _examine(given: argparse.Namespace) -> int:
+    states = states_at(given.address) if given.address else {}
+    report = examine(expand(given.url, os.environ), given.study, fix=given.fix, states=states)
     for note in report.notes:
         print(f"note: {note}", file=sys.stderr)
     print(_json(report) if given.json else "\n".join([*_lines(report), _summary(report, fix=given.fix)]))

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from search import cli
 from search.core.environment import expand
 from search.core.fronts import front_trials
 from search.core.labels import front_table, make_console, row_of
@@ -19,26 +20,22 @@ from search.core.records import StudyRecord, TrialRecord
 from search.simulation.curves import write_curves
 from search.storage.finding import find
 from search.storage.store import Store
-from spaces.errors import InputError, WidefrontError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    given = _parser().parse_args(argv)
-    try:
-        with Store.open(expand(given.url, os.environ), create=False) as store:
-            study = find(store, given.study)
-            trials = store.trials(study.name)
-        if given.curves:
-            write_curves(trials, given.curves)
-        else:
-            _print(study, front_trials(study, trials), given)
-    except WidefrontError as error:
-        if given.debug:
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, InputError) else 1
-    return 0
+    return cli.run(_parser(), argv, _show)
+
+
+def _show(given: argparse.Namespace) -> int:
+    with Store.open(expand(given.url, os.environ), create=False) as store:
+        study = find(store, given.study)
+        trials = store.trials(study.name)
+    if given.curves:
+        write_curves(trials, given.curves)
+    else:
+        _print(study, front_trials(study, trials), given)
+    return cli.DONE
 
 
 def _print(study: StudyRecord, front: list[TrialRecord], given: argparse.Namespace) -> None:

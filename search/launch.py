@@ -10,43 +10,25 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from search import cli
 from search.core.commands import command
-from search.core.environment import hide
-from search.core.interrupts import INTERRUPTED, interrupts
-from spaces.errors import InputError, WidefrontError
+from search.core.interrupts import interrupts
 
-FAILED, WRONG = 1, 2
 PASSWORD = re.compile(r"(://[^/@\s]*:)[^/@\s]+@")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     started_at = datetime.now(UTC)
-    argv = sys.argv[1:] if argv is None else argv
-    given = _parser().parse_args(argv)
-    given.again = command("search.launch", *(PASSWORD.sub(r"\1***@", each) for each in argv))
-    interrupts.line = lambda: f"interrupted; nothing is lost, go on with: {given.again}"
-    try:
+    again = [command("search.launch", *(PASSWORD.sub(r"\1***@", each) for each in argv or sys.argv[1:]))]
+    interrupts.line = lambda: f"interrupted; nothing is lost, go on with: {again[-1]}"
+
+    def act(given: argparse.Namespace) -> int:
         from search.driver.launching import launch  # takes seconds, in which a signal is heeded
 
-        code = launch(given, started_at)
-    except WidefrontError as error:
-        return _refused(given, error, WRONG if isinstance(error, InputError) else FAILED)
-    except OSError as error:  # such as a full disk where nobody expects it
-        where = f"{error.filename}: " if error.filename else ""
-        return _refused(given, error, FAILED, f"{where}{error.strerror or error}")
-    except KeyboardInterrupt:
-        code = INTERRUPTED
-    if code == INTERRUPTED:
-        print(interrupts.line(), file=sys.stderr)
-    return code
+        return launch(given, started_at, again.append)
 
-
-def _refused(given: argparse.Namespace, error: Exception, code: int, line: str = "") -> int:
-    if given.debug:
-        raise error
-    print(f"error: {hide(line or str(error))}", file=sys.stderr)
-    return code
+    return cli.run(_parser(), argv, act, interrupted=lambda: interrupts.line())
 
 
 def _parser() -> argparse.ArgumentParser:

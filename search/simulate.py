@@ -15,9 +15,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
+from search import cli
 from search.config.replay import ReplayForm, load_replay
 from search.core.budget import Budget
 from search.core.environment import expand
+from search.core.files import begins_with, replacing
 from search.core.labels import make_console
 from search.core.units import format_number_of
 from search.samplers.registry import check_sampler
@@ -35,26 +37,11 @@ TRIALS = 200  # where neither the file nor the command says how many
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    given = _parser().parse_args(argv)
-    try:
-        _run(given, make_console())
-    except WidefrontError as error:
-        if given.debug:
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, InputError) else 1
-    except OSError as error:
-        if given.debug:
-            raise
-        print(f"error: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
-    return 0
+    return cli.run(_parser(), argv, _run)
 
 
-def _run(given: argparse.Namespace, console: Console) -> None:
+def _run(given: argparse.Namespace) -> int:
+    console = make_console()
     form, recordings = _study(given) if "://" in given.file or given.file.startswith("$") else _table(given)
     policies = _policies(given, form, recordings)
     budget = _budget(form, given.trials)
@@ -74,6 +61,7 @@ def _run(given: argparse.Namespace, console: Console) -> None:
         _show(compared, recordings, console)
     if given.figure:
         _draw(compared, given.figure)
+    return cli.DONE
 
 
 def _table(given: argparse.Namespace) -> tuple[ReplayForm, Recordings]:
@@ -116,8 +104,9 @@ def _write_trials(compared: Comparison, path: Path) -> None:
     rows = list(compared.csv_rows())
     names = list(dict.fromkeys(name for row in rows for name in row))
     last = ["training", "epochs", "start_s", "end_s", "state", "reason"]
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, [*(name for name in names if name not in last), *last], lineterminator="\n")
+    columns = [*(name for name in names if name not in last), *last]
+    with replacing(path, "list of trials", begins_with(",".join(columns[:2]))) as beside, beside.open("w") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 

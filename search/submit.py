@@ -16,15 +16,16 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from search import cli
 from search.config.paths import check_named
 from search.config.study import StudyConfig, load, parted
 from search.core.labels import make_console
 from search.core.units import format_bytes
 from search.jobs.bundle import FILE, pack
 from search.jobs.client import Cluster, Submission, connect
-from search.jobs.status import DONE, FAILED, INTERRUPTED, WRONG, exit_code, folder_of, plain, state_of, table_of
+from search.jobs.status import DONE, INTERRUPTED, exit_code, folder_of, plain, state_of, table_of
 from search.storage.url import holds_secret
-from spaces.errors import InputError, StudyError, WidefrontError
+from spaces.errors import InputError, StudyError
 
 MOST_BYTES = 64_000  # of a file: it travels in an environment variable too, which Linux ends at 128 kB
 HOME = "~/widefront"  # of whoever runs Ray on the head
@@ -33,16 +34,7 @@ HOW = "name the variable instead, ${NAME}, and set it where Ray is started on th
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code; of a study that is followed, the study's own."""
-    given = _parser().parse_args(argv)
-    try:
-        return _act(given)
-    except WidefrontError as error:
-        if given.debug:
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        return WRONG if isinstance(error, InputError) else FAILED
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    return cli.run(_parser(), argv, _act)
 
 
 def _act(given: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
+from spaces import cli
 from spaces.architecture import Architecture
 from spaces.counting import BATCH
 from spaces.description import Description, Row, describe, to_json
@@ -26,12 +27,11 @@ MOST_IMAGES = 1_000_000  # in a batch
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the description and return the exit code."""
-    given = _parser().parse_args(argv)
-    try:
-        told = describe(_asked(given), batch=given.batch)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return cli.run(_parser(), argv, _print)
+
+
+def _print(given: argparse.Namespace) -> int:
+    told = describe(_asked(given), batch=given.batch)
     print(json.dumps(to_json(told), indent=2) if given.json else "\n".join(lines(told, batch=given.batch)))
     return 0
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 
 import torch
 
+from spaces import cli
 from spaces.architecture import ImageSpec
 from spaces.counting import BATCH, cost
 from spaces.errors import InputError
@@ -24,7 +25,7 @@ from workers.latency import Latency, measure_latency
 from workers.numerics import pick, recipe_with, usual
 from workers.probe import verdict_of
 from workers.recipe import PRECISIONS, Recipe
-from workers.settings import add_arguments, architecture_of, exit_code, read_data, set_threads
+from workers.settings import add_arguments, architecture_of, read_data, set_threads
 from workers.sources import DataSpec
 from workers.timing import epoch_s, part, second_epoch
 from workers.trainer import TrialSpec
@@ -55,11 +56,10 @@ class Measured:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print, and return the exit code."""
-    given = _parser().parse_args(argv)
-    return exit_code(lambda: _run(given))
+    return cli.run(_parser(), argv, _run)
 
 
-def _run(given: argparse.Namespace) -> None:
+def _run(given: argparse.Namespace) -> int:
     set_threads(given.threads)
     if given.batch < 2:
         raise InputError(f"{given.batch} is below 2", place="--batch")  # normalisations need two images to tell apart
@@ -77,6 +77,7 @@ def _run(given: argparse.Namespace) -> None:
         failure = classify(error)
         raise failure if failure.kind == "out-of-memory" else error from None
     print(json.dumps(asdict(measured)) if given.json else table(measured, device))
+    return cli.DONE
 
 
 def _data(given: argparse.Namespace) -> tuple[DataSpec, Dataset]:

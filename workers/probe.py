@@ -26,8 +26,8 @@ from typing import Any
 import torch
 from filelock import FileLock
 
+from spaces import cli
 from spaces.architecture import Architecture, ImageSpec
-from spaces.errors import InputError
 from spaces.network import build
 from spaces.settings import read_image
 from workers.device import fingerprint, use_threads
@@ -242,12 +242,11 @@ def _step_ms(numerics: Numerics, image: ImageSpec, batch: int) -> float:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 1 where anything is computed wrong."""
-    given = _parser().parse_args(argv)
-    try:
-        image = read_image(given.image, 10)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return cli.run(_parser(), argv, _act)
+
+
+def _act(given: argparse.Namespace) -> int:
+    image = read_image(given.image, 10)
     if given.tell:
         _end_with_parent()
         use_threads(given.threads)

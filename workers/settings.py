@@ -2,28 +2,16 @@
 
 import argparse
 import json
-import sys
-from collections.abc import Callable
 
 import torch
 
 from spaces.architecture import Architecture
-from spaces.errors import InputError, TrialFailure, WidefrontError
+from spaces.errors import InputError
 from spaces.names import asked
 from spaces.settings import with_settings
 from workers.dataspec import data_spec
 from workers.device import use_threads
 from workers.sources import DataSpec
-
-
-def exit_code(command: Callable[[], None]) -> int:
-    """Run a command and return 0; what is wrong is a line on stderr and 2, or 1 where a network failed."""
-    try:
-        command()
-    except (WidefrontError, OSError) as error:  # what cannot be written is said by the system
-        print(f"error: {error}", file=sys.stderr)
-        return 1 if isinstance(error, TrialFailure) else 2
-    return 0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 
+from spaces import cli
 from spaces.counting import cost
 from spaces.errors import InputError
 from workers.datasets import load
@@ -17,7 +18,7 @@ from workers.measurement import Measurement
 from workers.numerics import pick
 from workers.probe import verdict_of
 from workers.recipe import Recipe
-from workers.settings import add_arguments, architecture_of, exit_code, read_data, set_threads
+from workers.settings import add_arguments, architecture_of, read_data, set_threads
 from workers.trainer import TrialSpec, train
 
 _RECIPE = Recipe()
@@ -25,11 +26,10 @@ _RECIPE = Recipe()
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Train, print a line per epoch, and return the exit code."""
-    given = _parser().parse_args(argv)
-    return exit_code(lambda: _run(given))
+    return cli.run(_parser(), argv, _run)
 
 
-def _run(given: argparse.Namespace) -> None:
+def _run(given: argparse.Namespace) -> int:
     set_threads(given.threads)
     if not 0 <= given.seed < 2**63:
         raise InputError(f"{given.seed} is not a whole number from 0 to 2^63 - 1", place="--seed")
@@ -45,6 +45,7 @@ def _run(given: argparse.Namespace) -> None:
     picked = partial(pick, recipe, verdict.step_ms, verdict.wrong)
     for measurement in train(spec, resident, checkpoint_path=given.checkpoint, pick=picked):
         print(json.dumps(measurement.to_json()) if given.json else _line(measurement), flush=True)
+    return cli.DONE
 
 
 def _line(measurement: Measurement) -> str:

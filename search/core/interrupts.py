@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from threading import Event, Thread
 
+from spaces.cli import INTERRUPTED
+
 GRACE_S = 4.0  # for an end with care; a service manager's patience is not known
 FLUSH_S = 0.5
-INTERRUPTED = 130  # the exit code
 ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SHOW_CURSOR = b"\x1b[?25h"
 

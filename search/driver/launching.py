@@ -4,6 +4,7 @@ import argparse
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -11,24 +12,24 @@ from search.config.paths import check_inside, enter
 from search.config.study import StudyConfig, load
 from search.core.commands import command
 from search.core.environment import hide
-from search.core.interrupts import INTERRUPTED, interrupts
+from search.core.interrupts import interrupts
 from search.core.labels import make_console
 from search.driver import preview
 from search.driver.driver import look_ahead, run
 from search.driver.summary import show_end
 from search.storage.url import holds_secret
 from search.study.running import RunningStudy
+from spaces.cli import DONE, INTERRUPTED
 from spaces.errors import StudyError
 
-DONE = 0
 
-
-def launch(given: argparse.Namespace, started_at: datetime) -> int:
+def launch(given: argparse.Namespace, started_at: datetime, again: Callable[[str], object]) -> int:
     """Return the exit code: 130 where the study was interrupted.
 
     Args:
-        given: what the command was given; `again` is the line that goes on with the study.
+        given: what the command was given.
         started_at: when the command began.
+        again: called with the command that goes on with the study, where it is not this one.
 
     Raises:
         WidefrontError: in one line, why there is nothing to show.
@@ -39,6 +40,8 @@ def launch(given: argparse.Namespace, started_at: datetime) -> int:
         given.file = given.file.absolute()
         enter(given.folder, place="--folder")
     config = _load_within(given) if given.within else load(given.file, given.set)
+    if given.within:
+        again(command("search.submit", "--resume", config.study))
     if given.dry_run:
         preview.show(config, *look_ahead(config), console)
         return DONE
@@ -72,7 +75,6 @@ def _load_within(given: argparse.Namespace) -> StudyConfig:
     folder = enter(given.within)
     config = load(file, given.set)
     check_inside(config, folder, None if given.no_report else given.report)
-    given.again = command("search.submit", "--resume", config.study)
     return config
 
 

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from search.core.files import replacing
 from spaces.errors import InputError
 
+ALIKE = 2  # columns
 NO_TABLE = "is neither a .parquet nor a .csv file (.csv.gz too)"
 
 
@@ -29,17 +31,24 @@ def read_frame(path: Path) -> pd.DataFrame:
 
 
 def write_frame(frame: pd.DataFrame, path: Path) -> None:
-    """Write a table to a file.
+    """Write a table to a file; an earlier one of the same columns is replaced.
 
     Raises:
-        InputError: the file is of neither kind, or cannot be written.
+        InputError: the file is of neither kind, something else is there, or it cannot be written.
     """
-    try:
+    if path.suffix != ".parquet" and ".csv" not in path.suffixes:
+        raise InputError(NO_TABLE, place=str(path))
+    with replacing(path, "table of these columns", lambda there: _begins_alike(there, frame)) as beside:
         if path.suffix == ".parquet":
-            frame.to_parquet(path, index=False)
-        elif ".csv" in path.suffixes:
-            frame.to_csv(path, index=False)
+            frame.to_parquet(beside, index=False)
         else:
-            raise InputError(NO_TABLE, place=str(path))
-    except OSError as error:
-        raise InputError(error.strerror or str(error), place=str(path)) from error
+            frame.to_csv(beside, index=False)
+
+
+def _begins_alike(path: Path, frame: pd.DataFrame) -> bool:
+    """Whether a file holds a table of the same first columns; others may have come since it was written."""
+    try:
+        there = read_frame(path)
+    except InputError:
+        return False
+    return list(there.columns[:ALIKE]) == list(frame.columns[:ALIKE])

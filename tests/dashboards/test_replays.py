@@ -133,9 +133,18 @@ def test_what_is_no_replay_is_refused(text: str, tmp_path: Path, capsys: pytest.
 def test_a_file_that_is_not_there_and_a_page_that_cannot_be_written_are_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file, page = tmp_path / "replay.json", tmp_path / "none" / "page.html"
+    file, page = tmp_path / "replay.json", tmp_path / "replay.json" / "page.html"
     assert main([str(file), "-o", str(page)]) == 2
     assert capsys.readouterr().err == f"error: {file}: No such file or directory\n"
     file.write_text(json.dumps(GROWN))
-    assert main([str(file), "-o", str(page)]) == 1
-    assert capsys.readouterr().err == f"error: {page}: No such file or directory\n"
+    assert main([str(file), "-o", str(page)]) == 2
+    assert capsys.readouterr().err == f"error: cannot write {page}: File exists\n"
+
+
+def test_a_page_takes_the_place_of_pages_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, page = tmp_path / "replay.json", tmp_path / "page.html"
+    file.write_text(json.dumps(GROWN))
+    assert main([str(file), "-o", str(page)]) == main([str(file), "-o", str(page)]) == 0
+    assert main([str(file), "-o", str(file)]) == 2
+    assert json.loads(file.read_text()) == GROWN
+    assert "is no page" in capsys.readouterr().err

@@ -113,7 +113,8 @@ def test_a_study_runs_on_postgresql_named_by_the_environment_and_never_shows_its
     said = folder.launch()
     check_whole(postgres_url, trials=3)
     assert (folder.path / "report.html").exists()
-    assert "postgresql" in said
+    assert 'search.front "${STUDY_DB}" --study small' in said
+    assert postgres_url not in said
     shown = run("search.front", "${STUDY_DB}", "--csv", cwd=folder.path)
     assert shown.returncode == 0
     assert shown.stdout.startswith("trial,name,")

@@ -11,6 +11,7 @@ import pytest
 
 from search.core.records import State, StudyRecord, TrialRecord
 from search.front import main
+from search.simulation.frame_files import read_frame
 from search.storage.store import Store
 from spaces.architecture import Architecture
 from spaces.cost import Cost
@@ -170,16 +171,32 @@ def test_curves_hold_every_epoch_of_every_trial(url: str, ending: str, tmp_path:
     ("name", "said"),
     [
         ("curves.json", "is neither a .parquet nor a .csv file (.csv.gz too)"),
-        ("none/curves.csv", "Cannot save file into a non-existent directory"),
-        ("none/curves.parquet", "Cannot save file into a non-existent directory"),
+        ("file/curves.csv", "cannot write"),
+        ("file/curves.parquet", "cannot write"),
+        ("labels.csv", "is no table of these columns that could be written over"),
+        ("labels.parquet", "is no table of these columns that could be written over"),
     ],
 )
 def test_curves_that_cannot_be_written_are_refused(
     url: str, name: str, said: str, tmp_path: Path, capsys: Capture
 ) -> None:
+    for other in ("file", "labels.csv", "labels.parquet"):
+        (tmp_path / other).write_text("image,label\na.png,cat\n")
     shown = refusal([url, "--curves", str(tmp_path / name)], capsys)
-    assert shown.startswith(f"{tmp_path / name}: ")
+    assert str(tmp_path / name) in shown
     assert said in shown
+    assert {each.read_text() for each in tmp_path.iterdir() if each.is_file() and each.suffix != ".db"} == {
+        "image,label\na.png,cat\n"
+    }
+
+
+@pytest.mark.parametrize("name", ["curves.csv", "curves.csv.gz", "curves.parquet"])
+def test_curves_take_the_place_of_earlier_ones(url: str, name: str, tmp_path: Path) -> None:
+    path = tmp_path / "new" / name
+    assert main([url, "--curves", str(path)]) == 0
+    before = read_frame(path)
+    assert main([url, "--curves", str(path)]) == 0
+    assert read_frame(path).equals(before)
 
 
 def test_json_and_csv_exclude_each_other(url: str, capsys: Capture) -> None:

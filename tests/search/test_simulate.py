@@ -191,9 +191,9 @@ def test_several_processes_find_the_same_as_one(given: list[str], tmp_path: Path
 def test_a_figure_is_drawn(given: list[str], tmp_path: Path, capsys: Capture) -> None:
     assert main([*given, "--figure", str(tmp_path / "grown.html")]) == 0
     assert "share of the true hypervolume (%)" in (tmp_path / "grown.html").read_text(encoding="utf-8")
-    missing = tmp_path / "none" / "grown.html"
-    assert main([*given, "--figure", str(missing)]) == 1
-    assert capsys.readouterr().err == f"error: the figure was not drawn: {missing}: No such file or directory\n"
+    other = tmp_path / "grid.parquet"
+    assert main([*given, "--figure", str(other)]) == 1
+    assert f"error: the figure was not drawn: {other} is no page" in capsys.readouterr().err
 
 
 # What is refused
@@ -228,9 +228,12 @@ def test_a_file_that_is_not_there_is_refused(given: list[str], tmp_path: Path, c
     assert capsys.readouterr().err == f"error: there is no study in sqlite:///{tmp_path}/none.db\n"
 
 
-def test_trials_that_cannot_be_written_end_with_1(given: list[str], tmp_path: Path, capsys: Capture) -> None:
-    assert main([*given, "--out", str(tmp_path / "none" / "trials.csv")]) == 1
-    assert capsys.readouterr().err == f"error: {tmp_path}/none/trials.csv: No such file or directory\n"
+def test_trials_that_cannot_be_written_end_with_2(given: list[str], tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "file").write_text("mine")
+    for path in (tmp_path / "file" / "trials.csv", tmp_path / "file"):
+        assert main([*given, "--out", str(path)]) == 2
+        assert str(path) in capsys.readouterr().err
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 @pytest.mark.parametrize("option", ["--workers", "--seeds", "--trials", "--jobs"])

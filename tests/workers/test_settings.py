@@ -4,15 +4,14 @@ import argparse
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
 from spaces.architecture import Architecture
-from spaces.errors import InputError, TrialFailure
+from spaces.errors import InputError
 from spaces.names import named
-from workers.settings import add_arguments, architecture_of, exit_code, read_data, set_threads
+from workers.settings import add_arguments, architecture_of, read_data, set_threads
 from workers.sources import DataSpec
 
 
@@ -103,36 +102,3 @@ def test_arguments_have_names_and_settings_add_up() -> None:
     found = parser.parse_args(["--set", "a=1", "c=3", "--device", "cpu", "--set", "b=2", "--threads", "3"])
     assert (found.set, found.device, found.threads) == (["a=1", "c=3", "b=2"], "cpu", 3)
     assert parser.parse_args([]).set == []  # one command's settings are not the next one's
-
-
-@pytest.mark.parametrize(
-    ("error", "code", "line"),
-    [
-        (InputError("7 is odd", place="--even"), 2, "error: --even: 7 is odd\n"),
-        (TrialFailure("crash", "it fell"), 1, "error: crash: it fell\n"),
-        (PermissionError(13, "Permission denied", "here"), 2, "error: [Errno 13] Permission denied: 'here'\n"),
-    ],
-)
-def test_an_error_is_a_line_and_an_exit_code(
-    error: Exception, code: int, line: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def command() -> None:
-        raise error
-
-    assert exit_code(command) == code
-    assert capsys.readouterr() == ("", line)
-
-
-def test_a_command_that_ends_well_says_nothing_more(capsys: pytest.CaptureFixture[str]) -> None:
-    done: list[Any] = []
-    assert exit_code(lambda: done.append("it ran")) == 0
-    assert done == ["it ran"]
-    assert capsys.readouterr() == ("", "")
-
-
-def test_a_mistake_of_ours_is_not_taken_for_a_persons() -> None:
-    def command() -> None:
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        exit_code(command)

@@ -81,16 +81,10 @@ def test_numbers_among_words_are_kept(make_trial: MakeTrial, ending: str, tmp_pa
 
 
 def test_only_files_of_tables_are_written(trials: list[TrialRecord], tmp_path: Path) -> None:
-    for name, said in (
-        ("curves.xlsx", "is neither a .parquet nor a .csv file (.csv.gz too)"),
-        ("none/curves.csv", ""),
-        ("none/curves.parquet", ""),
-    ):
-        with pytest.raises(InputError) as refused:
-            write_curves(trials, tmp_path / name)
-        assert refused.value.place == str(tmp_path / name)
-        assert said in refused.value.message
-        assert "\n" not in str(refused.value)
+    with pytest.raises(InputError) as refused:
+        write_curves(trials, tmp_path / "curves.xlsx")
+    assert refused.value.place == str(tmp_path / "curves.xlsx")
+    assert refused.value.message == "is neither a .parquet nor a .csv file (.csv.gz too)"
     assert list(tmp_path.iterdir()) == []
 
 
