@@ -64,7 +64,8 @@ KINDS = (
         numbers=frozenset({errno.ENOMEM}),
         words=_NO_MEMORY,
     ),
-    Signs(kind="disk", numbers=frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO}), words=_NO_ROOM),
+    Signs(kind="disk", numbers=frozenset({errno.ENOSPC, errno.EDQUOT}), words=_NO_ROOM),
+    Signs(kind="io", numbers=frozenset({errno.EIO})),
     Signs(
         kind="connection",
         types=(ConnectionError, TimeoutError, gaierror, HTTPException),

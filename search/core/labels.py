@@ -29,6 +29,7 @@ HELP = {  # against each kind of failure, where a person can do something
     "not-finite": "a smaller recipe.learning_rate helps",
     "time-limit": "resources.hours_per_trial can allow more",
     "disk": "room where the checkpoints are helps",
+    "io": "the system's log may say more of the disk",
     "native-crash": "recipe.memory_format: channels_first or recipe.precision: float32 may help",
     "hung": "resources.silence_s can allow more",
     "crash": "nas_trial.failure_details holds the traceback",

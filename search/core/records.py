@@ -26,7 +26,7 @@ class State(StrEnum):
 LOST = "lost"
 KILLED = "killed"
 PREEMPTED = "preempted"  # its node was taken away, as was announced: as often as it may be
-TRANSIENT = frozenset({LOST, KILLED, PREEMPTED, "disk", "connection"})
+TRANSIENT = frozenset({LOST, KILLED, PREEMPTED, "disk", "io", "connection"})
 
 # What ended a worker from within. Workers are reused, so the trial before may have done it: the trial is tried once
 # more in a fresh process, and only that convicts its network.

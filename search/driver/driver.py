@@ -30,6 +30,7 @@ from search.study.checkpoints import checkpoint_folder, make_folder, sweep_notes
 from search.study.heartbeat import SessionLog, alive_s
 from search.study.journal import FOLDER, Journal
 from search.study.launches import Alone, Fellows, Sharing
+from search.study.orphans import orphans
 from search.study.outbox import Outbox, send
 from search.study.recorder import Recorder
 from search.study.retention import Checkpoints
@@ -230,6 +231,8 @@ def run(
                 return running
             make_folder(checkpoint_folder(config, record))
             _say(console, _opening(config, data, seen, running, first))
+            for line in () if running.trials else orphans(record, config.checkpoints.folder):
+                _say(console, f"warning: {line}")
             for line in advice(data, config.full_recipe):
                 _say(console, f"warning: {line}")
             _look_over_processor(config, data, address)

@@ -1,5 +1,6 @@
 """Show a study in its course: one live display on a terminal, plain lines anywhere else."""
 
+import textwrap
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,9 +11,9 @@ from rich.live import Live
 from rich.text import Text
 
 from search.core.fronts import front_hypervolume
-from search.core.labels import failures_line, front_table, trial_line
+from search.core.labels import MOST_OF_REASON, failures_line, front_table, trial_line
 from search.core.records import State, TrialRecord
-from search.core.units import format_duration
+from search.core.units import format_duration, format_number_of
 from search.study.retention import Checkpoints
 from search.study.running import RunningStudy
 
@@ -39,6 +40,7 @@ class Progress:
         self._drawn = -REFRESH_S
         self._crashed = len(study.trials.crashed)  # as was told last
         self._away = False  # the database, as was told last
+        self._full = False  # the checkpoints' disk, as was told last
         self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
 
     def __enter__(self) -> "Progress":
@@ -80,13 +82,15 @@ class Progress:
         self._crashed = crashed
 
     def _tell_away(self) -> None:
-        """Let the summary, which says that the database is away, come at once, and tell that it is back."""
-        away = self.study.outbox.away_s is not None
-        if away and not self._away:
+        """Let the summary, which says that database or disk is away, come at once, and tell that it is back."""
+        away, full = self.study.outbox.away_s is not None, self.study.disk.full_s is not None
+        if (away and not self._away) or (full and not self._full):
             self._drawn = -SUMMARY_S
-        elif self._away and not away:
+        if self._away and not away:
             self._print("the database is back and has all that waited")
-        self._away = away
+        if self._full and not full:
+            self._print("the disk takes checkpoints again")
+        self._away, self._full = away, full
 
     def _print(self, line: str) -> None:
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -134,6 +138,7 @@ def summary(study: RunningStudy, checkpoints: Checkpoints | None = None) -> str:
     )
     parts += (f"{len(study.resting)} rest",) if study.resting else ()
     parts += (_overdue(study).removeprefix("; "),) if study.overdue else ()
+    parts += (_setbacks(study),) if study.setbacks else ()
     parts += tuple(
         f"{amount:.3g} of {limit:g} {name}"
         for name, amount, limit in study.budget.used(study.spending)
@@ -142,8 +147,17 @@ def summary(study: RunningStudy, checkpoints: Checkpoints | None = None) -> str:
     parts += (checkpoints.shown,) if checkpoints and checkpoints.used_bytes is not None else ()
     if study.outbox.away_s is not None:
         parts = (f"DATABASE AWAY for {format_duration(study.outbox.away_s)} {study.outbox.waits}", *parts)
+    if study.disk.full_s is not None:
+        parts = (f"DISK FULL for {format_duration(study.disk.full_s)} ({study.disk.why}): nothing new begins", *parts)
     left = remaining_s(study)
     return " · ".join(parts if left is None else (*parts, f"about {format_duration(left)} left"))
+
+
+def _setbacks(study: RunningStudy) -> str:
+    """Return how often a trial had to be tried again since the launch, and why the last time."""
+    number, failure = study.setbacks[-1]
+    why = textwrap.shorten(str(failure), MOST_OF_REASON, placeholder=" [...]")
+    return f"{format_number_of('worker', len(study.setbacks))} failed a trial, the last trial {number} ({why})"
 
 
 def remaining_s(study: RunningStudy) -> float | None:

@@ -21,6 +21,7 @@ from search.samplers.proposer import Proposal, Proposer
 from search.samplers.suspects import SUSPECTED
 from search.schedulers.promotion import Turn
 from search.schedulers.rungs import GO_ON, Decision, Rung, Rungs, entry_of
+from search.study.disk import FULL, Disk
 from search.study.launches import Alone, Fellows
 from search.study.recording import Bringing, Recording
 from search.study.trials import Roll
@@ -65,6 +66,7 @@ class RunningStudy:
     earlier_s: float = 0.0  # spent by launches before this one
     clock: Callable[[], datetime] = field(default_factory=steady_clock)
     trials: Roll = field(init=False)
+    disk: Disk = field(init=False)
     rejections: list[Rejection] = field(default_factory=list)
     waiting: deque[int] = field(default_factory=deque)
     spent: Spent = field(default_factory=Spent)
@@ -82,6 +84,7 @@ class RunningStudy:
     numerics: dict[str, str] = field(default_factory=dict)  # by kind of machine: precision and layout
     _hosts: set[tuple[str, str]] = field(default_factory=set)  # of this launch
     overdue: dict[int, float] = field(default_factory=dict)  # seconds that trials are behind what is expected
+    setbacks: list[tuple[int, TrialFailure]] = field(default_factory=list)  # trials tried again, and why
     fresh: set[int] = field(default_factory=set)  # trials whose worker crashed or hung: a fresh one tells whose fault
     _tries: dict[int, tuple[int, int]] = field(default_factory=dict)  # at which epoch, and how many
     _mirrors: dict[int, int] = field(default_factory=dict)
@@ -89,6 +92,7 @@ class RunningStudy:
 
     def __post_init__(self) -> None:
         self.trials = Roll(self.record)
+        self.disk = Disk(lambda: self.clock())
 
     def restore(self, trials: list[TrialRecord], rejections: list[Rejection]) -> None:
         """Take up what earlier launches recorded: rungs, the sampler's knowledge, trials to go on with."""
@@ -209,6 +213,8 @@ class RunningStudy:
     def hand_out(self) -> TrialRecord | Nothing:
         """Return the next trial to train: one that waits, or a new one."""
         there = self.deliver()
+        if self.disk.full_s is not None and not self.cut_off and (self.waiting or self.at_work):
+            return self._try_disk()
         if not self.cut_off and (ready := self._ready()) is not None:
             return self.trials[ready]
         if self.resting and not self.cut_off and (promoted := self._promoted()) is not None:
@@ -219,6 +225,14 @@ class RunningStudy:
         if begun is Nothing.LEFT and self.resting and (promoted := self._promoted()) is not None:
             return self.trials[promoted]  # that nothing is left has only now come out
         return begun
+
+    def _try_disk(self) -> TrialRecord | Nothing:
+        """Return a trial that finds out whether there is room again; nothing else is handed out meanwhile."""
+        if not self.waiting or not self.disk.may_try(self.at_work):
+            return Nothing.NOW
+        number = self.waiting.popleft()
+        self.disk.tries(number)
+        return self.trials[number]
 
     def _ready(self) -> int | None:
         """Take the first waiting trial whose time has come."""
@@ -397,6 +411,7 @@ class RunningStudy:
             return Decision(stop=True, reason=trial.reason or "another launch trains it now")
         if measurement.epoch <= trial.epochs:
             return GO_ON
+        self.disk.took()  # a checkpoint is written before its epoch is told
         self.fresh.discard(number)  # an epoch further, another crash is another one
         with self._timed("recording_s"):
             self.outbox.measured(number, measurement)
@@ -485,6 +500,10 @@ class RunningStudy:
         if trial.state is not State.RUNNING or number in self.elsewhere or number in self.paused:
             return
         self.resting.pop(number, None)
+        if failure.kind == FULL:
+            self.disk.refused(failure.message)
+            self.waiting.append(number)
+            return
         if failure.kind == KILLED and number in self._killed:  # once may be a neighbour's fault
             failure = TrialFailure(OUT_OF_MEMORY, f"{failure.message}, for the second time", failure.details)
         tries = self._tries_since_progress(trial) if failure.kind in TRANSIENT else ATTEMPTS
@@ -517,6 +536,7 @@ class RunningStudy:
 
     def _try_again(self, trial: TrialRecord, failure: TrialFailure) -> None:
         """Let a trial wait for another worker."""
+        self.setbacks.append((trial.number, failure))
         self.trials[trial.number] = replace(trial, attempts=trial.attempts + 1)
         with self._timed("recording_s"):
             self.outbox.attempted(trial.number, trial.attempts + 1)

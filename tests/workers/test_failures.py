@@ -131,7 +131,11 @@ def test_what_is_not_there_later_either_is_a_crash(error: Exception) -> None:
     assert classify(error).kind == "crash"
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
+def test_a_disk_that_cannot_be_read_or_written_is_not_a_full_one() -> None:
+    assert classify(OSError(errno.EIO, os.strerror(errno.EIO))).kind == "io"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_a_disk_without_room_is_not_the_trials_fault(number: int) -> None:
     assert classify(OSError(number, os.strerror(number))).kind == "disk"
 

@@ -286,3 +286,26 @@ def test_lines_tell_at_once_that_the_database_is_away_and_that_it_is_back(bench:
     running.deliver()
     progress.update()
     assert file.getvalue().splitlines()[2:] == ["the database is back and has all that waited"]
+
+
+def test_a_full_disk_is_told_at_once_and_that_it_has_room_again(bench: Bench) -> None:
+    running, (console, file), ticks = bench.open(), lines_to(), Ticks()
+    trial = start(running)
+    progress = Progress(running, console, clock=ticks)
+    progress.update()
+    running.failed(trial.number, TrialFailure("disk", "No space left on device"))
+    progress.update()
+    assert "DISK FULL for 0.0 s (No space left on device): nothing new begins" in file.getvalue()
+    running.measured(trial.number, learn(trial, 1))
+    progress.update()
+    assert "the disk takes checkpoints again" in file.getvalue()
+    assert "DISK FULL" not in summary(running)
+
+
+def test_workers_that_die_again_and_again_are_named_while_it_happens(bench: Bench) -> None:
+    running = bench.open()
+    trial = start(running)
+    for _ in range(2):
+        running.failed(trial.number, TrialFailure("lost", "worker 12 on 10.0.0.1 died without a word"))
+    told = "2 workers failed a trial, the last trial 0 (lost: worker 12 on 10.0.0.1 died without a word)"
+    assert told in summary(running)

@@ -926,6 +926,81 @@ def test_where_all_that_go_on_fail_they_do_not_go_on_for_ever(make_bench: MakeBe
     assert running.trained_epochs <= running.rungs.allowed(30, 9) + 3 * 9
 
 
+FULL = TrialFailure("disk", "No space left on device")
+
+
+def begun(running: RunningStudy) -> TrialRecord:
+    trial = running.hand_out()
+    assert isinstance(trial, TrialRecord)
+    return trial
+
+
+def test_a_full_disk_is_waited_for_however_long_and_spends_no_attempt(bench: Bench) -> None:
+    running = bench.open()
+    trials = [begun(running) for _ in range(3)]
+    for trial in trials:
+        running.failed(trial.number, FULL)
+    for _ in range(200):
+        bench.clock.now += timedelta(seconds=61)
+        running.failed(begun(running).number, FULL)
+    assert {(trial.state, trial.attempts) for trial in running.trials.values()} == {(State.RUNNING, 0)}
+    assert len(running.trials) == 3
+    assert running.disk.full_s == pytest.approx(200 * 61)
+
+
+def test_while_the_disk_is_full_one_trial_at_a_time_tries_it_and_nothing_begins(bench: Bench) -> None:
+    running = bench.open()
+    first, second = begun(running), begun(running)
+    running.failed(first.number, FULL)
+    assert running.hand_out() is Nothing.NOW
+    bench.clock.now += timedelta(seconds=3)
+    assert begun(running).number == first.number
+    bench.clock.now += timedelta(seconds=100)
+    assert running.hand_out() is Nothing.NOW
+    running.failed(second.number, FULL)
+    bench.clock.now += timedelta(seconds=100)
+    assert running.hand_out() is Nothing.NOW  # the first has not come to an end yet
+    running.failed(first.number, FULL)
+    bench.clock.now += timedelta(seconds=100)
+    assert begun(running).number == second.number
+
+
+def test_every_trial_that_is_tried_again_is_told_with_the_reason(bench: Bench) -> None:
+    running = bench.open()
+    lost = TrialFailure("lost", "worker 12 on 10.0.0.1 died")
+    running.failed(begun(running).number, lost)
+    running.failed(begun(running).number, TrialFailure("crash", "its own fault"))
+    assert running.setbacks == [(0, lost)]
+
+
+def test_once_a_trial_has_written_everything_goes_on(bench: Bench) -> None:
+    running = bench.open()
+    first, second = begun(running), begun(running)
+    running.failed(first.number, FULL)
+    running.measured(second.number, bench.learn(second, 1))
+    assert running.disk.full_s is None
+    assert begun(running).number == first.number
+    assert begun(running).number == 2
+
+
+def test_a_trial_that_tried_the_disk_and_ended_otherwise_holds_up_nobody(bench: Bench) -> None:
+    running = bench.open()
+    trial = begun(running)
+    running.failed(trial.number, FULL)
+    bench.clock.now += timedelta(seconds=3)
+    running.failed(begun(running).number, TrialFailure("crash", "it fell"))
+    assert begun(running).number == 1
+
+
+def test_a_budget_of_time_ends_a_study_whose_disk_is_full(make_bench: MakeBench) -> None:
+    bench = make_bench(budget={"hours": 1})
+    running = bench.open()
+    running.failed(begun(running).number, FULL)
+    bench.clock.now += timedelta(hours=2)
+    assert running.hand_out() is Nothing.LEFT
+    assert running.over
+
+
 def test_failures_of_a_machine_count_anew_after_an_epoch(bench: Bench) -> None:
     running = bench.open()
     trial = running.hand_out()
