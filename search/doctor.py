@@ -89,6 +89,8 @@ def examine(url: str, name: str | None, *, fix: bool, states: States | None = No
         behind = schema(store.behind)
         if name is not None and name not in (names := store.names()):
             raise InputError(unknown("study", name, names), place="--study")
+        if fix and store.is_copy:
+            raise InputError(f"--fix is refused: {store.shown_url} may only be read")
         if fix:
             _refuse_running(store, store.names() if name is None or behind else [name])
     report.add(behind, mended=fix)

@@ -6,7 +6,6 @@ A password is never shown: not in an address, not in a driver's complaint, not i
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -19,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from search.storage.tables import VERSION_TABLE
-from search.storage.url import read_url, shown
+from search.storage.url import is_for_reading, read_url, shown, sqlite_file
 from spaces.errors import InputError, StorageAway, StudyError, WidefrontError
 
 CONNECT_S = 5
@@ -103,14 +102,16 @@ def check_there(address: URL) -> None:
     Raises:
         StorageAway: the file is gone.
     """
-    if address.get_backend_name() == "sqlite" and not Path(address.database or "").exists():
+    if address.get_backend_name() == "sqlite" and not sqlite_file(address).exists():
         raise StorageAway(f"{shown(address)}: the file is gone")
 
 
 def _prepare_file(address: URL, create: bool) -> None:
     if address.get_backend_name() != "sqlite":
         return
-    file = Path(address.database or "")
+    file = sqlite_file(address)
+    if create and is_for_reading(address):
+        raise InputError(f"{shown(address)} may only be read; sqlite:///file.db is required to write")
     if not create and not file.exists():
         raise _nothing(address)
     try:

@@ -13,8 +13,9 @@ from search.core.records import Host, Rejection, Session, State, StudyRecord, Tr
 from search.storage import engine as database
 from search.storage import locks as holds
 from search.storage import queries, rows
+from search.storage.copies import Copy, copy_of
 from search.storage.tables import HOST, MEASUREMENT, REJECTION, SESSION, STUDY, TRIAL
-from search.storage.url import shown
+from search.storage.url import read_url, shown
 from spaces.errors import InputError, StudyError
 from workers.measurement import Measurement
 
@@ -25,8 +26,9 @@ class Store:
     Safe to use from several threads. A database that goes away, or stays locked, is a StudyError.
     """
 
-    def __init__(self, engine: Engine, url: str) -> None:
-        self.url = url
+    def __init__(self, engine: Engine, url: str, copy: Copy | None = None) -> None:
+        self.url = copy.url if copy else url
+        self._copy = copy
         self._address = make_url(url)
         self._engine = engine
         self._reader = database.reader(engine)
@@ -41,10 +43,23 @@ class Store:
 
         Args:
             url: see `search.storage.url.FORMS`.
-            create: make what is missing; without it, a database that is not ours is an InputError and stays as it is.
+            create: make what is missing; without it, a database that is not ours is an InputError and stays as it is,
+                and of one that may only be read, a copy is.
             migrate: bring the tables up to date; without it, of those that are `behind` only the names can be read.
         """
-        return cls(database.connect(url, create=create, migrate=migrate), url)
+        read_url(url)
+        copy = None if create else copy_of(url)
+        try:
+            return cls(database.connect(copy.url if copy else url, create=create, migrate=migrate), url, copy)
+        except BaseException:
+            if copy:
+                copy.close()
+            raise
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether the database may only be read, so that what is written goes with this store."""
+        return self._copy is not None
 
     @property
     def shown_url(self) -> str:
@@ -99,6 +114,8 @@ class Store:
     def close(self) -> None:
         """Let go of the database."""
         self._engine.dispose()
+        if self._copy:
+            self._copy.close()
 
     def __enter__(self) -> Self:
         return self

@@ -1,6 +1,8 @@
 """Read the URL of a database, and show it without its password."""
 
 import re
+from pathlib import Path
+from urllib.parse import unquote
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -16,7 +18,8 @@ _DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
 def shown(address: URL) -> str:
     """Return the URL without its password."""
     hidden = {key: "***" for key in address.query if "password" in key.lower()}
-    return address.update_query_dict(hidden).render_as_string(hide_password=True)
+    told = address.update_query_dict(hidden).render_as_string(hide_password=True)
+    return told.replace("///file%3A", "///file:", 1)
 
 
 def read_url(url: str) -> URL:
@@ -43,11 +46,28 @@ def optunas_url(url: str) -> str:
     return url.replace("{", "{{").replace("}", "}}")
 
 
+def is_for_reading(address: URL) -> bool:
+    """Whether an address is SQLite's own kind of a URI and asks for nothing but to read."""
+    asked = address.normalized_query
+    return (address.database or "").startswith("file:") and (
+        asked.get("mode") == ("ro",) or asked.get("immutable") == ("1",)
+    )
+
+
+def sqlite_file(address: URL) -> Path:
+    """Return the file that an address of SQLite names."""
+    name = address.database or ""
+    if not name.startswith("file:"):
+        return Path(name)
+    path = unquote(name.removeprefix("file:"))
+    return Path(path.removeprefix("//") if path.startswith("///") else path)
+
+
 def _check_file(address: URL) -> None:
     if address.host:
         raise InputError(f"{shown(address)} needs three slashes before the file, or four before an absolute path")
     database = address.database or ":memory:"
-    if database == ":memory:" or database.startswith("file:"):
+    if database == ":memory:" or (database.startswith("file:") and not is_for_reading(address)):
         raise InputError(f"{shown(address)} names no file; sqlite:///file.db is required")
 
 
@@ -62,7 +82,7 @@ def files_in(url: str) -> list[str]:
     """
     address = read_url(url)
     if address.get_backend_name() == "sqlite":
-        return [address.database or ""]
+        return [str(sqlite_file(address))]
     named = address.normalized_query
     return [path for key in _FILES for path in named.get(key, ())]
 

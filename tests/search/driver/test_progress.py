@@ -295,7 +295,7 @@ def test_a_full_disk_is_told_at_once_and_that_it_has_room_again(bench: Bench) ->
     progress.update()
     running.failed(trial.number, TrialFailure("disk", "No space left on device"))
     progress.update()
-    assert "DISK FULL for 0.0 s (No space left on device): nothing new begins" in file.getvalue()
+    assert "DISK FULL for 0.00 s (No space left on device): nothing new begins" in file.getvalue()
     running.measured(trial.number, learn(trial, 1))
     progress.update()
     assert "the disk takes checkpoints again" in file.getvalue()
