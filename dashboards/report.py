@@ -24,7 +24,7 @@ def main(argv: Sequence[str]) -> int:
 
 def write(given: argparse.Namespace) -> int:
     """Write the report that is asked for, and return the exit code."""
-    with Store.open(expand(given.url, os.environ), create=False) as store:
+    with Store.reading(expand(given.url, os.environ), cli.warn) as store:
         view = StudyView.read(store, given.study)
     path = write_report(view, given.output)
     print(f"{path}: {len(view.front)} on the front of {len(view.complete)} trained in full")

@@ -1,6 +1,6 @@
 """Say what disagrees between Optuna's tables, ours and the checkpoints, and mend what can be mended.
 
-python -m search.doctor URL [--study S] [--address http://head:8265] [--fix] [--json]
+python -m search.doctor URL [--study S] [--address http://head:8265] [--fix] [--accept] [--json]
 """
 
 import argparse
@@ -16,7 +16,7 @@ from search import cli
 from search.core.environment import expand
 from search.core.records import StudyRecord
 from search.core.units import format_number_of
-from search.integrity.checks import Fate, Finding, find_all, on_cluster, processors, schema
+from search.integrity.checks import Fate, Finding, find_all, on_cluster, processors, schema, unreadable
 from search.integrity.repair import look, mend
 from search.jobs.client import connect
 from search.storage.optuna_tables import OptunasTables
@@ -54,10 +54,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _examine(given: argparse.Namespace) -> int:
     states = states_at(given.address) if given.address else {}
-    report = examine(expand(given.url, os.environ), given.study, fix=given.fix, states=states)
+    report = examine(expand(given.url, os.environ), given.study, fix=given.fix, accept=given.accept, states=states)
     for note in report.notes:
         print(f"note: {note}", file=sys.stderr)
-    print(_json(report) if given.json else "\n".join([*_lines(report), _summary(report, fix=given.fix)]))
+    print(
+        _json(report) if given.json else "\n".join([*_lines(report), _summary(report, tried=given.fix or given.accept)])
+    )
     return WELL if report.wrong == report.mended else ILL
 
 
@@ -72,56 +74,67 @@ def states_at(address: str) -> States:
     return found
 
 
-def examine(url: str, name: str | None, *, fix: bool, states: States | None = None) -> Report:
+def examine(url: str, name: str | None, *, fix: bool, accept: bool = False, states: States | None = None) -> Report:
     """Look at one study or at all, and mend what can be mended if asked to.
 
     Args:
         url: the database.
         name: of the study; without it, all.
         fix: mend.
+        accept: take networks of the front without the weights that are lost.
         states: of what was sent to a cluster, by study.
 
     Raises:
         InputError: the database cannot be read or is newer, there is no such study, or a launch holds one to mend.
     """
     report = Report()
+    fates = (*((Fate.FIX,) if fix else ()), *((Fate.ACCEPT,) if accept else ()))
     with Store.open(url, create=False, migrate=False) as store:
         behind = schema(store.behind)
         if name is not None and name not in (names := store.names()):
             raise InputError(unknown("study", name, names), place="--study")
-        if fix and store.is_copy:
-            raise InputError(f"--fix is refused: {store.shown_url} may only be read")
-        if fix:
-            _refuse_running(store, store.names() if name is None or behind else [name])
+        if fates and store.is_copy:
+            raise InputError(f"{_asked(fates)} is refused: {store.shown_url} may only be read")
+        if fates:
+            _refuse_running(store, store.names() if name is None or behind else [name], fates)
     report.add(behind, mended=fix)
     if fix or not behind:
-        _examine_all(report, url, name, fix, states or {})
+        _examine_all(report, url, name, fates, states or {})
     return report
 
 
-def _examine_all(report: Report, url: str, name: str | None, fix: bool, states: States) -> None:
+Fates = Sequence[Fate]  # that are to be mended
+
+
+def _asked(fates: Fates) -> str:
+    return " ".join(f"--{fate}" for fate in fates)
+
+
+def _examine_all(report: Report, url: str, name: str | None, fates: Fates, states: States) -> None:
     with Store.open(url, create=False) as store, closing(OptunasTables(store)) as optunas:
-        for study in store.studies():
+        studies, unread = store.studies(), list(store.damage.lines)
+        for study in studies:
             if name in (None, study.name):
-                _examine_study(report, store, optunas, study, fix, states.get(study.name, ()))
+                _examine_study(report, store, optunas, study, fates, states.get(study.name, ()))
+        report.add([unreadable(line) for line in unread])
 
 
-def _refuse_running(store: Store, names: Sequence[str]) -> None:
+def _refuse_running(store: Store, names: Sequence[str], fates: Fates) -> None:
     for name in names:
         try:
             with store.hold(name):
                 pass
         except StudyError as error:
-            raise InputError(f"--fix is refused: {error}") from error
+            raise InputError(f"{_asked(fates)} is refused: {error}") from error
 
 
 def _examine_study(
-    report: Report, store: Store, optunas: OptunasTables, study: StudyRecord, fix: bool, states: Sequence[str]
+    report: Report, store: Store, optunas: OptunasTables, study: StudyRecord, fates: Fates, states: Sequence[str]
 ) -> None:
-    with _held(store, study.name, fix=fix) as free:
+    with _held(store, study.name, fates) as free:
         seen = look(store, optunas, study)
         found = find_all(seen, held=not free)
-        if fix and (mended := mend(store, seen, found)):
+        if fates and (mended := mend(store, seen, found, *fates)):
             seen = look(store, optunas, study)
             found = find_all(seen, held=False)
             report.add([finding for finding in mended if finding not in found], mended=True)  # what is seen to be
@@ -132,15 +145,15 @@ def _examine_study(
 
 
 @contextmanager
-def _held(store: Store, study: str, *, fix: bool) -> Iterator[bool]:
+def _held(store: Store, study: str, fates: Fates) -> Iterator[bool]:
     """Keep anybody from launching the study meanwhile, and yield whether nobody has already."""
     with ExitStack() as stack:
         try:
             stack.enter_context(store.hold(study))
             free = True
         except StudyError as error:
-            if fix:
-                raise InputError(f"--fix is refused: {error}") from error
+            if fates:
+                raise InputError(f"{_asked(fates)} is refused: {error}") from error
             free = False
             print(f"note: {study} is running; its checkpoints and unfinished recordings are its own", file=sys.stderr)
         yield free
@@ -153,19 +166,19 @@ def _lines(report: Report) -> Iterator[str]:
 
 
 def _told(finding: Finding, mended: bool) -> str:
-    if finding.fate is not Fate.FIX:
-        return finding.remedy
-    return f"mended: {finding.remedy}" if mended else f"--fix {finding.remedy}"
+    if mended:
+        return f"mended: {finding.remedy}" if finding.fate is Fate.FIX else "accepted without its weights"
+    return f"--fix {finding.remedy}" if finding.fate is Fate.FIX else finding.remedy
 
 
-def _summary(report: Report, *, fix: bool) -> str:
+def _summary(report: Report, *, tried: bool) -> str:
     waiting = len({(finding.study, finding.trial) for finding in report.found if finding.fate is Fate.LAUNCH})
     tail = f"; {format_number_of('trial', waiting)} for the next launch to go on with" if waiting else ""
     if not report.wrong:
         seen = f"{format_number_of('study', report.studies)}, {format_number_of('trial', report.trials)}"
         return f"{seen}: nothing is wrong{tail}"
-    mends = len(report.mended) if fix else sum(finding.fate is Fate.FIX for finding in report.wrong)
-    done = f"{mends} of which are mended" if fix else f"{mends} of which --fix mends"
+    mends = len(report.mended) if tried else sum(finding.fate is Fate.FIX for finding in report.wrong)
+    done = f"{mends} of which are mended" if tried else f"{mends} of which --fix mends"
     return f"{format_number_of('finding', len(report.wrong))}, {done}{tail}"
 
 
@@ -179,6 +192,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--study", help="look at this one only")
     parser.add_argument("--address", help="compare with a cluster's job server too, such as http://head:8265")
     parser.add_argument("--fix", action="store_true", help="mend what can be mended; no measurement is ever deleted")
+    parser.add_argument("--accept", action="store_true", help="keep networks whose weights are lost without them")
     parser.add_argument("--json", action="store_true", help="as JSON")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     return parser

@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _show(given: argparse.Namespace) -> int:
-    with Store.open(expand(given.url, os.environ), create=False) as store:
+    with Store.reading(expand(given.url, os.environ), cli.warn) as store:
         study = find(store, given.study)
         trials = store.trials(study.name)
     if given.curves:

@@ -73,7 +73,7 @@ def _table(given: argparse.Namespace) -> tuple[ReplayForm, Recordings]:
 
 def _study(given: argparse.Namespace) -> tuple[ReplayForm, Recordings]:
     """Return what a study of one's own has recorded, and how it went about it."""
-    with Store.open(expand(given.file, os.environ), create=False) as store:
+    with Store.reading(expand(given.file, os.environ), cli.warn) as store:
         study = find(store, given.study)
         trials = store.trials(study.name)
     if not any(trial.epochs == study.max_epochs for trial in trials):

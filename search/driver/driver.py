@@ -25,6 +25,7 @@ from search.samplers.catalogue import SpaceCatalogue, coordinate
 from search.samplers.proposer import Proposer
 from search.samplers.registry import check_sampler, make_sampler
 from search.schedulers.rungs import Rungs
+from search.storage.optuna_tables import OptunasTables
 from search.storage.store import Store
 from search.study.checkpoints import checkpoint_folder, make_folder, sweep_notes
 from search.study.heartbeat import SessionLog, alive_s
@@ -218,6 +219,8 @@ def run(
     """
     data, seen = look(config)
     with _store(config) as store, store.hold(config.study, shared=share), ExitStack() as stack:
+        with closing(OptunasTables(store)) as theirs:
+            theirs.check()
         with store.turn("beginning"):  # tables and rows are made once, whoever comes at the same time
             first = beginning(config, data.image, store)
             record = begin(store, config, data, seen)

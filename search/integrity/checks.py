@@ -7,7 +7,7 @@ ours in a way that cannot be a crash between two writes, only a person can decid
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from search.core.fronts import complete_trials, front_trials, objective_values
@@ -16,6 +16,7 @@ from search.storage.optuna_tables import Counterpart
 from search.study.checkpoints import before, newest, over_limit
 
 # Optuna lets nobody change a row that has ended, nor delete one alone.
+ACCEPTED = "--accept keeps what is on the front without them"
 REWRITE = "where ours is right, delete the study from Optuna's tables, and --fix writes it there anew"
 
 
@@ -25,6 +26,7 @@ class Fate(StrEnum):
     FIX = "fix"
     LAUNCH = "launch"  # the next one, as it goes on with the study: nothing is wrong
     PERSON = "person"
+    ACCEPT = "accept"  # a person too, who may take it as it is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,7 @@ class Seen:
     optunas: Mapping[int, Counterpart]
     files: Files
     hosts: Sequence[Host] = ()
+    damaged: Mapping[str, int | None] = field(default_factory=dict)  # a line for each row, and its trial's number
 
     @property
     def ours(self) -> dict[int, TrialRecord]:
@@ -69,7 +72,8 @@ class Seen:
 
     def finding(self, kind: str, trial: int | None, wrong: str, remedy: str, fate: Fate = Fate.PERSON) -> Finding:
         """Return a finding in this study; what only a person can decide says so."""
-        said = f"only a person can decide: {remedy}" if fate is Fate.PERSON else remedy
+        decide = "only a person can decide: "
+        said = f"{decide if fate in (Fate.PERSON, Fate.ACCEPT) else ''}{remedy}"
         return Finding(kind=kind, study=self.study.name, trial=trial, wrong=wrong, remedy=said, fate=fate)
 
 
@@ -204,6 +208,16 @@ def duplicates(seen: Seen) -> list[Finding]:
     return found
 
 
+def damaged(seen: Seen) -> list[Finding]:
+    """Find rows that nobody can read."""
+    return [replace(unreadable(line), study=seen.study.name, trial=trial) for line, trial in seen.damaged.items()]
+
+
+def unreadable(line: str) -> Finding:
+    """Return the finding of a row that nobody can read."""
+    return Finding(kind="damaged", study="", wrong=line, remedy="only a person can decide: a backup may have it whole")
+
+
 def on_front(study: StudyRecord, trials: Sequence[TrialRecord]) -> set[int]:
     """Return the trials on the front, of those whose values are all known."""
     known = [trial for trial in complete_trials(trials) if not any(map(math.isnan, objective_values(study, trial)))]
@@ -232,8 +246,8 @@ def checkpoints(seen: Seen) -> list[Finding]:
     wanted = {trial.number for trial in seen.trials if trial.number in front or _begun(trial)}
     if wanted and not seen.files.exists:
         wrong = f"there is no {seen.files.folder}, where {len(wanted)} trials have their checkpoints"
-        remedy = "is this the folder that the study was launched in? If it is, their weights are lost"
-        return [seen.finding("missing", None, wrong, remedy)]
+        remedy = f"is this the folder that the study was launched in? If it is, their weights are lost; {ACCEPTED}"
+        return [seen.finding("missing", None, wrong, remedy, Fate.ACCEPT)]
     absent = wanted - set(seen.files.whole) - set(seen.files.broken)
     behind = absent & set(seen.files.before)
     lost = absent - behind - (front & set(seen.files.over_limit))
@@ -254,7 +268,8 @@ def _missing(seen: Seen, number: int) -> Finding:
     if trial.state is State.RUNNING:
         wrong = f"its checkpoint is missing after {trial.epochs} epochs"
         return seen.finding("missing", number, wrong, "the next launch trains it again from the start", Fate.LAUNCH)
-    return seen.finding("missing", number, "on the front, but its checkpoint is missing", "its weights are lost")
+    wrong = "on the front, but its checkpoint is missing"
+    return seen.finding("missing", number, wrong, f"its weights are lost; {ACCEPTED}", Fate.ACCEPT)
 
 
 def _behind(seen: Seen, number: int) -> Finding:
@@ -356,5 +371,5 @@ AT_REST: tuple[Check, ...] = (orphans, strangers, recordings, checkpoints)
 def find_all(seen: Seen, *, held: bool) -> list[Finding]:
     """Return everything that is wrong with a study, by trial; what concerns the whole of it comes first."""
     checks = ALWAYS if held else (*AT_REST, *ALWAYS)
-    found = [finding for check in checks for finding in check(seen)]
+    found = [finding for check in (damaged, *checks) for finding in check(seen)]
     return sorted(found, key=lambda finding: -1 if finding.trial is None else finding.trial)

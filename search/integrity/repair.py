@@ -10,7 +10,7 @@ from search.config.sections import CheckpointsForm
 from search.config.study import StudyConfig, parse
 from search.core.environment import expand
 from search.core.records import State, StudyRecord, TrialRecord
-from search.integrity.checks import Fate, Files, Finding, Seen, needed, needless_files
+from search.integrity.checks import Fate, Files, Finding, Seen, needed, needless_files, on_front
 from search.storage.optuna_tables import OptunasTables
 from search.storage.store import Store
 from search.study.checkpoints import (
@@ -22,6 +22,7 @@ from search.study.checkpoints import (
     checkpoint_folder,
     newest,
     numbers,
+    over_limit,
 )
 from search.study.recorder import Recorder
 from spaces.errors import InputError, StudyError
@@ -34,7 +35,10 @@ def look(store: Store, optunas: OptunasTables, study: StudyRecord) -> Seen:
     # Theirs first: a launch writes ours first, so that ours are never behind what is read here.
     theirs = optunas.trials(study.name)
     trials = store.trials(study.name)
-    return Seen(study=study, trials=trials, optunas=theirs, files=_files(study, trials), hosts=store.hosts(study.name))
+    hosts, damaged = store.hosts(study.name), dict(store.damage.lines)
+    store.damage.lines.clear()
+    known = {number: row for number, row in theirs.items() if number not in damaged.values()}
+    return Seen(study=study, trials=trials, optunas=known, files=_files(study, trials), hosts=hosts, damaged=damaged)
 
 
 def folder_of(study: StudyRecord) -> Folder:
@@ -77,19 +81,19 @@ def _one_line(folder: Folder) -> Iterator[None]:
         raise StudyError(f"{error.filename or folder}: {error.strerror}" if error.strerror else str(error)) from error
 
 
-def mend(store: Store, seen: Seen, found: Sequence[Finding]) -> list[Finding]:
-    """Mend what can be mended, and return it. The caller holds the study.
+def mend(store: Store, seen: Seen, found: Sequence[Finding], *fates: Fate) -> list[Finding]:
+    """Mend what is of these fates, and return it. The caller holds the study.
 
     Raises:
         StudyError: a file or the database refuses.
     """
     by_kind = defaultdict[str, list[Finding]](list)
     for finding in found:
-        if finding.fate is Fate.FIX:
+        if finding.fate in fates:
             by_kind[finding.kind].append(finding)
     for kind, few in by_kind.items():
         MENDS[kind](store, seen, few)
-    return [finding for finding in found if finding.fate is Fate.FIX]
+    return [finding for finding in found if finding.fate in fates]
 
 
 def _reconcile(store: Store, seen: Seen, found: Sequence[Finding]) -> None:
@@ -137,6 +141,15 @@ def _remove_half_written(_store: Store, seen: Seen, found: Sequence[Finding]) ->
                 folder.remove(name)
 
 
+def _accept(_store: Store, seen: Seen, found: Sequence[Finding]) -> None:
+    """Leave for each network of the front that has lost its weights what says that it has none."""
+    folder, front = open_folder(seen.files.folder), on_front(seen.study, seen.trials)
+    with _one_line(folder):
+        folder.make()
+        for number in _trials(found) or sorted(front):
+            folder.write(over_limit(number), b"")
+
+
 def _trials(found: Sequence[Finding]) -> list[int]:
     return [finding.trial for finding in found if finding.trial is not None]
 
@@ -148,4 +161,5 @@ MENDS: dict[str, Callable[[Store, Seen, Sequence[Finding]], None]] = {
     "behind": _put_in_place,
     "needless": _remove,
     "half-written": _remove_half_written,
+    "missing": _accept,
 }

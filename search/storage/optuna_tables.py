@@ -14,7 +14,7 @@ from search.core.records import State, StudyRecord
 from search.storage.engine import engine_options, quick_commits
 from search.storage.store import Store
 from search.storage.url import optunas_url
-from spaces.errors import InputError, StudyError
+from spaces.errors import InputError, StudyError, first_line
 from workers.objectives import OBJECTIVES
 
 ENDS = {State.COMPLETE: TrialState.COMPLETE, State.STOPPED: TrialState.PRUNED, State.FAILED: TrialState.FAIL}
@@ -36,6 +36,14 @@ class OptunasTables:
         self._store = store
         self._storage: RDBStorage | None = None
 
+    def check(self) -> None:
+        """Refuse tables that this version of Optuna cannot use, before anything is written beside them.
+
+        Raises:
+            StudyError: they are of another version.
+        """
+        self._open()
+
     def trials(self, study: str) -> dict[int, Counterpart]:
         """Return what they tell of a study's trials; nothing where somebody deleted it, or no launch came to make it.
 
@@ -54,7 +62,7 @@ class OptunasTables:
             try:
                 self._storage = RDBStorage(optunas_url(self._store.url), skip_table_creation=True)
             except RuntimeError as error:
-                raise StudyError(str(error)) from error
+                raise StudyError(f"{self._store.shown_url}: {first_line(error)}") from error
             quick_commits(self._storage.engine)
         return self._storage
 

@@ -2,12 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 
 from sqlalchemy import ColumnElement, Connection, Insert, RowMapping, Table, bindparam, exists, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from search.core.records import TrialRecord
 from search.storage import rows
+from search.storage.damage import Damage
 from search.storage.tables import MEASUREMENT, TRIAL
 
 DialectInsert = Callable[[Table], sqlite.Insert | postgresql.Insert]
@@ -53,11 +55,15 @@ def recorded(connection: Connection, study_id: int, number: int) -> int:
     return found
 
 
-def trials(connection: Connection, which: ColumnElement[bool]) -> list[TrialRecord]:
-    """Return the trials of these rows by number, in two queries however many there are."""
+def trials(connection: Connection, which: ColumnElement[bool], damage: Damage) -> list[TrialRecord]:
+    """Return the trials of these rows by number, in two queries however many there are; damaged ones are noted."""
     found = connection.execute(select(TRIAL).where(which).order_by(TRIAL.c.number)).mappings().all()
     curves = defaultdict[int, list[RowMapping]](list)
     ordered = select(MEASUREMENT).join(TRIAL).where(which).order_by(MEASUREMENT.c.trial_id, MEASUREMENT.c.epoch)
     for row in connection.execute(ordered).mappings():
         curves[row["trial_id"]].append(row)
-    return [rows.trial_record(trial, curves[trial["id"]]) for trial in found]
+    made = [
+        damage.read(partial(rows.trial_record, trial, curves[trial["id"]]), f"trial {trial['number']}", trial["number"])
+        for trial in found
+    ]
+    return [trial for trial in made if trial is not None]

@@ -15,8 +15,9 @@ from search.core.records import Host, Rejection, Session, State, StudyRecord, Tr
 from spaces.architecture import Architecture
 from spaces.cost import NAMES as COST_NAMES
 from spaces.cost import Cost
-from spaces.errors import InputError
+from spaces.errors import InputError, unknown
 from workers.measurement import Measurement
+from workers.objectives import OBJECTIVES
 
 Row = Mapping[Any, Any]
 Values = dict[str, Any]
@@ -43,6 +44,18 @@ def _from_utc(moment: datetime) -> datetime:
 def to_json(value: object) -> str:
     """Return plain values as JSON text; any kind of mapping is one."""
     return json.dumps(value, default=dict)
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    """Return a mapping that went as JSON.
+
+    Raises:
+        ValueError: it is none.
+    """
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError(f"{text[:40]} is no mapping")
+    return value
 
 
 def to_prose(text: str) -> str:
@@ -84,17 +97,24 @@ def study_values(record: StudyRecord) -> Values:
 
 
 def study_record(row: Row) -> StudyRecord:
-    """Return the study of a row."""
+    """Return the study of a row.
+
+    Raises:
+        ValueError: it cannot be read, or has an objective that this version does not know.
+    """
+    objectives = tuple(json.loads(row["objectives"]))
+    if strange := [name for name in objectives if name not in OBJECTIVES]:
+        raise ValueError(unknown("objective", strange[0], OBJECTIVES))
     return StudyRecord(
         name=row["name"],
-        objectives=tuple(json.loads(row["objectives"])),
-        space=json.loads(row["space"]),
-        config=json.loads(row["config"]),
+        objectives=objectives,
+        space=_mapping(row["space"]),
+        config=_mapping(row["config"]),
         max_epochs=row["max_epochs"],
         rungs=tuple(json.loads(row["rungs"])),
         classes=row["classes"],
         image=(row["channels"], row["height"], row["width"]),
-        bounds={name: (low, high) for name, (low, high) in json.loads(row["bounds"]).items()},
+        bounds={name: (low, high) for name, (low, high) in _mapping(row["bounds"]).items()},
         created_at=row["created_at"] and _from_utc(row["created_at"]),
     )
 
@@ -123,8 +143,8 @@ def trial_record(row: Row, measurements: Iterable[Row]) -> TrialRecord:
     """Return the trial of a row and of its measurements' rows, which come by epoch."""
     return TrialRecord(
         number=row["number"],
-        params=json.loads(row["parameters"]),
-        architecture=Architecture.from_json(json.loads(row["architecture"])),
+        params=_mapping(row["parameters"]),
+        architecture=Architecture.from_json(_mapping(row["architecture"])),
         digest=row["digest"],
         seed=row["seed"],
         cost=Cost(**{name: row[name] for name in COST_NAMES}),
@@ -156,6 +176,9 @@ def measurement_values(measurement: Measurement) -> Values:
 
 def _measurement(row: Row) -> Measurement:
     learned = {name: row[name] for name in _LEARNED}
+    odd = [name for name, value in learned.items() if not isinstance(value, (int, float))]  # SQLite takes anything
+    if odd:
+        raise ValueError(f"{odd[0]} {learned[odd[0]]!r} of epoch {row['epoch']} is no number")
     return Measurement(epoch=row["epoch"], peak_bytes=row["peak_bytes"], latency_ms=row["latency_ms"], **learned)
 
 
@@ -170,9 +193,7 @@ def rejection_values(rejection: Rejection) -> Values:
 
 def rejection_record(row: Row) -> Rejection:
     """Return the rejection of a row."""
-    return Rejection(
-        params=json.loads(row["parameters"]), violations=json.loads(row["violations"]), reason=row["reason"]
-    )
+    return Rejection(params=_mapping(row["parameters"]), violations=_mapping(row["violations"]), reason=row["reason"])
 
 
 def host_values(host: Host) -> Values:
@@ -185,7 +206,7 @@ def host_values(host: Host) -> Values:
 def host_record(row: Row) -> Host:
     """Return the host of a row."""
     plain = {name: row[name] for name in ("host", "kind", "numerics", "product", "torch")}
-    return Host(**plain, session=row["session_id"], step_ms=json.loads(row["step_ms"]), wrong=json.loads(row["wrong"]))
+    return Host(**plain, session=row["session_id"], step_ms=_mapping(row["step_ms"]), wrong=_mapping(row["wrong"]))
 
 
 def session_record(row: Row) -> Session:
@@ -198,7 +219,7 @@ def session_record(row: Row) -> Session:
         proposing_s=row["proposing_s"],
         training_s=row["training_s"],
         recording_s=row["recording_s"],
-        machine=None if row["machine"] is None else json.loads(row["machine"]),
+        machine=None if row["machine"] is None else _mapping(row["machine"]),
         host=row["host"],
         process=row["process"],
     )

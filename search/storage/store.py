@@ -1,9 +1,10 @@
 """Remember studies in SQL: the only memory there is. Records go in and come out; nothing of SQLAlchemy does."""
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from platform import node
 from typing import Self
 
@@ -14,6 +15,7 @@ from search.storage import engine as database
 from search.storage import locks as holds
 from search.storage import queries, rows
 from search.storage.copies import Copy, copy_of
+from search.storage.damage import Damage, Record
 from search.storage.tables import HOST, MEASUREMENT, REJECTION, SESSION, STUDY, TRIAL
 from search.storage.url import read_url, shown
 from spaces.errors import InputError, StudyError
@@ -30,6 +32,7 @@ class Store:
         self.url = copy.url if copy else url
         self._copy = copy
         self._address = make_url(url)
+        self.damage = Damage(tolerated=False)
         self._engine = engine
         self._reader = database.reader(engine)
         self._insert = queries.INSERTS[engine.dialect.name]
@@ -44,17 +47,29 @@ class Store:
         Args:
             url: see `search.storage.url.FORMS`.
             create: make what is missing; without it, a database that is not ours is an InputError and stays as it is,
-                and of one that may only be read, a copy is.
+                of one that may only be read, a copy is, and rows that cannot be read are left out: see `damage`.
             migrate: bring the tables up to date; without it, of those that are `behind` only the names can be read.
         """
         read_url(url)
         copy = None if create else copy_of(url)
         try:
-            return cls(database.connect(copy.url if copy else url, create=create, migrate=migrate), url, copy)
+            store = cls(database.connect(copy.url if copy else url, create=create, migrate=migrate), url, copy)
+            store.damage.tolerated = not create
+            return store
         except BaseException:
             if copy:
                 copy.close()
             raise
+
+    @classmethod
+    @contextmanager
+    def reading(cls, url: str, warn: Callable[[Iterable[str]], object]) -> Iterator[Self]:
+        """Give a store to read from, and let `warn` have a line for each row that could not be read."""
+        with cls.open(url, create=False) as store:
+            try:
+                yield store
+            finally:
+                warn(store.damage.lines)
 
     @property
     def is_copy(self) -> bool:
@@ -172,13 +187,17 @@ class Store:
     def studies(self) -> list[StudyRecord]:
         """Return every study, oldest first."""
         with self._reading() as connection:
-            return [rows.study_record(row) for row in connection.execute(select(STUDY).order_by(STUDY.c.id)).mappings()]
+            found = connection.execute(select(STUDY).order_by(STUDY.c.id)).mappings().all()
+        return [study for row in found if (study := self._study(row)) is not None]
+
+    def _study(self, row: RowMapping) -> StudyRecord | None:
+        return self.damage.read(lambda: rows.study_record(row), f"the study {row['name']!r}")
 
     def study(self, name: str) -> StudyRecord | None:
         """Return the study of that name, if there is one."""
         with self._reading() as connection:
             row = connection.execute(select(STUDY).where(STUDY.c.name == name)).mappings().one_or_none()
-        return None if row is None else rows.study_record(row)
+        return None if row is None else self._study(row)
 
     def add_study(self, record: StudyRecord) -> None:
         """Write a new study.
@@ -298,17 +317,18 @@ class Store:
         """Return the trials above a number, and some below it, with their measurements."""
         with self._reading() as connection:
             mine = TRIAL.c.study_id == self._study_id(connection, study)
-            return queries.trials(connection, mine & ((TRIAL.c.number > newest) | TRIAL.c.number.in_(some)))
+            news = (TRIAL.c.number > newest) | TRIAL.c.number.in_(some)
+            return queries.trials(connection, mine & news, self.damage)
 
     def trials(self, study: str) -> list[TrialRecord]:
         """Return every trial of a study by its number, with its measurements."""
         with self._reading() as connection:
-            return queries.trials(connection, TRIAL.c.study_id == self._study_id(connection, study))
+            return queries.trials(connection, TRIAL.c.study_id == self._study_id(connection, study), self.damage)
 
     def trial(self, study: str, number: int) -> TrialRecord | None:
         """Return one trial with its measurements, if it is there."""
         with self._reading() as connection:
-            found = queries.trials(connection, queries.is_trial(self._study_id(connection, study), number))
+            found = queries.trials(connection, queries.is_trial(self._study_id(connection, study), number), self.damage)
         return found[0] if found else None
 
     def add_rejection(self, study: str, rejection: Rejection) -> None:
@@ -320,7 +340,7 @@ class Store:
     def rejections(self, study: str) -> list[Rejection]:
         """Return the proposals that never became trials, oldest first."""
         with self._reading() as connection:
-            return [rows.rejection_record(row) for row in self._of_study(connection, REJECTION, study)]
+            return self._records(connection, REJECTION, study, rows.rejection_record)
 
     def add_host(self, study: str, host: Host) -> None:
         """Write what a machine computes right; to write it twice for a launch changes nothing."""
@@ -335,7 +355,7 @@ class Store:
     def hosts(self, study: str) -> list[Host]:
         """Return the machines that trained for a study, by launch, oldest first."""
         with self._reading() as connection:
-            return [rows.host_record(row) for row in self._of_study(connection, HOST, study)]
+            return self._records(connection, HOST, study, rows.host_record)
 
     def open_session(self, study: str, *, started_at: datetime, machine: Mapping[str, str]) -> int:
         """Write that this process launched a study, and return the number of the session."""
@@ -394,7 +414,15 @@ class Store:
     def sessions(self, study: str) -> list[Session]:
         """Return the launches of a study, oldest first."""
         with self._reading() as connection:
-            return [rows.session_record(row) for row in self._of_study(connection, SESSION, study)]
+            return self._records(connection, SESSION, study, rows.session_record)
+
+    def _records(
+        self, connection: Connection, table: Table, study: str, make: Callable[[RowMapping], Record]
+    ) -> list[Record]:
+        """Return what the rows of a table tell of a study, oldest first."""
+        found = self._of_study(connection, table, study)
+        made = (self.damage.read(partial(make, row), f"row {row['id']} of {table.name}") for row in found)
+        return [record for record in made if record is not None]
 
     def _of_study(self, connection: Connection, table: Table, study: str) -> list[RowMapping]:
         known = select(table).where(table.c.study_id == self._study_id(connection, study))

@@ -251,10 +251,10 @@ PLANTS: dict[Callable[[Patient], None], tuple[list[tuple[str, int | None, str]],
     mislabelled: ([("digest", 1, "fix")], []),
     twin: ([("duplicate", 1, "person")],) * 2,
     unsaved: ([("missing", 3, "launch")],) * 2,
-    lost: ([("missing", 0, "person")],) * 2,
-    elsewhere: ([("missing", None, "person")],) * 2,
+    lost: ([("missing", 0, "accept")],) * 2,
+    elsewhere: ([("missing", None, "accept")],) * 2,
     damaged: ([("broken", 3, "fix")], [("missing", 3, "launch")]),
-    damaged_front: ([("broken", 0, "fix")], [("missing", 0, "person")]),
+    damaged_front: ([("broken", 0, "fix")], [("missing", 0, "accept")]),
     damaged_with_one_before: ([("broken", 3, "fix")], []),
     damaged_both: ([("broken", 3, "fix")], [("missing", 3, "launch")]),
     between_two_names: ([("behind", 0, "fix"), ("behind", 3, "launch")], [("behind", 3, "launch")]),
@@ -509,6 +509,23 @@ def test_all_mended_is_well(patient: Patient, capsys: Capture) -> None:
     ]
     assert doctor.main([patient.bench.url]) == 0
     assert capsys.readouterr().out == "1 study, 4 trials: nothing is wrong\n"
+
+
+@pytest.mark.parametrize("plant", [lost, elsewhere])
+def test_a_network_whose_weights_are_lost_can_be_kept_without_them(
+    plant: Callable[[Patient], None], patient: Patient, capsys: Capture
+) -> None:
+    unsaved(patient)
+    plant(patient)
+    patient.bench.close()
+    for asked in ([], ["--fix"]):  # neither of which decides what a person has to
+        assert doctor.main([patient.bench.url, *asked]) == 1
+    assert "--accept keeps what is on the front without them" in capsys.readouterr().out
+    assert doctor.main([patient.bench.url, "--accept"]) == 0
+    assert "accepted without its weights" in capsys.readouterr().out
+    assert doctor.main([patient.bench.url]) == 0
+    assert "nothing is wrong" in capsys.readouterr().out
+    assert patient.running.trials[0].number in {trial.number for trial in patient.running.trials.front}
 
 
 def test_deleting_the_study_from_optunas_tables_is_a_way_out(patient: Patient, capsys: Capture) -> None:
