@@ -19,10 +19,11 @@ from pathlib import Path
 from search import cli
 from search.config.paths import check_named
 from search.config.study import StudyConfig, load, parted
+from search.core.commands import command
 from search.core.labels import make_console
 from search.core.units import format_bytes
 from search.jobs.bundle import FILE, pack
-from search.jobs.client import Cluster, Submission, connect
+from search.jobs.client import Cluster, Submission, connect, is_open
 from search.jobs.status import DONE, INTERRUPTED, exit_code, folder_of, plain, state_of, table_of
 from search.storage.url import holds_secret
 from spaces.errors import InputError, StudyError
@@ -41,6 +42,8 @@ def _act(given: argparse.Namespace) -> int:
     _check_usage(given)
     sent = _read(given) if given.file else None
     cluster = connect(given.address)
+    if (sent or given.resume) and is_open(cluster):
+        cli.warn([f"{cluster.address} asks for no token: who reaches it can read what is sent and run anything there"])
     if sent:
         return _send(cluster, *sent, given)
     if given.status is not None:
@@ -116,7 +119,7 @@ def _who() -> str:
 
 
 def _hints(cluster: Cluster, study: str) -> str:
-    at = f"python -m search.submit --address {cluster.address}"
+    at = command("search.submit", "--address", cluster.address)
     return f"see it: {at} --status {study}\nfollow: {at} --logs {study} --follow\nend it: {at} --stop {study}"
 
 
@@ -170,16 +173,19 @@ def _stop(cluster: Cluster, study: str) -> int:
     ended = cluster.stop(latest.id)
     if ended.is_open:
         raise StudyError(f"{study} was asked to stop and still runs; ask again, or see --logs {study}")
-    print(f"{study} is {state_of(ended)}; go on with it: python -m search.submit --address {cluster.address} "
-          f"--resume {study}")  # fmt: skip
+    again = command("search.submit", "--address", cluster.address, "--resume", study)
+    print(f"{study} is {state_of(ended)}; go on with it: {again}")
     return DONE
 
 
 def _resume(cluster: Cluster, given: argparse.Namespace) -> int:
     """Send the file of the last submission again, with the sources that are here now."""
-    latest = cluster.latest(given.resume)
-    command = shlex.split(latest.command.removeprefix("exec "))
-    return _send(cluster, latest.study, latest.file, command, given)
+    try:
+        latest = cluster.latest(given.resume)
+    except InputError as error:
+        raise InputError(f"{error}; a head that was started anew knows of none: send the file again") from error
+    sent = shlex.split(latest.command.removeprefix("exec "))
+    return _send(cluster, latest.study, latest.file, sent, given)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -11,6 +11,7 @@ from typing import Any
 from spaces.errors import InputError
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
+HOW_TOKEN = "`ray get-auth-token` on the head prints it; put it into RAY_AUTH_TOKEN, or into ~/.ray/auth_token"
 SHORTEST = 4  # characters of a value that is hidden: shorter ones stand in many words
 _looked_up: dict[str, str] = {}  # every value that this process has put into a text, by its variable's name
 

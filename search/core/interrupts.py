@@ -39,7 +39,7 @@ class Interrupts:
 
     def heed(self) -> None:
         """Hear signals from now on; those that were ignored at the start, as SIGHUP is below nohup, stay so."""
-        self._heeded = True
+        self._heeded, self._stderr = True, os.dup(2)  # others may let theirs lead elsewhere for a while
         reader, writer = os.pipe()
         os.set_blocking(writer, False)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
@@ -66,10 +66,8 @@ class Interrupts:
 
     def _quieten(self) -> None:
         """Let nobody but this write on stderr from now on: Ray has much to say of processes that the signal ended."""
-        if self._stderr == 2:
-            with suppress(OSError):
-                self._stderr = os.dup(2)
-                os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
     def _end_late(self) -> None:
         if not self._over.wait(GRACE_S):

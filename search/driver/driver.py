@@ -240,6 +240,11 @@ def run(
                 _say(console, f"warning: {line}")
             _look_over_processor(config, data, address)
             cluster.start(address, verbose=verbose, private=private(config.storage_variables))
+            if address and not cluster.asks_for_token():
+                _say(
+                    console,
+                    f"warning: the cluster at {address} asks for no token: who reaches it can run anything there",
+                )
             with interrupts.careful():
                 try:
                     watch = _watch(config, console, running, started_at, sqlite_on_driver) if address else None

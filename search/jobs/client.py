@@ -198,6 +198,15 @@ def connect(address: str, environment: Mapping[str, str] = os.environ) -> Cluste
         return Cluster(url, JobSubmissionClient(url, headers=headers))
 
 
+def is_open(cluster: Cluster) -> bool:
+    """Whether a cluster answers who shows no token."""
+    try:
+        check_server(cluster.address, {})
+    except InputError:
+        return False
+    return True
+
+
 def _submission(job: Any) -> Submission:
     known = job.metadata or {}
     return Submission(

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import requests
 from ray.exceptions import AuthenticationError
 
+from search.core.environment import HOW_TOKEN
 from spaces.errors import InputError, StudyError
 
 OLDEST = (2, 60)  # version of Ray
@@ -91,8 +92,7 @@ def _check_version(address: str, version: str) -> None:
 
 def _no_entry(address: str, *, given: bool) -> InputError:
     what = "refuses the token that was found here" if given else "asks for a token, and there is none here"
-    how = "`ray get-auth-token` on the head prints it; put it into RAY_AUTH_TOKEN, or into ~/.ray/auth_token"
-    return InputError(f"{address} {what}: {how}")
+    return InputError(f"{address} {what}: {HOW_TOKEN}")
 
 
 @contextmanager

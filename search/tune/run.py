@@ -12,10 +12,11 @@ from ray import tune
 from ray._private import ray_constants
 from ray._private import worker as ray_worker
 
-from search.core.environment import without
+from search.core.environment import HOW_TOKEN, without
 from search.core.interrupts import interrupts
 from search.study.running import RunningStudy
 from search.tune.controller import study_controller
+from search.tune.hush import hushed
 from search.tune.nodes import Need, Room
 from search.tune.oom import Witness
 from search.tune.scheduler import StudyScheduler
@@ -119,7 +120,18 @@ def _folder() -> dict[str, str]:
 def _join(address: str, private: Collection[str], verbose: bool) -> None:
     """Join a cluster; its workers have the environment that it was started in, and of that what is private blank."""
     blank = {name: "" for name in sorted(private) if name in os.environ}
-    _init(address, verbose, runtime_env={"env_vars": {**QUIET, **blank}})
+    with hushed(verbose=verbose) as said:  # of a token that is wrong it says 20 times the same
+        try:
+            _init(address, verbose, runtime_env={"env_vars": {**QUIET, **blank}})
+        except Exception as error:
+            if "AuthToken" in said() or "Unauthenticated" in said():
+                raise StudyError(f"{address} asks for a token, and there is no right one here: {HOW_TOKEN}") from error
+            raise
+
+
+def asks_for_token() -> bool:
+    """Whether the cluster that was joined lets in only who has its token: then this process had to show one."""
+    return os.environ.get("RAY_AUTH_MODE", "").lower() == "token"
 
 
 def _init(address: str, verbose: bool, **options: Any) -> None:

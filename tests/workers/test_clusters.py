@@ -365,6 +365,20 @@ def test_the_token_is_made_by_what_python_has() -> None:
     ast.parse(command)
 
 
+@pytest.mark.parametrize("asked", ["partition", "account", "mem", "time", "nodes", "cpus-per-task", "gpus-per-node"])
+def test_what_sites_ask_for_can_be_told(asked: str) -> None:
+    assert re.search(rf"^##?SBATCH --{asked}=.*# <- ", text("slurm.sh"), re.MULTILINE)
+
+
+def test_the_drivers_that_the_readme_names_come_with_the_cluster() -> None:
+    described = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    extras = described["project"]["optional-dependencies"]
+    assert "s3://" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert any(each.startswith("s3fs") for each in extras["cluster"])
+    assert any(each.startswith("s3fs") for each in extras["s3"])
+    assert pinned("s3fs") == pinned("fsspec")  # they are released together, and ask for each other's version
+
+
 SRUN = """#!/bin/bash
 while [[ $1 == --* ]]; do shift; done
 env > "$HOME/environment-of-a-step"
@@ -464,6 +478,7 @@ def test_the_script_starts_ray_on_every_node_and_a_study_that_was_cut_off_goes_o
         assert new.measurements[: old.epochs] == old.measurements
     wait_until(lambda: not allocation.left())
     assert not list(allocation.home.glob(".token-*"))
+    assert not any(Path(f"/tmp/widefront-{allocation.number(number)}").exists() for number in (0, 1))
     told = (allocation.home / "environment-of-a-step").read_text()
     assert "RAY_AUTH_MODE=token" in told
     assert postgres_url not in told

@@ -6,6 +6,9 @@
 #SBATCH --ntasks-per-node=1
 #SBATCH --cpus-per-task=16           # <- change: of a node
 #SBATCH --gpus-per-node=4            # <- change; leave it out to train on processors
+#SBATCH --mem=64G                    # <- change: of a node; without it many sites give little
+##SBATCH --partition=gpu             # <- change where the site asks for one, and take one # away
+##SBATCH --account=project           # <- the same
 #SBATCH --time=24:00:00              # <- change
 #SBATCH --requeue
 #SBATCH --open-mode=append
@@ -33,10 +36,15 @@ mapfile -t nodes < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
 export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH="$FOLDER/.token-$SLURM_JOB_ID"
 (umask 077 && python -c 'import secrets; print(secrets.token_hex(32), end="")' > "$RAY_AUTH_TOKEN_PATH")
 
+scratch=/tmp/widefront-$SLURM_JOB_ID    # on each node; a longer path is too long for Ray's sockets
 steps=()
 # shellcheck disable=SC2329  # the trap calls it
 clean_up() {
-    ((${#steps[@]} == 0)) || kill "${steps[@]}" 2> /dev/null || true
+    if ((${#steps[@]} > 0)); then
+        kill "${steps[@]}" 2> /dev/null || true
+        wait "${steps[@]}" 2> /dev/null || true
+    fi
+    srun --overlap --ntasks-per-node=1 rm -rf "$scratch" 2> /dev/null || true
     rm -f "$RAY_AUTH_TOKEN_PATH"
 }
 trap clean_up EXIT
@@ -52,7 +60,7 @@ start() {
 
 # A core of the first node is the driver's.
 start "${nodes[0]}" --head --node-ip-address="${address%:*}" --port="$port" --num-cpus=$((cpus - 1)) \
-    --temp-dir="/tmp/widefront-$SLURM_JOB_ID" --include-dashboard=false
+    --temp-dir="$scratch" --include-dashboard=false
 for _ in {1..60}; do
     ray health-check --address "$address" > /dev/null 2>&1 && break
     sleep 2

@@ -1,0 +1,65 @@
+"""Guess how long a study will still take: by the epochs that its plan still takes, at this launch's own pace."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from search.schedulers.promotion import LEAST
+from search.schedulers.rungs import Rungs
+from search.study.running import RunningStudy
+
+FEWEST = 3  # epochs after the first that a pace is told by
+
+
+@dataclass(slots=True)
+class Forecast:
+    """Remember when this launch heard of its first epoch: what was before it is no pace."""
+
+    clock: Callable[[], float] = field(default=time.monotonic)
+    _since: tuple[float, int] | None = None  # when it was heard, and how many were trained then
+    _began: int | None = None
+
+    def left_s(self, study: RunningStudy) -> float | None:
+        """Return the seconds until the budget that ends first, or None where nobody can tell yet."""
+        pace = self._pace(study.trained_epochs)
+        guesses = [self._by_clock(study), self._by_epochs(study, pace)]
+        return min((guess for guess in guesses if guess is not None), default=None)
+
+    def _pace(self, trained: int) -> float | None:
+        """Return the epochs in a second since the first of this launch."""
+        if self._began is None:
+            self._began = trained
+        if self._since is None:
+            self._since = (self.clock(), trained) if trained > self._began else None
+            return None
+        passed_s, epochs = self.clock() - self._since[0], trained - self._since[1]
+        return epochs / passed_s if epochs >= FEWEST and passed_s > 0 else None
+
+    def _by_clock(self, study: RunningStudy) -> float | None:
+        """Return what budgets of time and money have left, each by its own pace."""
+        used = study.budget.used(study.spending)
+        seconds = study.spending.hours * 3600
+        spent = [(amount, limit) for name, amount, limit in used if name not in ("trials", "epochs") and amount]
+        return min((max(0.0, seconds * (limit - amount) / amount) for amount, limit in spent), default=None)
+
+    def _by_epochs(self, study: RunningStudy, pace: float | None) -> float | None:
+        limits = [planned_epochs(study), study.budget.epochs]
+        left = [limit - study.trained_epochs for limit in limits if limit is not None]
+        return max(0.0, min(left)) / pace if left and pace else None
+
+
+def planned_epochs(study: RunningStudy) -> float | None:
+    """Return the epochs that all trials will have been trained together; None where their number has no limit."""
+    trials = len(study.trials) if study.exhausted else study.budget.trials
+    return None if trials is None else plan(study.rungs, trials, study.record.max_epochs)
+
+
+def plan(rungs: Rungs, trials: int, max_epochs: int) -> float:
+    """Return the epochs that so many trials take by a rule, where each rung keeps its share."""
+    if rungs.rests:
+        return max(rungs.allowed(trials, max_epochs), min(trials, LEAST) * max_epochs)
+    going, epochs, last = float(trials), 0.0, 0
+    for level in (*(level for level in rungs.levels if rungs.holds(level)), max_epochs):
+        epochs += going * (level - last)
+        going, last = going * rungs.keep, level
+    return epochs

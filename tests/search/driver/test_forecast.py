@@ -1,0 +1,95 @@
+"""The time that is left is told by the epochs that are left, at the pace of this launch."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+
+from search.core.records import TrialRecord
+from search.driver.forecast import Forecast, plan, planned_epochs
+from search.schedulers.rungs import Rungs
+from search.study.running import Nothing, RunningStudy
+from tests.search.bench import Bench
+
+MakeBench = Callable[..., Bench]
+
+
+class Ticks:
+    """Tell the seconds that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def rungs(rule: str, *, keep: float = 0.5, share: float = 0.25) -> Rungs:
+    return Rungs(rule=rule, levels=(1, 3), keep=keep, floor_accuracy=0.0, share=share)
+
+
+@pytest.mark.parametrize(
+    ("rule", "trials", "epochs"),
+    [
+        ("fifo", 10, 90),
+        ("asha", 8, 8 * 1 + 4 * 2 + 2 * 6),
+        ("pareto-asha", 8, 8 * 1 + 4 * 2 + 2 * 6),
+        ("auto", 100, 100 * (1 + 0.25 * 8)),
+        ("auto", 2, 18),  # so few are trained in full, whatever their share
+    ],
+)
+def test_a_plan_is_known_from_its_rule(rule: str, trials: int, epochs: float) -> None:
+    assert plan(rungs(rule), trials, 9) == epochs
+
+
+def steps(bench: Bench, running: RunningStudy, ticks: Ticks, *, a_second: float) -> Iterator[float]:
+    """Train one trial after another at a pace, and yield the seconds after each epoch."""
+    while isinstance(trial := running.hand_out(), TrialRecord):
+        for epoch in range(trial.epochs + 1, bench.record.max_epochs + 1):
+            ticks.now += 1 / a_second
+            decision = running.measured(trial.number, bench.learn(trial, epoch))
+            yield ticks.now
+            if decision.stop:
+                break
+    assert running.hand_out() is Nothing.LEFT
+
+
+@pytest.mark.parametrize("rule", ["fifo", "auto"])
+def test_the_guess_is_right_within_a_third_from_a_fifth_on(make_bench: MakeBench, rule: str) -> None:
+    bench, ticks = make_bench(scheduler={"name": rule, "max_epochs": 9}, budget={"trials": 20}), Ticks()
+    running, forecast = bench.open(), Forecast(ticks)
+    ticks.now = 500.0  # of start-up, which is no pace
+    forecast.left_s(running)
+    told = [(at, forecast.left_s(running)) for at in steps(bench, running, ticks, a_second=2.0)]
+    end = told[-1][0]
+    for at, left in told[len(told) // 5 : -len(told) // 10]:
+        assert left is not None
+        assert abs(left - (end - at)) < max((end - at) / 3, bench.record.max_epochs / 2.0)  # or a training
+
+
+def test_nothing_is_told_before_a_pace_is_known(bench: Bench) -> None:
+    running, ticks = bench.open(), Ticks()
+    forecast = Forecast(ticks)
+    assert forecast.left_s(running) is None
+    for at in steps(bench, running, ticks, a_second=1.0):
+        if at < 4:
+            assert forecast.left_s(running) is None
+
+
+def test_epochs_of_an_earlier_launch_are_no_pace_of_this_one(make_bench: MakeBench) -> None:
+    bench, ticks = make_bench(scheduler={"name": "fifo", "max_epochs": 9}, budget={"trials": 4}), Ticks()
+    running = bench.open()
+    for _ in zip(range(18), steps(bench, running, ticks, a_second=100.0), strict=False):
+        pass
+    running, forecast = bench.open(), Forecast(ticks)
+    forecast.left_s(running)
+    left = [forecast.left_s(running) for _ in steps(bench, running, ticks, a_second=1.0)]
+    assert left[4] == pytest.approx(13.0, abs=1.5)
+
+
+def test_a_budget_of_hours_is_left_by_the_clock(make_bench: MakeBench) -> None:
+    bench = make_bench(budget={"hours": 2})
+    running = bench.open()
+    bench.clock.now += timedelta(minutes=30)
+    assert Forecast(Ticks()).left_s(running) == pytest.approx(1.5 * 3600)
+    assert planned_epochs(running) is None
