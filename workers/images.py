@@ -5,18 +5,21 @@ Axes: `n` images, `c h w`; pixels are uint8. Every error names the file.
 
 import gzip
 import math
+import os
+import stat
+import warnings
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from spaces.errors import InputError
+from spaces.errors import InputError, visible
 from workers.splits import Labels
 
 Pixels = NDArray[np.uint8]
@@ -24,6 +27,19 @@ Pixels = NDArray[np.uint8]
 VALIDATION = ("val", "valid", "validation")  # what the part to be measured on is called, where a person made one
 OVERSHOOT = 1e-3  # of white, by which floats may be beyond it: arithmetic rounds
 DEEP = 65_535  # white of 16 bits
+ANYWAY = 2**28  # bytes that what is unpacked may take however small its file is
+EXPANSION = (
+    100  # times its file that it may take beyond; images are packed to a half, or to a thirtieth where they lose
+)
+_BLOCK = 4096  # images turned into bytes at once
+_MOST_BYTES = 2**62  # that can be addressed
+_MOST_WORDS = 160  # characters of a library's own
+_SHOWN = 10  # names of an archive, or axes of an array
+_MOST_AXES = 32  # that every numpy can hold
+_PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # as numpy writes; others unpack in steps that have no bound
+_NUMBERS = "fiub"  # numpy's kinds
+_READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}  # a third is only for records
+_ENCRYPTED = 1  # a zip's flag
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -56,7 +72,43 @@ class Labelled:
 def unreadable(path: Path, error: Exception) -> InputError:
     """Return the error that says in one line why a file cannot be read."""
     why = getattr(error, "strerror", None) or str(error).partition("\n")[0] or type(error).__name__
+    why = visible(why)
+    why = why if len(why) <= _MOST_WORDS else f"{why[:_MOST_WORDS]} ..."  # zipfile quotes what it should not
     return InputError(f"cannot be read: {why}", place=str(path))
+
+
+def check_room(size: int, on_disk: int | None, what: str) -> None:
+    """Refuse what would take more bytes than its file can honestly hold, or than this machine has.
+
+    Args:
+        size: the bytes that it would take.
+        on_disk: the bytes it is unpacked from; None where its size was asked for.
+        what: said of it.
+
+    Raises:
+        InputError: a line about the size and the limit.
+    """
+    if on_disk is not None and size > (most := max(ANYWAY, EXPANSION * on_disk)):
+        raise InputError(f"{what} would take {size:,} bytes, which is more than {most:,} for {on_disk:,} bytes of file")
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if size > memory:
+        raise InputError(f"{what} would take {size:,} bytes, which is more than the {memory:,} of this machine")
+
+
+def _ordinary(path: Path) -> int:
+    """Return the bytes of a file; to open a pipe would be to wait for ever, and a device may have no end.
+
+    Raises:
+        InputError: it is no ordinary file.
+    """
+    try:
+        found = path.stat()
+    except (OSError, ValueError) as error:  # a name that cannot be
+        raise unreadable(path, error) from error
+    if not stat.S_ISREG(found.st_mode):
+        raise InputError(f"cannot be read: is {'a folder' if stat.S_ISDIR(found.st_mode) else 'no ordinary file'}",
+                         place=str(path))  # fmt: skip
+    return found.st_size
 
 
 def as_nchw(images: NDArray[Any]) -> NDArray[Any]:
@@ -67,8 +119,9 @@ def as_nchw(images: NDArray[Any]) -> NDArray[Any]:
         second, last = (images.shape[axis] in (1, 3) for axis in (1, 3))
         if second != last:
             return images if second else images.transpose(0, 3, 1, 2)
-    shape = " x ".join(map(str, images.shape))
-    raise InputError(f"images of shape {shape} are not clearly n h w, n h w c or n c h w with 1 or 3 channels")
+    raise InputError(
+        f"images of shape {_by(images.shape)} are not clearly n h w, n h w c or n c h w with 1 or 3 channels"
+    )
 
 
 def read_idx(path: Path) -> Pixels:
@@ -77,18 +130,30 @@ def read_idx(path: Path) -> Pixels:
     The format: two zero bytes, the type (8: unsigned bytes), the number of axes, each axis's length as a big-endian
     32-bit number, the values.
     """
+    on_disk = _ordinary(path)
     try:
-        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            return _idx(file, on_disk)
+    except InputError as error:
+        raise error.at(str(path)) from error
     except (OSError, EOFError, zlib.error) as error:
         raise unreadable(path, error) from error
-    if data[:3] != b"\0\0\x08" or len(data) < 4 + 4 * data[3]:
-        raise InputError("is not an IDX file of bytes", place=str(path))
-    start = 4 + 4 * data[3]
-    shape = tuple(int(length) for length in np.frombuffer(data[4:start], dtype=">u4"))
-    values = np.frombuffer(data, dtype=np.uint8, offset=start)
-    if len(values) != math.prod(shape):
-        raise InputError(f"holds {len(values)} values where its header says {math.prod(shape)}", place=str(path))
-    return values.reshape(shape)
+
+
+def _idx(file: gzip.GzipFile | IO[bytes], on_disk: int) -> Pixels:
+    """Read no more than the header says, and that in steps."""
+    start = file.read(4)
+    lengths = file.read(4 * start[3]) if start[:3] == b"\0\0\x08" and len(start) == 4 else b""
+    if len(start) < 4 or start[:3] != b"\0\0\x08" or len(lengths) < 4 * start[3] or start[3] > _MOST_AXES:
+        raise InputError("is not an IDX file of bytes")
+    shape = tuple(int(length) for length in np.frombuffer(lengths, dtype=">u4"))
+    count = math.prod(shape)
+    check_room(count, on_disk, f"the array of shape {_by(shape)}")
+    data = file.read(count + 1)
+    if len(data) != count:
+        held = f"{len(data):,}" if len(data) < count else f"more than {count:,}"
+        raise InputError(f"holds {held} values where its header says {count:,}")
+    return np.frombuffer(data, dtype=np.uint8).reshape(shape)
 
 
 def read_npz(path: Path, *, train: bool, scale: float | None = None) -> Labelled:
@@ -101,16 +166,99 @@ def read_npz(path: Path, *, train: bool, scale: float | None = None) -> Labelled
         train: else the test part.
         scale: the value that stands for white; without it, it is told from the type and range of the training images.
     """
+    on_disk = _ordinary(path)
     try:
-        with path.open("rb") as file:  # numpy leaves a broken archive open
-            archive = np.load(file, allow_pickle=False)
-            if not isinstance(archive, NpzFile):
-                raise InputError("is a single array, not an npz archive")
-            return _archived(archive, train, scale)
+        with path.open("rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # numpy's, of headers that an old one wrote
+            return _archived(_Archive(file, on_disk), train, scale)
     except InputError as error:
         raise error.at(str(path)) from error
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+    except Exception as error:  # a broken archive raises errors of many kinds: zipfile's, zlib's, struct's, Unicode's
         raise unreadable(path, error) from error
+
+
+class _Archive(Mapping[str, NDArray[Any]]):
+    """Read an npz archive, whose every array says its type and size before it is unpacked.
+
+    Raises:
+        InputError: it is none, or holds what numbers of known size are not.
+    """
+
+    def __init__(self, file: IO[bytes], on_disk: int) -> None:
+        if file.read(len(npy.MAGIC_PREFIX)) == npy.MAGIC_PREFIX:
+            raise InputError("is a single array, not an npz archive")
+        if not zipfile.is_zipfile(file):
+            raise InputError("cannot be read: is not an npz archive")
+        self._zip, self._on_disk = zipfile.ZipFile(file), on_disk
+        self._members: dict[str, zipfile.ZipInfo] = {}
+        for member in self._zip.infolist():
+            name = member.filename.removesuffix(".npy")
+            if name in self._members:
+                raise InputError("stands twice in the archive", place=name)
+            self._members[name] = member
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._members)
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._members
+
+    def __getitem__(self, key: str) -> NDArray[Any]:
+        member = self._members[key]
+        try:
+            self._check_member(member)
+            with self._zip.open(member) as file:
+                shape, dtype = _header(file)
+                _check_header(shape, dtype, member.file_size - file.tell())
+                size = math.prod(shape) * dtype.itemsize
+                check_room(size, min(member.compress_size, self._on_disk), f"{dtype} of shape {_by(shape)}")
+            with self._zip.open(member) as file:
+                array: NDArray[Any] = npy.read_array(file, allow_pickle=False)
+        except InputError as error:
+            raise error.at(key) from error
+        return array.astype(dtype.newbyteorder("="), copy=False)
+
+    def _check_member(self, member: zipfile.ZipInfo) -> None:
+        if member.flag_bits & _ENCRYPTED:
+            raise InputError("is encrypted")
+        if member.compress_type not in _PACKED:
+            raise InputError(f"is packed by method {member.compress_type}; np.savez and np.savez_compressed are read")
+
+
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Return what the beginning of an array says of its shape and type; nothing else of it is read."""
+    try:
+        version = npy.read_magic(file)
+        shape, _, dtype = _READERS[version](file)
+    except Exception as error:  # numpy evaluates it, and what it says may be wrong in any way
+        raise InputError("is not an array that numpy wrote") from error
+    return tuple(map(int, shape)), dtype
+
+
+def _check_header(shape: tuple[int, ...], dtype: np.dtype[Any], held: int) -> None:
+    if dtype.hasobject:
+        raise InputError("is an array of Python objects, of which none is read; numbers are required")
+    if dtype.kind not in _NUMBERS:
+        raise InputError(f"{_named(dtype)} is neither whole numbers nor floats")
+    room = math.prod(max(length, 1) for length in shape) * dtype.itemsize  # of axes that are empty too
+    if min(shape, default=0) < 0 or len(shape) > _MOST_AXES or room > _MOST_BYTES:
+        raise InputError(f"has no possible shape: {_by(shape)}")
+    size = math.prod(shape) * dtype.itemsize
+    if size != held:
+        raise InputError(f"its header says {size:,} bytes ({dtype} of shape {_by(shape)}), and the archive {held:,}")
+
+
+def _named(dtype: np.dtype[Any]) -> str:
+    """Return a type in a few words, however many fields it has."""
+    return "a record of fields" if dtype.names or dtype.subdtype else str(dtype)
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    more = f" and {len(shape) - _SHOWN} more" if len(shape) > _SHOWN else ""
+    return " x ".join(map(str, shape[:_SHOWN])) + more or "a single number"
 
 
 def _archived(archive: Mapping[str, NDArray[Any]], train: bool, asked: float | None) -> Labelled:
@@ -142,8 +290,13 @@ def _beside(
 
 def _entry(archive: Mapping[str, NDArray[Any]], key: str) -> NDArray[Any]:
     if key not in archive:
-        raise InputError(f"has no array {key!r}; it holds {', '.join(sorted(archive)) or 'nothing'}")
+        raise InputError(f"has no array {key!r}; it holds {_listed(sorted(archive))}")
     return archive[key]
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN:,} others" if len(names) > _SHOWN else ""
+    return (", ".join(name[:100] for name in names[:_SHOWN]) + more) or "nothing"
 
 
 def _labels(archive: Mapping[str, NDArray[Any]], key: str) -> Labels:
@@ -169,14 +322,14 @@ def _scale(images: NDArray[Any]) -> float:
     Raises:
         InputError: they do not.
     """
-    if images.dtype == np.uint8 or images.dtype.kind not in "fiub" or images.size == 0:
+    if images.dtype == np.uint8 or images.dtype.kind not in _NUMBERS or images.size == 0:
         return 255
     high = float(images.max())
     if not math.isfinite(high):
         return 255  # refused by what reads them
     if images.dtype.kind == "b" or (images.dtype.kind == "f" and high <= 1 + OVERSHOOT):
         return 1
-    if high <= 255 * (1 + OVERSHOOT) and (high > 127 or bool((images == np.rint(images)).all())):
+    if high <= 255 * (1 + OVERSHOOT) and (high > 127 or _whole(images)):
         return 255  # whole numbers are kept as they are, whatever their white is
     if images.dtype == np.uint16:
         return DEEP
@@ -186,14 +339,27 @@ def _scale(images: NDArray[Any]) -> float:
     )  # fmt: skip
 
 
+def _whole(images: NDArray[Any]) -> bool:
+    blocks = (images[start : start + _BLOCK] for start in range(0, len(images), _BLOCK)) if images.ndim else [images]
+    return all(bool((block == np.rint(block)).all()) for block in blocks)
+
+
 def _as_bytes(images: NDArray[Any], scale: float, key: str) -> Pixels:
-    if images.dtype.kind not in "fiub":
+    if images.dtype.kind not in _NUMBERS:
         raise InputError(f"{images.dtype} is neither whole numbers nor floats", place=key)
+    images = as_nchw(images)
+    made = np.empty(images.shape, dtype=np.uint8)
+    for start in range(0, len(images), _BLOCK):  # a block at a time, since float64 is eight times as much
+        made[start : start + _BLOCK] = _scaled(images[start : start + _BLOCK], scale, key)
+    return made
+
+
+def _scaled(images: NDArray[Any], scale: float, key: str) -> NDArray[Any]:
     if not np.isfinite(images).all():
         raise InputError("a pixel is not a finite number", place=key)
     low, high = images.min(initial=0), images.max(initial=0)
     if low < -OVERSHOOT * scale or high > scale * (1 + OVERSHOOT):
         raise InputError(f"pixels run from {low} to {high}, beyond 0 to {scale:g}", place=key)
-    if images.dtype != np.uint8 or scale != 255:
-        images = np.clip(np.rint(images.astype(np.float64) * (255 / scale)), 0, 255).astype(np.uint8)
-    return np.ascontiguousarray(as_nchw(images))
+    if images.dtype == np.uint8 and scale == 255:
+        return images
+    return np.clip(np.rint(images.astype(np.float64) * (255 / scale)), 0, 255)
