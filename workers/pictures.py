@@ -1,17 +1,27 @@
 """Read a folder of pictures, one folder inside it for each class. Speaks Pillow."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import ctypes
+import logging
+import math
+import os
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError, _imaging
 
-from spaces.errors import InputError
-from workers.images import VALIDATION, Labelled, Pixels
+from spaces.errors import InputError, first_line, visible
+from workers.images import DEEP, VALIDATION, Labelled, Pixels, check_room
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".webp", ".tif", ".tiff", ".gif")
+FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "GIF")  # Pillow's names; of others, one starts a program to read it
+MOST_PIXELS = 2**26  # of a picture: 8192 x 8192, of which a WebP takes 1.4 GB while it is read, and others half of that
+MOST_SCANS = 200  # of a progressive JPEG; 10 are usual
+MOST_LINES = 10  # of what is not read: a folder of `.1`, `.2` and so on has as many suffixes as files
 SIDE = 32  # pixels; of pictures that differ in size
 _GREY = ("1", "L", "LA", "La")  # Pillow's modes
 _DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I")  # grey of 16 bits; the last is what older files of it are read as
@@ -22,6 +32,16 @@ _UPRIGHT = {  # what brings each orientation upright
     8: Image.Transpose.ROTATE_90,
 }  # fmt: skip
 _SIDEWAYS = (5, 6, 7, 8)  # orientations that exchange height and width
+_EIGHT = np.rint(np.arange(DEEP + 1) / 257).astype(np.uint8)  # of each grey of 16 bits
+_TILE = (322, 323)  # TIFF's tags of the width and height of a tile, which is read as a whole
+_SCAN = b"\xff\xda"  # begins a scan of a JPEG, and stands nowhere inside one
+_NO_PICTURE = "they cannot be read as pictures"
+_TOO_LARGE = f"they have more than {MOST_PIXELS:,} pixels"
+
+# What is odd about a picture is counted here, so nothing of it is printed: not by Pillow's log, nor by libtiff.
+logging.getLogger("PIL").setLevel(logging.CRITICAL + 1)
+with suppress(OSError, AttributeError):  # where it is linked so that it cannot be reached, it prints
+    ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(ctypes.c_void_p(None))
 
 
 @dataclass(slots=True)
@@ -32,13 +52,17 @@ class _Passed:
     first: dict[str, Path] = field(default_factory=dict)
 
     def over(self, why: str, path: Path) -> None:
+        if why not in self.counts and len(self.counts) >= MOST_LINES - 1:
+            why = "for other reasons"
         self.counts[why] = self.counts.get(why, 0) + 1
         self.first.setdefault(why, path)
 
     def lines(self, root: Path) -> list[str]:
         return [
-            f"{count:,} {'file is' if count == 1 else 'files are'} not read: {why} ({self.first[why].relative_to(root)}"
-            f"{' and others' if count > 1 else ''})"
+            visible(
+                f"{count:,} {'file is' if count == 1 else 'files are'} not read: {why} "
+                f"({self.first[why].relative_to(root)}{' and others' if count > 1 else ''})"
+            )
             for why, count in self.counts.items()
         ]
 
@@ -62,38 +86,41 @@ def read_folder(root: Path, size: tuple[int, int] | None, *, train: bool) -> Lab
         InputError: a folder is missing or empty, or a class has fewer than 2 pictures that can be read.
     """
     passed = _Passed()
-    parted = (root / "train").is_dir() and any(_folders(root / "train"))
+    parted = _is_folder(root / "train") and any(_folders(root / "train"))
     pictures = _pictures(root / "train" if parted else root, passed, at_least=2)
-    sizes = {picture.size for members in pictures.values() for picture in members}
-    grey = all(picture.grey for members in pictures.values() for picture in members)
-    shape = size or (next(iter(sizes)) if len(sizes) == 1 else (SIDE, SIDE))
+    every = [picture for members in pictures.values() for picture in members]
+    grey = not any(not picture.grey and _can_be_read(picture) for picture in every)
+    shape = size or _shared_size(every)
     names = tuple(pictures)
+    form = (1 if grey else 3, *shape)
     if not train:
         tested = _part(root, ("test",), names, passed) if parted else None
         if tested is None:
             raise InputError("has no test split; it takes the folders train and test", place=str(root))
-        return _labelled([tested], names, grey, shape, passed, root)
+        _room([tested], form, size is not None, root)
+        return _labelled([tested], names, form, passed, root)
     validation = _part(root, VALIDATION, names, passed) if parted else None
-    return _labelled([pictures, *([validation] if validation else [])], names, grey, shape, passed, root)
+    parts = [pictures, *([validation] if validation else [])]
+    _room(parts, form, size is not None, root)
+    return _labelled(parts, names, form, passed, root)
 
 
 def _labelled(
     parts: Sequence[Mapping[str, Sequence[_Picture]]],
     names: tuple[str, ...],
-    grey: bool,
-    shape: tuple[int, int],
+    form: tuple[int, int, int],  # c h w
     passed: _Passed,
     root: Path,
 ) -> Labelled:
     most = sum(len(members) for part in parts for members in part.values())
-    images = np.empty((most, 1 if grey else 3, *shape), dtype=np.uint8)
+    images = np.empty((most, *form), dtype=np.uint8)
     labels = np.empty(most, dtype=np.int64)
     read, ends = 0, []
     for part in parts:
         for name, members in part.items():
             before = read
             for picture in members:
-                pixels = _pixels(picture.path, grey, shape, passed)
+                pixels = _pixels(picture.path, form[0] == 1, form[1:], passed)
                 if pixels is not None:
                     images[read], labels[read] = pixels, names.index(name)
                     read += 1
@@ -105,17 +132,48 @@ def _labelled(
         labels=labels[:read],
         class_names=names,
         validation=ends[1] - ends[0] if len(ends) > 1 else 0,
-        warnings=tuple(passed.lines(root)),
+        warnings=(*passed.lines(root), *_alike(names)),
     )
 
 
+def _can_be_read(picture: _Picture) -> bool:
+    return _pixels(picture.path, picture.grey, (1, 1), _Passed()) is not None
+
+
+def _shared_size(pictures: Sequence[_Picture]) -> tuple[int, int]:
+    """Return the size of all pictures where they share one; a broken one, whose header says anything, has no say."""
+    first = next((picture.size for picture in pictures if _can_be_read(picture)), (SIDE, SIDE))
+    return (SIDE, SIDE) if any(each.size != first and _can_be_read(each) for each in pictures) else first
+
+
+def _alike(names: Iterable[str]) -> list[str]:
+    """Return a line where classes differ in case alone: somewhere else they would be one folder."""
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(name.casefold(), name)
+        if other != name:
+            return [visible(f"classes {other!r} and {name!r} differ in case alone: are they two?")]
+    return []
+
+
+def _room(parts: Sequence[Mapping[str, Sequence[_Picture]]], shape: tuple[int, ...], asked: bool, root: Path) -> None:
+    """Refuse pictures that would take more memory than their files can honestly hold, or than there is."""
+    every = [picture for part in parts for members in part.values() for picture in members]
+    on_disk = None if asked else sum(os.path.getsize(picture.path) for picture in every)  # noqa: PTH202
+    what = f"{len(every):,} images of {'x'.join(map(str, shape))}"
+    try:
+        check_room(len(every) * math.prod(shape), on_disk, what)
+    except InputError as error:
+        raise InputError(f"{error.message}; a smaller `size` is required", place=str(root)) from error
+
+
 def _folders(root: Path) -> list[Path]:
-    return sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return [path for path in _inside(root) if _is_folder(path) and not path.name.startswith(".")]
 
 
 def _pictures(root: Path, passed: _Passed, *, at_least: int) -> dict[str, Sequence[_Picture]]:
     """Return each class's pictures, both in the order of their names."""
-    if not root.is_dir():
+    if not _is_folder(root):
         raise InputError("is not a folder; a folder of one folder for each class is required", place=str(root))
     found: dict[str, Sequence[_Picture]] = {}
     for folder in _folders(root):
@@ -132,25 +190,60 @@ def _pictures(root: Path, passed: _Passed, *, at_least: int) -> dict[str, Sequen
 def _candidates(folder: Path, passed: _Passed) -> list[Path]:
     """Return the files of a class that may be pictures, and count what else lies there, deeper folders included."""
     files = []
-    for path in sorted(folder.iterdir()):
+    for path in _inside(folder):
         if path.name.startswith("."):
             continue
-        if path.is_dir():
-            for inner in sorted(path.rglob("*")):
-                if inner.is_file():
-                    passed.over("they lie in a folder inside a class's", inner)
-        elif path.suffix.lower() in SUFFIXES:
-            files.append(path)
-        else:
+        if _is_folder(path):
+            for inner in sorted(_below(path)):
+                passed.over("they lie in a folder inside a class's", inner)
+        elif path.suffix.lower() not in SUFFIXES:
             passed.over(f"{path.suffix or 'no suffix'} is none of {', '.join(SUFFIXES)}", path)
+        elif not _is_file(path):
+            passed.over("they are no files", path)
+        else:
+            files.append(path)
     return files
+
+
+def _inside(folder: Path) -> list[Path]:
+    """Return what lies in a folder, in the order of the names.
+
+    Raises:
+        InputError: the folder cannot be read.
+    """
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror or first_line(error)}", place=str(folder)) from error
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """Yield every file below a folder however deep; links to folders are not followed, as they may lead in a circle."""
+    rest = [folder]
+    while rest:
+        with suppress(OSError), os.scandir(rest.pop()) as inside:
+            for each in inside:
+                if each.is_dir(follow_symlinks=False):
+                    rest.append(Path(each.path))
+                elif _is_file(path := Path(each.path)):
+                    yield path
+
+
+def _is_folder(path: Path) -> bool:
+    """Say whether a path is a folder; os.path says no where nothing can be known, and pathlib may raise."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
+def _is_file(path: Path) -> bool:
+    """Say whether a path is an ordinary file: to open a pipe would be to wait for ever."""
+    return os.path.isfile(path)  # noqa: PTH113
 
 
 def _part(
     root: Path, called: Iterable[str], names: Sequence[str], passed: _Passed
 ) -> dict[str, Sequence[_Picture]] | None:
     """Return the pictures of the part that has one of some names, or None where there is none."""
-    folder = next((root / name for name in called if (root / name).is_dir()), None)
+    folder = next((root / name for name in called if _is_folder(root / name)), None)
     if folder is None:
         return None
     files = _pictures(folder, passed, at_least=1)
@@ -168,32 +261,58 @@ def _orientation(picture: Image.Image) -> int:
         return 1
 
 
+class _TooLarge(Exception):
+    """Say that a picture's header asks for more memory than one picture is given."""
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """Open a picture without decoding it.
+
+    Raises:
+        _TooLarge: as its header says.
+        Exception: whatever Pillow raises for a broken file, of which it has no one kind.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with Image.open(path, formats=FORMATS) as picture:
+            tags = getattr(picture, "tag_v2", {})
+            tile = [side for tag in _TILE if isinstance(side := tags.get(tag, 1), int)]
+            if max(picture.width * picture.height, math.prod(tile)) > MOST_PIXELS:
+                raise _TooLarge
+            if picture.info.get("progressive") and path.read_bytes().count(_SCAN) > MOST_SCANS:
+                raise UnidentifiedImageError  # each of them goes over the whole picture again
+            yield picture
+
+
 def _look(path: Path, passed: _Passed) -> _Picture | None:
-    """Return whether a picture is grey, and its size, from its header alone; what is none is counted."""
+    """Return whether a picture is grey, and its size, from its header; what is none is counted."""
     try:
-        with Image.open(path) as picture:
+        with _opened(path) as picture:
             w, h = picture.size
             if picture.mode == "F":
                 passed.over("their pixels are floats, whose scale nobody knows", path)
                 return None
             grey = picture.mode in (*_GREY, *_DEEP)
             return _Picture(path, grey, (w, h) if _orientation(picture) in _SIDEWAYS else (h, w))
-    except Exception:  # whatever Pillow raises for a broken file, of which it has no one kind
-        passed.over("they cannot be read as pictures", path)
-        return None
+    except (_TooLarge, Image.DecompressionBombError):
+        passed.over(_TOO_LARGE, path)
+    except Exception:  # as `_opened` says
+        passed.over(_NO_PICTURE, path)
+    return None
 
 
 def _pixels(path: Path, grey: bool, size: tuple[int, int], passed: _Passed) -> Pixels | None:
     """Return `c h w`, or None where the picture turns out broken, which is counted."""
     try:
-        with Image.open(path) as picture:
+        with _opened(path) as picture:
             upright = _eight_bits(picture)
             if (turn := _UPRIGHT.get(_orientation(picture))) is not None:
                 upright = upright.transpose(turn)
-            upright = upright.convert("L" if grey else "RGB")
+            upright = upright if upright.mode == ("L" if grey else "RGB") else upright.convert("L" if grey else "RGB")
             pixels: Any = np.asarray(upright.resize((size[1], size[0]), Image.Resampling.BILINEAR))
-    except Exception:  # as in `_look`
-        passed.over("they cannot be read as pictures", path)
+    except Exception:  # as `_opened` says
+        passed.over(_NO_PICTURE, path)
         return None
     shaped: Pixels = pixels[None] if grey else pixels.transpose(2, 0, 1)
     return shaped
@@ -203,5 +322,5 @@ def _eight_bits(picture: Image.Image) -> Image.Image:
     """Return a picture of at most 8 bits a channel: Pillow would clip deeper greys to white."""
     if picture.mode not in _DEEP:
         return picture.convert("RGB") if picture.mode in ("P", "PA") else picture
-    deep = np.asarray(picture).astype(np.float64)
-    return Image.fromarray(np.clip(np.rint(deep / 257), 0, 255).astype(np.uint8))
+    deep = np.clip(np.asarray(picture), 0, DEEP).astype(np.uint16)
+    return Image.fromarray(_EIGHT[deep])

@@ -1,5 +1,7 @@
 """Test `workers.pictures`."""
 
+import os
+import socket
 import struct
 from pathlib import Path
 
@@ -8,7 +10,8 @@ from PIL import Image
 
 from spaces.errors import InputError
 from workers.datasets import load
-from workers.pictures import SUFFIXES, read_folder
+from workers.images import ANYWAY
+from workers.pictures import MOST_LINES, SUFFIXES, read_folder
 from workers.sources import DataSpec
 
 
@@ -203,3 +206,139 @@ def test_an_odd_exif_tag_keeps_no_picture_from_being_read(tmp_path: Path, monkey
 
     monkeypatch.setattr(Image.Image, "getexif", odd)
     assert read_folder(two_classes(tmp_path), None, train=True).warnings == ()
+
+
+@pytest.mark.timeout(20)
+def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
+    two_classes(tmp_path)
+    os.mkfifo(tmp_path / "cat" / "pipe.png")
+    (tmp_path / "cat" / "loop.png").symlink_to(tmp_path / "cat" / "loop.png")
+    (tmp_path / "cat" / "nowhere.png").symlink_to(tmp_path / "none")
+    with socket.socket(socket.AF_UNIX) as listening:
+        here = Path.cwd()
+        os.chdir(tmp_path)  # a socket's path is short
+        listening.bind("dog/socket.png")
+        os.chdir(here)
+    assert read_folder(tmp_path, None, train=True).warnings == (
+        "4 files are not read: they are no files (cat/loop.png and others)",
+    )
+
+
+def test_folders_that_lead_in_a_circle_are_walked_once(tmp_path: Path) -> None:
+    two_classes(tmp_path)
+    (tmp_path / "cat" / "again").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "cat" / "itself").symlink_to(tmp_path / "cat" / "itself")
+    found = read_folder(tmp_path, None, train=True)
+    assert len(found.images) == 4
+    assert [line.partition(":")[0] for line in found.warnings] == ["4 files are not read", "1 file is not read"]
+
+
+def test_folders_deeper_than_python_calls_itself_are_counted(tmp_path: Path) -> None:
+    here = Path.cwd()
+    os.chdir(two_classes(tmp_path) / "cat")
+    for _ in range(1_100):
+        Path("d").mkdir()
+        os.chdir("d")
+    draw(Path("deep.png"))
+    os.chdir(here)
+    assert read_folder(tmp_path, None, train=True).warnings[0].startswith("1 file is not read: they lie in a folder")
+
+
+def test_names_are_shown_and_not_obeyed(tmp_path: Path) -> None:
+    two_classes(tmp_path)
+    (tmp_path / "cat" / "a\nb\x1b[2J\r.\x1b]0;title\x07").write_text("x")
+    Path(os.fsdecode(bytes(tmp_path / "dog") + b"/\xff\xfe.txt")).write_text("x")
+    for line in (found := read_folder(tmp_path, None, train=True).warnings):
+        assert line.isprintable()
+    assert r"(cat/a\nb\x1b[2J\r.\x1b]0;title\x07)" in found[0]
+    assert r"(dog/\udcff\udcfe.txt)" in found[1]
+
+
+def test_a_picture_whose_name_is_not_text_is_read(tmp_path: Path) -> None:
+    Path(os.fsdecode(bytes(two_classes(tmp_path)) + b"/\xff")).mkdir()
+    for name in (b"\xfe.png", b"\n.png"):
+        os.link(tmp_path / "cat" / "0.png", os.fsdecode(bytes(tmp_path) + b"/\xff/" + name))
+    assert len(read_folder(tmp_path, None, train=True).images) == 6
+
+
+def test_as_many_suffixes_as_files_are_a_few_lines(tmp_path: Path) -> None:
+    for number in range(40):
+        (two_classes(tmp_path) / "cat" / f"a.{number}").write_text("x")
+    lines = read_folder(tmp_path, None, train=True).warnings
+    assert len(lines) == MOST_LINES
+    assert sum(int(line.split()[0]) for line in lines) == 40
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(path: Path) -> list[Path]:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    two_classes(tmp_path)
+    monkeypatch.setattr(Path, "iterdir", closed)
+    with pytest.raises(InputError, match=f"^{tmp_path}: cannot be read: Permission denied$"):
+        read_folder(tmp_path, None, train=True)
+
+
+@pytest.mark.parametrize("name", ["x" * 256, "a\0b"])
+def test_a_folder_that_cannot_be_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is not a folder"):
+        read_folder(tmp_path / name, None, train=True)
+
+
+def test_a_picture_that_may_not_be_opened_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = two_classes(tmp_path) / "dog" / "2.png"
+    draw(closed)
+    whole = Image.open
+
+    def refusing(path: Path, **options: object) -> Image.Image:
+        if path == closed:
+            raise PermissionError(13, "Permission denied", str(path))
+        return whole(path, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Image, "open", refusing)
+    assert "(dog/2.png)" in read_folder(tmp_path, None, train=True).warnings[0]
+
+
+def test_a_program_for_printers_is_no_picture_whatever_its_name(tmp_path: Path) -> None:
+    (two_classes(tmp_path) / "dog" / "9.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 6 4\n%%EOF\n")
+    assert "(dog/9.png)" in read_folder(tmp_path, None, train=True).warnings[0]
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_a_broken_picture_decides_neither_the_size_nor_the_colour_of_others(mode: str, tmp_path: Path) -> None:
+    broken = draw(two_classes(tmp_path) / "cat" / "9.jpg", size=(99, 80), mode=mode)
+    broken.write_bytes(broken.read_bytes()[:-300])
+    found = read_folder(tmp_path, None, train=True)
+    assert found.images.shape == (4, 1, 6, 4)
+    assert "(cat/9.jpg)" in found.warnings[0]
+
+
+def test_classes_that_differ_in_case_alone_are_told(tmp_path: Path) -> None:
+    draw(draw(two_classes(tmp_path) / "Cat" / "0.png").with_name("1.png"))
+    found = read_folder(tmp_path, None, train=True)
+    assert found.class_names == ("Cat", "cat", "dog")
+    assert found.warnings == ("classes 'Cat' and 'cat' differ in case alone: are they two?",)
+
+
+def test_pictures_that_would_fill_the_memory_are_refused_before_they_are_read(tmp_path: Path) -> None:
+    draw(two_classes(tmp_path, size=(6_000, 6_000)) / "cat" / "2.png", size=(6_000, 6_000))
+    for number in range(3):
+        os.link(tmp_path / "cat" / "2.png", tmp_path / "cat" / f"more{number}.png")
+    with pytest.raises(InputError, match=rf"8 images of 1x6000x6000 would take 288,000,000 .* {ANYWAY:,} .* a smaller"):
+        read_folder(tmp_path, None, train=True)
+    assert read_folder(tmp_path, (5, 5), train=True).images.shape == (8, 1, 5, 5)
+
+
+def test_a_size_that_no_machine_holds_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"4 images of 1x1000000x1000000 would take .* of this machine; a smaller"):
+        read_folder(two_classes(tmp_path), (10**6, 10**6), train=True)
+
+
+def test_a_photograph_in_many_passes_is_read_and_one_in_far_too_many_is_not(tmp_path: Path) -> None:
+    path = two_classes(tmp_path) / "dog" / "9.jpg"
+    Image.new("RGB", (4, 6)).save(path, progressive=True)
+    assert len(read_folder(tmp_path, None, train=True).images) == 5
+    content = path.read_bytes()
+    at = content.rindex(b"\xff\xda")
+    path.write_bytes(content[:at] + content[at:-2] * 300 + content[-2:])
+    assert "(dog/9.jpg)" in read_folder(tmp_path, None, train=True).warnings[0]
