@@ -14,7 +14,7 @@ from search.driver.survey import Member, Survey
 from search.schedulers.rungs import rung_levels
 from spaces.architecture import ImageSpec
 from spaces.domains import Scalar
-from spaces.errors import InputError
+from spaces.errors import InputError, visible
 from workers.advice import advice
 from workers.datasets import Dataset
 from workers.device import choose_device, use_threads
@@ -38,7 +38,7 @@ class Missing:
 def show(config: StudyConfig, data: Dataset | Missing, seen: Survey, console: Console) -> None:
     """Print it."""
     for line in lines(config, data, seen):
-        console.print(hide(line), markup=False, highlight=False, soft_wrap=True)
+        console.print(visible(hide(line)), markup=False, highlight=False, soft_wrap=True)
 
 
 def lines(config: StudyConfig, data: Dataset | Missing, seen: Survey) -> list[str]:
