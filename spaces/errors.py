@@ -11,6 +11,9 @@ WidefrontError
 import difflib
 from collections.abc import Iterable
 
+MOST_CHARACTERS = 1_000  # of a line: what it quotes may be a whole file
+COMPARED = 100  # characters of a name nobody knows: to compare longer ones takes seconds
+
 
 class WidefrontError(Exception):
     """Stand above every error that this project raises on purpose."""
@@ -25,7 +28,7 @@ class InputError(WidefrontError):
     """
 
     def __init__(self, message: str, *, place: str = "") -> None:
-        super().__init__(visible(f"{place}: {message}" if place else message))
+        super().__init__(shortened(visible(f"{place}: {message}" if place else message), MOST_CHARACTERS))
         self.message = message
         self.place = place
 
@@ -70,6 +73,13 @@ def visible(text: str) -> str:
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
+def shortened(text: str, most: int) -> str:
+    """Return a text without its middle where it is too long: what matters is at an end."""
+    if len(text) <= most:
+        return text
+    return f"{text[: most // 2]} [...] {text[-(most - most // 2 - 7) :]}"
+
+
 def first_line(error: object) -> str:
     """Return the first line that an error says, or what kind it is where it says nothing."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
@@ -78,6 +88,6 @@ def first_line(error: object) -> str:
 def unknown(what: str, given: object, known: Iterable[str]) -> str:
     """Return one line that refuses a name and tells the known ones, the nearest of them first."""
     names = list(known)
-    near = difflib.get_close_matches(str(given), names, 1, 0.5)
+    near = difflib.get_close_matches(str(given)[:COMPARED], names, 1, 0.5)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
     return f"unknown {what} {given!r}{hint}; known are {', '.join(names) or 'none'}"

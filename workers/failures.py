@@ -12,7 +12,7 @@ from socket import gaierror
 
 import torch
 
-from spaces.errors import InputError, TrialFailure
+from spaces.errors import InputError, TrialFailure, shortened
 
 MOST_CHARACTERS = 400  # of a message, which is one line of a table
 MOST_DETAILS = 20_000  # characters of a traceback
@@ -86,7 +86,7 @@ def classify(error: Exception) -> TrialFailure:
     if isinstance(error, TrialFailure):
         return error
     chain = list(_chain(error))
-    details = _shortened("".join(traceback.format_exception(error)), MOST_DETAILS)
+    details = shortened("".join(traceback.format_exception(error)), MOST_DETAILS)
     for each in chain:
         if isinstance(each, TrialFailure):
             return TrialFailure(each.kind, each.message, details)
@@ -140,11 +140,4 @@ def _message(kind: str, error: BaseException) -> str:
     if kind == "out-of-memory" and not line:
         line = "the process got no more memory"
     named = kind in ("crash", "connection", "lost")
-    return _shortened(f"{type(error).__name__}: {line}" if named else line, MOST_CHARACTERS)
-
-
-def _shortened(text: str, most: int) -> str:
-    """Return a text without its middle where it is too long: what raised it is at an end."""
-    if len(text) <= most:
-        return text
-    return f"{text[: most // 2]} [...] {text[-(most - most // 2 - 7) :]}"
+    return shortened(f"{type(error).__name__}: {line}" if named else line, MOST_CHARACTERS)

@@ -60,6 +60,8 @@ class Labelled:
     def __post_init__(self) -> None:
         if len(self.images) == 0:
             raise InputError("there is no image")
+        if self.labels.ndim != 1:
+            raise InputError(f"labels of shape {_by(self.labels.shape)} are not one for each image")
         if len(self.images) != len(self.labels):
             raise InputError(f"{len(self.images)} images do not go with {len(self.labels)} labels")
         if self.labels.min() < 0 or self.labels.max() >= len(self.class_names):

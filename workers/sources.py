@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from spaces.architecture import ImageSpec
-from spaces.errors import InputError
+from spaces.errors import COMPARED, InputError
 from workers.augment import Augment
 from workers.images import Labelled, as_nchw, read_idx, read_npz
 from workers.pictures import read_folder
@@ -109,7 +109,7 @@ class Source:
 def nearest(given: str, known: Iterable[str]) -> str:
     """Return half a sentence that helps someone who gave a name nobody knows."""
     written = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(given.lower(), written, 1, 0.5)
+    close = difflib.get_close_matches(given[:COMPARED].lower(), written, 1, 0.5)
     return f"did you mean {written[close[0]]!r}?" if close else f"known are {', '.join(written.values())}"
 
 

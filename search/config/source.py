@@ -30,7 +30,8 @@ def expand_all(given: dict[str, Any], environment: Mapping[str, str] | None, pat
 def read_sections(path: Path, settings: Sequence[str]) -> dict[str, Any]:
     """Return what a file says, `--set` included; no `${NAME}` is looked up."""
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as file:
+            text = file.read(MOST_CHARACTERS + 1)  # of a device there may be no end
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(getattr(error, "strerror", None) or "is not text", place=str(path)) from error
     given = _mapping(text, str(path))
@@ -124,7 +125,7 @@ def _mapping(text: str, name: str) -> dict[str, Any]:
 def _read(text: str) -> Any:
     """Return what a YAML text holds; the place of an error is its line."""
     if len(text) > MOST_CHARACTERS:
-        raise InputError(f"is {len(text):,} characters long, and {MOST_CHARACTERS:,} are the most")
+        raise InputError(f"is longer than {MOST_CHARACTERS:,} characters, which are the most")
     try:
         loader = _Loader(text)
         try:

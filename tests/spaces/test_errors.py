@@ -1,10 +1,19 @@
 """Test `spaces.errors`."""
 
 import pickle
+import time
 
 import pytest
 
-from spaces.errors import InfeasibleArchitecture, InputError, StudyError, TrialFailure, WidefrontError, unknown
+from spaces.errors import (
+    MOST_CHARACTERS,
+    InfeasibleArchitecture,
+    InputError,
+    StudyError,
+    TrialFailure,
+    WidefrontError,
+    unknown,
+)
 
 
 @pytest.mark.parametrize("error", [InputError, InfeasibleArchitecture, StudyError, TrialFailure])
@@ -75,3 +84,16 @@ def test_what_is_no_text_is_refused_as_well() -> None:
 
 def test_where_nothing_is_known_that_is_said() -> None:
     assert unknown("data set", "x", ()) == "unknown data set 'x'; known are none"
+
+
+def test_a_line_is_no_longer_than_can_be_read_whatever_it_quotes() -> None:
+    line = str(InputError(f"unknown key {'k' * 10**6!r}; known is depth", place="space"))
+    assert len(line) == MOST_CHARACTERS
+    assert line.startswith("space: unknown key 'kkk")
+    assert line.endswith("; known is depth")
+
+
+def test_a_name_of_any_length_is_refused_at_once() -> None:
+    began = time.process_time()
+    assert "known are depth, widths" in unknown("key", "depth, widths" * 10**5, ["depth", "widths"])
+    assert time.process_time() - began < 0.5

@@ -388,7 +388,7 @@ def test_aliases_that_expand_without_bound_are_refused_at_once(write: Write) -> 
 
 
 def test_a_file_of_megabytes_is_refused(write: Write) -> None:
-    with pytest.raises(InputError, match=r"is 1,000,0.. characters long, and 1,000,000 are the most"):
+    with pytest.raises(InputError, match=r"is longer than 1,000,000 characters, which are the most"):
         load(write("study: s\n" + "#" * 1_000_000))
 
 
@@ -396,3 +396,8 @@ def test_an_unknown_sampler_or_scheduler_is_refused_where_a_file_is_read(write: 
     for section in ("sampler", "scheduler"):
         with pytest.raises(InputError, match=f"^{section}.*: unknown {section} 'zzz'"):
             load(write(TEXT), [f"{section}.name=zzz"])
+
+
+def test_a_device_without_an_end_is_refused() -> None:
+    with pytest.raises(InputError, match=r"^/dev/zero: is longer than 1,000,000 characters, which are the most$"):
+        load(Path("/dev/zero"))
