@@ -27,7 +27,7 @@ Pixels = NDArray[np.uint8]
 VALIDATION = ("val", "valid", "validation")  # what the part to be measured on is called, where a person made one
 OVERSHOOT = 1e-3  # of white, by which floats may be beyond it: arithmetic rounds
 DEEP = 65_535  # white of 16 bits
-ANYWAY = 2**28  # bytes that what is unpacked may take however small its file is
+ANYWAY = 2**27  # bytes that what is unpacked may take however small its file is
 EXPANSION = (
     100  # times its file that it may take beyond; images are packed to a half, or to a thirtieth where they lose
 )

@@ -44,7 +44,7 @@ from search.tune.searcher import StudySearcher
 from search.tune.watch import Watch
 from spaces.architecture import ImageSpec
 from spaces.domains import Scalar
-from spaces.errors import InputError
+from spaces.errors import InputError, visible
 from workers.advice import advice
 from workers.datasets import Dataset, load
 from workers.device import choose_device, fingerprint
@@ -294,7 +294,7 @@ def _need(config: StudyConfig) -> Need:
 
 
 def _say(console: Console, line: str) -> None:
-    console.print(hide(line), markup=False, highlight=False, soft_wrap=True)
+    console.print(visible(hide(line)), markup=False, highlight=False, soft_wrap=True)
 
 
 def _watch(

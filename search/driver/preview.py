@@ -9,7 +9,7 @@ from search.config.study import StudyConfig
 from search.core.budget import Spending
 from search.core.environment import hide
 from search.core.labels import name_of
-from search.core.units import format_count, format_duration, format_percent
+from search.core.units import format_bytes, format_count, format_duration, format_percent
 from search.driver.survey import Member, Survey
 from search.schedulers.rungs import rung_levels
 from spaces.architecture import ImageSpec
@@ -24,6 +24,7 @@ from workers.timing import epoch_s
 from workers.trainer import TrialSpec
 
 STATIC = tuple(name for name, objective in OBJECTIVES.items() if objective.static)
+MOST_BYTES = 1e9  # of memory that a dry run trains in; on a processor, what takes more also takes long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,13 +97,16 @@ def _member(config: StudyConfig, member: Member) -> str:
 def _time(config: StudyConfig, data: Dataset, seen: Survey) -> str:
     """Return what one epoch of a middling network takes here, and what the study may take with it."""
     ordered = sorted(seen.allowed, key=lambda member: member[1].activations)
-    params, _ = ordered[len(ordered) // 2]
+    params, cost = ordered[len(ordered) // 2]
     use_threads(config.resources.cpus_per_trial)
     try:
         device = choose_device("cuda" if config.resources.gpus_per_trial else "cpu")
     except InputError:
         return "not measured: trials ask for a GPU, and this machine has none"
     architecture = config.search_space.architecture(params)
+    needed = cost.training_bytes * min(1, len(data.train_labels) / config.recipe.batch_size)
+    if device.type == "cpu" and needed > MOST_BYTES:
+        return f"not measured: a step of {name_of(architecture)} takes up to {format_bytes(needed)} of memory"
     spec = TrialSpec(architecture=architecture, recipe=config.full_recipe, data=config.data_spec, seed=0)
     try:
         seconds = epoch_s(spec, data, device)

@@ -1,11 +1,15 @@
 """A dry run says what a study would do: the space, its cost, the rungs, the expected time."""
 
 import io
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from rich.console import Console
 
 from search.config.study import parse
@@ -160,3 +164,30 @@ def test_what_is_shown_is_every_line_whole() -> None:
 def test_the_time_is_measured_by_training() -> None:
     told = lines(space={"depth": {"int": [1, 1]}, "widening_factor": {"choice": [0.25]}}, constraints={})["time"]
     assert told.startswith("an epoch of a middling network (basic-1x0.25) takes ")
+
+
+@pytest.mark.usefixtures("trained")
+def test_names_of_folders_and_classes_are_shown_and_not_obeyed(tmp_path: Path) -> None:
+    root = tmp_path / "da\x1b[31m\nta"
+    for name in ("cat\x1b]0;title\x07", "dog"):
+        (root / name).mkdir(parents=True)
+        for number in range(3):
+            Image.new("L", (8, 8), number).save(root / name / f"{number}.png")
+    (root / "dog" / "\r.txt").write_text("x")
+    config = parse({**SMALL, "data": {"folder": str(root)}})
+    console = Console(file=io.StringIO(), width=200)
+    dry_run.show(config, *look(config), console)
+    told = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert [line for line in told if not line.isprintable()] == []
+    assert told[1].startswith(r"data       da\x1b[31m\nta: ")
+    assert r"warning    1 file is not read: .txt is none of" in "".join(told)
+    assert r"(dog/\r.txt)" in "".join(told)
+
+
+def test_a_dry_run_trains_nothing_that_would_fill_the_memory(
+    tmp_path: Path, trained: list[tuple[TrialSpec, Dataset]]
+) -> None:
+    np.savez_compressed(tmp_path / "a.npz", images=np.zeros((4, 4096, 2048), np.uint8), labels=np.arange(4) % 2)
+    told = lines(data={"npz": str(tmp_path / "a.npz")})
+    assert re.fullmatch(r"not measured: a step of preact-1x1 takes up to \d+(\.\d+)? GB of memory", told["time"])
+    assert trained == []
