@@ -16,13 +16,11 @@ from spaces.architecture import ImageSpec
 from spaces.errors import InputError
 from workers.augment import Augment
 from workers.dataspec import data_spec
-from workers.images import Labelled, Pixels
+from workers.images import Labelled, Pixels, blocks
 from workers.sources import DATASETS, DataSpec
 from workers.splits import Indices, sample, split
 
 __all__ = ["DATASETS", "DataSpec", "Dataset", "data_spec", "load", "load_test", "split"]
-
-_BLOCK = 4096  # images counted at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -139,9 +137,9 @@ def _parts(spec: DataSpec, pool: Labelled) -> tuple[Indices, Indices]:
 def _moments(images: Pixels) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return each channel's mean and standard deviation on a scale of 0 to 1, from exact counts of the 256 values."""
     counts = np.zeros((images.shape[1], 256), dtype=np.int64)
-    for start in range(0, len(images), _BLOCK):  # bincount widens bytes eightfold: a block at a time
+    for block in blocks(images.shape):  # bincount widens bytes eightfold
         for channel in range(images.shape[1]):
-            counts[channel] += np.bincount(images[start : start + _BLOCK, channel].ravel(), minlength=256)
+            counts[channel] += np.bincount(images[block, channel].ravel(), minlength=256)
     levels, shares = np.arange(256) / 255, counts / counts.sum(axis=1, keepdims=True)
     mean = shares @ levels
     std = np.sqrt((shares * (levels - mean[:, None]) ** 2).sum(axis=1))

@@ -31,7 +31,7 @@ ANYWAY = 2**27  # bytes that what is unpacked may take however small its file is
 EXPANSION = (
     100  # times its file that it may take beyond; images are packed to a half, or to a thirtieth where they lose
 )
-_BLOCK = 4096  # images turned into bytes at once
+_BLOCK = 2**22  # pixels widened to 8 bytes at once, or those of one image
 _MOST_BYTES = 2**62  # that can be addressed
 _MOST_WORDS = 160  # characters of a library's own
 _SHOWN = 10  # names of an archive, or axes of an array
@@ -77,6 +77,12 @@ def unreadable(path: Path, error: Exception) -> InputError:
     why = visible(why)
     why = why if len(why) <= _MOST_WORDS else f"{why[:_MOST_WORDS]} ..."  # zipfile quotes what it should not
     return InputError(f"cannot be read: {why}", place=str(path))
+
+
+def blocks(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Yield the images of an array a few at a time: widened to 8 bytes all of them may be too many."""
+    step = max(1, _BLOCK // max(1, math.prod(shape[1:])))
+    yield from (slice(start, start + step) for start in range(0, shape[0], step))
 
 
 def check_room(size: int, on_disk: int | None, what: str) -> None:
@@ -342,8 +348,8 @@ def _scale(images: NDArray[Any]) -> float:
 
 
 def _whole(images: NDArray[Any]) -> bool:
-    blocks = (images[start : start + _BLOCK] for start in range(0, len(images), _BLOCK)) if images.ndim else [images]
-    return all(bool((block == np.rint(block)).all()) for block in blocks)
+    rows = np.atleast_1d(images)
+    return all(bool((rows[block] == np.rint(rows[block])).all()) for block in blocks(rows.shape))
 
 
 def _as_bytes(images: NDArray[Any], scale: float, key: str) -> Pixels:
@@ -351,8 +357,8 @@ def _as_bytes(images: NDArray[Any], scale: float, key: str) -> Pixels:
         raise InputError(f"{images.dtype} is neither whole numbers nor floats", place=key)
     images = as_nchw(images)
     made = np.empty(images.shape, dtype=np.uint8)
-    for start in range(0, len(images), _BLOCK):  # a block at a time, since float64 is eight times as much
-        made[start : start + _BLOCK] = _scaled(images[start : start + _BLOCK], scale, key)
+    for block in blocks(images.shape):
+        made[block] = _scaled(images[block], scale, key)
     return made
 
 
@@ -364,4 +370,6 @@ def _scaled(images: NDArray[Any], scale: float, key: str) -> NDArray[Any]:
         raise InputError(f"pixels run from {low} to {high}, beyond 0 to {scale:g}", place=key)
     if images.dtype == np.uint8 and scale == 255:
         return images
-    return np.clip(np.rint(images.astype(np.float64) * (255 / scale)), 0, 255)
+    scaled = images.astype(np.float64)
+    scaled *= 255 / scale
+    return np.clip(np.rint(scaled, out=scaled), 0, 255, out=scaled)
