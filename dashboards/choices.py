@@ -93,7 +93,7 @@ def _draw_scatter(drawn: go.Figure, choice: ErrorsByValue) -> None:
             hovertext=_said(choice),
             hoverinfo="text",
             mode="markers",
-            marker={"color": theme.FRONT, "size": 8, "opacity": 0.7},
+            marker={"color": theme.FRONT, "size": 8, "opacity": theme.CROWDED},
         )
     )
 
@@ -115,8 +115,8 @@ def _draw_boxes(drawn: go.Figure, choice: ErrorsByValue) -> None:
                 pointpos=0,
                 width=0.6,
                 line={"color": theme.QUIET if boxed else "rgba(0,0,0,0)", "width": 1.2},
-                fillcolor="rgba(154, 161, 172, 0.18)" if boxed else "rgba(0,0,0,0)",
-                marker={"color": theme.FRONT, "size": 6, "opacity": 0.65},
+                fillcolor=theme.faint(theme.DOMINATED, 0.15) if boxed else "rgba(0,0,0,0)",
+                marker={"color": theme.FRONT, "size": 6, "opacity": theme.CROWDED},
             )
         )
     labels = [f"{theme.escape(value_text(value))}<br>n = {len(choice.of(value))}" for value in choice.order]

@@ -57,7 +57,7 @@ def _kind(state: State, on_front: bool) -> str:
 
 
 def figure(curves: Curves) -> go.Figure:
-    """Draw the front's curves strongly and the others faintly; a mark ends those that were stopped or failed."""
+    """Draw the front's curves strongly and the others thinly; a mark ends those that were stopped or failed."""
     if not curves.curves:
         return theme.message(TITLE, "No trial has a measurement yet.")
     drawn = theme.blank(TITLE, _subtitle(curves), height=480)
@@ -99,7 +99,6 @@ def _lines(members: Sequence[Curve], kind: str, scale: theme.Scale) -> go.Scatte
         y=[accuracy for curve in members for accuracy in (*map(scale.place, curve.accuracies), None)],
         mode="lines",
         line={"color": _COLORS[kind], "width": 2 if strong else 1, "dash": "dot" if kind == "running" else "solid"},
-        opacity=1.0 if strong else 0.5,
         hoverinfo="skip",
         legendgroup=kind,
         showlegend=False,

@@ -140,7 +140,7 @@ def _groups(plane: Plane) -> tuple[_Group, ...]:
         _Group(
             name="full fidelity, dominated",
             points=plane.dominated,
-            style={"mode": "markers", "marker": {"size": 8, "color": theme.DOMINATED, "opacity": 0.7}},
+            style={"mode": "markers", "marker": {"size": 8, "color": theme.DOMINATED}},
         ),
         _Group(
             name="on the front by another objective",
@@ -164,7 +164,7 @@ def _groups(plane: Plane) -> tuple[_Group, ...]:
 
 def _stopped_style(points: tuple[Point, ...]) -> dict[str, object]:
     """Return squares with the epoch in them, or small ones where so many would hide each other."""
-    marker = {"symbol": "square-open", "color": theme.STOPPED, "opacity": 0.7}
+    marker = {"symbol": "square-open", "color": theme.STOPPED}
     if len(points) > MOST_LABELS:
         return {"mode": "markers", "marker": {"size": 7, **marker}}
     return {

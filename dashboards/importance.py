@@ -134,14 +134,15 @@ def figure(importance: Importance) -> go.Figure:
     order = sorted(importance.parameters, key=lambda name: max(each.shares[name] for each in known))
     drawn = theme.blank(TITLE, "; ".join(map(_said, importance.objectives)), height=140 + 26 * len(order) * len(known))
     for color, each in reversed(list(zip(theme.PALETTE, known, strict=False))):  # bars are drawn from below
+        title = OBJECTIVES[each.objective].title
         drawn.add_trace(
             go.Bar(
                 x=[each.shares[name] for name in order],
                 y=order,
                 orientation="h",
-                name=OBJECTIVES[each.objective].title,
+                name=title,
                 marker={"color": color},
-                hovertemplate="%{y}: %{x:.1%}<extra>%{fullData.name}</extra>",
+                hovertemplate=f"<b>{title}</b><br>%{{y}}: %{{x:.1%}}<extra></extra>",
             )
         )
     drawn.update_xaxes(title={"text": "share of the predictable variation (%)"}, tickformat=".0%", rangemode="tozero")

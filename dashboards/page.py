@@ -75,17 +75,22 @@ def grid(*parts: str) -> str:
     return "<div class=grid>\n" + "\n".join(parts) + "\n</div>"
 
 
-def preformatted(words: str) -> str:
-    """Return text with its line breaks."""
-    return f"<pre>{text(words)}</pre>"
+def preformatted(words: str, label: str) -> str:
+    """Return text with its line breaks; the label tells those who do not see it what it is."""
+    return f"<pre {_scrolls(label)}>{text(words)}</pre>"
 
 
-def definitions(pairs: Mapping[str, object]) -> str:
+def _scrolls(label: str) -> str:
+    """Return what lets a part that may be wider than the page be scrolled from the keyboard, and says what it is."""
+    return f'tabindex=0 role=region aria-label="{text(label)}"'
+
+
+def definitions(pairs: Mapping[str, object], label: str) -> str:
     """Return names and values as a small table."""
     rows = "".join(
         f"<tr><th scope=row>{text(name)}</th><td class=wrap>{text(value)}</td></tr>" for name, value in pairs.items()
     )
-    return f"<div class=wide><table class=narrow>{rows}</table></div>"
+    return f"<div class=wide {_scrolls(label)}><table class=narrow>{rows}</table></div>"
 
 
 def table(caption: str, columns: Sequence[Column], rows: Iterable[Sequence[Cell]], *, narrow: bool = False) -> str:
@@ -97,7 +102,7 @@ def table(caption: str, columns: Sequence[Column], rows: Iterable[Sequence[Cell]
     )
     body = "\n".join(f"<tr>{_cells(columns, row)}</tr>" for row in rows)
     return (
-        f'<div class=wide><table class="sortable{" narrow" * narrow}">'
+        f'<div class=wide {_scrolls(caption)}><table class="sortable{" narrow" * narrow}">'
         f"<caption><span>{text(caption)}</span></caption>"
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>"
     )
@@ -121,10 +126,12 @@ def plot(anchor: str, figure: go.Figure, reading: str) -> str:
         return f"<figure>\n<h3>{title}</h3>\n{paragraph(theme.remarks(figure), 'message')}\n</figure>"
     bare = go.Figure(figure)
     bare.layout.title = None
+    # It holds buttons, so it is a group: whoever listens is not told what is within an image.
     data = bare.to_json()  # plotly writes < as an escape, so no text of a study can end the script
     return (
         f"<figure>\n<h3>{title}</h3>\n<p class=subtitle>{subtitle}</p>\n"
-        f'<div class=plot id="{anchor}" role=img aria-label="{title}" style="height: {figure.layout.height}px"></div>\n'
+        f'<div class=plot id="{anchor}" role=group aria-label="{title}" '
+        f'style="height: {figure.layout.height}px"></div>\n'
         f'<script type="application/json" data-plot="{anchor}">{data}</script>\n'
         f"<figcaption>{text(reading)}</figcaption>\n</figure>"
     )

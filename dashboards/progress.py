@@ -83,6 +83,6 @@ def _steps(x: Sequence[float], progress: Progress) -> go.Scatter:
         mode="lines",
         line={"shape": "hv", "color": theme.FRONT, "width": 2},
         fill="tozeroy",
-        fillcolor="rgba(0, 114, 178, 0.10)",
+        fillcolor=theme.faint(theme.FRONT, 0.1),
         showlegend=False,
     )

@@ -16,13 +16,15 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from dashboards import theme
-from dashboards.page import BEGINS, write_page
+from dashboards.page import document, plot, write_page
 from search import cli
 from search.core.trajectory import Trajectory
 from search.core.units import format_number_of
 from spaces.errors import InputError
 
 TITLE = "Replayed studies"
+FIGURE = "How their fronts grew"
+READING = "A line is the mean over the seeds, its band one standard deviation to each side."
 AXES = {"trials": "trials ended (count)", "epochs": "epochs trained (count)", "hours": "simulated time (h)"}
 POINTS = 120  # along an axis
 
@@ -78,9 +80,9 @@ def figure(replays: Replays) -> go.Figure:
     """Draw a line for each policy, with its standard deviation as a band."""
     axes = list(dict.fromkeys(growth.axis for growth in replays.growths))
     if not axes:
-        return theme.message(TITLE, "No trial has ended.")
+        return theme.message(FIGURE, "No trial has ended.")
     drawn = make_subplots(rows=1, cols=len(axes), shared_yaxes=True, horizontal_spacing=0.04)
-    blank = theme.blank(TITLE, replays.subtitle, height=480)
+    blank = theme.blank(FIGURE, replays.subtitle, height=480)
     drawn.update_layout(template=blank.layout.template, title=blank.layout.title, height=blank.layout.height)
     colors = dict(zip(dict.fromkeys(each.policy for each in replays.growths), theme.PALETTE * 9, strict=False))
     for growth in replays.growths:
@@ -97,13 +99,14 @@ def _traces(growth: Growth, color: str, *, first: bool) -> list[go.Scatter]:
     low = [mean - deviation for mean, deviation in zip(growth.means, growth.deviations, strict=True)]
     high = [mean + deviation for mean, deviation in zip(growth.means, growth.deviations, strict=True)]
     band = go.Scatter(
-        x=[*growth.places, *reversed(growth.places)], y=[*high, *reversed(low)], fill="toself", fillcolor=color,
-        opacity=0.12, line={"width": 0}, mode="lines", hoverinfo="skip", showlegend=False, legendgroup=growth.policy,
+        x=[*growth.places, *reversed(growth.places)], y=[*high, *reversed(low)], fill="toself",
+        fillcolor=theme.faint(color, 0.12), line={"color": color, "width": 0.5}, mode="lines", hoverinfo="skip",
+        showlegend=False, legendgroup=growth.policy,
     )  # fmt: skip
     name = theme.escape(growth.policy)
     line = go.Scatter(
         x=growth.places, y=growth.means, mode="lines", line={"color": color, "width": 2}, name=name,
-        showlegend=first, legendgroup=growth.policy, hovertemplate=f"{name}: %{{y:.1%}}",
+        showlegend=first, legendgroup=growth.policy, hovertemplate=f"{name}: %{{y:.1%}}<extra></extra>",
     )  # fmt: skip
     return [band, line]
 
@@ -119,7 +122,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _draw(given: argparse.Namespace) -> int:
-    write_page(given.out, f"{BEGINS}\n{_drawn(given.file).to_html(include_plotlyjs=True)}")
+    write_page(given.out, document(TITLE, [f"<h1>{TITLE}</h1>", plot("plot-replay", _drawn(given.file), READING)]))
     return cli.DONE
 
 

@@ -269,7 +269,10 @@ def settings(view: StudyView) -> list[str]:
     for session in view.sessions:
         if session.machine:
             machines.setdefault(page.outline(session.machine), session.machine)
+    numbered = enumerate(machines.values(), start=1)
     ran = (
-        [page.subheading("Machine"), *(page.definitions(machine) for machine in machines.values())] if machines else []
+        [page.subheading("Machine"), *(page.definitions(each, f"Machine {place}") for place, each in numbered)]
+        if machines
+        else []
     )
-    return [page.preformatted(page.outline(view.study.config)), *ran]
+    return [page.preformatted(page.outline(view.study.config), "The study's file"), *ran]

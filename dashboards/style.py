@@ -28,7 +28,7 @@ td.wrap { white-space: normal; min-width: 10rem; overflow-wrap: anywhere; }
 th.number, td.number { text-align: right; }
 tbody tr:hover { background: #f5f8fb; }
 th button { all: unset; cursor: pointer; font-weight: 600; }
-th button:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 th[aria-sort=ascending] button::after { content: " \\2191"; }
 th[aria-sort=descending] button::after { content: " \\2193"; }
 figcaption { padding-top: .4rem; }

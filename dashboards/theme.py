@@ -1,10 +1,12 @@
 """Give every figure one look: fonts, colours that colour-blind readers tell apart, axes with units, quiet legends.
 
-Colours: Okabe & Ito 2008, "Color Universal Design". Legends stand below the plot, so they cover nothing at any width.
+Colours: after Okabe & Ito 2008, "Color Universal Design", darkened until each stands 3 : 1 against white. Legends stand
+below the plot, so they cover nothing at any width.
 """
 
 import html
 import math
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -16,11 +18,13 @@ FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, s
 INK = "#1f2430"
 QUIET = "#5b6472"  # 5.9 : 1 on white: still readable as small text
 GRID = "#e7e9ee"
-PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
+PALETTE = ("#005A8F", "#C58300", "#00936B", "#CC79A7", "#4A98D0", "#A83800", "#000000")
 FRONT, STOPPED, RUNNING, FAILED = PALETTE[0], PALETTE[1], PALETTE[2], PALETTE[5]
-DOMINATED = "#9aa1ac"
+DOMINATED = "#868d99"
+CROWDED = 0.7  # opacity of marks that may lie on each other; fainter ones would be lost on white
 LOG_SPAN = 10.0  # an axis is logarithmic where its largest value is more than this many times its smallest
 HEIGHT = 440
+WIDEST = 44  # characters in a line of a tooltip: more would be cut on a phone
 PARAMETERS = {  # what a parameter of an architecture counts or names, for axes
     "block": "block (kind)",
     "depth": "depth (residual blocks per stage)",
@@ -69,10 +73,10 @@ def template() -> go.layout.Template:
         colorway=PALETTE,
         paper_bgcolor="white",
         plot_bgcolor="white",
-        hoverlabel={
+        hoverlabel={  # all three: what is left out follows the colour of the mark, and not always readably
             "align": "left",
             "bgcolor": "white",
-            "bordercolor": GRID,
+            "bordercolor": QUIET,
             "font": {"family": FONT, "size": 12, "color": INK},
         },
         hovermode="closest",
@@ -127,9 +131,15 @@ def remarks(figure: go.Figure) -> str:
 
 
 def hover(lines: Sequence[str]) -> str:
-    """Return lines as one hover label, the first in bold."""
-    first, *rest = map(escape, lines)
+    """Return lines as one hover label, the first in bold; long ones are broken."""
+    first, *rest = ["<br>".join(map(escape, textwrap.wrap(line, WIDEST))) for line in lines]
     return "<br>".join([f"<b>{first}</b>", *rest])
+
+
+def faint(color: str, share: float) -> str:
+    """Return a colour to fill an area with, behind its edge in the full colour."""
+    red, green, blue = (int(color[place : place + 2], 16) for place in (1, 3, 5))
+    return f"rgba({red}, {green}, {blue}, {share:g})"
 
 
 def is_log(values: Iterable[float]) -> bool:

@@ -55,7 +55,6 @@ def test_the_front_is_drawn_last_and_strongest(small: StudyView) -> None:
     lines = [trace for trace in curves.figure(curves.info(small)).data if trace.mode == "lines"]
     assert lines[-1].legendgroup == "front"
     assert lines[-1].line.width > max(trace.line.width for trace in lines[:-1])
-    assert lines[-1].opacity > max(trace.opacity for trace in lines[:-1])
 
 
 def test_a_stopped_curve_ends_with_a_mark(small: StudyView) -> None:
