@@ -19,6 +19,8 @@ Array = NDArray[np.float64]
 
 WORST = 0.75  # share of all trials whose expected error counts as an error at all
 ENOUGH = 4  # trials at full fidelity from which the axis of errors is read
+LITTLE = 5e-5  # a gain that two decimals of a percentage do not show
+SPENT = "the epochs for going on (scheduler.share) are spent"
 LEAST = 4  # trainings in full whose epochs a study may take at its end, whatever their share: fewer make no front
 
 
@@ -48,9 +50,24 @@ class Turn:
         alone = last and not self.active
         if not steps or (min(steps) > left and not alone):
             return None
-        best = max(self.gains, key=lambda number: self.gains[number] / (self.max_epochs - self.resting[number]))
+        best = max(self.gains, key=self._worth)
         beyond = alone and anyhow and left > -self.max_epochs  # those that went on so may fail one after another
         return best if beyond or self._step(self.resting[best]) <= left else None
+
+    def ends(self) -> dict[int, str]:
+        """Return why each resting trial stops, where none goes on any more: the epochs for it are trained."""
+        return {number: f"epoch {epoch}: {SPENT}; {self._stands(number)}" for number, epoch in self.resting.items()}
+
+    def _stands(self, number: int) -> str:
+        """Return what spoke for one resting trial to go on, and how many had more of it."""
+        if self.gains[number] < LITTLE:
+            return "the front was expected to gain next to nothing by it"
+        place = 1 + sum(self._worth(other) > self._worth(number) for other in self.gains)
+        return f"place {place} of {len(self.gains)} at rest by what the front was expected to gain an epoch"
+
+    def _worth(self, number: int) -> float:
+        """Return by what share a resting trial is expected to raise the front for each epoch that it takes."""
+        return self.gains[number] / (self.max_epochs - self.resting[number])
 
     def _step(self, epoch: int) -> int:
         """Return how many epochs a trial will train before it is looked at again."""

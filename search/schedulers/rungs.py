@@ -120,15 +120,22 @@ class ParetoAsha(Rung):
         distance = spread(points[np.lexsort((numbers, numbers == number))])
         if rank == 0 and np.isinf(distance[-1]):
             return GO_ON
-        place = self._layers.above(rank) + int((distance >= distance[-1]).sum()) - 1
-        return _among_best(place, len(self.entries), keep, f"by non-domination (rank {rank})")
+        better = self._layers.above(rank)
+        place = better + int((distance >= distance[-1]).sum()) - 1
+        by_rank = better >= _kept(len(self.entries), keep)  # else its rank alone would have let it go on
+        crowded = "" if by_rank else ", crowded there"
+        return _among_best(place, len(self.entries), keep, f"by non-domination (rank {rank}{crowded})")
 
 
 def _among_best(place: int, count: int, keep: float, how: str) -> Decision:
-    kept = max(1, math.ceil(count * keep - 1e-9))
+    kept = _kept(count, keep)
     if place < kept:
         return GO_ON
-    return Decision(stop=True, reason=f"place {place + 1} of {count} {how}; {kept} go on")
+    return Decision(stop=True, reason=f"place {place + 1} of {count} {how}; {kept} {'goes' if kept == 1 else 'go'} on")
+
+
+def _kept(count: int, keep: float) -> int:
+    return max(1, math.ceil(count * keep - 1e-9))
 
 
 RESTING = ("auto", "gain")  # every trial rests at a rung, until it is its turn: see `search.schedulers.promotion`
@@ -183,7 +190,7 @@ class Rungs:
         accuracy = rung.entries[number].accuracy
         if accuracy <= self.floor_accuracy:
             reached = f"accuracy {accuracy:.3f} is not above {self.floor_accuracy:.3f}"
-            return Decision(stop=True, reason=f"epoch {epoch}: {reached}, hardly better than chance")
+            return Decision(stop=True, reason=f"epoch {epoch}: {reached}, the floor over chance (scheduler.floor)")
         decision = rung.decide(number, self.keep)
         return Decision(stop=True, reason=f"epoch {epoch}: {decision.reason}") if decision.stop else GO_ON
 

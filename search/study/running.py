@@ -263,9 +263,8 @@ class RunningStudy:
         return chosen
 
     def _stop_resting(self, turn: Turn) -> None:
-        for number, gain in turn.gains.items():
-            epoch = self.resting.pop(number)
-            reason = f"epoch {epoch}: the front was expected to gain {gain:.2%} by training it in full"
+        for number, reason in turn.ends().items():
+            del self.resting[number]
             self._end(replace(self.trials[number], state=State.STOPPED, reason=reason))
 
     def _take_turn(self) -> TrialRecord | Nothing:

@@ -89,3 +89,24 @@ def test_of_two_that_gain_alike_the_one_with_fewer_epochs_left_goes_on() -> None
     both = turn(reached=there, resting={7: 1, 8: 3}, trained=30)
     assert both.gains[7] == pytest.approx(both.gains[8])
     assert both.choose(last=False, anyhow=False) == 8
+
+
+def test_whoever_rests_at_last_stops_because_the_epochs_are_spent_and_is_told_its_place() -> None:
+    last = turn((8, 0.65, 3.2), (7, 0.2, 1.5), trained=90)
+    assert last.choose(last=True, anyhow=False) is None
+    spent = "epoch 1: the epochs for going on (scheduler.share) are spent"
+    rest = "of 2 at rest by what the front was expected to gain an epoch"
+    assert last.ends() == {8: f"{spent}; place 2 {rest}", 7: f"{spent}; place 1 {rest}"}
+
+
+def test_no_gain_stands_beside_the_end_of_a_trial_as_if_it_were_the_reason() -> None:
+    ends = turn((7, 0.2, 1.5), trained=90).ends()
+    assert "%" not in ends[7]
+
+
+def test_by_whom_the_front_gains_nothing_has_no_place() -> None:
+    last = turn((8, 0.65, 3.2), (7, 0.2, 1.5), trained=90)
+    vars(last)["gains"] = {8: 1e-9, 7: 0.2748}
+    ends = last.ends()
+    assert ends[8].endswith("are spent; the front was expected to gain next to nothing by it")
+    assert "place 1 of 2" in ends[7]

@@ -83,7 +83,7 @@ def test_at_chance_even_the_first_and_cheapest_stops(rule: str, accuracy: float)
     cheapest = entry(5, accuracy, cost=1e-9)
     for before in ([], [entry(0, 0.9, 100.0)]):
         decision = decide(rungs(rule, keep=1.0), 3, [*before, cheapest])
-        reason = f"epoch 3: accuracy {accuracy:.3f} is not above 0.100, hardly better than chance"
+        reason = f"epoch 3: accuracy {accuracy:.3f} is not above 0.100, the floor over chance (scheduler.floor)"
         assert decision == Decision(stop=True, reason=reason)
 
 
@@ -118,7 +118,7 @@ def test_asha_stops_exactly_those_beyond_the_share(shown: list[float], keep: flo
 
 
 def test_one_third_of_three_is_one() -> None:
-    assert asha(at_rung(0.9, 0.8, 0.7), 1 / 3).reason == "place 3 of 3 by what training revealed; 1 go on"
+    assert asha(at_rung(0.9, 0.8, 0.7), 1 / 3).reason == "place 3 of 3 by what training revealed; 1 goes on"
     assert asha(at_rung(*[0.9] * 5, 0.2), 1 / 3).reason == "place 6 of 6 by what training revealed; 2 go on"
 
 
@@ -168,7 +168,8 @@ def test_pareto_asha_stops_what_others_beat_in_everything() -> None:
 def test_pareto_asha_stops_the_crowded_among_equals() -> None:
     front = [entry(0, 0.9, 9.0), entry(1, 0.5, 1.0), entry(2, 0.6, 2.0), entry(3, 0.7, 4.0)]
     crowded = entry(4, 0.601, 2.01)
-    assert pareto_asha([*front, crowded], 0.5).reason == "place 4 of 5 by non-domination (rank 0); 3 go on"
+    reason = "place 4 of 5 by non-domination (rank 0, crowded there); 3 go on"
+    assert pareto_asha([*front, crowded], 0.5).reason == reason
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -201,8 +202,10 @@ def test_whoever_comes_by_whom_pareto_asha_decides_by_its_definition(
     decision = rung_of("pareto-asha", came).decide(judged.number, keep)
     assert decision.stop == (place >= kept and not end)
     if decision.stop:
-        how = f"by non-domination (rank {ranks(points)[-1]})"
-        assert decision.reason == f"place {place + 1} of {len(told)} {how}; {kept} go on"
+        rank = ranks(points)
+        crowded = ", crowded there" if (rank < rank[-1]).sum() < kept else ""
+        how, go = f"by non-domination (rank {rank[-1]}{crowded})", "goes" if kept == 1 else "go"
+        assert decision.reason == f"place {place + 1} of {len(told)} {how}; {kept} {go} on"
 
 
 @relaxed
@@ -218,7 +221,7 @@ def test_whoever_stops_is_told_the_epoch_the_place_and_how_many_go_on(rule: str)
     decision = decide(rungs(rule), 3, [entry(0, 0.9, 1.0), entry(1, 0.8, 2.0), entry(2, 0.7, 3.0)])
     assert decision.stop
     assert decision.reason.startswith("epoch 3: place 3 of 3 by ")
-    assert decision.reason.endswith("; 1 go on")
+    assert decision.reason.endswith("; 1 goes on")
 
 
 def test_an_unknown_rule_is_refused_with_the_nearest() -> None:

@@ -1,6 +1,7 @@
 """A study loses nothing and does nothing twice, whatever dies and in whatever order the news comes."""
 
 import random
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from copy import copy
@@ -843,13 +844,15 @@ def test_a_small_study_ends_with_the_front_of_a_few_whatever_the_share(make_benc
     assert running.trained_epochs <= 4 * 9
 
 
-def test_whoever_rests_at_last_is_stopped_with_what_was_expected_of_it(make_bench: MakeBench) -> None:
+def test_whoever_rests_at_last_is_stopped_for_what_stopped_it(make_bench: MakeBench) -> None:
     bench = make_bench(scheduler=RESTING, budget={"trials": 8})
     running = bench.open()
     go_through(running)
     stopped = [trial for trial in recorded(running).values() if trial.state is State.STOPPED]
     assert stopped
-    assert all("the front was expected to gain" in trial.reason for trial in stopped)
+    spent = r"epoch \d: the epochs for going on \(scheduler.share\) are spent; "
+    why = r"(place \d of \d at rest by what the front|the front was expected to gain next to nothing)"
+    assert all(re.match(spent + why, trial.reason) for trial in stopped)
 
 
 def test_a_relaunch_finds_trials_at_rest_as_they_were(make_bench: MakeBench) -> None:
