@@ -8,7 +8,7 @@ from typing import Protocol
 from search.core.fronts import front_hypervolume, front_trials, objective_values
 from search.core.labels import choices_of
 from search.core.records import Rejection, Session, State, StudyRecord, TrialRecord
-from search.core.units import format_count, format_percent
+from search.core.units import format_count, format_number_of, format_percent
 from spaces.domains import Scalar
 from spaces.errors import InputError
 from spaces.kinds import KINDS
@@ -148,7 +148,7 @@ def trial_lines(trial: TrialRecord, max_epochs: int) -> tuple[str, ...]:
     accuracy = trial.last.accuracy if trial.last else None
     cost = trial.cost
     return (
-        f"trial {trial.number}, {trial.state.value}, {trial.epochs} of {max_epochs} epochs",
+        f"trial {trial.number}, {trial.state.value}, {trial.epochs} of {format_number_of('epoch', max_epochs)}",
         architecture_text(trial),
         f"validation accuracy {format_percent(accuracy)}",
         f"{format_count(cost.params)} params, {format_count(cost.macs)} macs",

@@ -17,6 +17,7 @@ from search.core.environment import expand
 from search.core.fronts import front_trials
 from search.core.labels import front_table, make_console, row_of
 from search.core.records import StudyRecord, TrialRecord
+from search.core.units import format_number_of
 from search.simulation.curves import write_curves
 from search.storage.finding import find
 from search.storage.store import Store
@@ -48,7 +49,7 @@ def _print(study: StudyRecord, front: list[TrialRecord], given: argparse.Namespa
         console = make_console()
         console.print(front_table(study, front, width=console.width))
     else:
-        print(f"no trial of {study.name} has reached {study.max_epochs} epochs yet")
+        print(f"no trial of {study.name} has reached {format_number_of('epoch', study.max_epochs)} yet")
 
 
 def _print_csv(rows: list[dict[str, object]]) -> None:

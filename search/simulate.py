@@ -77,7 +77,7 @@ def _study(given: argparse.Namespace) -> tuple[ReplayForm, Recordings]:
         study = find(store, given.study)
         trials = store.trials(study.name)
     if not any(trial.epochs == study.max_epochs for trial in trials):
-        raise StudyError(f"no trial of {study.name} has reached {study.max_epochs} epochs yet")
+        raise StudyError(f"no trial of {study.name} has reached {format_number_of('epoch', study.max_epochs)} yet")
     form = form_of(study, given.set)
     return form, recordings_of(study.name, curves(trials), form)
 

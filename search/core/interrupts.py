@@ -17,7 +17,7 @@ from spaces.cli import INTERRUPTED
 GRACE_S = 4.0  # for an end with care; a service manager's patience is not known
 FLUSH_S = 0.5
 ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-SHOW_CURSOR = b"\x1b[?25h"
+SHOW_CURSOR, FIRST_SCREEN = b"\x1b[?25h", b"\x1b[?1049l"
 
 
 class Interrupts:
@@ -30,6 +30,7 @@ class Interrupts:
         self._stderr = 2
         self._careful = False
         self._last: list[Callable[[], object]] = []
+        self.drawing = False  # on the terminal's other screen, where a line that is said would go with it
         self.line: Callable[[], str] = lambda: "interrupted"  # what is said on stderr at the end
 
     @property
@@ -104,7 +105,7 @@ class Interrupts:
         flushing.join(FLUSH_S)
         with suppress(OSError):  # the terminal may be gone
             if os.isatty(1):
-                os.write(1, SHOW_CURSOR + b"\r\n")
+                os.write(1, (FIRST_SCREEN if self.drawing else b"") + SHOW_CURSOR + b"\r\n")
         with suppress(OSError):
             os.write(self._stderr, f"{self.line()}\n".encode(errors="replace"))
         for call in reversed(self._last):  # last, as the main thread goes on meanwhile

@@ -3,7 +3,7 @@
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from rich import box
@@ -19,6 +19,10 @@ from workers.objectives import OBJECTIVES
 
 WIDE = 200  # characters in a line of what is no terminal: more than any table needs
 CHOICES = ("block", "depth", "k", "C", "dropout")
+GAP = 2  # characters between two columns of a table, and of its two edges
+FRAME = 3  # lines of a table beside its heading and its rows
+NAME = 14  # characters that a name has at least before it is broken
+Line = tuple[str, ...]  # of a table: the text of each cell
 ORDERS = {  # short for names
     "bn_after_addition": "bnafter", "relu_before_addition": "relubefore", "relu_only": "reluonly", "full": "full",
 }  # fmt: skip
@@ -92,35 +96,91 @@ def shown_value(name: str, value: float) -> str:
     return format_count(value) if theirs.static or theirs.unit == "bytes" else f"{value:.4f}"
 
 
-def front_table(study: StudyRecord, trials: Sequence[TrialRecord], *, width: int = WIDE) -> Table:
-    """Return the front as a table, the best of the first objective last.
+def front_table(
+    study: StudyRecord, trials: Sequence[TrialRecord], *, width: int = WIDE, rows: int | None = None
+) -> Table:
+    """Return the front as a table, the best of the first objective last; no number in it is ever cut.
 
     Args:
         study: whose front it is.
         trials: on the front.
-        width: characters in a line; where they are too few, the name alone tells the choices it is made of.
+        width: characters in a line; where they are too few, what matters less is left out, then numbers are stacked.
+        rows: lines of the table; where they are too few, its middle is left out.
     """
-    whole = _cells(study, trials, CHOICES)
-    needed = sum(max(map(len, column)) + 2 for column in zip(*whole, strict=True))
-    heading, *rows = whole if needed <= width else _cells(study, trials, CHOICES[-1:])
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    layouts = list(_layouts(study, trials, width))
+    heading, *lines = next((each for each in layouts if _width(each) <= width), layouts[-1])
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for name in heading:
         table.add_column(name, no_wrap=True, justify="left" if name in ("name", *CHOICES) else "right")
-    for row in rows:
-        table.add_row(*row)
+    for line in lines if rows is None else _ends(lines, rows - FRAME - _height(heading), heading.index("name")):
+        table.add_row(*line)
     return table
 
 
-def _cells(study: StudyRecord, trials: Sequence[TrialRecord], choices: Sequence[str]) -> list[list[str]]:
-    """Return the table's heading and rows as text."""
-    measured = list(dict.fromkeys([*study.objectives, "macs", "params"]))
-    rows = [["trial", "name", *choices, *measured, "epochs"]]
-    for trial in trials:
-        chosen = choices_of(trial)
-        values = [shown_value(name, OBJECTIVES[name].value(trial.cost, trial.last)) for name in measured]
-        row = [str(trial.number), name_of(trial.architecture), *(chosen[name] for name in choices), *values]
-        rows.append([*row, str(trial.epochs)])
-    return rows
+def _layouts(study: StudyRecord, trials: Sequence[TrialRecord], width: int) -> Iterator[list[Line]]:
+    """Yield the table, heading and lines, with less and less in it."""
+    columns = _columns(study, trials)
+    spare = [(name,) for name in ("epochs", "params", "macs", "trial") if name not in study.objectives]
+    for left_out in ((), CHOICES[:-1], CHOICES[-1:], *spare):
+        columns = {name: column for name, column in columns.items() if name not in left_out}
+        yield list(zip(*columns.values(), strict=True))
+    numbers = [columns[name] for name in study.objectives]
+    for high in range(1, len(numbers) + 1):
+        yield _stacked(columns["name"], numbers, high, width)
+
+
+def _columns(study: StudyRecord, trials: Sequence[TrialRecord]) -> dict[str, Line]:
+    """Return everything there is to show, by its heading, which comes first."""
+    chosen = [choices_of(trial) for trial in trials]
+    cells = {
+        "trial": [str(trial.number) for trial in trials],
+        "name": [name_of(trial.architecture) for trial in trials],
+        **{name: [each[name] for each in chosen] for name in CHOICES},
+    }
+    for name in (*study.objectives, "macs", "params"):
+        values = (OBJECTIVES[name].value(trial.cost, trial.last) for trial in trials)
+        cells[name] = [shown_value(name, value) for value in values]
+    cells["epochs"] = [str(trial.epochs) for trial in trials]
+    return {name: (name, *column) for name, column in cells.items()}
+
+
+def _stacked(names: Line, numbers: Sequence[Line], high: int, width: int) -> list[Line]:
+    """Return a table in which so many numbers stand one below the other, with names broken to what room is left."""
+    piles = [numbers[place : place + high] for place in range(0, len(numbers), high)]
+    columns = [["\n".join(cells) for cells in zip(*pile, strict=True)] for pile in piles]
+    if high == 1:
+        columns = [[heading.replace("_", "_\n"), *cells] for heading, *cells in columns]
+    room = max(width - _width(list(zip(*columns, strict=True))) - GAP, NAME)
+    broken = ["\n".join(textwrap.wrap(name, room)) for name in names]
+    return list(zip(broken, *columns, strict=True))
+
+
+def _width(table: Sequence[Line]) -> int:
+    """Return how many characters a table takes, its two edges included."""
+    columns = zip(*table, strict=True)
+    return GAP + sum(max(len(line) for cell in column for line in cell.split("\n")) + GAP for column in columns) - GAP
+
+
+def _height(line: Line) -> int:
+    return max(cell.count("\n") + 1 for cell in line)
+
+
+def _ends(lines: Sequence[Line], room: int, place: int) -> list[Line]:
+    """Return as many lines as there is room for, from both ends, the last first; between them, how many more."""
+    if sum(map(_height, lines)) <= room:
+        return list(lines)
+    last = len(lines) - 1
+    kept: list[int] = []
+    for number in sorted(range(len(lines)), key=lambda number: min(2 * (last - number), 2 * number + 1)):
+        room -= _height(lines[number])
+        if kept and room < 1:  # one line tells how many more
+            break
+        kept.append(number)
+    more = ["" for _ in lines[0]]
+    more[place] = f"… and {len(lines) - len(kept)} more"
+    first = next(number for number in range(len(lines)) if number not in kept)
+    shown = [lines[number] for number in sorted(kept)]
+    return [*shown[:first], tuple(more), *shown[first:]]
 
 
 def trial_line(trial: TrialRecord) -> str:

@@ -16,6 +16,7 @@ from search.core.interrupts import interrupts
 from search.core.labels import make_console
 from search.driver import preview
 from search.driver.driver import look_ahead, run
+from search.driver.screen import meanwhile
 from search.driver.summary import show_end
 from search.storage.url import holds_secret
 from search.study.running import RunningStudy
@@ -56,7 +57,10 @@ def launch(given: argparse.Namespace, started_at: datetime, again: Callable[[str
     )
     if not running.over:
         return INTERRUPTED
-    report = None if given.no_report else _publish(config, given.report)
+    report = None
+    if not given.no_report:
+        with meanwhile(console, "writing the report"):
+            report = _publish(config, given.report)
     show_end(running, config, report, console)
     return _verdict(running)
 

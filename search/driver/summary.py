@@ -57,13 +57,13 @@ def _counts(running: RunningStudy, hypervolume: float) -> str:
     resting = count[State.RUNNING] - len(running.elsewhere)
     waiting = f", {resting} waiting for more budget" if resting else ""
     waiting += f", {len(running.elsewhere)} with another launch" if running.elsewhere else ""
-    epochs = sum(trial.epochs for trial in trials)
-    full = len(trials) * running.record.max_epochs
+    full = format_number_of("epoch", len(trials) * running.record.max_epochs)
     return (
         f"{format_number_of('trial', len(trials))}: {count[State.COMPLETE]} complete, "
         f"{count[State.STOPPED]} stopped early, {count[State.FAILED]} failed{waiting}; "
-        f"{len(running.rejections)} proposals rejected before training; "
-        f"{epochs} of {full} epochs trained; hypervolume {hypervolume:.3f}"
+        f"{format_number_of('proposal', len(running.rejections))} rejected before training; "
+        f"{sum(trial.epochs for trial in trials)} of {full} trained"
+        + (f"; hypervolume {hypervolume:.3f}" if count[State.COMPLETE] else "")
     )
 
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from search.core.fronts import complete_trials, front_trials, objective_values
 from search.core.records import Host, State, StudyRecord, TrialRecord
+from search.core.units import format_number_of
 from search.storage.optuna_tables import Counterpart
 from search.study.checkpoints import before, newest, over_limit
 
@@ -154,7 +155,7 @@ def fidelity(seen: Seen) -> list[Finding]:
         theirs = seen.optunas.get(trial.number)
         if _short(seen.study, trial):
             reached = trial.last.epoch if trial.last else 0
-            wrong = f"complete after {reached} of {full} epochs"
+            wrong = f"complete after {reached} of {format_number_of('epoch', full)}"
             found.append(seen.finding("fidelity", trial.number, wrong, "it stands among networks trained in full"))
         if theirs and theirs.state is State.COMPLETE and trial.state is not State.COMPLETE:
             wrong = f"complete in Optuna's table, {trial.state} in ours"
@@ -179,7 +180,7 @@ def _uneven(trial: TrialRecord) -> str:
     double = [epoch for epoch, times in counted.items() if times > 1]
     parts = [f"{_listed(missing)} missing" if missing else "", f"{_listed(double)} recorded twice" if double else ""]
     told = " and ".join(filter(None, parts))
-    return told and f"of {max(counted)} epochs {told}"
+    return told and f"of {format_number_of('epoch', max(counted))} {told}"
 
 
 def _listed(numbers: Sequence[int]) -> str:
@@ -245,7 +246,8 @@ def checkpoints(seen: Seen) -> list[Finding]:
     front = on_front(seen.study, seen.trials)
     wanted = {trial.number for trial in seen.trials if trial.number in front or _begun(trial)}
     if wanted and not seen.files.exists:
-        wrong = f"there is no {seen.files.folder}, where {len(wanted)} trials have their checkpoints"
+        have = "has its" if len(wanted) == 1 else "have their"
+        wrong = f"there is no {seen.files.folder}, where {format_number_of('trial', len(wanted))} {have} checkpoints"
         remedy = f"is this the folder that the study was launched in? If it is, their weights are lost; {ACCEPTED}"
         return [seen.finding("missing", None, wrong, remedy, Fate.ACCEPT)]
     absent = wanted - set(seen.files.whole) - set(seen.files.broken)
@@ -266,7 +268,7 @@ def _begun(trial: TrialRecord) -> bool:
 def _missing(seen: Seen, number: int) -> Finding:
     trial = seen.ours[number]
     if trial.state is State.RUNNING:
-        wrong = f"its checkpoint is missing after {trial.epochs} epochs"
+        wrong = f"its checkpoint is missing after {format_number_of('epoch', trial.epochs)}"
         return seen.finding("missing", number, wrong, "the next launch trains it again from the start", Fate.LAUNCH)
     wrong = "on the front, but its checkpoint is missing"
     return seen.finding("missing", number, wrong, f"its weights are lost; {ACCEPTED}", Fate.ACCEPT)

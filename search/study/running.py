@@ -77,6 +77,7 @@ class RunningStudy:
     trained_s: float = 0.0  # over all trials and launches, measuring included
     trained_epochs: int = 0
     began: datetime | None = None
+    ready_s: float = 0.0  # between then and when the first trial of this launch could begin
     _unsaved: list[Rejection] = field(default_factory=list)
     _suspicions: set[str] = field(default_factory=set)  # that are recorded
     _not_before: dict[int, datetime] = field(default_factory=dict)
@@ -191,6 +192,15 @@ class RunningStudy:
     def seconds(self) -> float:
         """Return how long the study has been alive, over all launches, time between them left out."""
         return self.earlier_s + ((self.clock() - self.began).total_seconds() if self.began else 0.0)
+
+    @property
+    def studied_s(self) -> float:
+        """Return how long the study has been alive, without what this launch took to start."""
+        return max(0.0, self.seconds - self.ready_s)
+
+    def is_ready(self) -> None:
+        """Take down that trials can begin from now on."""
+        self.ready_s = (self.clock() - self.began).total_seconds() if self.began else 0.0
 
     @property
     def spending(self) -> Spending:

@@ -9,12 +9,14 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 
 from search.core.budget import Budget, Spending
 from search.core.fronts import front_hypervolume
+from search.core.interrupts import interrupts
 from search.core.labels import name_of, trial_line
 from search.core.records import State, TrialRecord
+from search.core.units import format_number_of
 from search.driver.progress import REFRESH_S, SUMMARY_S, Progress, remaining_s, summary
 from search.study.retention import Checkpoints
 from search.study.running import Nothing, RunningStudy
@@ -22,6 +24,7 @@ from spaces.errors import StorageAway, TrialFailure
 from tests.search.bench import Bench, learn
 from workers.places import LocalFolder
 
+OTHER_SCREEN, FIRST_SCREEN = "\x1b[?1049h", "\x1b[?1049l"
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -40,9 +43,9 @@ def lines_to(width: int = 200) -> tuple[Console, io.StringIO]:
     return Console(file=file, force_terminal=False, width=width), file
 
 
-def terminal(width: int = 120) -> tuple[Console, io.StringIO]:
+def terminal(width: int = 120, height: int = 40) -> tuple[Console, io.StringIO]:
     file = io.StringIO()
-    return Console(file=file, force_terminal=True, width=width, height=40, color_system=None), file
+    return Console(file=file, force_terminal=True, width=width, height=height, color_system=None), file
 
 
 def start(running: RunningStudy) -> TrialRecord:
@@ -129,7 +132,7 @@ def test_a_summary_comes_now_and_then(bench: Bench) -> None:
     for seconds in (0, 1, SUMMARY_S - 2, 1, 1, SUMMARY_S):
         ticks.now += seconds
         progress.update()
-        counts.append(file.getvalue().count("hypervolume"))
+        counts.append(file.getvalue().count("proposals rejected"))
     assert counts == [1, 1, 1, 2, 2, 3]
 
 
@@ -139,7 +142,8 @@ def test_the_summary_says_how_far_the_study_is(bench: Bench) -> None:
     reached = front_hypervolume(running.record, list(running.trials.values()))
     assert reached > 0
     assert summary(running) == (
-        f"3/8 trials: 1 complete, 1 stopped, 1 failed; {len(running.rejections)} proposals rejected · "
+        f"3/8 trials: 1 complete, 1 stopped, 1 failed; {format_number_of('proposal', len(running.rejections))} "
+        f"rejected · "
         f"12 epochs in 1 min 30 s · hypervolume {reached:.3f} · about 2 min 30 s left"
     )
 
@@ -156,20 +160,59 @@ def test_the_summary_says_what_checkpoints_take(bench: Bench, tmp_path: Path) ->
 
 def test_the_summary_of_a_new_study_promises_nothing(bench: Bench) -> None:
     assert summary(bench.open()) == (
-        "0/8 trials: 0 complete, 0 stopped, 0 failed; 0 proposals rejected · 0 epochs in 0.00 s · hypervolume 0.000"
+        "0/8 trials: 0 complete, 0 stopped, 0 failed; 0 proposals rejected · 0 epochs in 0.00 s"
     )
+
+
+def test_the_summary_counts_one_of_a_thing_as_one(bench: Bench) -> None:
+    running = bench.open(budget={"trials": 1})
+    bench.train(running, start(running), until=1)
+    assert summary(running).startswith("0/1 trial: 0 complete, ")
+    assert " · 1 epoch in " in summary(running)
+
+
+def test_there_is_no_hypervolume_before_there_is_a_front(bench: Bench) -> None:
+    running = bench.open()
+    trial = start(running)
+    bench.train(running, trial, until=8)
+    assert "hypervolume" not in summary(running)
+    bench.train(running, trial)
+    assert " · hypervolume 0." in summary(running)
+
+
+def test_what_a_launch_takes_to_start_is_no_time_of_the_study(bench: Bench) -> None:
+    running = bench.open()
+    bench.clock.advance(20)
+    running.is_ready()
+    assert " · 0 epochs in 0.00 s" in summary(running)
+    bench.clock.advance(90)
+    assert " · 0 epochs in 1 min 30 s" in summary(running)
 
 
 # On a terminal
 
 
-def drawn(running: RunningStudy, width: int = 120) -> str:
+def drawn(running: RunningStudy, width: int = 120, height: int = 40) -> str:
     """Return the text of one drawing, control codes left out."""
-    console, file = terminal(width)
+    console, file = terminal(width, height)
     with Progress(running, console, clock=Ticks()) as progress:
         progress.update()
         assert "\x1b[" in file.getvalue()
         return CONTROL.sub("", file.getvalue())
+
+
+def with_front(bench: Bench, size: int) -> RunningStudy:
+    """Return a study with so many networks on its front, the better the dearer."""
+    running = bench.open(budget={"trials": size + 1})
+    trial = start(running)
+    bench.train(running, trial)
+    last = running.trials[trial.number]
+    for number in range(size):
+        better = replace(last.measurements[-1], accuracy=0.5 + number / 1000)
+        cost = replace(last.cost, macs=1000 + number)
+        running.trials[number] = replace(last, number=number, cost=cost, measurements=(*last.measurements[:-1], better))
+    assert len(running.trials.front) == size
+    return running
 
 
 def test_a_terminal_shows_counts_hypervolume_running_trials_and_the_front(bench: Bench) -> None:
@@ -184,6 +227,39 @@ def test_a_terminal_shows_counts_hypervolume_running_trials_and_the_front(bench:
     assert "running: 3 (epoch 2)" in text
     assert name_of(running.trials[0].architecture) in text
     assert "accuracy" in text
+
+
+@pytest.mark.parametrize("height", [6, 8, 12, 24])
+@pytest.mark.parametrize("width", [60, 100, 140])
+@pytest.mark.parametrize("size", [1, 4, 30])
+def test_a_terminal_of_few_rows_shows_the_best_networks(bench: Bench, size: int, width: int, height: int) -> None:
+    lines = drawn(with_front(bench, size), width, height).splitlines()
+    assert len(lines) == height
+    shown = [int(accuracy) for line in lines for accuracy in re.findall(r" 5(\d)\.\d0 %", line)]
+    best = f"{50 + (size - 1) / 10:.2f} %"
+    assert any(best in line for line in lines)
+    hidden = re.findall(r"… and (\d+) more", "\n".join(lines))
+    assert len(shown) + sum(map(int, hidden)) == size
+
+
+def test_what_is_said_meanwhile_is_shown_and_stays_on_the_terminal(bench: Bench) -> None:
+    console, file = terminal()
+    ticks = Ticks()
+    with Progress(bench.open(), console, clock=ticks) as progress:
+        console.print("warning: a node went", markup=False)
+        ticks.now += REFRESH_S
+        progress.update()
+        drawing = file.getvalue()
+    assert "warning: a node went" in drawing
+    assert "warning: a node went\n" in file.getvalue().rpartition(FIRST_SCREEN)[2]
+
+
+def test_a_terminal_that_knows_no_codes_gets_lines(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    console, file = terminal()
+    with Progress(bench.open(), console, clock=Ticks()) as progress:
+        progress.update()
+    assert file.getvalue().startswith("0/8 trials: ")
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])
@@ -222,12 +298,27 @@ def test_nothing_of_the_drawing_stays_when_it_ends(bench: Bench) -> None:
     console, file = terminal()
     with Progress(bench.open(), console, clock=Ticks()) as progress:
         progress.update()
-    *_, last_drawing = file.getvalue().split("\x1b[?25l")
-    drawing, shown_cursor, behind = last_drawing.rpartition("\x1b[?25h")
-    assert shown_cursor
-    assert not CONTROL.sub("", behind).strip()
-    lines = CONTROL.sub("", drawing).rpartition("bench\n")[2].count("\n") + 1
-    assert behind.count("\x1b[2K") == lines  # every drawn line is erased
+        assert interrupts.drawing
+    before, drawing = file.getvalue().split(OTHER_SCREEN)
+    drawing, behind = drawing.split(FIRST_SCREEN)
+    assert (before, behind) == ("", "")
+    assert "bench" in drawing
+    assert drawing.endswith("\x1b[?25h")
+    assert not CONTROL.sub("", drawing.split("\x1b[H")[-2]).strip()  # at last it is filled with nothing
+    assert not interrupts.drawing
+
+
+@pytest.mark.parametrize("size", [(60, 10), (140, 50), (120, 12)])
+def test_each_drawing_fills_the_terminal_whatever_size_it_has_by_now(bench: Bench, size: tuple[int, int]) -> None:
+    console, file = terminal(120, 30)
+    ticks = Ticks()
+    with Progress(played(bench), console, clock=ticks) as progress:
+        progress.update()
+        console.size = ConsoleDimensions(*size)
+        ticks.now += REFRESH_S
+        progress.update()
+        lines = file.getvalue().rpartition("\x1b[H")[2].split("\n")
+    assert [len(line) for line in lines] == [size[0]] * size[1]
 
 
 # The time left

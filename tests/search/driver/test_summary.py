@@ -12,6 +12,7 @@ from search.config.study import StudyConfig, load, parse
 from search.core.fronts import front_hypervolume, front_trials
 from search.core.labels import name_of
 from search.core.records import TrialRecord
+from search.core.units import format_number_of
 from search.driver.summary import show_end, time_split
 from search.study.running import RunningStudy, Spent
 from spaces.errors import TrialFailure
@@ -55,9 +56,9 @@ def test_the_counts_are_those_of_the_trials(ended: RunningStudy) -> None:
     complete = sum(trial.epochs == 9 for trial in trials)
     epochs = sum(trial.epochs for trial in trials)
     assert (
-        f"4 trials: {complete} complete, {3 - complete} stopped early, 1 failed; {len(ended.rejections)} proposals "
-        f"rejected before training; {epochs} of 36 epochs trained; "
-        f"hypervolume {front_hypervolume(ended.record, trials):.3f}"
+        f"4 trials: {complete} complete, {3 - complete} stopped early, 1 failed; "
+        f"{format_number_of('proposal', len(ended.rejections))} rejected before training; "
+        f"{epochs} of 36 epochs trained; hypervolume {front_hypervolume(ended.record, trials):.3f}"
     ) in shown(ended)
 
 
@@ -138,4 +139,4 @@ def test_a_study_without_a_complete_trial_shows_no_table(bench: Bench) -> None:
     lines = shown(running)
     assert lines[0] == "bench: front of 0 networks at 9 epochs"
     assert lines[1].startswith("1 trial: 0 complete, 0 stopped early, 1 failed; ")
-    assert lines[1].endswith("0 of 9 epochs trained; hypervolume 0.000")
+    assert lines[1].endswith("0 of 9 epochs trained")
