@@ -335,12 +335,12 @@ def _drive(
     pulses = Watch(running, resources.patience)
     searcher = StudySearcher(running, config.full_recipe, config.data_spec, worker, room.limit, pulses.begin)
     running.spent.startup_s = (datetime.now(UTC) - started_at).total_seconds()
-    running.is_ready()
     began = time.monotonic()
     with log, Progress(running, console, checkpoints=checkpoints) as progress:
 
         def each() -> None:
             running.spent.running_s = time.monotonic() - began
+            running.look_at_start()
             running.deliver()
             progress.update()
             log.touch()

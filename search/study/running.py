@@ -77,7 +77,8 @@ class RunningStudy:
     trained_s: float = 0.0  # over all trials and launches, measuring included
     trained_epochs: int = 0
     began: datetime | None = None
-    ready_s: float = 0.0  # between then and when the first trial of this launch could begin
+    starting_s: float = 0.0  # between then and when this launch trained its first trial
+    _trains: bool = False  # or has trained
     _unsaved: list[Rejection] = field(default_factory=list)
     _suspicions: set[str] = field(default_factory=set)  # that are recorded
     _not_before: dict[int, datetime] = field(default_factory=dict)
@@ -196,11 +197,13 @@ class RunningStudy:
     @property
     def studied_s(self) -> float:
         """Return how long the study has been alive, without what this launch took to start."""
-        return max(0.0, self.seconds - self.ready_s)
+        return max(0.0, self.seconds - self.starting_s)
 
-    def is_ready(self) -> None:
-        """Take down that trials can begin from now on."""
-        self.ready_s = (self.clock() - self.began).total_seconds() if self.began else 0.0
+    def look_at_start(self) -> None:
+        """Count the time until now as this launch's start, as long as it trains nothing yet."""
+        self._trains = self._trains or bool(self.at_work)
+        if not self._trains:
+            self.starting_s = self.seconds - self.earlier_s
 
     @property
     def spending(self) -> Spending:

@@ -92,6 +92,20 @@ def test_a_signal_is_heard_while_the_main_thread_is_in_a_library(root: Path) -> 
     assert process.communicate(timeout=50)[1] == f"{LINE}\n"
 
 
+@pytest.mark.parametrize(("drawing", "codes"), [(True, "\x1b[?1049l\x1b[?25h"), (False, "\x1b[?25h")])
+def test_the_line_stands_on_the_screen_that_stays(root: Path, drawing: bool, codes: str) -> None:
+    master, slave = os.openpty()
+    script = SCRIPT.format(body=f"interrupts.drawing = {drawing}\n{BUSY}")
+    with subprocess.Popen([sys.executable, "-c", script], cwd=root, stdout=slave, stderr=slave) as process:
+        os.close(slave)
+        said = os.read(master, 100).decode()  # ready
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+        said += os.read(master, 1000).decode()
+    os.close(master)
+    assert said.split() == ["ready", codes, *LINE.split()]
+
+
 def test_below_nohup_a_closed_terminal_ends_nothing(root: Path) -> None:
     process = started(BUSY.replace("60", "1"), root, "nohup")
     process.send_signal(signal.SIGHUP)
