@@ -128,7 +128,7 @@ def _show(compared: Comparison, recordings: Recordings, console: Console) -> Non
         highlight=False, soft_wrap=True,
     )  # fmt: skip
     for axis in ("trials", "epochs", "hours") if recordings.epochs[-1] > 1 else ("trials",):
-        console.print(compared.table(axis))
+        console.print(compared.table(axis, console.width))
 
 
 def _draw(compared: Comparison, path: Path) -> None:

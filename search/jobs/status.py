@@ -73,7 +73,7 @@ def table_of(rows: Sequence[tuple[Submission, str]]) -> Table:
     """Return a line for each study with what it said last."""
     table = Table(box=None, pad_edge=False)
     for name in ("study", "state", "since (UTC)", "by", "last said"):
-        table.add_column(name)
+        table.add_column(name, overflow="fold", no_wrap=name == "since (UTC)")  # broken, but never cut
     for each, said in rows:
         at = each.ended_at or each.started_at
         table.add_row(

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 from rich import box
+from rich.console import Console
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
 from search.core.budget import Budget
+from search.core.labels import WIDE
 from search.core.trajectory import AXES, Trajectory, marks
 from search.core.units import format_duration
 from search.simulation.recordings import Recordings
@@ -70,11 +72,21 @@ class Comparison:
                     "state": str(course.state), "reason": course.reason,
                 }  # fmt: skip
 
-    def table(self, axis: str) -> Table:
-        """Return a table: how far each policy has come by so many trials, epochs or hours."""
+    def table(self, axis: str, width: int = WIDE) -> Table:
+        """Return a table: how far each policy has come by so many trials, epochs or hours.
+
+        Args:
+            axis: trials, epochs or hours.
+            width: characters in a line; where they are too few, the earliest places are left out.
+        """
         places = marks(self.trajectories, axis)
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        table.add_column("policy", no_wrap=True)
+        tables = [self._table(axis, places[first:]) for first in range(max(len(places), 1))]
+        room = Console(width=10 * WIDE)  # a table is not measured as wider than its console
+        return next((each for each in tables if room.measure(each).maximum <= width), tables[-1])
+
+    def _table(self, axis: str, places: Sequence[float]) -> Table:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+        table.add_column("policy", overflow="fold")
         for place in places:
             table.add_column(_heading(axis, place), justify="right", no_wrap=True)
         if axis != "trials":

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from rich.console import Console
 
 from search.core.fronts import front_trials
 from search.core.records import State, TrialRecord
@@ -132,6 +134,23 @@ def test_the_table_has_a_line_for_each_policy_by_trials_epochs_and_time(given: l
     assert recorded[0] == ["recorded+fifo", "1.000"]
     assert recorded[1][-2:] == ["1.000", "54"]
     assert len([row for row in rows if row[0] == "random+asha"]) == 3
+
+
+@pytest.mark.parametrize("width", [60, 80, 140])
+def test_no_width_cuts_a_number_of_the_table(
+    given: list[str], width: int, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setattr("search.simulate.make_console", lambda: Console(width=width))
+    assert main([*given, "--compare", "recorded+fifo,random", "--trials", "18", "--seeds", "2"]) == 0
+    out = capsys.readouterr().out
+    tables = out[out.index("policy") :]
+    assert "…" not in tables
+    assert max(map(len, tables.splitlines())) <= width
+    for row in lines(tables):
+        if row[0] != "policy":
+            assert all(re.fullmatch(r"±?[\d.]+|min|s|h", part) for part in row[1:])
+    headings = [" ".join(row) for row in lines(tables) if row[0] == "policy"]
+    assert ["54 epochs epochs in all" in headings[1], "7 epochs" in headings[1]] == [True, width > 80]
 
 
 def test_several_seeds_have_a_spread_and_what_is_left_out_is_said(given: list[str], capsys: Capture) -> None:
