@@ -5,19 +5,16 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
 from rich.console import Console, ConsoleDimensions
 
-from search.core.budget import Budget, Spending
 from search.core.fronts import front_hypervolume
 from search.core.interrupts import interrupts
 from search.core.labels import name_of, trial_line
 from search.core.records import State, TrialRecord
 from search.core.units import format_number_of, format_percent
-from search.driver.progress import REFRESH_S, SUMMARY_S, Progress, remaining_s, summary
+from search.driver.progress import REFRESH_S, SUMMARY_S, Progress, summary
 from search.study.retention import Checkpoints
 from search.study.running import Nothing, RunningStudy
 from spaces.errors import StorageAway, TrialFailure
@@ -327,33 +324,9 @@ def test_each_drawing_fills_the_terminal_whatever_size_it_has_by_now(bench: Benc
     assert [len(line) for line in lines] == [size[0]] * size[1]
 
 
-# The time left
-
-
-@pytest.mark.parametrize(
-    ("budget", "ended", "epochs", "seconds", "left"),
-    [
-        (Budget(trials=10), 0, 0, 50.0, None),
-        (Budget(trials=10), 0, 7, 50.0, None),
-        (Budget(trials=10), 4, 20, 100.0, 150.0),
-        (Budget(trials=10), 10, 90, 100.0, 0.0),
-        (Budget(trials=10), 12, 90, 100.0, 0.0),
-        (Budget(epochs=100), 0, 20, 50.0, 200.0),
-        (Budget(epochs=100), 2, 120, 50.0, 0.0),
-        (Budget(hours=1), 0, 0, 600.0, 3000.0),
-        (Budget(hours=1), 3, 27, 4000.0, 0.0),
-        (Budget(trials=10, epochs=40, hours=1), 4, 20, 100.0, 100.0),
-        (Budget(gpu_hours=1), 0, 0, 100.0, None),
-        (Budget(trials=10, epochs=400, hours=1), 4, 20, 100.0, 150.0),
-        (Budget(trials=1000, epochs=4000, hours=0.5), 4, 20, 100.0, 1700.0),
-    ],
-)
-def test_the_time_left_is_that_of_the_budget_that_ends_first(
-    budget: Budget, ended: int, epochs: int, seconds: float, left: float | None
-) -> None:
-    spending = Spending(trials=ended + 2, epochs=epochs, hours=seconds / 3600)  # two still run
-    study = SimpleNamespace(budget=budget, ended=ended, spending=spending)
-    assert remaining_s(cast(Any, study)) == (left if left is None else pytest.approx(left))
+def test_the_time_left_is_told_at_the_end_of_the_line_once_it_is_known(bench: Bench) -> None:
+    assert " left" not in summary(bench.open())
+    assert summary(bench.open(), left_s=80.0).endswith(" · about 1 min 20 s left")
 
 
 def test_what_is_spent_of_money_and_gpus_is_shown(make_bench: Callable[..., Bench]) -> None:

@@ -32,9 +32,7 @@ def test_a_token_that_is_wrong_is_one_line_that_says_token(
         raise ConnectionError("Failed to connect to Ray cluster")
 
     monkeypatch.setattr(run, "_init", init)
-    with pytest.raises(
-        StudyError, match=r"auto asks for a token, and there is no right one here: "
-    ):
+    with pytest.raises(StudyError, match=r"auto asks for a token, and there is no right one here: "):
         run.start("auto", verbose=False)
     assert capfd.readouterr().err == ""
 
