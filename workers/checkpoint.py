@@ -47,9 +47,9 @@ class Checkpoint:
         Raises:
             OSError: a file may be there, but cannot be reached now.
         """
-        newest = _read(self.folder, self.name)
+        newest = read_state(self.folder, self.name)
         self._whole = newest is not None
-        return newest if newest is not None else _read(self.folder, before(self.name))
+        return newest if newest is not None else read_state(self.folder, before(self.name))
 
     def save(self, state: dict[str, Any]) -> None:
         """Write the state beside the newest file, keep that as the one before, and put the state in its place.
@@ -76,7 +76,7 @@ class Checkpoint:
 
     def _newest_is_whole(self) -> bool:
         if self._whole is None:
-            self._whole = _read(self.folder, self.name) is not None
+            self._whole = read_state(self.folder, self.name) is not None
         return self._whole
 
 
@@ -96,7 +96,7 @@ def is_whole(folder: Folder, name: str) -> bool:
     Raises:
         OSError: it cannot be reached now.
     """
-    return _read(folder, name) is not None
+    return read_state(folder, name) is not None
 
 
 def _content(state: dict[str, Any]) -> Content:
@@ -116,7 +116,12 @@ def _write(folder: Folder, name: str, content: Content) -> None:
         folder.write(name, content)
 
 
-def _read(folder: Folder, name: str) -> dict[str, Any] | None:
+def read_state(folder: Folder, name: str) -> dict[str, Any] | None:
+    """Return the state that one file holds, or None where there is none that is whole.
+
+    Raises:
+        OSError: it cannot be reached now.
+    """
     try:
         read = memoryview(folder.read(name))
     except _ABSENT:

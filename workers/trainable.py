@@ -44,6 +44,7 @@ class NetworkTrainable(tune.Trainable):
 
     _crash: IO[str] | None = None
     _host: dict[str, Any] | None = None
+    _taken_up: tuple[int, str] = (0, "")  # epochs that the checkpoint held, and what it is where it held none
 
     def setup(self, config: dict[str, Any]) -> None:
         """Prepare to train; nothing that can fail happens before the first step, whose failures are classified."""
@@ -98,12 +99,28 @@ class NetworkTrainable(tune.Trainable):
         try:
             if self._measurements is None:
                 self._measurements = self._start()
-            found = next(found for found in self._measurements if found.epoch > self._given["recorded"])
+            found, again = self._news(self._measurements)
             host, self._host = self._host, None  # the driver hears of it once a trial
-            return {**found.to_json(), **({"host": json.dumps(host)} if host else {})}  # Tune flattens mappings
+            told = {"host": host, "again": again}
+            return {**found.to_json(), **{name: json.dumps(each) for name, each in told.items() if each}}  # as text:
+            # Tune flattens mappings
         except Exception as error:  # every failure of a trial is told by its kind; none may end the study
             self._measurements = None
             raise classify(error) from None
+
+    def _news(self, measurements: Iterator[Measurement]) -> tuple[Measurement, dict[str, Any] | None]:
+        """Return the next measurement that the driver does not have, and what had to be trained again before it."""
+        again = []
+        for found in measurements:
+            if found.epoch > self._given["recorded"]:
+                break
+            if found.epoch > self._taken_up[0]:
+                again.append(found.wall_s)
+        why = self._taken_up[1] or f"ends after epoch {self._taken_up[0]}"
+        return found, {"epochs": len(again), "seconds": sum(again), "why": why} if again else None
+
+    def _take_up(self, epochs: int, why: str) -> None:
+        self._taken_up = (epochs, why)
 
     def _start(self) -> Iterator[Measurement]:
         given = self._given
@@ -114,7 +131,10 @@ class NetworkTrainable(tune.Trainable):
         spec = TrialSpec.from_json(given["spec"])
         self._pulse(LOADING)
         data = _resident(spec.data, device)
-        return train(spec, data, checkpoint_path=given["checkpoint"], beat=self._pulse, pick=self._picker(spec, data))
+        return train(
+            spec, data, checkpoint_path=given["checkpoint"], beat=self._pulse, pick=self._picker(spec, data),
+            taken_up=self._take_up,
+        )  # fmt: skip
 
     def _picker(self, spec: TrialSpec, data: Dataset) -> Callable[[str | None], Numerics]:
         """Return what picks precision and layout: the trial's, else the study's on such machines, else the fastest."""

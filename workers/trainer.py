@@ -82,6 +82,7 @@ def train(
     checkpoint_path: str | Path | None = None,
     beat: Beat = no_beat,
     pick: Callable[[str | None], Numerics] | None = None,
+    taken_up: Callable[[int, str], object] = lambda _epochs, _why: None,
 ) -> Iterator[Measurement]:
     """Train to full fidelity and yield a measurement after every epoch.
 
@@ -93,17 +94,21 @@ def train(
         beat: called with the phase at every step, so that somebody can see that there are any.
         pick: returns the precision and layout, given the name of that in which the checkpoint was trained, or None;
             without it they are the recipe's, as `workers.numerics.usual` reads it.
+        taken_up: called once with the epochs that the checkpoint holds of this trial, and with what it is where it
+            holds none.
 
     Raises:
         TrialFailure: the loss or a gradient is not finite.
         OSError: the checkpoint cannot be written, or may be there and cannot be reached; what is there stays.
     """
     checkpoint = None if checkpoint_path is None else Checkpoint(checkpoint_path)
-    state = _own_state(spec, checkpoint) if checkpoint is not None else None
+    found = checkpoint.load() if checkpoint is not None else None
+    state = found if is_of(spec, found) else None
     before = state.get("numerics") if state else None
     trainer = Trainer(spec, data, beat, pick(before) if pick else usual(spec.recipe, data.train_images.device, before))
     if state is not None:
         trainer.resume(state)
+    taken_up(trainer.epoch, "" if state else "is missing or damaged" if found is None else "is of another training")
     yield from trainer.history
     while trainer.epoch < spec.recipe.epochs:
         measurement = trainer.run_epoch()
@@ -113,16 +118,17 @@ def train(
         yield measurement
 
 
-def _own_state(spec: TrialSpec, checkpoint: Checkpoint) -> dict[str, Any] | None:
-    """Return what a checkpoint holds of this trial, or None where it is none, or another's."""
-    state = checkpoint.load()
+def is_of(spec: TrialSpec, state: dict[str, Any] | None) -> bool:
+    """Whether a checkpoint's state is of this training, read with today's defaults.
+
+    A field that did not exist when it was written was as it is now unless told.
+    """
     if state is None:
-        return None
-    try:  # read with today's defaults: a field that did not exist then was as it is now unless told
-        before = TrialSpec.from_json(state["spec"])
+        return False
+    try:
+        return TrialSpec.from_json(state["spec"]).trains_as(spec)
     except (KeyError, TypeError, InputError):  # of a version that knew more, or no checkpoint of a trial
-        return None
-    return state if before.trains_as(spec) else None
+        return False
 
 
 class Trainer:

@@ -344,7 +344,7 @@ def _drive(
             running.deliver()
             progress.update()
             log.touch()
-            for line in (*checkpoints.tidy(running), *room.news()):
+            for line in (*checkpoints.tidy(running), *room.news(), *running.news()):
                 _say(console, line)
             if watch:
                 watch.later()

@@ -15,7 +15,7 @@ from search.core.units import format_duration, format_number_of
 from search.storage.url import holds_secret, shown_url
 from search.study.retention import Checkpoints
 from search.study.running import RunningStudy
-from spaces.errors import InputError
+from spaces.errors import InputError, visible
 
 
 def show_end(running: RunningStudy, config: StudyConfig, report: Path | None, console: Console) -> None:
@@ -40,7 +40,7 @@ def show_end(running: RunningStudy, config: StudyConfig, report: Path | None, co
 
 
 def _line(console: Console, line: str) -> None:
-    console.print(hide(line), markup=False, highlight=False, soft_wrap=True)
+    console.print(visible(hide(line)), markup=False, highlight=False, soft_wrap=True)
 
 
 def _typed(config: StudyConfig) -> str:

@@ -50,6 +50,7 @@ class Files:
     exists: bool = True
     whole: Collection[int] = ()  # trials with their newest; of those that need their checkpoint, only what can be read
     broken: Collection[int] = ()  # trials whose newest is damaged
+    strange: Collection[int] = ()  # running trials whose newest is of another training
     before: Collection[int] = ()  # trials with the one before, only a whole one where it is all there is
     over_limit: Collection[int] = ()  # trials whose checkpoint was removed for the limit
     half_written: Collection[int] = ()
@@ -257,6 +258,7 @@ def checkpoints(seen: Seen) -> list[Finding]:
         *(_missing(seen, number) for number in sorted(lost)),
         *(_behind(seen, number) for number in sorted(behind)),
         *_broken(seen),
+        *_strange(seen),
         *_needless(seen),
     ]
 
@@ -284,6 +286,11 @@ def _behind(seen: Seen, number: int) -> Finding:
 
 def _broken(seen: Seen) -> list[Finding]:
     return [_damaged(seen, number) for number in sorted(seen.files.broken)]
+
+
+def _strange(seen: Seen) -> list[Finding]:
+    wrong, remedy = "its checkpoint is of another training", "the next launch trains it again from the start"
+    return [seen.finding("strange", number, wrong, remedy, Fate.LAUNCH) for number in sorted(seen.files.strange)]
 
 
 def _damaged(seen: Seen, number: int) -> Finding:

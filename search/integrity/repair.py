@@ -2,9 +2,10 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from typing import Any
 
 from search.config.sections import CheckpointsForm
 from search.config.study import StudyConfig, parse
@@ -26,8 +27,9 @@ from search.study.checkpoints import (
 )
 from search.study.recorder import Recorder
 from spaces.errors import InputError, StudyError
-from workers.checkpoint import is_whole
+from workers.checkpoint import is_whole, read_state
 from workers.places import Folder, open_folder
+from workers.trainer import TrialSpec, is_of
 
 
 def look(store: Store, optunas: OptunasTables, study: StudyRecord) -> Seen:
@@ -59,7 +61,8 @@ def _files(study: StudyRecord, trials: Sequence[TrialRecord]) -> Files:
     with _one_line(folder):
         names = folder.sizes()
         newer, older = numbers(NEWEST, names), numbers(BEFORE, names)
-        broken = {number for number in newer & wanted if not is_whole(folder, newest(number))}
+        held = {number: _spec_in(folder, newest(number)) for number in newer & wanted}
+        broken = {number for number, state in held.items() if state is None}
         alone = older & wanted - (newer - broken)  # where the one before is all there may be
         broken_before = {number for number in alone if not is_whole(folder, before(number))}
         return Files(
@@ -67,10 +70,43 @@ def _files(study: StudyRecord, trials: Sequence[TrialRecord]) -> Files:
             exists=folder.exists(),
             whole=newer - broken,
             broken=broken,
+            strange=_strange(study, trials, held),
             before=older - broken_before,
             over_limit=numbers(OVER_LIMIT, names),
             half_written=numbers(HALF_WRITTEN, names),
         )
+
+
+def _spec_in(folder: Folder, name: str) -> dict[str, Any] | None:
+    """Return of a checkpoint's state what is little, or None where the file is damaged."""
+    state = read_state(folder, name)
+    return None if state is None else {key: state[key] for key in ("spec",) if key in state}
+
+
+def _strange(
+    study: StudyRecord, trials: Sequence[TrialRecord], held: Mapping[int, dict[str, Any] | None]
+) -> Collection[int]:
+    """Return the running trials whose checkpoint no worker would go on from."""
+    known = {name: value for name, value in study.config.items() if name != "fingerprint"}
+    try:
+        config = parse({**known, "study": study.name})
+        recipe, data = config.full_recipe, config.data_spec
+    except InputError:  # of another version, or of variables that are not set here: nobody can tell
+        return ()
+    fingerprint = str(study.config.get("fingerprint", ""))
+    specs = {
+        trial.number: TrialSpec(
+            architecture=trial.architecture, recipe=recipe, data=data, seed=trial.seed, fingerprint=fingerprint,
+            latency="latency_ms" in study.objectives,
+        )
+        for trial in trials
+        if trial.state is State.RUNNING
+    }  # fmt: skip
+    return [
+        number
+        for number, state in held.items()
+        if state is not None and number in specs and not is_of(specs[number], state)
+    ]
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from search.core.budget import Budget, Rates, Spending
 from search.core.clock import steady_clock
 from search.core.fronts import objective_values
 from search.core.records import KILLED, PREEMPTED, SUSPECT, TRANSIENT, Host, Rejection, State, StudyRecord, TrialRecord
+from search.core.units import format_duration
 from search.samplers.memory import MEMORY, OUT_OF_MEMORY, ceiling_of
 from search.samplers.proposer import Proposal, Proposer
 from search.samplers.suspects import SUSPECTED
@@ -87,6 +88,7 @@ class RunningStudy:
     _hosts: set[tuple[str, str]] = field(default_factory=set)  # of this launch
     overdue: dict[int, float] = field(default_factory=dict)  # seconds that trials are behind what is expected
     setbacks: list[tuple[int, TrialFailure]] = field(default_factory=list)  # trials tried again, and why
+    notices: list[str] = field(default_factory=list)  # that nobody was told yet
     fresh: set[int] = field(default_factory=set)  # trials whose worker crashed or hung: a fresh one tells whose fault
     _tries: dict[int, tuple[int, int]] = field(default_factory=dict)  # at which epoch, and how many
     _mirrors: dict[int, int] = field(default_factory=dict)
@@ -437,6 +439,18 @@ class RunningStudy:
                 return Decision(stop=True, reason=trial.reason or "another launch trains it now")
             self._show(trial, measurement)
         return self._judge(trial, measurement)
+
+    def trained_again(self, number: int, *, epochs: int, seconds: float, why: str) -> None:
+        """Count what a trial had to be trained again because its checkpoint held less than is recorded."""
+        self.trained_s += seconds
+        self.trained_epochs += epochs
+        told = f"{epochs} epoch{'s' if epochs > 1 else ''} again ({format_duration(seconds)})"
+        self.notices.append(f"trial {number} was trained for {told}: its checkpoint {why}")
+
+    def news(self) -> list[str]:
+        """Return what nobody was told yet, once."""
+        told, self.notices = self.notices, []
+        return told
 
     def _show(self, trial: TrialRecord, measurement: Measurement) -> None:
         """Put a trial on a rung, and let the sampler know what it showed there."""

@@ -58,6 +58,8 @@ class StudyScheduler(FIFOScheduler):
         self.watching.see(result.get("node_ip", ""))
         if host := result.get("host"):
             self.study.saw(Host(**json.loads(host)))
+        if again := result.get("again"):
+            self.study.trained_again(trial.config["number"], **json.loads(again))
         decision = self.study.measured(trial.config["number"], Measurement.from_json(result))
         return TrialScheduler.STOP if decision.stop else TrialScheduler.CONTINUE
 

@@ -38,6 +38,7 @@ from spaces.errors import TrialFailure
 from tests.search.bench import FILE, Bench, learn, record_of, sql
 from workers import checkpoint
 from workers.places import open_folder
+from workers.trainer import TrialSpec
 
 pytestmark = pytest.mark.slow
 
@@ -84,9 +85,18 @@ def admit(url: str, folder: Path, name: str) -> Patient:
     running.failed(2, TrialFailure("crash", "ValueError: no"))
     running.measured(3, replace(learn(running.trials[3], 1), accuracy=0.9))
     for number in (0, 3):
-        checkpoint.save(patient.file(f"{number}.pt"), {"history": [number]})
+        checkpoint.save(patient.file(f"{number}.pt"), state_of(patient, number))
     assert [trial.state for trial in running.trials.values()] == [*list(State)[1:], State.RUNNING]
     return patient
+
+
+def state_of(patient: Patient, number: int, **changes: Any) -> dict[str, Any]:
+    """Return what a checkpoint holds of a trial; the weights do not matter here."""
+    trial, config = patient.running.trials[number], patient.bench.config
+    spec = TrialSpec(
+        architecture=trial.architecture, recipe=config.full_recipe, data=config.data_spec, seed=trial.seed
+    )  # fmt: skip
+    return {"spec": {**spec.to_json(), **changes}, "history": [number]}
 
 
 # What can go wrong. Each may come to a study that has other things wrong.
@@ -214,6 +224,11 @@ def over_limit(patient: Patient) -> None:
     patient.file("0.over-limit").touch()
 
 
+def of_another_training(patient: Patient) -> None:
+    checkpoint.save(patient.file("3.pt"), state_of(patient, 3, seed=-1))
+    checkpoint.save(patient.file("0.pt"), state_of(patient, 0, seed=-1))  # a network's weights, and nobody goes on
+
+
 def _spoil(file: Path) -> None:
     if file.exists():
         kept = file.read_bytes()
@@ -253,6 +268,7 @@ PLANTS: dict[Callable[[Patient], None], tuple[list[tuple[str, int | None, str]],
     unsaved: ([("missing", 3, "launch")],) * 2,
     lost: ([("missing", 0, "accept")],) * 2,
     elsewhere: ([("missing", None, "accept")],) * 2,
+    of_another_training: ([("strange", 3, "launch")],) * 2,
     damaged: ([("broken", 3, "fix")], [("missing", 3, "launch")]),
     damaged_front: ([("broken", 0, "fix")], [("missing", 0, "accept")]),
     damaged_with_one_before: ([("broken", 3, "fix")], []),

@@ -968,6 +968,17 @@ def test_while_the_disk_is_full_one_trial_at_a_time_tries_it_and_nothing_begins(
     assert begun(running).number == second.number
 
 
+def test_what_was_trained_again_counts_in_the_budget_and_is_said_once(bench: Bench) -> None:
+    running = bench.open()
+    trial = begun(running)
+    running.measured(trial.number, bench.learn(trial, 1))
+    epochs, seconds = running.trained_epochs, running.trained_s
+    running.trained_again(trial.number, epochs=1, seconds=30.0, why="is of another training")
+    assert (running.trained_epochs, running.trained_s) == (epochs + 1, seconds + 30.0)
+    line = "trial 0 was trained for 1 epoch again (30.0 s): its checkpoint is of another training"
+    assert (running.news(), running.news()) == ([line], [])
+
+
 def test_every_trial_that_is_tried_again_is_told_with_the_reason(bench: Bench) -> None:
     running = bench.open()
     lost = TrialFailure("lost", "worker 12 on 10.0.0.1 died")
