@@ -194,9 +194,13 @@ def _fashion_mnist(spec: DataSpec, train: bool) -> Labelled:
     """Read Zalando's 70,000 grey images of 28x28 pixels from the four IDX files they are published as."""
     part = "train" if train else "t10k"
     places = [Path(spec.root), Path(spec.root, "FashionMNIST", "raw")] if spec.root else [DEBIAN_FASHION]
-    images = read_idx(_found(places, f"{part}-images-idx3-ubyte"))
+    file = _found(places, f"{part}-images-idx3-ubyte")
     labels = read_idx(_found(places, f"{part}-labels-idx1-ubyte"))
-    return Labelled(images=as_nchw(images), labels=labels.astype(np.int64), class_names=FASHION)
+    images = read_idx(file)
+    try:
+        return Labelled(images=as_nchw(images), labels=labels.astype(np.int64), class_names=FASHION)
+    except InputError as error:
+        raise error.at(str(file)) from error  # which is here, and wrong
 
 
 def _found(places: list[Path], name: str) -> Path:

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import math
+import struct
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -151,4 +153,23 @@ def test_debians_fashion_mnist_is_read_whole() -> None:
 
 def test_fashion_mnist_that_is_absent_is_told_with_the_ways_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"there is no train-images.* `apt-get install .* or write \{torchvision: "):
+        DATASETS["fashion-mnist"].read(DataSpec(name="fashion-mnist", root=str(tmp_path)), True)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        ((0, 28, 28), (0,), "there is no image"),
+        ((4, 28, 28), (3,), "4 images do not go with 3 labels"),
+        ((4, 28, 28), (4, 1), "labels of shape 4 x 1 are not one for each image"),
+        ((4, 28), (4,), "images of shape 4 x 28 are not clearly"),
+    ],
+)
+def test_what_is_wrong_with_fashion_mnist_is_told_of_its_file(
+    images: tuple[int, ...], labels: tuple[int, ...], message: str, tmp_path: Path
+) -> None:
+    for name, shape in (("train-images-idx3-ubyte", images), ("train-labels-idx1-ubyte", labels)):
+        header = bytes([0, 0, 8, len(shape)]) + struct.pack(f">{len(shape)}I", *shape)
+        (tmp_path / name).write_bytes(header + bytes(math.prod(shape)))
+    with pytest.raises(InputError, match=f"^{tmp_path}/train-images-idx3-ubyte: {message}"):
         DATASETS["fashion-mnist"].read(DataSpec(name="fashion-mnist", root=str(tmp_path)), True)
