@@ -51,6 +51,14 @@ class _Loader(yaml.SafeLoader):
     """
 
     yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}  # type: ignore[misc]  # PyYAML's own copies it so
+    _composed = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Return the next node, or refuse a file of so many that to read them all takes long."""
+        self._composed += 1
+        if self._composed > MOST_VALUES:
+            raise InputError(f"holds more than {MOST_VALUES:,} values")
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Return a mapping, or refuse a key that would silently replace an earlier one."""
