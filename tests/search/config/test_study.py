@@ -405,5 +405,5 @@ def test_a_device_without_an_end_is_refused() -> None:
 
 def test_a_file_of_too_many_values_is_refused_before_all_of_them_are_read(write: Write) -> None:
     text = "".join(f"a{number}: 1\n" for number in range(50_001)) + "] what is no YAML is never come to"
-    with pytest.raises(InputError, match="holds more than 100,000 values$"):
+    with pytest.raises(InputError, match=r"holds more than 100,000 values$"):
         load(write(text))
