@@ -150,7 +150,7 @@ def test_no_width_cuts_a_number_of_the_table(
         if row[0] != "policy":
             assert all(re.fullmatch(r"±?[\d.]+|min|s|h", part) for part in row[1:])
     headings = [" ".join(row) for row in lines(tables) if row[0] == "policy"]
-    assert ["54 epochs epochs in all" in headings[1], "7 epochs" in headings[1]] == [True, width > 80]
+    assert ["54 epochs epochs in all" in headings[1], " 7 epochs" in headings[1]] == [True, width > 80]
 
 
 def test_several_seeds_have_a_spread_and_what_is_left_out_is_said(given: list[str], capsys: Capture) -> None:
