@@ -26,6 +26,7 @@ class Interrupts:
     def __init__(self) -> None:
         self._asked = Event()
         self._over = Event()  # the end with care has come
+        self._ending = Event()
         self._heeded = False
         self._stderr = 2
         self._careful = False
@@ -98,8 +99,17 @@ class Interrupts:
         finally:
             self._last.remove(call)
 
+    def stand_back(self, patience_s: float) -> None:
+        """Do not come back where the process is being ended, or is within so many seconds.
+
+        A signal to the whole group ends other processes too, and what became of them is then no news.
+        """
+        if self._ending.wait(patience_s):
+            Event().wait()
+
     def end(self) -> None:
         """End this process: without Python's own way out, which waits for threads and crashes in those of Ray."""
+        self._ending.set()
         flushing = Thread(target=_flush, daemon=True)  # whoever holds the stream may wait for its reader
         flushing.start()
         flushing.join(FLUSH_S)

@@ -23,6 +23,8 @@ from search.study.running import RunningStudy
 from spaces.cli import DONE, INTERRUPTED
 from spaces.errors import StudyError
 
+ASKED_S = 1.0  # in which a signal that ended the report's process has come to this one, if it was for both
+
 
 def launch(given: argparse.Namespace, started_at: datetime, again: Callable[[str], object]) -> int:
     """Return the exit code: 130 where the study was interrupted.
@@ -106,6 +108,7 @@ def _publish(config: StudyConfig, path: Path) -> Path | None:
     )
     with interrupts.at_end(writing.kill), writing:
         said = writing.communicate()[1].strip().splitlines()
+        interrupts.stand_back(ASKED_S if writing.returncode < 0 else 0.0)
     if writing.returncode:
         print(f"warning: there is no report: {hide((said or ['no word why'])[-1])}", file=sys.stderr)
         return None

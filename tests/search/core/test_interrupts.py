@@ -106,6 +106,20 @@ def test_the_line_stands_on_the_screen_that_stays(root: Path, drawing: bool, cod
     assert said.split() == ["ready", codes, *LINE.split()]
 
 
+def test_whoever_stands_back_says_nothing_of_what_the_signal_did_to_others(root: Path) -> None:
+    body = "child = subprocess.Popen(['sleep', '60'])\nprint('ready', flush=True)\nchild.wait()\n"
+    body = f"import subprocess\n{body}interrupts.stand_back(20.0)\nprint('the child has failed', flush=True)"
+    process = started(body, root, "setsid")
+    os.killpg(process.pid, signal.SIGTERM)
+    assert process.communicate(timeout=60) == ("", f"{LINE}\n")
+    assert process.returncode == 130
+
+
+def test_where_nobody_asks_whoever_stood_back_goes_on(root: Path) -> None:
+    process = started("print('ready', flush=True)\ninterrupts.stand_back(0.1)\nprint('on', flush=True)", root)
+    assert process.communicate(timeout=60) == ("on\n", "")
+
+
 def test_below_nohup_a_closed_terminal_ends_nothing(root: Path) -> None:
     process = started(BUSY.replace("60", "1"), root, "nohup")
     process.send_signal(signal.SIGHUP)
