@@ -1,8 +1,10 @@
 """Test `spaces.published`: the table is true of networks that can be built."""
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
+from torchvision.models import get_model_weights
 
 from spaces.architecture import ImageSpec
 from spaces.counting import cost
@@ -61,3 +63,24 @@ def test_nothing_is_near_a_network_of_another_size_or_for_other_classes() -> Non
     seven = ImageSpec(classes=7)
     usual = named("wrn-28-10").architecture
     assert nearest(usual, seven, cost(usual, seven)) is None
+
+
+def test_one_source_has_one_result_of_a_network_for_the_same_images() -> None:
+    known = Counter((each.architecture.digest, each.image, each.data, each.source) for each in results())
+    assert [key[-1] for key, count in known.items() if count > 1] == []
+
+
+def test_a_note_and_the_settings_beside_it_say_the_same() -> None:
+    for found in results():
+        assert ("without shortcuts" in found.source) == (found.architecture.shortcut == "none" and found.network in (
+            "resnet50", "resnext50_32x4d",
+        )), found  # fmt: skip
+        assert found.architecture == found.architecture.canonical(), found  # no setting is dead
+
+
+def test_a_result_of_torchvision_is_that_of_the_weights_it_names() -> None:
+    for found in results():
+        if found.source.startswith("torchvision"):
+            name = found.source.partition("(")[2].removesuffix(")")
+            accuracy = get_model_weights(found.network)[name].meta["_metrics"]["ImageNet-1K"]["acc@1"]
+            assert found.error_percent == pytest.approx(100 - accuracy), found
