@@ -233,6 +233,8 @@ def run(
             if running.over:
                 return running
             make_folder(checkpoint_folder(config, record))
+            if not share:  # notes of a launch that was killed; another's workers may hold theirs open
+                sweep_notes(checkpoint_folder(config, record))
             _say(console, _opening(config, data, seen, running, first))
             for line in () if running.trials else orphans(record, config.checkpoints.folder):
                 _say(console, f"warning: {line}")

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
+from search.core.environment import hide
 from search.core.fronts import front_hypervolume
 from search.core.labels import MOST_OF_REASON, failures_line, front_table, trial_line
 from search.core.records import State, TrialRecord
@@ -16,6 +17,7 @@ from search.driver.forecast import Forecast
 from search.driver.screen import Screen
 from search.study.retention import Checkpoints
 from search.study.running import RunningStudy
+from spaces.errors import visible
 
 REFRESH_S = 0.25
 SUMMARY_S = 30.0
@@ -97,7 +99,7 @@ class Progress:
         self._away, self._full = away, full
 
     def _print(self, line: str) -> None:
-        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(visible(hide(line)), markup=False, highlight=False, soft_wrap=True)
 
     def _display(self, said: Sequence[RenderableType]) -> Group:
         """Return what is shown: of the front as many as there is room for, and the best of it always."""
