@@ -1,6 +1,7 @@
 """Share databases and records among the tests."""
 
 import shutil
+import signal
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -197,3 +198,9 @@ def make_measurement() -> Callable[..., Measurement]:
 def make_trial() -> Callable[..., TrialRecord]:
     """Give `make_trial(number=0, accuracies=(), **fields)`: accuracies are those of its epochs, from the first."""
     return _trial
+
+
+def usual_signals() -> None:
+    """Let a process that a test starts hear signals, also where the tests run in the background or below nohup."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)

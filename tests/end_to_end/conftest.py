@@ -13,6 +13,8 @@ import psutil
 import pytest
 import yaml
 
+from tests.conftest import usual_signals
+
 SMALL: dict[str, Any] = {
     "study": "small",
     "data": {"name": "digits", "limit": 300},
@@ -52,6 +54,7 @@ class Folder:
                 text=True,
                 env={**os.environ, "PYTHONWARNINGS": "default", **self.environment},
                 start_new_session=True,
+                preexec_fn=usual_signals,
             )
         self.started.append(driver)
         return driver

@@ -226,7 +226,6 @@ def over_limit(patient: Patient) -> None:
 
 def of_another_training(patient: Patient) -> None:
     checkpoint.save(patient.file("3.pt"), state_of(patient, 3, seed=-1))
-    checkpoint.save(patient.file("0.pt"), state_of(patient, 0, seed=-1))  # a network's weights, and nobody goes on
 
 
 def _spoil(file: Path) -> None:

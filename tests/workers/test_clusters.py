@@ -24,6 +24,7 @@ from setuptools import find_packages
 
 from search.config.study import load
 from search.launch import _parser
+from tests.conftest import usual_signals
 from tests.end_to_end.conftest import SMALL, wait_until
 from tests.end_to_end.invariants import check_whole, read
 
@@ -411,6 +412,7 @@ class Allocation:
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=usual_signals,
                 env={
                     "HOME": str(self.home),
                     "PATH": f"{self.home}/bin:{os.environ['PATH']}",

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import usual_signals
+
 LINE = "interrupted; go on with: it"
 SCRIPT = f"""
 import signal, sys, time
@@ -39,6 +41,7 @@ def started(body: str, cwd: Path, *before: str) -> "subprocess.Popen[str]":
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": "."},
+        preexec_fn=usual_signals,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
@@ -96,7 +99,9 @@ def test_a_signal_is_heard_while_the_main_thread_is_in_a_library(root: Path) -> 
 def test_the_line_stands_on_the_screen_that_stays(root: Path, drawing: bool, codes: str) -> None:
     master, slave = os.openpty()
     script = SCRIPT.format(body=f"interrupts.drawing = {drawing}\n{BUSY}")
-    with subprocess.Popen([sys.executable, "-c", script], cwd=root, stdout=slave, stderr=slave) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", script], cwd=root, stdout=slave, stderr=slave, preexec_fn=usual_signals
+    ) as process:
         os.close(slave)
         said = os.read(master, 100).decode()  # ready
         process.send_signal(signal.SIGINT)
