@@ -242,4 +242,4 @@ def test_ray_on_this_machine_is_this_machines_alone_knows_no_database_and_heeds_
 
     driver.send_signal(signal.SIGTERM)
     assert driver.wait(240) == 130
-    assert "interrupted; nothing is lost, go on with: python -m search.launch space.yaml" in folder.said()
+    assert f"interrupted; nothing is lost, go on with: {sys.executable} -m search.launch space.yaml" in folder.said()
