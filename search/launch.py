@@ -14,13 +14,13 @@ from search import cli
 from search.core.commands import command
 from search.core.interrupts import interrupts
 
-PASSWORD = re.compile(r"(://[^/@\s]*:)[^/@\s]+@")
+PASSWORD = re.compile(r"(://[^:/@\s]*:)\S+(?=@)|(?<=password=)[^&\s]+")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     started_at = datetime.now(UTC)
-    again = [command("search.launch", *(PASSWORD.sub(r"\1***@", each) for each in argv or sys.argv[1:]))]
+    again = [command("search.launch", *(PASSWORD.sub(r"\1***", each) for each in argv or sys.argv[1:]))]
     interrupts.line = lambda: f"interrupted; nothing is lost, go on with: {again[-1]}"
 
     def act(given: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from spaces import cli
@@ -38,6 +39,7 @@ def _run(given: argparse.Namespace) -> int:
     spec = TrialSpec(architecture=architecture_of(given), recipe=recipe, data=data, seed=given.seed)
     device = choose_device(given.device)
     resident = load(data).to(device)
+    spec = replace(spec, fingerprint=resident.fingerprint)  # else a checkpoint of other images would be taken up
     counted = cost(spec.architecture, resident.image)
     if not given.json:
         print(f"{spec.architecture.digest}: {counted.params:,} params, {counted.macs:,} macs per image")

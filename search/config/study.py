@@ -27,7 +27,7 @@ from search.config.sections import (
 )
 from search.config.source import expand_all, read_sections
 from search.config.space import STUDY, ParameterForm, Start, chosen, parse_space
-from search.core.environment import hidden, variables
+from search.core.environment import variables
 from search.samplers.registry import check_sampler
 from spaces.cost import Cost
 from spaces.domains import Scalar
@@ -56,6 +56,7 @@ class StudyConfig(Form):
     storage: str = "sqlite:///widefront.db"
     checkpoints: CheckpointsForm = CheckpointsForm()
     _storage_text: str = PrivateAttr("")
+    _written: dict[str, Any] = PrivateAttr(default_factory=dict)  # the file's sections, no variable looked up
 
     _name_alone = field_validator("sampler", "scheduler", mode="before")(name_alone)
 
@@ -149,7 +150,13 @@ class StudyConfig(Form):
     def plain(self) -> dict[str, Any]:
         """Return the file's content as plain values; the storage and values of variables may be secrets: left out."""
         told = self.model_dump(by_alias=True, mode="json", exclude={"storage"}, exclude_none=True)
-        return {**told, "data": hidden(told["data"]), "checkpoints": hidden(told["checkpoints"])}
+        if variables(str(self._written.get("data"))):
+            told["data"] = self._written["data"]
+        folder = self._written.get("checkpoints")
+        folder = folder.get("folder") if isinstance(folder, dict) else folder
+        if variables(str(folder)):
+            told["checkpoints"]["folder"] = folder
+        return told
 
     def _check_prices(self) -> None:
         """Refuse a budget that nothing would ever be counted against."""
@@ -209,7 +216,7 @@ def load(path: Path, settings: Sequence[str] = (), environment: Mapping[str, str
     """
     given = read_sections(path, settings)
     config = parse(expand_all(given, environment, path))
-    config._storage_text = str(given.get("storage", ""))
+    config._storage_text, config._written = str(given.get("storage", "")), given
     return config
 
 

@@ -6,7 +6,6 @@ A variable that a database's address is made of is the driver's alone: workers g
 import re
 from collections.abc import Collection, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
-from typing import Any
 
 from spaces.errors import InputError
 
@@ -43,20 +42,19 @@ def expand(text: str, environment: Mapping[str, str] | None, *, place: str = "")
 
 
 def hide(text: str) -> str:
-    """Return a text for people with `${NAME}` in the place of every value that was looked up."""
-    for name, value in sorted(_looked_up.items(), key=lambda item: -len(item[1])):
-        if len(value) >= SHORTEST:
-            text = text.replace(value, f"${{{name}}}")
-    return text
+    """Return a text for people with `${NAME}` for every value that was looked up; what is a part of a word stays."""
+    names = {value: name for name, value in _looked_up.items() if len(value) >= SHORTEST}
+    if not names:
+        return text
+    values = "|".join(map(_alone, sorted(names, key=len, reverse=True)))
+    found = re.compile(rf"\$\{{\w+\}}|{values}")
+    return found.sub(lambda each: f"${{{names[each[0]]}}}" if each[0] in names else each[0], text)
 
 
-def hidden(value: Any) -> Any:
-    """Return plain values with every text in them as `hide` returns it."""
-    if isinstance(value, Mapping):
-        return {key: hidden(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [hidden(inner) for inner in value]
-    return hide(value) if isinstance(value, str) else value
+def _alone(value: str) -> str:
+    """Return a pattern of a value that stands for itself: at an end that is of a word, the word ends."""
+    begin, end = (r"(?<!\w)" if value[0].isalnum() else ""), (r"(?!\w)" if value[-1].isalnum() else "")
+    return f"{begin}{re.escape(value)}{end}"
 
 
 def variables(text: str) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ def replacing(path: Path, kind: str, is_own: Callable[[Path], bool]) -> Iterator
         if path.exists() and not (path.is_file() and (path.stat().st_size == 0 or is_own(path))):
             raise InputError(f"{path} is no {kind} that could be written over; move it away, or name another file")
         path.parent.mkdir(parents=True, exist_ok=True)
+        path = path.resolve()  # what a link leads to is written, and the link stays
         beside = path.with_name(f".{os.getpid()}.{path.name}")
         try:
             yield beside

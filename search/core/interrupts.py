@@ -110,18 +110,23 @@ class Interrupts:
     def end(self) -> None:
         """End this process: without Python's own way out, which waits for threads and crashes in those of Ray."""
         self._ending.set()
-        flushing = Thread(target=_flush, daemon=True)  # whoever holds the stream may wait for its reader
-        flushing.start()
-        flushing.join(FLUSH_S)
-        with suppress(OSError):  # the terminal may be gone
-            if os.isatty(1):
-                os.write(1, (FIRST_SCREEN if self.drawing else b"") + SHOW_CURSOR + b"\r\n")
-        with suppress(OSError):
-            os.write(self._stderr, f"{self.line()}\n".encode(errors="replace"))
+        for say in (_flush, self._show_cursor, self._say):  # whoever reads may have stopped, and nobody waits for that
+            saying = Thread(target=say, daemon=True)
+            saying.start()
+            saying.join(FLUSH_S)
         for call in reversed(self._last):  # last, as the main thread goes on meanwhile
             with suppress(Exception):
                 call()
         os._exit(INTERRUPTED)
+
+    def _show_cursor(self) -> None:
+        with suppress(OSError):  # the terminal may be gone
+            if os.isatty(1):
+                os.write(1, (FIRST_SCREEN if self.drawing else b"") + SHOW_CURSOR + b"\r\n")
+
+    def _say(self) -> None:
+        with suppress(OSError):
+            os.write(self._stderr, f"{self.line()}\n".encode(errors="replace"))
 
 
 def _nothing(_number: int, _frame: object) -> None:

@@ -41,10 +41,18 @@ HELP = {  # against each kind of failure, where a person can do something
 MOST_OF_REASON = 120  # characters
 
 
+class _Console(Console):
+    """A console that leaves it to the command what happens where nobody reads."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise what rich has caught."""
+        raise BrokenPipeError
+
+
 def make_console() -> Console:
     """Return a console for standard output; what is not a terminal gets whole tables and no control codes."""
-    console = Console()
-    return console if console.is_terminal else Console(width=WIDE)
+    console = _Console()
+    return console if console.is_terminal else _Console(width=WIDE)
 
 
 def name_of(architecture: Architecture) -> str:

@@ -45,7 +45,7 @@ class Forecast:
     def _by_epochs(self, study: RunningStudy, pace: float | None) -> float | None:
         limits = [planned_epochs(study), study.budget.epochs]
         left = [limit - study.trained_epochs for limit in limits if limit is not None]
-        return max(0.0, min(left)) / pace if left and pace else None
+        return min(left) / pace if left and min(left) > 0 and pace else None  # beyond its plan nobody can tell
 
 
 def planned_epochs(study: RunningStudy) -> float | None:

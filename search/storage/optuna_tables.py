@@ -55,6 +55,8 @@ class OptunasTables:
             rows = storage.get_all_trials(storage.get_study_id_from_name(study), deepcopy=False) if storage else []
         except KeyError:
             return {}
+        except (ValueError, LookupError, TypeError) as error:
+            raise StudyError(f"Optuna's tables of {study!r} cannot be read: {first_line(error)}") from error
         return {row.number: _counterpart(row) for row in rows}
 
     def _open(self) -> RDBStorage | None:

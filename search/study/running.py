@@ -145,6 +145,7 @@ class RunningStudy:
             self.elsewhere.add(trial.number)
             return
         self.elsewhere.discard(trial.number)
+        self._tries[trial.number] = (trial.epochs, min(trial.attempts, ATTEMPTS))
         if self.fellows.shared:
             trial = self.trials[trial.number] = replace(trial, session=self.fellows.session)
         if trial.last is not None:
@@ -553,7 +554,7 @@ class RunningStudy:
 
     def _tries_since_progress(self, trial: TrialRecord) -> int:
         """Return how often a trial has failed for its machine since its last epoch: after it they count anew."""
-        epochs, tries = self._tries.get(trial.number, (trial.epochs, min(trial.attempts, ATTEMPTS)))
+        epochs, tries = self._tries.get(trial.number, (trial.epochs, 0))
         return tries if epochs == trial.epochs else 0
 
     def break_off(self, number: int) -> None:

@@ -145,3 +145,18 @@ def test_a_stream_that_nobody_reads_keeps_no_process_alive(root: Path) -> None:
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 130
     process.communicate()
+
+
+def test_signals_end_what_waits_to_write_and_nobody_reads(root: Path) -> None:
+    reader, writer = os.pipe()
+    script = SCRIPT.format(body="import os\nos.write(1, b'ready')\nprint('x' * 1_000_000, flush=True)")
+    command, path = [sys.executable, "-c", script], {**os.environ, "PYTHONPATH": "."}
+    with subprocess.Popen(
+        command, cwd=root, stdout=writer, stderr=writer, env=path, preexec_fn=usual_signals
+    ) as process:
+        os.read(reader, 5)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 130
+    os.close(reader)
+    os.close(writer)

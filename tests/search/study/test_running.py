@@ -968,6 +968,22 @@ def test_while_the_disk_is_full_one_trial_at_a_time_tries_it_and_nothing_begins(
     assert begun(running).number == second.number
 
 
+def test_what_was_lost_before_a_relaunch_does_not_count_after_progress(bench: Bench) -> None:
+    running = bench.open()
+    trial = begun(running)
+    for epoch in (1, 2, 3):
+        running.measured(trial.number, bench.learn(trial, epoch))
+        running.failed(trial.number, TrialFailure("preempted", "its node was taken away"))
+        bench.clock.now += timedelta(minutes=1)
+        if epoch < 3:
+            begun(running)
+    running = bench.open()
+    trial = begun(running)
+    bench.train(running, trial, until=8)
+    running.failed(trial.number, TrialFailure("lost", "its machine went away"))
+    assert running.trials[trial.number].state is State.RUNNING
+
+
 def test_what_was_trained_again_counts_in_the_budget_and_is_said_once(bench: Bench) -> None:
     running = bench.open()
     trial = begun(running)
