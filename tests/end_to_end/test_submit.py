@@ -29,7 +29,7 @@ SECRET = "hunter2-that-nobody-else-says"
 LONG = {
     "study": "long",
     "data": "digits",
-    "budget": {"trials": 10},
+    "budget": {"trials": 20},  # long enough for three commands on a busy machine
     "space": {**SMALL["space"], "depth": {"int": [1, 3]}},
     "scheduler": {"name": "fifo", "max_epochs": 16},
     "storage": "sqlite:///long.db",
@@ -223,7 +223,7 @@ def test_a_study_survives_its_terminal_is_stopped_by_name_and_goes_on(head: Head
     resumed = head.ask("--resume", "long")
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
     assert "going on from" in resumed.stdout
-    check_whole(f"sqlite:///{head.work}/long.db", trials=10, name="long")
+    check_whole(f"sqlite:///{head.work}/long.db", trials=20, name="long")
 
 
 def test_ray_on_this_machine_is_this_machines_alone_knows_no_database_and_heeds_sigterm(folder: Folder) -> None:
