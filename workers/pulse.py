@@ -29,6 +29,8 @@ class Sign:
     count: int  # of beats; only that it changes matters
     pid: int
     node: str  # as Ray names it
+    epoch: int = 0  # the last that its network was trained for, recorded by the driver or not
+    again: dict[str, Any] | None = None  # what it trained again so far: `epochs`, `seconds`, `why`
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as plain values."""

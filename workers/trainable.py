@@ -45,6 +45,8 @@ class NetworkTrainable(tune.Trainable):
     _crash: IO[str] | None = None
     _host: dict[str, Any] | None = None
     _taken_up: tuple[int, str] = (0, "")  # epochs that the checkpoint held, and what it is where it held none
+    _epoch: int = 0
+    _again: dict[str, Any] | None = None  # what had to be trained again, and no result has told yet
 
     def setup(self, config: dict[str, Any]) -> None:
         """Prepare to train; nothing that can fail happens before the first step, whose failures are classified."""
@@ -58,6 +60,7 @@ class NetworkTrainable(tune.Trainable):
     def _begin(self, config: dict[str, Any]) -> None:
         self._given = config
         self._measurements: Iterator[Measurement] | None = None
+        self._epoch, self._again = 0, None
         self._pulse = Pulse(self._tell)
         self._pulse(STARTING)
         self._keep_traceback(config.get("crash"))
@@ -68,7 +71,10 @@ class NetworkTrainable(tune.Trainable):
         """Let the driver see where the trial is: a few bytes in the head's memory, whatever the checkpoints are on."""
         if key := self._given.get("pulse"):
             node = ray.get_runtime_context().get_node_id()
-            sign = Sign(number=self._given["number"], phase=phase, count=count, pid=os.getpid(), node=node)
+            sign = Sign(
+                number=self._given["number"], phase=phase, count=count, pid=os.getpid(), node=node,
+                epoch=self._epoch, again=self._again,
+            )  # fmt: skip
             with suppress(Exception):  # a head that is away is noticed by others; the trial goes on
                 _internal_kv_put(key, json.dumps(sign.to_json()), overwrite=True)
 
@@ -99,8 +105,9 @@ class NetworkTrainable(tune.Trainable):
         try:
             if self._measurements is None:
                 self._measurements = self._start()
-            found, again = self._news(self._measurements)
+            found = self._news(self._measurements)
             host, self._host = self._host, None  # the driver hears of it once a trial
+            again, self._again = self._again, None
             told = {"host": host, "again": again}
             return {**found.to_json(), **{name: json.dumps(each) for name, each in told.items() if each}}  # as text:
             # Tune flattens mappings
@@ -108,16 +115,21 @@ class NetworkTrainable(tune.Trainable):
             self._measurements = None
             raise classify(error) from None
 
-    def _news(self, measurements: Iterator[Measurement]) -> tuple[Measurement, dict[str, Any] | None]:
-        """Return the next measurement that the driver does not have, and what had to be trained again before it."""
-        again = []
+    def _news(self, measurements: Iterator[Measurement]) -> Measurement:
+        """Return the next measurement that the driver does not have."""
         for found in measurements:
+            self._epoch = found.epoch
             if found.epoch > self._given["recorded"]:
                 break
             if found.epoch > self._taken_up[0]:
-                again.append(found.wall_s)
+                self._count_again(found.wall_s)
+        return found
+
+    def _count_again(self, took_s: float) -> None:
+        """Count an epoch that is recorded and was trained once more, since the checkpoint held less."""
+        known = self._again or {"epochs": 0, "seconds": 0.0}
         why = self._taken_up[1] or f"ends after epoch {self._taken_up[0]}"
-        return found, {"epochs": len(again), "seconds": sum(again), "why": why} if again else None
+        self._again = {"epochs": known["epochs"] + 1, "seconds": known["seconds"] + took_s, "why": why}
 
     def _take_up(self, epochs: int, why: str) -> None:
         self._taken_up = (epochs, why)

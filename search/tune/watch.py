@@ -22,7 +22,7 @@ from ray.experimental.internal_kv import _internal_kv_del, _internal_kv_get
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from search.core.patience import ROOM_TO_A_RUNG, Patience, expected_epoch_s, slow_line, stuck_line
-from search.core.records import HUNG
+from search.core.records import HUNG, TrialRecord
 from search.study.running import RunningStudy
 from spaces.errors import TrialFailure
 from workers.pulse import BEGINNING, Sign
@@ -41,8 +41,9 @@ class Seen:
 
     sign: Sign
     changed_at: float
+    recorded: int  # its epochs when it was handed out
     epochs: int
-    epoch_at: float  # when its last epoch was told, or it began to train
+    epoch_at: float  # when its last epoch was told, recorded before or not, or it began to train
     ended_at: float | None = None  # when its worker was last ended
     why: TrialFailure | None = None  # it was ended
 
@@ -137,10 +138,12 @@ class Watch:
             return None
         sign, epochs = Sign(**json.loads(told)), self.study.trials[number].epochs
         if seen is None:
-            seen = self._seen[number] = Seen(sign=sign, changed_at=now, epochs=epochs, epoch_at=now)
-        if sign != seen.sign or epochs != seen.epochs:
+            seen = Seen(sign=sign, changed_at=now, recorded=epochs, epochs=epochs, epoch_at=now)
+            self._seen[number] = seen
+        further = epochs != seen.epochs or sign.epoch != seen.sign.epoch
+        if sign != seen.sign or further:
             seen.sign, seen.changed_at = sign, now
-        if epochs != seen.epochs or sign.phase in BEGINNING:  # to load data is no part of an epoch
+        if further or sign.phase in BEGINNING:  # to load data is no part of an epoch
             seen.epochs, seen.epoch_at = epochs, now
         return seen
 
@@ -153,7 +156,7 @@ class Watch:
         silent_s, epoch_s = now - seen.changed_at, now - seen.epoch_at
         bounds: tuple[tuple[float, float | None, Callable[[float, float], str]], ...] = (
             (silent_s, self.patience.silent_s(seen.sign.phase, expected_s), partial(stuck_line, seen.sign.phase)),
-            (epoch_s, self.patience.epoch_s(expected_s), partial(slow_line, trial.epochs + 1)),
+            (epoch_s, self.patience.epoch_s(expected_s), partial(slow_line, _epochs(trial, seen) + 1)),
         )
         for passed_s, bound_s, line in bounds:
             if bound_s is not None and passed_s > bound_s:
@@ -198,9 +201,19 @@ class Watch:
 
     def why(self, number: int) -> TrialFailure | None:
         """Return why a trial's worker was ended, once: it is asked when the worker's death is heard of."""
-        seen = self._seen.get(number)
+        seen = self._look_at(number, self.clock(), 0.0) if number in self._seen else None
+        seen = seen or self._seen.get(number)
         self._forget(number)
-        return seen.why if seen else None
+        if seen is None:
+            return None
+        if seen.sign.again and self.study.trials[number].epochs == seen.recorded:  # else a result has told of it
+            self.study.trained_again(number, **seen.sign.again)
+        return seen.why
+
+
+def _epochs(trial: TrialRecord, seen: Seen) -> int:
+    """Return how many epochs a trial's network has been trained for by now: fewer than recorded where it is behind."""
+    return seen.sign.epoch if seen.sign.again else trial.epochs
 
 
 def end_worker(sign: Sign) -> None:

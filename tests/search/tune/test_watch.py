@@ -52,9 +52,11 @@ class World:
         """Let a trial begin at a worker."""
         self.keys[number] = self.watch.begin(number)
 
-    def beat(self, number: int, count: int, phase: str = TRAINING) -> None:
+    def beat(
+        self, number: int, count: int, phase: str = TRAINING, epoch: int = 0, again: dict[str, object] | None = None
+    ) -> None:
         """Let a trial's worker say where it is."""
-        sign = Sign(number=number, phase=phase, count=count, pid=1, node="n")
+        sign = Sign(number=number, phase=phase, count=count, pid=1, node="n", epoch=epoch, again=again)
         self.signs[self.keys[number]] = json.dumps(sign.to_json()).encode()
 
     def wait(self, seconds: float) -> None:
@@ -245,3 +247,50 @@ def test_a_process_that_is_none_of_rays_is_never_ended() -> None:
         kill(other.pid)
         assert other.poll() is None
         other.kill()
+
+
+def _behind(bench: Bench, world: World) -> int:
+    """Hand out a trial whose recorded epochs its checkpoint lacks."""
+    running = world.watch.study
+    trial = running.hand_out()
+    assert not isinstance(trial, Nothing)
+    bench.train(running, trial, until=2)
+    world.begin(trial.number)
+    return trial.number
+
+
+def test_to_train_many_recorded_epochs_again_takes_as_long_as_they_took_and_is_no_hang(
+    bench: Bench, world: World
+) -> None:
+    number = _behind(bench, world)
+    count = 0
+    for epoch in range(1, 6):
+        for _ in range(10):  # five epochs of 40 s each, where one may take 70 s
+            count += 1
+            world.beat(
+                number, count, epoch=epoch, again={"epochs": epoch, "seconds": 40.0 * epoch, "why": "is missing"}
+            )
+            world.wait(4)
+    assert world.killed == []
+    for _ in range(40):  # and now the sixth goes on and on
+        count += 1
+        world.beat(number, count, epoch=5, again={"epochs": 5, "seconds": 200.0, "why": "is missing"})
+        world.wait(4)
+    assert number in world.killed
+    why = world.watch.why(number)
+    assert why is not None
+    assert why.message.startswith("epoch 6 has taken ")
+
+
+def test_what_was_trained_again_counts_in_the_budget_although_its_worker_died_before_it_told(
+    bench: Bench, world: World
+) -> None:
+    running = world.watch.study
+    number = _behind(bench, world)
+    before = running.trained_s
+    world.beat(number, 1, epoch=1)
+    world.wait(4)
+    world.beat(number, 2, epoch=2, again={"epochs": 2, "seconds": 80.0, "why": "is missing"})
+    assert world.watch.why(number) is None
+    assert running.trained_s == pytest.approx(before + 80)
+    assert running.news() == [f"trial {number} was trained for 2 epochs again (1 min 20 s): its checkpoint is missing"]
