@@ -172,7 +172,12 @@ def summary(study: RunningStudy, checkpoints: Checkpoints | None = None, left_s:
         parts = (f"DATABASE AWAY for {format_duration(study.outbox.away_s)} {study.outbox.waits}", *parts)
     if study.disk.full_s is not None:
         parts = (f"DISK FULL for {format_duration(study.disk.full_s)} ({study.disk.why}): nothing new begins", *parts)
-    return " · ".join(parts if left_s is None else (*parts, f"about {format_duration(left_s)} left"))
+    return " · ".join(parts if left_s is None else (*parts, f"about {_roughly(left_s)} left"))
+
+
+def _roughly(seconds: float) -> str:
+    """Return a time that is guessed: no tenths of seconds."""
+    return f"{max(1, round(seconds))} s" if seconds < 59.5 else format_duration(seconds)
 
 
 def _setbacks(study: RunningStudy) -> str:

@@ -326,6 +326,8 @@ def test_each_drawing_fills_the_terminal_whatever_size_it_has_by_now(bench: Benc
 def test_the_time_left_is_told_at_the_end_of_the_line_once_it_is_known(bench: Bench) -> None:
     assert " left" not in summary(bench.open())
     assert summary(bench.open(), left_s=80.0).endswith(" · about 1 min 20 s left")
+    assert summary(bench.open(), left_s=32.6).endswith(" · about 33 s left")
+    assert summary(bench.open(), left_s=0.1).endswith(" · about 1 s left")
 
 
 def test_what_is_spent_of_money_and_gpus_is_shown(make_bench: Callable[..., Bench]) -> None:
