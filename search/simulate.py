@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from search import cli
+from search.config import unread
 from search.config.replay import ReplayForm, load_replay
 from search.core.budget import Budget
 from search.core.environment import expand
@@ -85,6 +86,8 @@ def _study(given: argparse.Namespace) -> tuple[ReplayForm, Recordings]:
 def _policies(given: argparse.Namespace, form: ReplayForm, recordings: Recordings) -> list[Policy]:
     """Return what is compared: each `sampler`, `+scheduler` or both, what is left out being the file's."""
     sampler, scheduler = given.sampler or form.sampler.name, given.scheduler or form.scheduler.name
+    if not (given.compare or given.scheduler):  # else the file's keys are for any of them
+        unread.refuse(form.scheduler)
     found: dict[str, Policy] = {}
     for text in given.compare.split(",") if given.compare else [""]:
         name, _, rule = text.strip().partition("+")

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from search import cli
+from search.config import unread
 from search.config.paths import check_named
 from search.config.study import StudyConfig, load, parted
 from search.core.commands import command
@@ -66,6 +67,8 @@ def _check_usage(given: argparse.Namespace) -> None:
 def _read(given: argparse.Namespace) -> tuple[str, str, list[str]]:
     """Return the study's name, its file's text, and how to launch it: all that can be checked here is checked."""
     config = load(given.file, given.set, environment=None)
+    cli.warn(config.dropped)
+    unread.refuse(config.scheduler)
     _check_secrets(given.file, config, given.set)
     folder = given.folder if given.folder.startswith(("/", "~")) else f"~/{given.folder}"
     check_named(config, folder)

@@ -4,25 +4,21 @@ import shutil
 import signal
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from search.core.records import State, StudyRecord, TrialRecord
+from search.core.records import StudyRecord, TrialRecord
 from search.storage.store import Store
-from spaces.architecture import Architecture
-from spaces.cost import Cost
+from tests import factories
 from tests.extras import EXTRAS
 from workers import sources
 from workers.measurement import Measurement
-
-STARTED = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -135,69 +131,22 @@ def store(store_url: str) -> Iterator[Store]:
         yield opened
 
 
-def _study(name: str = "digits-front", **changes: Any) -> StudyRecord:
-    usual: dict[str, Any] = {
-        "objectives": ("accuracy", "macs"),
-        "space": {"block": {"choice": ["basic", "bottleneck"]}, "depth": {"int": [1, 4]}},
-        "config": {"study": name, "data": "digits", "budget": {"trials": 60}},
-        "max_epochs": 9,
-        "rungs": (1, 3),
-        "classes": 10,
-        "image": (1, 8, 8),
-        "bounds": {"macs": (10_000.0, 1_000_000.0)},
-        "created_at": STARTED,
-    }
-    return StudyRecord(name=name, **{**usual, **changes})
-
-
-def _measurement(epoch: int = 1, **changes: Any) -> Measurement:
-    usual: dict[str, Any] = {
-        "accuracy": 1 - 0.5**epoch,
-        "loss": 2 / epoch,
-        "train_loss": 1.5 / epoch,
-        "train_s": 0.25,
-        "eval_s": 0.125,
-        "peak_bytes": 2**20,
-    }
-    return Measurement(epoch=epoch, **{**usual, **changes})
-
-
-def _trial(number: int = 0, *, accuracies: Sequence[float] = (), **changes: Any) -> TrialRecord:
-    architecture = changes.get("architecture", Architecture(depths=(1 + number % 4,) * 3))
-    started = STARTED + timedelta(minutes=number)
-    ended = changes.get("state", State.RUNNING) is not State.RUNNING
-    curve = enumerate(accuracies, start=1)
-    usual: dict[str, Any] = {
-        "params": {"block": "basic", "depth": 1 + number % 4},
-        "architecture": architecture,
-        "digest": architecture.digest,
-        "seed": number,
-        "cost": Cost(
-            params=1_000 + number, macs=10_000 + number, activations=500 + number, weight_bytes=4_000 + number
-        ),
-        "started_at": started,
-        "ended_at": started + timedelta(minutes=10) if ended else None,
-        "measurements": tuple(_measurement(epoch, accuracy=accuracy) for epoch, accuracy in curve),
-    }
-    return TrialRecord(number=number, **{**usual, **changes})
-
-
 @pytest.fixture
 def make_study() -> Callable[..., StudyRecord]:
     """Give `make_study(name="digits-front", **fields)`."""
-    return _study
+    return factories.study
 
 
 @pytest.fixture
 def make_measurement() -> Callable[..., Measurement]:
     """Give `make_measurement(epoch=1, **fields)`."""
-    return _measurement
+    return factories.measurement
 
 
 @pytest.fixture
 def make_trial() -> Callable[..., TrialRecord]:
     """Give `make_trial(number=0, accuracies=(), **fields)`: accuracies are those of its epochs, from the first."""
-    return _trial
+    return factories.trial
 
 
 def usual_signals() -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
 
+from search.config import unread
 from search.config.errors import refusal
 from search.config.sections import BudgetForm, Form, ResourcesForm, SamplerForm, SchedulerForm, name_alone
 from search.config.source import read
@@ -91,7 +92,9 @@ def load_replay(
     path: Path, settings: Sequence[str] = (), environment: Mapping[str, str] | None = os.environ
 ) -> ReplayForm:
     """Return what a file says of a replay; for arguments and errors see `search.config.study.load`."""
-    return parse_replay(read(path, settings, environment))
+    given = read(path, settings, environment)
+    unread.drop(given, settings)
+    return parse_replay(given)
 
 
 def parse_replay(given: Mapping[str, Any]) -> ReplayForm:

@@ -1,11 +1,11 @@
 """Describe a study's file as a JSON schema, by which editors complete and check it."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from search.config.study import StudyConfig
-from search.samplers.registry import SAMPLERS
-from search.schedulers.rungs import SCHEDULERS
+from search.samplers import registry as samplers
+from search.schedulers import registry as schedulers
+from search.schedulers.base import keys
 from spaces.space import PARAMETERS
 from workers.objectives import OBJECTIVES
 
@@ -17,12 +17,32 @@ def schema() -> dict[str, Any]:
     sections["space"]["propertyNames"] = {"enum": list(PARAMETERS)}
     sections["objectives"]["items"] = {"enum": list(OBJECTIVES)}
     sections["constraints"]["propertyNames"] = {"enum": [name for name, each in OBJECTIVES.items() if each.static]}
-    for section, form, names in (("sampler", "SamplerForm", SAMPLERS), ("scheduler", "SchedulerForm", SCHEDULERS)):
-        sections[section] = _name_or_form(described["$defs"][form], f"#/$defs/{form}", names)
+    sections["sampler"] = _sampler(described["$defs"]["SamplerForm"])
+    sections["scheduler"] = _scheduler(described["$defs"].pop("SchedulerForm"))
     sections["checkpoints"] = {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/CheckpointsForm"}]}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **described, "title": "space.yaml"}
 
 
-def _name_or_form(form: dict[str, Any], reference: str, names: Iterable[str]) -> dict[str, Any]:
-    form["properties"]["name"]["enum"] = list(names)
-    return {"anyOf": [{"enum": list(names)}, {"$ref": reference}]}
+def _sampler(form: dict[str, Any]) -> dict[str, Any]:
+    form["properties"]["name"]["enum"] = samplers.names()
+    return {"anyOf": [{"enum": samplers.names()}, {"$ref": "#/$defs/SamplerForm"}]}
+
+
+def _scheduler(form: dict[str, Any]) -> dict[str, Any]:
+    """Return a name, or a form of its own for each scheduler, with the keys that it reads."""
+    usual = schedulers.ALIASES[form["properties"]["name"]["default"]]
+    forms = [
+        {
+            "title": name,
+            "description": each.summary,
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                "name": {"enum": [name, *schedulers.aliases(name)]},
+                **{key: form["properties"][key] for key in keys(each.options_class)},
+            },
+            "required": [] if name == usual else ["name"],
+        }
+        for name, each in schedulers.SCHEDULERS.items()
+    ]
+    return {"anyOf": [{"enum": schedulers.names()}, *forms]}

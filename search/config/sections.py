@@ -8,8 +8,9 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import asdict, fields
 from datetime import date
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 from pydantic import (
     AfterValidator,
@@ -18,12 +19,15 @@ from pydantic import (
     ConfigDict,
     Field,
     WithJsonSchema,
+    create_model,
+    model_serializer,
     model_validator,
 )
 
 from search.core.budget import Rates
 from search.core.patience import Patience
-from search.schedulers.rungs import SHARE, Rungs, rung_levels, share_kept
+from search.schedulers.base import Options, keys
+from search.schedulers.registry import SCHEDULERS, Plan, scheduler_class
 from spaces.errors import InputError
 from workers import places
 from workers.recipe import Recipe
@@ -66,33 +70,63 @@ class SamplerForm(Form):
     seed: Annotated[int, Field(ge=0, lt=2**31), NUMERIC] = 0
 
 
-class SchedulerForm(Form):
-    """Name the rule that stops trials, and the epochs at which it looks."""
+_OPTIONS = Options()
+
+
+class _SchedulerForm(Form):
+    """Name the rule that stops trials, and the epochs at which it looks; bounds and other keys are its options'."""
 
     name: str = "auto"
-    grace_epochs: Annotated[int, Field(ge=1), NUMERIC] = 1
-    max_epochs: Annotated[int, Field(ge=1), NUMERIC] = 9
-    reduction_factor: Annotated[float, Field(gt=1), NUMERIC] = 3.0  # how many times as late each rung is
-    keep: Annotated[float, Field(gt=0, le=1), NUMERIC] | None = None  # share that goes on; else as suits the rule
-    floor: Annotated[float, Field(ge=0, lt=1), NUMERIC] = 0.02  # share of the way from chance to 1 to go
-    share: Annotated[float, Field(gt=0, le=1), NUMERIC] = SHARE  # of the epochs after the first rung, where trials rest
+    grace_epochs: int = _OPTIONS.grace_epochs
+    max_epochs: int = _OPTIONS.max_epochs
+    reduction_factor: float = _OPTIONS.reduction_factor
 
-    def rungs(self, chance: float | None) -> Rungs:
-        """Return the rungs that it asks for.
+    def plan(self, chance: float | None) -> Plan:
+        """Return the scheduler that it asks for.
 
         Args:
-            chance: the accuracy of guessing; without it there is no floor.
+            chance: the accuracy of guessing, where it is known.
 
         Raises:
-            InputError: there is no rule of that name.
+            InputError: there is none of that name.
         """
-        return Rungs(
-            rule=self.name,
-            levels=rung_levels(self.grace_epochs, self.max_epochs, self.reduction_factor),
-            keep=share_kept(self.name, self.reduction_factor, self.keep),
-            floor_accuracy=-1.0 if chance is None else chance + self.floor * (1 - chance),
-            share=self.share,
-        )
+        reads = scheduler_class(self.name).options_class
+        options = reads(**{key: getattr(self, key) for key in self.model_fields_set.intersection(keys(reads))})
+        return Plan(name=self.name, options=options, levels=options.levels, chance=chance)
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """Return the epochs at which its scheduler compares trials."""
+        return self.plan(None).levels if scheduler_class(self.name).has_rungs else ()
+
+    @property
+    def unread(self) -> list[str]:
+        """Return the keys that are given and that its scheduler does not read."""
+        return sorted(self.model_fields_set - {"name", *keys(scheduler_class(self.name).options_class)})
+
+    @model_serializer
+    def _read_alone(self) -> dict[str, Any]:
+        """Return the name and what it reads, whatever else was given."""
+        told = asdict(self.plan(None).options)
+        return {"name": self.name, **{key: value for key, value in told.items() if value is not None}}
+
+
+def _keys_of_all() -> dict[str, Any]:
+    """Return the fields of every scheduler's options, as pydantic takes them; of one key, the first one's."""
+    found: dict[str, Any] = {}
+    for each in SCHEDULERS.values():
+        hints = get_type_hints(each.options_class, include_extras=True)
+        for option in fields(each.options_class):
+            found.setdefault(option.name, (Annotated[hints[option.name], NUMERIC], option.default))
+    return found
+
+
+if TYPE_CHECKING:
+    SchedulerForm = _SchedulerForm
+else:
+    SchedulerForm = create_model(
+        "SchedulerForm", __base__=_SchedulerForm, __doc__=_SchedulerForm.__doc__, **_keys_of_all()
+    )
 
 
 def name_alone(given: object) -> object:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, PrivateAttr, ValidationError, field_serializer, field_validator
 
+from search.config import unread
 from search.config.errors import refusal
 from search.config.sections import (
     BudgetForm,
@@ -57,6 +58,7 @@ class StudyConfig(Form):
     checkpoints: CheckpointsForm = CheckpointsForm()
     _storage_text: str = PrivateAttr("")
     _written: dict[str, Any] = PrivateAttr(default_factory=dict)  # the file's sections, no variable looked up
+    _dropped: list[str] = PrivateAttr(default_factory=list)
 
     _name_alone = field_validator("sampler", "scheduler", mode="before")(name_alone)
 
@@ -80,6 +82,11 @@ class StudyConfig(Form):
         if not any(OBJECTIVES[name].quality for name in given):
             raise ValueError("at least one objective must say how good a network is: accuracy or loss")
         return given
+
+    @property
+    def dropped(self) -> list[str]:
+        """Return a line for each key of the file that was left out, as `--set` names another scheduler."""
+        return self._dropped
 
     @property
     def storage_variables(self) -> tuple[str, ...]:
@@ -171,7 +178,7 @@ class StudyConfig(Form):
         for _section in (self.search_space, self.data_spec, self.bounds, self.full_recipe, self.starting):
             pass  # to read a section is to check it
         check_sampler(self.sampler.name, self.search_space.parameters)
-        self.scheduler.rungs(0.5)  # whatever the number of classes, its name is known or not
+        self.scheduler.plan(None)  # its name is known or not
         if self.scheduler.grace_epochs > self.scheduler.max_epochs:
             raise InputError(
                 f"grace_epochs {self.scheduler.grace_epochs} is above max_epochs {self.scheduler.max_epochs}",
@@ -215,8 +222,9 @@ def load(path: Path, settings: Sequence[str] = (), environment: Mapping[str, str
         InputError: the first thing that is wrong, and where.
     """
     given = read_sections(path, settings)
+    dropped = unread.drop(given, settings)
     config = parse(expand_all(given, environment, path))
-    config._storage_text, config._written = str(given.get("storage", "")), given
+    config._storage_text, config._written, config._dropped = str(given.get("storage", "")), given, dropped
     return config
 
 
@@ -231,6 +239,7 @@ def parted(path: Path, settings: Sequence[str] = ()) -> tuple[str, str]:
         InputError: as `load`.
     """
     given = read_sections(path, settings)
+    unread.drop(given, settings)
     storage = str(given.pop("storage", StudyConfig.model_fields["storage"].default))
     return json.dumps(given, ensure_ascii=False, indent=1, default=str) + "\n", storage
 

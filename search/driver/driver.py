@@ -24,7 +24,7 @@ from search.driver.survey import Survey, survey
 from search.samplers.catalogue import SpaceCatalogue, coordinate
 from search.samplers.proposer import Proposer
 from search.samplers.registry import check_sampler, make_sampler
-from search.schedulers.rungs import Rungs
+from search.schedulers.registry import Plan
 from search.storage.optuna_tables import OptunasTables
 from search.storage.store import Store
 from search.study.checkpoints import checkpoint_folder, make_folder, sweep_notes
@@ -81,7 +81,6 @@ def look_ahead(config: StudyConfig) -> tuple[Dataset | Missing, Survey]:
 
 def _read(config: StudyConfig) -> Dataset:
     check_sampler(config.sampler.name, config.search_space.parameters)
-    rungs_of(config, 2)
     try:
         data = load(config.data_spec)
     except InputError as error:
@@ -96,9 +95,9 @@ def _survey(config: StudyConfig, image: ImageSpec) -> Survey:
     return survey(config.search_space, image, config.violations, batch=config.recipe.batch_size)
 
 
-def rungs_of(config: StudyConfig, classes: int) -> Rungs:
-    """Return the rungs that a file asks for."""
-    return config.scheduler.rungs(1 / classes)
+def plan_of(config: StudyConfig, classes: int) -> Plan:
+    """Return the scheduler that a file asks for, on images of so many classes."""
+    return config.scheduler.plan(1 / classes)
 
 
 def begin(store: Store, config: StudyConfig, data: Dataset, seen: Survey) -> StudyRecord:
@@ -132,7 +131,7 @@ def _record(config: StudyConfig, data: Dataset, seen: Survey) -> StudyRecord:
         space=config.plain()["space"],
         config={**config.plain(), "fingerprint": data.fingerprint},
         max_epochs=config.scheduler.max_epochs,
-        rungs=rungs_of(config, data.classes).levels if config.scheduler.name != "fifo" else (),
+        rungs=config.scheduler.rungs,
         classes=data.classes,
         image=(data.image.channels, data.image.height, data.image.width),
         bounds=bounds,
@@ -166,7 +165,7 @@ def open_running(
         record=record,
         outbox=Outbox(Recorder(store, record, config.search_space, shared=fellows.shared), journal),
         proposer=proposer,
-        rungs=rungs_of(config, record.classes),
+        scheduler=plan_of(config, record.classes).make(record),
         budget=Budget(**config.budget.model_dump()),
         rates=config.resources.rates,
         fellows=fellows,

@@ -4,8 +4,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from search.schedulers.promotion import LEAST
-from search.schedulers.rungs import Rungs
 from search.study.running import RunningStudy
 
 FEWEST = 3  # epochs after the first that a pace is told by
@@ -51,15 +49,4 @@ class Forecast:
 def planned_epochs(study: RunningStudy) -> float | None:
     """Return the epochs that all trials will have been trained together; None where their number has no limit."""
     trials = len(study.trials) if study.exhausted else study.budget.trials
-    return None if trials is None else plan(study.rungs, trials, study.record.max_epochs)
-
-
-def plan(rungs: Rungs, trials: int, max_epochs: int) -> float:
-    """Return the epochs that so many trials take by a rule, where each rung keeps its share."""
-    if rungs.rests:
-        return max(rungs.allowed(trials, max_epochs), min(trials, LEAST) * max_epochs)
-    going, epochs, last = float(trials), 0.0, 0
-    for level in (*(level for level in rungs.levels if rungs.holds(level)), max_epochs):
-        epochs += going * (level - last)
-        going, last = going * rungs.keep, level
-    return epochs
+    return None if trials is None else study.scheduler.planned_epochs(trials)

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+from search import cli
 from search.config.paths import check_inside, enter
 from search.config.study import StudyConfig, load
+from search.config.unread import unread
 from search.core.commands import command
 from search.core.environment import hide
 from search.core.interrupts import interrupts
@@ -18,10 +20,11 @@ from search.driver import preview
 from search.driver.driver import look_ahead, run
 from search.driver.screen import meanwhile
 from search.driver.summary import show_end
+from search.storage.store import Store
 from search.storage.url import holds_secret
 from search.study.running import RunningStudy
 from spaces.cli import DONE, INTERRUPTED
-from spaces.errors import StudyError
+from spaces.errors import StudyError, WidefrontError
 
 ASKED_S = 1.0  # in which a signal that ended the report's process has come to this one, if it was for both
 
@@ -43,6 +46,7 @@ def launch(given: argparse.Namespace, started_at: datetime, again: Callable[[str
         given.file = given.file.absolute()
         enter(given.folder, place="--folder")
     config = _load_within(given) if given.within else load(given.file, given.set)
+    _heed_unread(config)
     if given.within:
         again(command("search.submit", "--resume", config.study))
     if given.dry_run:
@@ -65,6 +69,27 @@ def launch(given: argparse.Namespace, started_at: datetime, again: Callable[[str
             report = _publish(config, given.report)
     show_end(running, config, report, console)
     return _verdict(running)
+
+
+def _heed_unread(config: StudyConfig) -> None:
+    """Refuse keys that the scheduler does not read; for a study that is under way already they are a warning.
+
+    Raises:
+        InputError: the first of them.
+    """
+    cli.warn(config.dropped)
+    found = unread(config.scheduler)
+    if found and not _is_stored(config):
+        raise found[0]
+    cli.warn(map(str, found))
+
+
+def _is_stored(config: StudyConfig) -> bool:
+    try:
+        with Store.open(config.storage, create=False) as store:
+            return store.study(config.study) is not None
+    except WidefrontError:  # a database that is away, or not made yet
+        return False
 
 
 def _warn_of_secrets(given: argparse.Namespace) -> None:

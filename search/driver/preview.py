@@ -11,7 +11,6 @@ from search.core.environment import hide
 from search.core.labels import name_of
 from search.core.units import format_bytes, format_count, format_duration, format_percent
 from search.driver.survey import Member, Survey
-from search.schedulers.rungs import rung_levels
 from spaces.architecture import ImageSpec
 from spaces.domains import Scalar
 from spaces.errors import InputError, visible
@@ -45,9 +44,6 @@ def show(config: StudyConfig, data: Dataset | Missing, seen: Survey, console: Co
 def lines(config: StudyConfig, data: Dataset | Missing, seen: Survey) -> list[str]:
     """Return a line for everything there is to say."""
     smallest, largest = seen.ends(lambda cost: cost.macs)
-    scheduler = config.scheduler
-    levels = rung_levels(scheduler.grace_epochs, scheduler.max_epochs, scheduler.reduction_factor)
-    rungs = f"{scheduler.name}, rungs at epochs {', '.join(map(str, levels)) or 'none'}, full at {scheduler.max_epochs}"
     return [
         f"study      {config.study}",
         f"data       {data.name}: {_images(data)}",
@@ -59,7 +55,7 @@ def lines(config: StudyConfig, data: Dataset | Missing, seen: Survey) -> list[st
         f"smallest   {_member(config, smallest)}",
         f"largest    {_member(config, largest)}",
         *([f"start      {', '.join(map(_start, config.start))}"] if config.start else []),
-        f"rungs      {rungs if scheduler.name != 'fifo' else 'none: every trial is trained in full'}",
+        f"rungs      {config.scheduler.plan(None).told}",
         f"budget     {', '.join(f'{value:g} {name}' for name, value in _budget(config).items())}",
         f"time       {_time(config, data, seen) if isinstance(data, Dataset) else f'not measured: {data.why}'}",
     ]

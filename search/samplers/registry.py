@@ -3,6 +3,7 @@
 import random
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import count
 from typing import Any, cast
 
@@ -74,34 +75,51 @@ def _gp(seed: int, *_study: object) -> BaseSampler:
     return GPSampler(seed=seed, n_startup_trials=10)
 
 
-SAMPLERS: dict[str, Callable[[int, Catalogue, Sequence[Coordinate | None]], BaseSampler]] = {
-    "auto": _front,
-    "front": _front,
-    "random": _random,
-    "tpe": _tpe,
-    "nsga2": _nsga2,
-    "gp": _gp,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplerEntry:
+    """What is known of a sampler by its name."""
+
+    make: Callable[[int, Catalogue, Sequence[Coordinate | None]], BaseSampler]
+    summary: str  # one line, for the README
+    weighs: bool = False  # it heeds the weights of choices
+
+
+SAMPLERS: dict[str, SamplerEntry] = {
+    "front": SamplerEntry(
+        make=_front, summary="models accuracy over the known costs, for the front's hypervolume", weighs=True
+    ),
+    "random": SamplerEntry(make=_random, summary="draws at random, by weights where choices have some", weighs=True),
+    "tpe": SamplerEntry(make=_tpe, summary="Optuna's multivariate TPE"),
+    "nsga2": SamplerEntry(make=_nsga2, summary="Optuna's NSGA-II"),
+    "gp": SamplerEntry(make=_gp, summary="Optuna's Gaussian process"),
 }
+ALIASES = {"auto": "front"}  # the default, which may come to mean another
 
 
-WEIGH = ("auto", "front", "random")  # samplers that heed the weights of choices
+def names() -> list[str]:
+    """Return the names that a file may give."""
+    return [*ALIASES, *SAMPLERS]
 
 
 def check_sampler(name: str, parameters: Sequence[Parameter] = ()) -> None:
     """Raise InputError where there is no sampler of that name, or it does not heed what parameters ask for."""
-    if name not in SAMPLERS:
-        raise InputError(unknown("sampler", name, SAMPLERS), place="sampler.name")
+    if name not in names():
+        raise InputError(unknown("sampler", name, names()), place="sampler.name")
     weighted = next((item.name for item in parameters if item.weights), None)
-    if weighted and name not in WEIGH:
-        why = f"{name} does not heed weights, and {weighted} has some; auto and random do"
-        raise InputError(why, place="sampler.name")
+    if weighted and not _entry(name).weighs:
+        others = " and ".join(each for each, entry in SAMPLERS.items() if entry.weighs)
+        raise InputError(f"{name} does not heed weights, and {weighted} has some; {others} do", place="sampler.name")
+
+
+def _entry(name: str) -> SamplerEntry:
+    return SAMPLERS[ALIASES.get(name, name)]
 
 
 def make_sampler(name: str, seed: int, catalogue: Catalogue, known: Sequence[Coordinate | None]) -> BaseSampler:
     """Return the sampler of that name.
 
     Args:
-        name: in SAMPLERS.
+        name: in `names()`.
         seed: two samplers of one seed propose the same.
         catalogue: what there is to propose.
         known: for each objective how it is known before training, minimised; None where training has to show it.
@@ -110,7 +128,7 @@ def make_sampler(name: str, seed: int, catalogue: Catalogue, known: Sequence[Coo
         InputError: there is none of that name.
     """
     check_sampler(name)
-    return SAMPLERS[name](seed, catalogue, known)
+    return _entry(name).make(seed, catalogue, known)
 
 
 def take_up(sampler: BaseSampler, study: Study) -> None:

@@ -1,18 +1,23 @@
-"""Choose which of the trials that rest at rungs goes on: the one by which the front is expected to gain most an epoch.
+"""Promote, of the trials that rest at rungs, the one by which the front is expected to gain most an epoch.
 
-Costs are known, and what a trial will come to is expected from what trials before it came to that showed as much.
+Costs are known, and what a trial will come to is predicted from what trials before it came to that had shown as much.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Annotated, cast
 
 import numpy as np
+from annotated_types import Gt, Le
 from numpy.typing import NDArray
 
+from search.core.records import TrialRecord
 from search.models.extrapolation import Axis, draws_at
 from search.models.improvement import box, gain_of_draws, reached, readings
-from search.schedulers.rungs import Entry, Rung, Rungs
+from search.schedulers.base import GO_ON, Decision, Options, PromotionState, Verdict
+from search.schedulers.rungs import Entry, Rung, RungScheduler
+from workers.measurement import Measurement
 from workers.objectives import TINY
 
 Array = NDArray[np.float64]
@@ -24,39 +29,70 @@ SPENT = "the epochs for going on (scheduler.share) are spent"
 LEAST = 4  # trainings in full whose epochs a study may take at its end, whatever their share: fewer make no front
 
 
-@dataclass(frozen=True, kw_only=True)
-class Turn:
-    """Hold all that tells whose turn it is."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GainOptions(Options):
+    """The keys that promotion by expected gain reads."""
 
-    rungs: Rungs
-    reached: Mapping[int, Rung]  # what trials showed, by epoch; full fidelity too
-    resting: Mapping[int, int]  # the epoch at which each trial rests
-    active: Mapping[int, int]  # the epochs that each trial has which trains now
-    trials: int  # begun
-    trained: int  # epochs, over all trials
-    max_epochs: int  # full fidelity
+    share: Annotated[float, Gt(0), Le(1)] = 0.22  # of the epochs after the first rung, over all trials, to be trained:
+    # a quarter of all epochs where the first rung is early
 
-    def choose(self, *, last: bool, anyhow: bool) -> int | None:
-        """Return the trial that goes on, or None where that has to wait or there is none.
 
-        Args:
-            last: no further trial will begin.
-            anyhow: one goes on even if its epochs are beyond their share, once nothing else trains or will begin.
-        """
-        steps = [self._step(epoch) for epoch in self.resting.values()]
-        few = min(self.trials, LEAST) * self.max_epochs if last else 0
-        allowed = max(self.rungs.allowed(self.trials, self.max_epochs), few)
-        left = allowed - self.trained - sum(map(self._step, self.active.values()))
-        alone = last and not self.active
-        if not steps or (min(steps) > left and not alone):
+class Gain(RungScheduler):
+    """Every trial rests at each rung; the one goes on that is expected to add most to the front for its epochs."""
+
+    options_class = GainOptions
+    summary = "pauses every trial at each rung and resumes the one with the highest expected hypervolume gain an epoch"
+
+    def on_measurement(self, trial: TrialRecord, measurement: Measurement) -> Decision:  # noqa: ARG002
+        """Let a trial rest at a rung; whose turn it is, this one's perhaps, the next question tells."""
+        if not self.reads(measurement.epoch):
+            return GO_ON
+        why = f"epoch {measurement.epoch}: rests, to go on when the front has most to gain by it"
+        return Decision(Verdict.REST, why)
+
+    def promote(self, state: PromotionState) -> int | None:
+        """Return the trial with the highest gain an epoch, as long as there are epochs of the share left."""
+        return Promotion(self, state).choose() if state.resting else None
+
+    def finish(self, state: PromotionState) -> dict[int, str]:
+        """Return why each resting trial stops: the epochs for it are trained."""
+        return Promotion(self, state).ends()
+
+    def planned_epochs(self, trials: int) -> float:
+        """Return the epochs to the first rung and the share of the others; a few trials are trained in full anyhow."""
+        return max(self.allowed(trials), min(trials, LEAST) * self.max_epochs)
+
+    def allowed(self, trials: int) -> float:
+        """Return the epochs of so many trials: all to the first rung, and a share of the rest."""
+        first = min(self.levels, default=self.max_epochs)
+        return trials * (first + cast(GainOptions, self.options).share * (self.max_epochs - first))
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """One promotion decision."""
+
+    scheduler: Gain
+    state: PromotionState
+
+    def choose(self) -> int | None:
+        """Return the trial that goes on, or None where that has to wait."""
+        state, max_epochs = self.state, self.scheduler.max_epochs
+        steps = [self._step(epoch) for epoch in state.resting.values()]
+        few = min(state.trials, LEAST) * max_epochs if state.no_more_trials else 0
+        allowed = max(self.scheduler.allowed(state.trials), few)
+        left = allowed - state.trained_epochs - sum(map(self._step, state.active.values()))
+        alone = state.no_more_trials and not state.active
+        if min(steps) > left and not alone:
             return None
         best = max(self.gains, key=self._worth)
-        beyond = alone and anyhow and left > -self.max_epochs  # those that went on so may fail one after another
-        return best if beyond or self._step(self.resting[best]) <= left else None
+        beyond = alone and state.force_one and left > -max_epochs  # those that went on so may fail one after another
+        return best if beyond or self._step(state.resting[best]) <= left else None
 
     def ends(self) -> dict[int, str]:
-        """Return why each resting trial stops, where none goes on any more: the epochs for it are trained."""
-        return {number: f"epoch {epoch}: {SPENT}; {self._stands(number)}" for number, epoch in self.resting.items()}
+        """Return why each resting trial stops."""
+        resting = self.state.resting.items()
+        return {number: f"epoch {epoch}: {SPENT}; {self._stands(number)}" for number, epoch in resting}
 
     def _stands(self, number: int) -> str:
         """Return what spoke for one resting trial to go on, and how many had more of it."""
@@ -67,20 +103,21 @@ class Turn:
 
     def _worth(self, number: int) -> float:
         """Return by what share a resting trial is expected to raise the front for each epoch that it takes."""
-        return self.gains[number] / (self.max_epochs - self.resting[number])
+        return self.gains[number] / (self.scheduler.max_epochs - self.state.resting[number])
 
     def _step(self, epoch: int) -> int:
         """Return how many epochs a trial will train before it is looked at again."""
-        return self.rungs.next(epoch, self.max_epochs) - epoch
+        return self.scheduler.next_read(epoch) - epoch
 
     @cached_property
     def gains(self) -> dict[int, float]:
         """Return by what share each resting trial is expected to raise the front, were it trained in full."""
-        passed = {number: max(levels) for number, epochs in self.active.items() if (levels := self._passed(epochs))}
-        return gains(self.reached, self.resting, passed, self.max_epochs)
+        active = self.state.active.items()
+        passed = {number: max(levels) for number, epochs in active if (levels := self._passed(epochs))}
+        return gains(self.scheduler.reached, self.state.resting, passed, self.scheduler.max_epochs)
 
     def _passed(self, epochs: int) -> list[int]:
-        return [level for level in self.rungs.levels if level <= epochs]
+        return [level for level in self.scheduler.levels if level <= epochs]
 
 
 def gains(
@@ -99,20 +136,20 @@ def gains(
     if not resting:
         return {}
     full = rungs[max_epochs].entries if max_epochs in rungs else {}
-    finals = np.array([entry.learned for entry in full.values()])
+    finals = np.array([entry.quality for entry in full.values()])
     waiting = [rungs[epoch].entries[number] for number, epoch in (*resting.items(), *running.items())]
-    shown = np.array([entry.learned for entry in waiting])
+    shown = np.array([entry.quality for entry in waiting])
     axis = Axis(finals if len(finals) >= ENOUGH else np.concatenate([finals, shown]))
 
     def examples(epoch: int) -> tuple[Array, Array]:
         pairs = [
-            (entry.learned, full[number].learned) for number, entry in rungs[epoch].entries.items() if number in full
+            (entry.quality, full[number].quality) for number, entry in rungs[epoch].entries.items() if number in full
         ]
         before, after = np.array(pairs).reshape(-1, 2).T
         return before, after
 
     def everyone(epoch: int) -> Array:
-        return np.array([entry.learned for entry in rungs[epoch].entries.values()])
+        return np.array([entry.quality for entry in rungs[epoch].entries.values()])
 
     draws = draws_at(axis, everyone, examples, [*resting.values(), *running.values()], shown)
     middle = np.median(draws, axis=1)

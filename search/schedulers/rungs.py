@@ -1,7 +1,4 @@
-"""Decide at a rung whether a trial goes on, from what is known there alone. Less is better everywhere.
-
-A rung is an epoch at which trials are compared with all that came as far before them. The last epoch is none: who
-reaches it is at full fidelity.
+"""Compare trials at rungs: epochs at which each is judged among all that have come as far. Less is better everywhere.
 
 Source: Li et al. 2020 (asynchronous successive halving, here with stopping in place of pausing). Ranking by
 non-domination keeps cheap networks that one objective alone would stop.
@@ -9,41 +6,44 @@ non-domination keeps cheap networks that one objective alone would stop.
 
 import math
 from bisect import bisect_left, insort
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar, cast
 
 import numpy as np
+from annotated_types import Ge, Gt, Le, Lt
 
 from search.core.fronts import minimised_values
 from search.core.records import StudyRecord, TrialRecord
 from search.models.pareto import Layers, spread
-from spaces.errors import InputError, unknown
+from search.schedulers.base import GO_ON, Decision, Options, Scheduler, Verdict
+from workers.measurement import Measurement
 from workers.objectives import Objective
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """Hold what one trial showed at a rung."""
+    """What one trial showed at a rung."""
 
     number: int
-    learned: float  # the first objective that says how good a network is, minimised
+    quality: float  # the first objective that says how good a network is, minimised
     costs: tuple[float, ...] = ()  # all others, minimised, on axes where equal steps matter alike
     values: tuple[float, ...]  # all objectives, minimised
     accuracy: float
 
 
-def entry_of(study: StudyRecord, trial: TrialRecord) -> Entry:
-    """Return what a trial shows by its latest epoch."""
-    assert trial.last is not None
-    values = tuple(minimised_values(study, [trial])[0].tolist())
+def entry_of(study: StudyRecord, trial: TrialRecord, measurement: Measurement) -> Entry:
+    """Return what a trial shows by a measurement."""
+    then = replace(trial, measurements=(measurement,))
+    values = tuple(minimised_values(study, [then])[0].tolist())
     objectives = [study.objective(name) for name in study.objectives]
     quality = next(index for index, objective in enumerate(objectives) if objective.quality)
     others = [objective for index, objective in enumerate(objectives) if index != quality]
     return Entry(
         number=trial.number,
-        learned=values[quality],
-        costs=tuple(_axis(objective, objective.value(trial.cost, trial.last)) for objective in others),
+        quality=values[quality],
+        costs=tuple(_axis(objective, objective.value(trial.cost, measurement)) for objective in others),
         values=values,
-        accuracy=trial.last.accuracy,
+        accuracy=measurement.accuracy,
     )
 
 
@@ -52,53 +52,46 @@ def _axis(objective: Objective, value: float) -> float:
     return objective.minimised(value) if objective.quality else objective.coordinate(value)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """Say whether a trial stops, and why."""
-
-    stop: bool
-    reason: str = ""
-
-
-GO_ON = Decision(stop=False)
-SHARE = 0.22  # a quarter of all epochs where the first rung is early
-
-
 class Rung:
-    """Hold what trials showed at one epoch, and let every one of them go on."""
+    """What trials showed at one epoch; every one of them goes on."""
 
     def __init__(self) -> None:
         self.entries: dict[int, Entry] = {}  # by the trial's number
 
-    def enter(self, entry: Entry) -> None:
-        """Take in what a trial showed, once."""
+    def enter(self, entry: Entry) -> bool:
+        """Take in what a trial showed; False, and nothing, where it has been taken in."""
+        if entry.number in self.entries:
+            return False
         self.entries[entry.number] = entry
+        return True
 
     def decide(self, number: int, keep: float) -> Decision:  # noqa: ARG002  # it never looks
-        """Say whether a trial goes on, as one of a share that does; where it cannot be told from others, it is last."""
+        """Return whether a trial is in the top `keep` of this rung; tie-breaking is the rule's."""
         return GO_ON
 
 
-class Asha(Rung):
-    """Let a trial go on if it is among the best share by what training revealed; ties go on."""
+class QualityRung(Rung):
+    """Those in the best share by what training revealed go on; ties too."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._learned: list[float] = []  # best first
+        self._qualities: list[float] = []  # best first
 
-    def enter(self, entry: Entry) -> None:
+    def enter(self, entry: Entry) -> bool:
         """Take in what a trial showed, once."""
-        super().enter(entry)
-        insort(self._learned, entry.learned)
+        new = super().enter(entry)
+        if new:
+            insort(self._qualities, entry.quality)
+        return new
 
     def decide(self, number: int, keep: float) -> Decision:
-        """Say whether a trial goes on."""
-        place = bisect_left(self._learned, self.entries[number].learned)
+        """Return whether a trial is in the top `keep`; ties go on."""
+        place = bisect_left(self._qualities, self.entries[number].quality)
         return _among_best(place, len(self.entries), keep, "by what training revealed")
 
 
-class ParetoAsha(Rung):
-    """Let a trial go on if it is among the best share by non-domination rank, then crowding distance.
+class ParetoRung(Rung):
+    """Those in the best share by non-domination rank, then crowding distance, go on.
 
     An end of the front goes on in any case: among few trials the share alone would stop the cheapest or the best.
     """
@@ -107,13 +100,15 @@ class ParetoAsha(Rung):
         super().__init__()
         self._layers = Layers()
 
-    def enter(self, entry: Entry) -> None:
+    def enter(self, entry: Entry) -> bool:
         """Take in what a trial showed, once."""
-        super().enter(entry)
-        self._layers.add(entry.number, entry.values)
+        new = super().enter(entry)
+        if new:
+            self._layers.add(entry.number, entry.values)
+        return new
 
     def decide(self, number: int, keep: float) -> Decision:
-        """Say whether a trial goes on."""
+        """Return whether a trial is in the top `keep`; where it cannot be told from others, it is last."""
         rank = self._layers.rank(self.entries[number].values)
         numbers, points = self._layers[rank]
         # The trial judged comes last; the others by number, since nobody knows after a relaunch who came first.
@@ -131,86 +126,105 @@ def _among_best(place: int, count: int, keep: float, how: str) -> Decision:
     kept = _kept(count, keep)
     if place < kept:
         return GO_ON
-    return Decision(stop=True, reason=f"place {place + 1} of {count} {how}; {kept} {'goes' if kept == 1 else 'go'} on")
+    return Decision(Verdict.STOP, f"place {place + 1} of {count} {how}; {kept} {'goes' if kept == 1 else 'go'} on")
 
 
 def _kept(count: int, keep: float) -> int:
     return max(1, math.ceil(count * keep - 1e-9))
 
 
-RESTING = ("auto", "gain")  # every trial rests at a rung, until it is its turn: see `search.schedulers.promotion`
-SCHEDULERS: dict[str, type[Rung]] = {
-    **dict.fromkeys(RESTING, Rung),
-    "pareto-asha": ParetoAsha,
-    "asha": Asha,
-    "fifo": Rung,
-}
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rungs:
-    """Hold a study's rungs and the rule that is asked there."""
+class RungOptions(Options):
+    """The keys that successive halving reads."""
 
-    rule: str
-    levels: tuple[int, ...]
-    keep: float  # share of the trials at a rung that goes on
-    floor_accuracy: float  # at or below it a trial stops, however cheap its network
-    share: float = SHARE  # of the epochs after the first rung, over all trials, that are trained where trials rest
+    keep: Annotated[float, Gt(0), Le(1)] | None = None  # share that goes on at a rung; else as suits the rule
+    floor: Annotated[float, Ge(0), Lt(1)] = 0.02  # share of the way from chance to 1 that a trial has to go
 
-    def __post_init__(self) -> None:
-        if self.rule not in SCHEDULERS:
-            raise InputError(unknown("scheduler", self.rule, SCHEDULERS), place="scheduler.name")
 
-    def allowed(self, trials: int, max_epochs: int) -> float:
-        """Return the epochs of so many trials where they rest: all to the first rung, and a share of the rest."""
-        first = min(self.levels, default=max_epochs)
-        return trials * (first + self.share * (max_epochs - first))
+class RungScheduler(Scheduler):
+    """Observes at rungs and at full fidelity, and decides at rungs."""
 
-    def holds(self, epoch: int) -> bool:
-        """Say whether there is a rung at an epoch; where every trial is trained in full there is none."""
-        return epoch in self.levels and self.rule != "fifo"
+    has_rungs = True
+    rung: ClassVar[type[Rung]] = Rung
+
+    def __init__(self, *given: object) -> None:
+        super().__init__(*given)  # type: ignore[arg-type]
+        self.reached: dict[int, Rung] = {}  # by epoch
+
+    @classmethod
+    def told(cls, name: str, options: Options) -> str:
+        """Return the rungs' epochs for a dry run."""
+        levels = ", ".join(map(str, options.levels)) or "none"
+        return f"{name}, rungs at epochs {levels}, full at {options.max_epochs}"
+
+    def reads(self, epoch: int) -> bool:
+        """Whether there is a rung."""
+        return epoch in self.levels
+
+    def observe(self, trial: TrialRecord, measurement: Measurement) -> None:
+        """Put a trial on the rung of an epoch."""
+        epoch = measurement.epoch
+        if self.reads(epoch) or epoch >= self.max_epochs:
+            rung = self.reached.setdefault(epoch, self.rung())
+            if trial.number not in rung.entries:
+                rung.enter(entry_of(self.study, trial, measurement))
+
+    def next_read(self, epoch: int) -> int:
+        """Return the next rung's epoch, or full fidelity."""
+        return next((level for level in self.levels if level > epoch), self.max_epochs)
+
+
+class Asha(RungScheduler):
+    """Asynchronous successive halving by the first objective that training reveals."""
+
+    options_class = RungOptions
+    summary = "stops all but the best share at each rung, by accuracy or loss alone"
+    rung: ClassVar[type[Rung]] = QualityRung
 
     @property
-    def rests(self) -> bool:
-        """Say whether trials rest at rungs instead of being stopped there."""
-        return self.rule in RESTING
+    def keep(self) -> float:
+        """Return the share that goes on at a rung: one in eta where the file names none."""
+        given = cast(RungOptions, self.options).keep
+        return self._usual_keep() if given is None else given
 
-    def next(self, epoch: int, max_epochs: int) -> int:
-        """Return the next epoch after one at which a trial is looked at: a rung, or full fidelity."""
-        return next((level for level in self.levels if level > epoch and self.holds(level)), max_epochs)
+    def _usual_keep(self) -> float:
+        return 1 / self.options.reduction_factor
 
-    def make(self) -> Rung:
-        """Return a rung to which nobody has come yet."""
-        return SCHEDULERS[self.rule]()
+    @property
+    def floor_accuracy(self) -> float:
+        """Return the accuracy at or below which a trial stops, however cheap its network."""
+        return -1.0 if self.chance is None else self.chance + cast(RungOptions, self.options).floor * (1 - self.chance)
 
-    def decide(self, epoch: int, rung: Rung, number: int) -> Decision:
-        """Decide on a trial that has come to an epoch, among all that have come there by now."""
-        if not self.holds(epoch):
+    def on_measurement(self, trial: TrialRecord, measurement: Measurement) -> Decision:
+        """Decide at a rung, among all that have come there by now."""
+        epoch = measurement.epoch
+        if not self.reads(epoch):
             return GO_ON
-        accuracy = rung.entries[number].accuracy
-        if accuracy <= self.floor_accuracy:
-            reached = f"accuracy {accuracy:.3f} is not above {self.floor_accuracy:.3f}"
-            return Decision(stop=True, reason=f"epoch {epoch}: {reached}, the floor over chance (scheduler.floor)")
-        decision = rung.decide(number, self.keep)
-        return Decision(stop=True, reason=f"epoch {epoch}: {decision.reason}") if decision.stop else GO_ON
+        if measurement.accuracy <= self.floor_accuracy:
+            reached = f"accuracy {measurement.accuracy:.3f} is not above {self.floor_accuracy:.3f}"
+            return Decision(Verdict.STOP, f"epoch {epoch}: {reached}, the floor over chance (scheduler.floor)")
+        decision = self.reached[epoch].decide(trial.number, self.keep)
+        return replace(decision, reason=f"epoch {epoch}: {decision.reason}") if decision.stop else GO_ON
+
+    def planned_epochs(self, trials: int) -> float:
+        """Return the epochs of so many trials where each rung keeps its share."""
+        going, epochs, last = float(trials), 0.0, 0
+        for level in (*self.levels, self.max_epochs):
+            epochs += going * (level - last)
+            going, last = going * self.keep, level
+        return epochs
 
 
-def share_kept(rule: str, reduction_factor: float, keep: float | None) -> float:
-    """Return the share that goes on where the file names none.
+class ParetoAsha(Asha):
+    """Asynchronous successive halving by all objectives at once."""
 
-    One in eta, except by non-domination: replayed on tables of trained networks with rungs at 1, 3 and 9 of 27 epochs,
-    keeping a half reached .96 of the true hypervolume and keeping a third .87, for a third more cost.
-    """
-    if keep is not None:
-        return keep
-    return 0.5 if rule == "pareto-asha" else 1 / reduction_factor
+    summary = "stops all but the best share at each rung, by non-domination in all objectives"
+    rung = ParetoRung
 
+    def _usual_keep(self) -> float:
+        """Return a half.
 
-def rung_levels(grace_epochs: int, max_epochs: int, reduction_factor: float) -> tuple[int, ...]:
-    """Return the epochs grace, grace eta, grace eta^2 and so on, rounded, below full fidelity."""
-    levels: list[int] = []
-    level = float(grace_epochs)
-    while round(level) < max_epochs:
-        levels.append(round(level))
-        level = max(level * reduction_factor, level + 0.01)  # a factor close to 1 must come to an end too
-    return tuple(dict.fromkeys(levels))
+        Replayed on tables of trained networks with rungs at 1, 3 and 9 of 27 epochs, keeping a half reached .96 of the
+        true hypervolume and keeping a third .87, for a third more cost.
+        """
+        return 0.5

@@ -21,7 +21,7 @@ from search.core.budget import Budget, Rates
 from search.core.records import State, TrialRecord
 from search.samplers.proposer import Proposer
 from search.samplers.registry import distributions, make_sampler
-from search.schedulers.rungs import Rungs
+from search.schedulers.registry import Plan
 from search.simulation.recordings import RecordedCatalogue, RecordedStudy, Recordings
 from search.study.ledger import Ledger
 from search.study.running import Nothing, RunningStudy
@@ -37,14 +37,14 @@ class Policy:
     """Name how a simulated study proposes and stops."""
 
     sampler: str
-    rungs: Rungs
+    plan: Plan
     rates: Rates = field(default_factory=Rates)  # of one trial's training
     limit_s: float | None = None  # seconds of training that one trial may take
 
     @property
     def name(self) -> str:
         """Return both names as one."""
-        return f"{self.sampler}+{self.rungs.rule}"
+        return f"{self.sampler}+{self.plan.name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,13 +64,13 @@ class Course:
 
 
 def policy(form: ReplayForm, recordings: Recordings, sampler: str, scheduler: str) -> Policy:
-    """Return a policy with the rungs that a file asks for, at recorded epochs."""
+    """Return a policy with the scheduler that a file asks for, its rungs at recorded epochs."""
     given = form.scheduler.model_copy(update={"name": scheduler, "max_epochs": recordings.epochs[-1]})
-    rungs = given.rungs(None if recordings.classes is None else 1 / recordings.classes)
-    levels = {_recorded(recordings, level) for level in rungs.levels} - {recordings.epochs[-1]}
+    plan = given.plan(None if recordings.classes is None else 1 / recordings.classes)
+    levels = {_recorded(recordings, level) for level in plan.levels} - {recordings.epochs[-1]}
     return Policy(
         sampler=sampler,
-        rungs=replace(rungs, levels=tuple(sorted(levels))),
+        plan=replace(plan, levels=tuple(sorted(levels))),
         rates=form.resources.rates,
         limit_s=form.resources.limit_s,
     )
@@ -131,11 +131,12 @@ class _Simulation:
 
     def __post_init__(self) -> None:
         self.catalogue = RecordedCatalogue(self.recordings)
+        record = record_of(self.recordings, self.how.plan.levels)
         self.study = RunningStudy(
-            record=record_of(self.recordings, self.how.rungs),
+            record=record,
             outbox=Ledger(),
             proposer=self._proposer(),
-            rungs=self.how.rungs,
+            scheduler=self.how.plan.make(record),
             budget=self.budget,
             rates=self.how.rates,
             limit_s=self.how.limit_s,
@@ -239,7 +240,7 @@ class _Simulation:
         )
 
 
-def record_of(recordings: Recordings, rungs: Rungs) -> RecordedStudy:
+def record_of(recordings: Recordings, levels: tuple[int, ...]) -> RecordedStudy:
     """Return the study that a replay is."""
     return RecordedStudy(
         name=recordings.name,
@@ -247,7 +248,7 @@ def record_of(recordings: Recordings, rungs: Rungs) -> RecordedStudy:
         space={},
         config={},
         max_epochs=recordings.epochs[-1],
-        rungs=rungs.levels,
+        rungs=levels,
         classes=recordings.classes or 2,
         image=(0, 0, 0),
         bounds={},

@@ -20,8 +20,7 @@ from search.core.units import format_duration
 from search.samplers.memory import MEMORY, OUT_OF_MEMORY, ceiling_of
 from search.samplers.proposer import Proposal, Proposer
 from search.samplers.suspects import SUSPECTED
-from search.schedulers.promotion import Turn
-from search.schedulers.rungs import GO_ON, Decision, Rung, Rungs, entry_of
+from search.schedulers.base import GO_ON, Decision, PromotionState, Scheduler, Verdict
 from search.study.disk import FULL, Disk
 from search.study.launches import Alone, Fellows
 from search.study.recording import Bringing, Recording
@@ -58,7 +57,7 @@ class RunningStudy:
     record: StudyRecord
     outbox: Bringing
     proposer: Proposer
-    rungs: Rungs
+    scheduler: Scheduler
     budget: Budget
     rates: Rates = field(default_factory=Rates)
     fellows: Fellows = field(default_factory=Alone)
@@ -92,7 +91,6 @@ class RunningStudy:
     fresh: set[int] = field(default_factory=set)  # trials whose worker crashed or hung: a fresh one tells whose fault
     _tries: dict[int, tuple[int, int]] = field(default_factory=dict)  # at which epoch, and how many
     _mirrors: dict[int, int] = field(default_factory=dict)
-    _reached: dict[int, Rung] = field(default_factory=dict)  # by epoch
 
     def __post_init__(self) -> None:
         self.trials = Roll(self.record)
@@ -120,14 +118,11 @@ class RunningStudy:
     def _restore_trial(self, trial: TrialRecord, attrs: dict[str, object]) -> None:
         for measurement in trial.measurements:
             self._count(measurement)
-            if measurement.epoch in self.rungs.levels:
-                self._enter(trial, measurement)
+            self.scheduler.observe(trial, measurement)
         if trial.given_up:
             return
         complete = trial.state is State.COMPLETE
-        if complete:
-            self._enter_last(trial)
-        showed = {each.epoch: each for each in trial.measurements if each.epoch in self.rungs.levels}
+        showed = {each.epoch: each for each in trial.measurements if each.epoch in self.scheduler.levels}
         self._mirrors[trial.number] = self.proposer.remember(
             trial.params,
             values=objective_values(self.record, trial) if complete else None,
@@ -149,7 +144,7 @@ class RunningStudy:
         if self.fellows.shared:
             trial = self.trials[trial.number] = replace(trial, session=self.fellows.session)
         if trial.last is not None:
-            self._show_missed(trial, trial.last)
+            self._show(trial, trial.last)
             if self._judge(trial, trial.last).stop:
                 return
         self.waiting.append(trial.number)
@@ -190,7 +185,7 @@ class RunningStudy:
     def epochs_to_rung(self, number: int) -> int:
         """Return how many epochs a trial has before it to its next rung, or to full fidelity."""
         epochs = self.trials[number].epochs
-        return self.rungs.next(epochs, self.record.max_epochs) - epochs
+        return self.scheduler.next_read(epochs) - epochs
 
     @property
     def seconds(self) -> float:
@@ -233,13 +228,17 @@ class RunningStudy:
             return self._try_disk()
         if not self.cut_off and (ready := self._ready()) is not None:
             return self.trials[ready]
-        if self.resting and not self.cut_off and (promoted := self._promoted()) is not None:
-            return self.trials[promoted]
+        return self._next_work(there)
+
+    def _next_work(self, there: bool) -> TrialRecord | Nothing:
+        """Return a trial that is promoted, or else a new one: the one place that decides between them."""
+        if not self.cut_off and (promoted := self._promoted()) is not None:
+            return promoted
         if self.exhausted or self._budget_spent():
             return Nothing.NOW if self.waiting and not self.cut_off else Nothing.LEFT
         begun = self._take_turn() if there else Nothing.NOW
-        if begun is Nothing.LEFT and self.resting and (promoted := self._promoted()) is not None:
-            return self.trials[promoted]  # that nothing is left has only now come out
+        if begun is Nothing.LEFT and (promoted := self._promoted()) is not None:
+            return promoted  # that nothing is left has only now come out
         return begun
 
     def _try_disk(self) -> TrialRecord | Nothing:
@@ -258,28 +257,32 @@ class RunningStudy:
             self.waiting.remove(ready)
         return ready
 
-    def _promoted(self) -> int | None:
+    def _promoted(self) -> TrialRecord | None:
         """Let one of the trials that rest go on, if it is its turn; where none will ever, stop them all."""
-        last = self.exhausted or self._budget_spent()
+        if not self.resting:
+            return None
+        state = self._promotion_state()
+        promoted = self.scheduler.promote(state)
+        if promoted is not None:
+            del self.resting[promoted]
+            return self.trials[promoted]
+        if state.no_more_trials and not state.active:
+            self._stop_resting(self.scheduler.finish(state))
+        return None
+
+    def _promotion_state(self) -> PromotionState:
         active = self.trials.running.difference(self.resting, self.paused, self.elsewhere)
-        turn = Turn(
-            rungs=self.rungs,
-            reached=self._reached,
+        return PromotionState(
             resting=self.resting,
             active={number: self.trials[number].epochs for number in active},
             trials=len(self.trials),
-            trained=self.trained_epochs,
-            max_epochs=self.record.max_epochs,
+            trained_epochs=self.trained_epochs,
+            no_more_trials=self.exhausted or self._budget_spent(),
+            force_one=not self.trials.count[State.COMPLETE],
         )
-        chosen = turn.choose(last=last, anyhow=not self.trials.count[State.COMPLETE])
-        if chosen is not None:
-            del self.resting[chosen]
-        elif last and not active:
-            self._stop_resting(turn)
-        return chosen
 
-    def _stop_resting(self, turn: Turn) -> None:
-        for number, reason in turn.ends().items():
+    def _stop_resting(self, reasons: dict[int, str]) -> None:
+        for number, reason in reasons.items():
             del self.resting[number]
             self._end(replace(self.trials[number], state=State.STOPPED, reason=reason))
 
@@ -390,10 +393,7 @@ class RunningStudy:
         self.trials[told.number] = told
         for measurement in told.measurements[known.epochs :]:
             self._count(measurement)
-            if measurement.epoch in self.rungs.levels:
-                self._show(told, measurement)
-        if told.state is State.COMPLETE:
-            self._enter_last(told)
+            self._show(told, measurement)
         if told.state is not State.RUNNING:
             self._tell_sampler(told)
 
@@ -423,7 +423,7 @@ class RunningStudy:
         """Record an epoch, then decide. An epoch that is recorded already changes nothing."""
         trial = self.trials[number]
         if trial.state is not State.RUNNING or number in self.elsewhere:
-            return Decision(stop=True, reason=trial.reason or "another launch trains it now")
+            return Decision(Verdict.STOP, trial.reason or "another launch trains it now")
         if measurement.epoch <= trial.epochs:
             return GO_ON
         self.disk.took()  # a checkpoint is written before its epoch is told
@@ -433,12 +433,12 @@ class RunningStudy:
         self.spent.training_s += measurement.wall_s
         self._count(measurement)
         trial = self.trials[number] = replace(trial, measurements=(*trial.measurements, measurement))
-        if measurement.epoch in self.rungs.levels:
+        if self.scheduler.reads(measurement.epoch):
             self.hear()  # a rung is common to all launches
             trial = self.trials[number]
             if trial.state is not State.RUNNING or number in self.elsewhere:
-                return Decision(stop=True, reason=trial.reason or "another launch trains it now")
-            self._show(trial, measurement)
+                return Decision(Verdict.STOP, trial.reason or "another launch trains it now")
+        self._show(trial, measurement)
         return self._judge(trial, measurement)
 
     def trained_again(self, number: int, *, epochs: int, seconds: float, why: str) -> None:
@@ -454,59 +454,38 @@ class RunningStudy:
         return told
 
     def _show(self, trial: TrialRecord, measurement: Measurement) -> None:
-        """Put a trial on a rung, and let the sampler know what it showed there."""
-        self._enter(trial, measurement)
-        self.proposer.showed(self._mirrors[trial.number], measurement.epoch, self._values(trial, measurement))
-
-    def _show_missed(self, trial: TrialRecord, measurement: Measurement) -> None:
-        """Put a trial on a rung that it came to when this launch heard that it had lost it."""
-        if measurement.epoch in self.rungs.levels:
-            rung = self._reached.get(measurement.epoch)
-            if rung is None or trial.number not in rung.entries:
-                self._show(trial, measurement)
+        """Let the scheduler know what a trial showed, and the sampler where that was at a rung."""
+        self.scheduler.observe(trial, measurement)
+        if measurement.epoch in self.scheduler.levels:
+            self.proposer.showed(self._mirrors[trial.number], measurement.epoch, self._values(trial, measurement))
 
     def _values(self, trial: TrialRecord, measurement: Measurement) -> tuple[float, ...]:
         """Return the objectives' values at an epoch."""
         return objective_values(self.record, replace(trial, measurements=(measurement,)))
 
-    def _enter(self, trial: TrialRecord, measurement: Measurement) -> None:
-        """Put a trial on the rung of an epoch, as it stood then."""
-        then = replace(trial, measurements=trial.measurements[: measurement.epoch])
-        self._reached.setdefault(measurement.epoch, self.rungs.make()).enter(entry_of(self.record, then))
-
-    def _enter_last(self, trial: TrialRecord) -> None:
-        """Put a trial that was trained in full among those that others are measured by."""
-        assert trial.last is not None
-        self._enter(trial, trial.last)
-
     def _judge(self, trial: TrialRecord, measurement: Measurement) -> Decision:
-        if measurement.epoch >= self.record.max_epochs:
-            self._enter_last(trial)
+        """Decide what becomes of a trial after an epoch."""
+        epoch = measurement.epoch
+        if epoch >= self.record.max_epochs:
             self._end(replace(trial, state=State.COMPLETE))
-            return Decision(stop=True, reason="full fidelity")
+            return Decision(Verdict.STOP, "full fidelity")
         if self.limit_s is not None and trial.trained_s > self.limit_s:
             return self._over_time(trial)
-        if self.rungs.rests and self.rungs.holds(measurement.epoch):
-            return self._rest(trial.number, measurement.epoch)
-        rung = self._reached.get(measurement.epoch, self.rungs.make())
-        decision = self.rungs.decide(measurement.epoch, rung, trial.number)
-        if decision.stop:
+        decision = self.scheduler.on_measurement(trial, measurement)
+        if decision.verdict is Verdict.STOP:
             self._end(replace(trial, state=State.STOPPED, reason=decision.reason))
-        elif self.cut_off and self.rungs.holds(measurement.epoch):
+        elif decision.verdict is Verdict.REST:
+            self.resting[trial.number] = epoch
+        elif self.cut_off and self.scheduler.reads(epoch):
             self.paused.add(trial.number)
-            return Decision(stop=True, reason="the budget is spent; with more of it the trial goes on")
+            return Decision(Verdict.STOP, "the budget is spent; with more of it the trial goes on")
         return decision
-
-    def _rest(self, number: int, epoch: int) -> Decision:
-        """Let a trial rest at a rung; whose turn it is, this one's perhaps, the next question tells."""
-        self.resting[number] = epoch
-        return Decision(stop=True, reason=f"epoch {epoch}: rests, to go on when the front has most to gain by it")
 
     def _over_time(self, trial: TrialRecord) -> Decision:
         """Fail a trial that has trained for too long: it would again."""
         failure = self.over_time(trial.trained_s)
         self.failed(trial.number, failure)
-        return Decision(stop=True, reason=str(failure))
+        return Decision(Verdict.STOP, str(failure))
 
     def over_time(self, took_s: float) -> TrialFailure:
         """Return the failure of a trial that has trained for longer than one may."""

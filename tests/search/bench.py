@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from search.config.study import StudyConfig, parse
 from search.core.records import StudyRecord, TrialRecord
-from search.driver.driver import open_running, rungs_of
+from search.driver.driver import open_running
 from search.storage.store import Store
 from search.study.recorder import Recorder
 from search.study.running import Nothing, RunningStudy
@@ -76,7 +76,7 @@ def record_of(config: StudyConfig) -> StudyRecord:
         space=config.plain()["space"],
         config=config.plain(),
         max_epochs=config.scheduler.max_epochs,
-        rungs=rungs_of(config, 10).levels,
+        rungs=config.scheduler.rungs,
         classes=10,
         image=(1, 8, 8),
         bounds={"macs": (1e4, 1e7), "params": (1e3, 1e6)},

@@ -10,6 +10,9 @@ from jsonschema import Draft202012Validator
 
 from search.config.schema import schema
 from search.config.study import parse
+from search.samplers.registry import SAMPLERS
+from search.schedulers.base import Options, keys
+from search.schedulers.registry import SCHEDULERS
 from search.schema import main
 from spaces.errors import InputError
 
@@ -88,3 +91,24 @@ def test_what_the_schema_refuses_a_study_refuses(sections: dict[str, Any]) -> No
     if sections.get("sampler") not in ("annealing", {"name": "annealing"}):  # refused when the study is looked over
         with pytest.raises(InputError):
             parse({**EXAMPLE, **sections})
+
+
+def test_each_scheduler_has_a_form_of_its_own() -> None:
+    forms = {form["title"]: form for form in schema()["properties"]["scheduler"]["anyOf"][1:]}
+    assert forms.keys() == SCHEDULERS.keys()
+    for name, form in forms.items():
+        assert set(form["properties"]) == {"name", *keys(SCHEDULERS[name].options_class)}
+    check = Draft202012Validator(schema())
+    assert check.is_valid({**EXAMPLE, "scheduler": {"share": 0.5}})
+    assert check.is_valid({**EXAMPLE, "scheduler": {"name": "median", "min_trials": 3}})
+    assert not check.is_valid({**EXAMPLE, "scheduler": {"name": "fifo", "keep": 0.5}})
+    assert not check.is_valid({**EXAMPLE, "scheduler": {"keep": 0.5}})
+
+
+def test_the_readme_names_every_sampler_and_scheduler_with_its_keys() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name, each in SCHEDULERS.items():
+        own = ", ".join(f"`{key}`" for key in keys(each.options_class) if key not in keys(Options))
+        assert f"| `{name}` | {each.summary} | {own} |\n" in readme
+    for sampler, entry in SAMPLERS.items():
+        assert f"| `{sampler}` | {entry.summary} |\n" in readme

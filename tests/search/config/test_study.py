@@ -211,7 +211,7 @@ def test_a_storage_of_the_wrong_kind_does_not_show_its_password() -> None:
         ),
         (
             "scheduler=hyperband",
-            "scheduler.name: unknown scheduler 'hyperband'; known are auto, gain, pareto-asha, asha, fifo",
+            "scheduler.name: unknown scheduler 'hyperband'; known are auto, gain, pareto-asha, asha, median, fifo",
         ),
         (
             "scheduler.name=pareto",

@@ -18,10 +18,11 @@ from search.driver.driver import (
     begin,
     look,
     open_running,
+    plan_of,
     run,
-    rungs_of,
 )
 from search.driver.survey import Survey
+from search.schedulers.rungs import Asha
 from search.storage.store import Store
 from search.study.checkpoints import checkpoint_folder
 from search.study.running import RunningStudy
@@ -33,6 +34,7 @@ from search.tune.searcher import StudySearcher
 from spaces.architecture import ImageSpec
 from spaces.counting import cost
 from spaces.errors import InputError, StudyError
+from tests import factories
 from tests.search.bench import Bench, learn
 from workers.datasets import Dataset
 from workers.places import LocalFolder
@@ -114,10 +116,12 @@ def test_what_is_wrong_is_said_with_its_place(sections: dict[str, Any], place: s
 def test_rungs_are_those_the_file_asks_for(
     scheduler: dict[str, Any], classes: int, levels: tuple[int, ...], keep: float, floor: float
 ) -> None:
-    rungs = rungs_of(config_of(scheduler=scheduler), classes)
-    assert (rungs.rule, rungs.levels) == (scheduler["name"], levels)
-    assert rungs.keep == pytest.approx(keep)
-    assert rungs.floor_accuracy == pytest.approx(floor)
+    plan = plan_of(config_of(scheduler=scheduler), classes)
+    made = plan.make(factories.study(max_epochs=scheduler["max_epochs"]))
+    assert isinstance(made, Asha)
+    assert (plan.name, made.levels) == (scheduler["name"], levels)
+    assert made.keep == pytest.approx(keep)
+    assert made.floor_accuracy == pytest.approx(floor)
 
 
 # Begun, and gone on with
@@ -180,7 +184,7 @@ def test_what_does_not_change_the_trials_may_change(
     assert stored == again
     assert again.config[section] == changed.plain()[section] != first.config[section]
     assert (again.created_at, again.bounds) == (first.created_at, first.bounds)
-    assert again.rungs == rungs_of(changed, 10).levels
+    assert again.rungs == changed.scheduler.rungs
 
 
 def test_a_changed_space_is_refused_with_the_difference(store: Store, looked: tuple[Dataset, Survey]) -> None:

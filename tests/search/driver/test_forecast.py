@@ -6,9 +6,10 @@ from datetime import timedelta
 import pytest
 
 from search.core.records import TrialRecord
-from search.driver.forecast import Forecast, plan, planned_epochs
-from search.schedulers.rungs import Rungs
+from search.driver.forecast import Forecast, planned_epochs
+from search.schedulers.registry import Plan, scheduler_class
 from search.study.running import Nothing, RunningStudy
+from tests import factories
 from tests.search.bench import Bench
 
 MakeBench = Callable[..., Bench]
@@ -24,22 +25,20 @@ class Ticks:
         return self.now
 
 
-def rungs(rule: str, *, keep: float = 0.5, share: float = 0.25) -> Rungs:
-    return Rungs(rule=rule, levels=(1, 3), keep=keep, floor_accuracy=0.0, share=share)
-
-
 @pytest.mark.parametrize(
-    ("rule", "trials", "epochs"),
+    ("rule", "options", "trials", "epochs"),
     [
-        ("fifo", 10, 90),
-        ("asha", 8, 8 * 1 + 4 * 2 + 2 * 6),
-        ("pareto-asha", 8, 8 * 1 + 4 * 2 + 2 * 6),
-        ("auto", 100, 100 * (1 + 0.25 * 8)),
-        ("auto", 2, 18),  # so few are trained in full, whatever their share
+        ("fifo", {}, 10, 90),
+        ("asha", {"keep": 0.5}, 8, 8 * 1 + 4 * 2 + 2 * 6),
+        ("pareto-asha", {}, 8, 8 * 1 + 4 * 2 + 2 * 6),
+        ("auto", {"share": 0.25}, 100, 100 * (1 + 0.25 * 8)),
+        ("auto", {"share": 0.25}, 2, 18),  # so few are trained in full, whatever their share
     ],
 )
-def test_a_plan_is_known_from_its_rule(rule: str, trials: int, epochs: float) -> None:
-    assert plan(rungs(rule), trials, 9) == epochs
+def test_a_plan_is_known_from_its_rule(rule: str, options: dict[str, float], trials: int, epochs: float) -> None:
+    given = scheduler_class(rule).options_class(**options)  # type: ignore[arg-type]
+    made = Plan(name=rule, options=given, levels=given.levels, chance=None).make(factories.study(max_epochs=9))
+    assert made.planned_epochs(trials) == epochs
 
 
 def steps(bench: Bench, running: RunningStudy, ticks: Ticks, *, a_second: float) -> Iterator[float]:

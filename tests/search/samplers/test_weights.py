@@ -86,7 +86,7 @@ def test_a_sampler_that_heeds_no_weights_says_so(sampler: str) -> None:
     with pytest.raises(InputError) as caught:
         look(parse({**FILE, "space": WEIGHTED, "sampler": sampler}))
     assert str(caught.value) == (
-        f"sampler.name: {sampler} does not heed weights, and block has some; auto and random do"
+        f"sampler.name: {sampler} does not heed weights, and block has some; front and random do"
     )
     check_sampler(sampler, parse({**FILE, "space": unweighted()}).search_space.parameters)
 

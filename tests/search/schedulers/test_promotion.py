@@ -4,14 +4,16 @@ from typing import Any
 
 import pytest
 
-from search.schedulers.promotion import Turn, gains
-from search.schedulers.rungs import Entry, Rung, Rungs
+from search.schedulers.base import PromotionState
+from search.schedulers.promotion import Gain, GainOptions, Promotion, gains
+from search.schedulers.rungs import Entry, Rung
+from tests import factories
 
-RULE = Rungs(rule="gain", levels=(1, 3), keep=1.0, floor_accuracy=0.0, share=5 / 32)  # 90 of 360 epochs
+OPTIONS = GainOptions(share=5 / 32)  # 90 of 360 epochs of 40 trials
 
 
 def entry(number: int, error: float, cost: float) -> Entry:
-    return Entry(number=number, learned=error, costs=(cost,), values=(error, cost), accuracy=1 - error)
+    return Entry(number=number, quality=error, costs=(cost,), values=(error, cost), accuracy=1 - error)
 
 
 def rung(*entries: tuple[int, float, float]) -> Rung:
@@ -30,12 +32,19 @@ def reached(*resting: tuple[int, float, float]) -> dict[int, Rung]:
     return {1: rung(*FULL, *resting), 9: rung(*full)}
 
 
-def turn(*resting: tuple[int, float, float], **changes: Any) -> Turn:
+def decision(*resting: tuple[int, float, float], **changes: Any) -> Promotion:
+    made = Gain(factories.study(max_epochs=9), OPTIONS, (1, 3), 0.1)
+    made.reached = changes.pop("reached", reached(*resting))
     given: dict[str, Any] = {
-        "rungs": RULE, "reached": reached(*resting), "resting": {each[0]: 1 for each in resting}, "active": {},
-        "trials": 40, "trained": 52, "max_epochs": 9,
+        "resting": {each[0]: 1 for each in resting}, "active": {}, "trials": 40, "trained_epochs": 52,
+        "no_more_trials": False, "force_one": False,
     }  # fmt: skip
-    return Turn(**{**given, **changes})
+    return Promotion(made, PromotionState(**{**given, **changes}))
+
+
+def choose(*resting: tuple[int, float, float], **changes: Any) -> int | None:
+    made = decision(*resting, **changes)
+    return made.scheduler.promote(made.state)
 
 
 def test_nobody_who_rests_gains_nothing() -> None:
@@ -58,54 +67,53 @@ def test_what_a_running_trial_is_expected_to_bring_is_not_gained_twice() -> None
 
 
 def test_the_best_goes_on_while_there_are_epochs_of_the_share() -> None:
-    assert turn((8, 0.65, 3.2), (7, 0.2, 1.5)).choose(last=False, anyhow=False) == 7
+    assert choose((8, 0.65, 3.2), (7, 0.2, 1.5)) == 7
 
 
-@pytest.mark.parametrize("changes", [{"trained": 89}, {"active": {20: 0, 21: 0}, "trained": 87}])
+@pytest.mark.parametrize("changes", [{"trained_epochs": 89}, {"active": {20: 0, 21: 0}, "trained_epochs": 87}])
 def test_whose_epochs_are_beyond_the_share_waits(changes: dict[str, Any]) -> None:
-    assert turn((7, 0.2, 1.5), **changes).choose(last=False, anyhow=True) is None
+    assert choose((7, 0.2, 1.5), **changes, no_more_trials=False, force_one=True) is None
 
 
 def test_where_nothing_was_trained_in_full_one_goes_on_at_last() -> None:
-    spent = turn((7, 0.2, 1.5), trained=90)
-    assert spent.choose(last=True, anyhow=True) == 7
-    assert spent.choose(last=True, anyhow=False) is None
+    assert choose((7, 0.2, 1.5), trained_epochs=90, no_more_trials=True, force_one=True) == 7
+    assert choose((7, 0.2, 1.5), trained_epochs=90, no_more_trials=True) is None
 
 
 def test_at_the_end_a_few_trials_go_on_whatever_their_share() -> None:
-    small: dict[str, Any] = {"trials": 8, "trained": 24}
-    assert turn((7, 0.2, 1.5), **small).choose(last=False, anyhow=False) is None
-    assert turn((7, 0.2, 1.5), **small).choose(last=True, anyhow=False) == 7
-    assert turn((7, 0.2, 1.5), **{**small, "trained": 36}).choose(last=True, anyhow=False) is None
+    small: dict[str, Any] = {"trials": 8, "trained_epochs": 24}
+    assert choose((7, 0.2, 1.5), **small) is None
+    assert choose((7, 0.2, 1.5), **small, no_more_trials=True) == 7
+    assert choose((7, 0.2, 1.5), **{**small, "trained_epochs": 36}, no_more_trials=True) is None
 
 
 def test_without_anybody_at_rest_it_is_nobodys_turn() -> None:
-    assert turn().choose(last=True, anyhow=True) is None
+    assert choose(no_more_trials=True, force_one=True) is None
 
 
 def test_of_two_that_gain_alike_the_one_with_fewer_epochs_left_goes_on() -> None:
     there = reached((7, 0.2, 1.5))
     there[3] = rung(*FULL, (8, 0.2, 1.5))
-    both = turn(reached=there, resting={7: 1, 8: 3}, trained=30)
+    both = decision(reached=there, resting={7: 1, 8: 3}, trained_epochs=30)
     assert both.gains[7] == pytest.approx(both.gains[8])
-    assert both.choose(last=False, anyhow=False) == 8
+    assert both.choose() == 8
 
 
 def test_whoever_rests_at_last_stops_because_the_epochs_are_spent_and_is_told_its_place() -> None:
-    last = turn((8, 0.65, 3.2), (7, 0.2, 1.5), trained=90)
-    assert last.choose(last=True, anyhow=False) is None
+    last = decision((8, 0.65, 3.2), (7, 0.2, 1.5), trained_epochs=90, no_more_trials=True)
+    assert last.choose() is None
     spent = "epoch 1: the epochs for going on (scheduler.share) are spent"
     rest = "of 2 at rest by what the front was expected to gain an epoch"
     assert last.ends() == {8: f"{spent}; place 2 {rest}", 7: f"{spent}; place 1 {rest}"}
 
 
 def test_no_gain_stands_beside_the_end_of_a_trial_as_if_it_were_the_reason() -> None:
-    ends = turn((7, 0.2, 1.5), trained=90).ends()
+    ends = decision((7, 0.2, 1.5), trained_epochs=90).ends()
     assert "%" not in ends[7]
 
 
 def test_by_whom_the_front_gains_nothing_has_no_place() -> None:
-    last = turn((8, 0.65, 3.2), (7, 0.2, 1.5), trained=90)
+    last = decision((8, 0.65, 3.2), (7, 0.2, 1.5), trained_epochs=90)
     vars(last)["gains"] = {8: 1e-9, 7: 0.2748}
     ends = last.ends()
     assert ends[8].endswith("are spent; the front was expected to gain next to nothing by it")

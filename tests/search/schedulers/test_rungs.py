@@ -11,44 +11,53 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.models.pareto import as_points, crowding, order, ranks
-from search.schedulers.rungs import GO_ON, RESTING, SCHEDULERS, Decision, Entry, Rung, Rungs, rung_levels, share_kept
-from spaces.errors import InputError
+from search.schedulers.base import GO_ON, Decision, Verdict, rung_levels
+from search.schedulers.registry import Plan, scheduler_class
+from search.schedulers.rungs import Asha, Entry, ParetoRung, QualityRung, Rung
+from tests import factories
 
 relaxed = settings(deadline=None, max_examples=50)
 
-RULES = sorted(SCHEDULERS)
-STOPPING = [rule for rule in RULES if rule not in ("fifo", *RESTING)]
+RULES = ("asha", "pareto-asha")
+RUNGS: dict[str, type[Rung]] = {"asha": QualityRung, "pareto-asha": ParetoRung}
 
 
 def entry(number: int, accuracy: float, cost: float = 1.0) -> Entry:
-    return Entry(number=number, learned=-accuracy, values=(-accuracy, cost), accuracy=accuracy)
+    return Entry(number=number, quality=-accuracy, values=(-accuracy, cost), accuracy=accuracy)
 
 
 def at_rung(*accuracies: float) -> list[Entry]:
     return [entry(number, accuracy) for number, accuracy in enumerate(accuracies)]
 
 
-def rungs(rule: str, *, keep: float = 1 / 3, floor: float = 0.1, levels: tuple[int, ...] = (1, 3)) -> Rungs:
-    return Rungs(rule=rule, levels=levels, keep=keep, floor_accuracy=floor)
+def scheduler(rule: str, **options: float) -> Asha:
+    """Return a scheduler of two rungs whose floor is at an accuracy of 0.1."""
+    given = scheduler_class(rule).options_class(floor=0.0, **options)  # type: ignore[call-arg,arg-type]
+    made = Plan(name=rule, options=given, levels=(1, 3), chance=0.1).make(factories.study())
+    assert isinstance(made, Asha)
+    return made
 
 
 def rung_of(rule: str, entries: Sequence[Entry]) -> Rung:
-    rung = SCHEDULERS[rule]()
+    rung = RUNGS[rule]()
     for each in entries:
         rung.enter(each)
     return rung
 
 
-def decide(rungs: Rungs, epoch: int, entries: Sequence[Entry]) -> Decision:
+def decide(made: Asha, epoch: int, entries: Sequence[Entry]) -> Decision:
     """Return what is decided on the last that came."""
-    return rungs.decide(epoch, rung_of(rungs.rule, entries), entries[-1].number)
+    for each in entries:
+        made.reached.setdefault(epoch, made.rung()).enter(each)
+    last = entries[-1]
+    return made.on_measurement(factories.trial(last.number), factories.measurement(epoch, accuracy=last.accuracy))
 
 
 def judge(rule: str, entries: Sequence[Entry], keep: float) -> Decision:
     return rung_of(rule, entries).decide(entries[-1].number, keep)
 
 
-fifo, asha, pareto_asha = (partial(judge, rule) for rule in ("fifo", "asha", "pareto-asha"))
+asha, pareto_asha = (partial(judge, rule) for rule in RULES)
 
 ENTRIES = st.lists(
     st.tuples(st.sampled_from([0.2, 0.4, 0.5, 0.6, 0.9]), st.sampled_from([1.0, 2.0, 4.0, 8.0])),
@@ -58,38 +67,31 @@ ENTRIES = st.lists(
 KEEP = st.sampled_from([0.1, 0.25, 1 / 3, 0.5, 1.0])
 
 
-@relaxed
-@given(entries=ENTRIES, keep=KEEP)
-def test_fifo_never_stops(entries: list[Entry], keep: float) -> None:
-    assert fifo(entries, keep) == GO_ON
-    assert decide(rungs("fifo", keep=keep, floor=0.99), 1, entries) == GO_ON
-
-
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("keep", [0.01, 1 / 3, 1.0])
 def test_the_first_to_arrive_goes_on(rule: str, keep: float) -> None:
-    assert decide(rungs(rule, keep=keep), 1, at_rung(0.11)) == GO_ON
+    assert decide(scheduler(rule, keep=keep), 1, at_rung(0.11)) == GO_ON
 
 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("epoch", [2, 4, 9])
 def test_between_rungs_and_at_full_fidelity_nobody_stops(rule: str, epoch: int) -> None:
-    assert decide(rungs(rule), epoch, at_rung(0.9, 0.8, 0.7, 0.0)) == GO_ON
+    assert decide(scheduler(rule), epoch, at_rung(0.9, 0.8, 0.7, 0.0)) == GO_ON
 
 
-@pytest.mark.parametrize("rule", STOPPING)
+@pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("accuracy", [0.0, 0.05, 0.1])
 def test_at_chance_even_the_first_and_cheapest_stops(rule: str, accuracy: float) -> None:
     cheapest = entry(5, accuracy, cost=1e-9)
     for before in ([], [entry(0, 0.9, 100.0)]):
-        decision = decide(rungs(rule, keep=1.0), 3, [*before, cheapest])
+        decision = decide(scheduler(rule, keep=1.0), 3, [*before, cheapest])
         reason = f"epoch 3: accuracy {accuracy:.3f} is not above 0.100, the floor over chance (scheduler.floor)"
-        assert decision == Decision(stop=True, reason=reason)
+        assert decision == Decision(Verdict.STOP, reason)
 
 
-@pytest.mark.parametrize("rule", STOPPING)
+@pytest.mark.parametrize("rule", RULES)
 def test_the_floor_looks_at_the_last_alone(rule: str) -> None:
-    assert decide(rungs(rule), 1, at_rung(0.0, 0.05, 0.2)) == GO_ON
+    assert decide(scheduler(rule), 1, at_rung(0.0, 0.05, 0.2)) == GO_ON
 
 
 @pytest.mark.parametrize(
@@ -132,14 +134,14 @@ def test_rounding_lets_nobody_more_go_on() -> None:
 @given(entries=ENTRIES, keep=KEEP)
 def test_pareto_asha_never_stops_the_cheapest_above_the_floor(entries: list[Entry], keep: float) -> None:
     cheapest = entry(len(entries), 0.15, cost=0.5)
-    assert decide(rungs("pareto-asha", keep=keep), 1, [*entries, cheapest]) == GO_ON
+    assert decide(scheduler("pareto-asha", keep=keep), 1, [*entries, cheapest]) == GO_ON
 
 
 @relaxed
 @given(entries=ENTRIES, keep=KEEP)
 def test_pareto_asha_never_stops_the_most_accurate(entries: list[Entry], keep: float) -> None:
     best = entry(len(entries), 0.95, cost=100.0)
-    assert decide(rungs("pareto-asha", keep=keep), 1, [*entries, best]) == GO_ON
+    assert decide(scheduler("pareto-asha", keep=keep), 1, [*entries, best]) == GO_ON
 
 
 @relaxed
@@ -161,8 +163,8 @@ def test_pareto_asha_keeps_a_cheap_network_that_asha_stops() -> None:
 
 def test_pareto_asha_stops_what_others_beat_in_everything() -> None:
     entries = [entry(0, 0.9, 8.0), entry(1, 0.8, 2.0), entry(2, 0.7, 1.0), entry(3, 0.6, 4.0)]
-    decision = decide(rungs("pareto-asha", keep=0.5), 3, entries)
-    assert decision == Decision(stop=True, reason="epoch 3: place 4 of 4 by non-domination (rank 1); 2 go on")
+    decision = decide(scheduler("pareto-asha", keep=0.5), 3, entries)
+    assert decision == Decision(Verdict.STOP, "epoch 3: place 4 of 4 by non-domination (rank 1); 2 go on")
 
 
 def test_pareto_asha_stops_the_crowded_among_equals() -> None:
@@ -175,15 +177,15 @@ def test_pareto_asha_stops_the_crowded_among_equals() -> None:
 @pytest.mark.parametrize("rule", RULES)
 def test_a_share_of_all_stops_nobody_above_the_floor(rule: str) -> None:
     shown = [entry(number, 0.9 - number / 20, 1.0 + number) for number in range(8)]
-    assert decide(rungs(rule, keep=1.0), 1, shown) == GO_ON
+    assert decide(scheduler(rule, keep=1.0), 1, shown) == GO_ON
 
 
 @relaxed
 @given(entries=ENTRIES, keep=KEEP, rule=st.sampled_from(RULES))
 def test_a_decision_is_a_function_of_the_rung_and_changes_nothing(entries: list[Entry], keep: float, rule: str) -> None:
     before = copy.deepcopy(entries)
-    first = decide(rungs(rule, keep=keep, floor=0.3), 1, entries)
-    assert decide(rungs(rule, keep=keep, floor=0.3), 1, entries) == first
+    first = decide(scheduler(rule, keep=keep), 1, entries)
+    assert decide(scheduler(rule, keep=keep), 1, entries) == first
     assert entries == before
 
 
@@ -209,25 +211,19 @@ def test_whoever_comes_by_whom_pareto_asha_decides_by_its_definition(
 
 
 @relaxed
-@given(entries=ENTRIES, keep=KEEP, rule=st.sampled_from(["asha", "fifo"]), seed=st.integers(0, 99))
-def test_the_order_of_those_before_does_not_matter(entries: list[Entry], keep: float, rule: str, seed: int) -> None:
+@given(entries=ENTRIES, keep=KEEP, seed=st.integers(0, 99))
+def test_the_order_of_those_before_does_not_matter(entries: list[Entry], keep: float, seed: int) -> None:
     *before, last = entries
     random.Random(seed).shuffle(before)
-    assert judge(rule, [*before, last], keep) == judge(rule, entries, keep)
+    assert asha([*before, last], keep) == asha(entries, keep)
 
 
-@pytest.mark.parametrize("rule", STOPPING)
+@pytest.mark.parametrize("rule", RULES)
 def test_whoever_stops_is_told_the_epoch_the_place_and_how_many_go_on(rule: str) -> None:
-    decision = decide(rungs(rule), 3, [entry(0, 0.9, 1.0), entry(1, 0.8, 2.0), entry(2, 0.7, 3.0)])
+    decision = decide(scheduler(rule, keep=1 / 3), 3, [entry(0, 0.9, 1.0), entry(1, 0.8, 2.0), entry(2, 0.7, 3.0)])
     assert decision.stop
     assert decision.reason.startswith("epoch 3: place 3 of 3 by ")
     assert decision.reason.endswith("; 1 goes on")
-
-
-def test_an_unknown_rule_is_refused_with_the_nearest() -> None:
-    with pytest.raises(InputError, match=r"unknown scheduler 'pareto_asha' \(did you mean 'pareto-asha'\?\)") as caught:
-        rungs("pareto_asha")
-    assert caught.value.place == "scheduler.name"
 
 
 @pytest.mark.parametrize(
@@ -263,9 +259,22 @@ def test_rungs_rise_from_the_grace_period_and_stay_below_full_fidelity(grace: in
 
 @pytest.mark.parametrize("rule", RULES)
 def test_the_share_that_a_file_names_is_kept(rule: str) -> None:
-    assert share_kept(rule, 3, 0.7) == 0.7
+    assert scheduler(rule, keep=0.7).keep == 0.7
 
 
 def test_without_a_named_share_ranking_by_non_domination_keeps_half() -> None:
-    assert share_kept("pareto-asha", 3, None) == 0.5
-    assert share_kept("asha", 4, None) == 0.25
+    assert scheduler("pareto-asha").keep == 0.5
+    assert scheduler("asha", reduction_factor=4.0).keep == 0.25
+
+
+def test_whoever_is_on_a_rung_is_not_put_there_twice() -> None:
+    for rung in (QualityRung(), ParetoRung()):
+        for each in [*at_rung(0.9, 0.8), entry(0, 0.9), entry(2, 0.85)]:
+            rung.enter(each)
+        assert rung.decide(1, 1 / 3).reason.startswith("place 3 of 3 ")
+
+
+def test_without_a_known_chance_there_is_no_floor() -> None:
+    made = Plan(name="asha", options=Asha.options_class(), levels=(1,), chance=None).make(factories.study())
+    assert isinstance(made, Asha)
+    assert decide(made, 1, at_rung(0.0)) == GO_ON

@@ -12,7 +12,6 @@ import pytest
 
 from search.samplers.catalogue import Catalogue
 from search.samplers.registry import distributions
-from search.schedulers.rungs import Rungs
 from search.simulation.recordings import RecordedCatalogue, RecordedStudy, Recordings
 from search.simulation.simulator import record_of
 from spaces.errors import InfeasibleArchitecture
@@ -80,7 +79,7 @@ def test_a_table_may_say_what_accuracy_is() -> None:
 
 def test_objectives_are_read_from_what_is_known_and_what_an_epoch_showed() -> None:
     found = read(trainings((0.1, 0.2), (0.3, 0.4)))
-    study: RecordedStudy = record_of(found, Rungs(rule="fifo", levels=(), keep=1.0, floor_accuracy=-1.0))
+    study: RecordedStudy = record_of(found, ())
     cost = RecordedCatalogue(found).describe({"net": 1}).cost
     values = [study.objective(name).value(cost, found.measurement(1, 0, 0)) for name in study.objectives]
     assert values == [0.3, 20]

@@ -11,8 +11,10 @@ from search.core.budget import Budget
 from search.core.records import State
 from search.models.pareto import spread
 from search.samplers.registry import SAMPLERS
+from search.schedulers.rungs import Asha
 from search.simulation.recordings import Recordings
 from search.simulation.simulator import Course, policy, simulate
+from tests import factories
 from tests.search.simulation.test_recordings import CONDITIONAL, HOLES
 from tests.search.tables import grid, read, replay, run, trainings
 
@@ -221,9 +223,9 @@ def test_who_is_stopped_makes_room_at_once() -> None:
 def test_rungs_stand_at_the_next_recorded_epochs() -> None:
     frame = trainings(*[(accuracy, accuracy, accuracy) for accuracy in (0.5, 0.4)])
     recordings = read(frame.replace({"epoch": {1: 4, 2: 12, 3: 108}}))
-    assert policy(replay(), recordings, "random", "asha").rungs.levels == (4, 12)  # 1, 3, 9, 27 and 81
+    assert policy(replay(), recordings, "random", "asha").plan.levels == (4, 12)  # 1, 3, 9, 27 and 81
     wide = policy(replay(scheduler={"grace_epochs": 10}), recordings, "random", "asha")
-    assert (wide.rungs.levels, wide.name) == ((12,), "random+asha")
+    assert (wide.plan.levels, wide.name) == ((12,), "random+asha")
     (stopped,) = (each for each in run(recordings, scheduler="asha") if each.state is State.STOPPED)
     assert (stopped.epochs, stopped.reason[:9]) == (4, "epoch 4: ")
 
@@ -233,7 +235,9 @@ def test_rungs_stand_at_the_next_recorded_epochs() -> None:
 )
 def test_the_file_says_how_many_go_on(scheduler: str, given: dict[str, Any], keep: float) -> None:
     found: Recordings = read(judged(0.5, 0.4))
-    assert policy(replay(scheduler=given), found, "random", scheduler).rungs.keep == pytest.approx(keep)
+    made = policy(replay(scheduler=given), found, "random", scheduler).plan.make(factories.study())
+    assert isinstance(made, Asha)
+    assert made.keep == pytest.approx(keep)
 
 
 def test_a_floor_stands_where_chance_is_known() -> None:

@@ -118,7 +118,7 @@ def test_rungs_are_common(shared: Callable[..., list[Launch]]) -> None:
     for _ in range(8):
         first.train(first.begin(), until=1)
     second.train(second.begin(), until=1)
-    entries = second.running._reached[1].entries
+    entries = second.running.scheduler.reached[1].entries
     assert set(entries) == set(second.running.trials)
     assert len(entries) == 9
 
@@ -131,7 +131,7 @@ def test_each_sampler_knows_what_the_others_trials_showed(shared: Callable[..., 
     first.running.hear()
     (row,) = [row for row in first.running.proposer.mirror.get_trials() if row.params == begun.params]
     shown = {rung_of(name): values[0] for name, values in row.user_attrs.items()}
-    assert shown == {each: learn(begun, each).accuracy for each in (1, 3) if each in first.running.rungs.levels}
+    assert shown == {each: learn(begun, each).accuracy for each in (1, 3) if each in first.running.scheduler.levels}
 
 
 def test_trials_at_rest_are_their_own_launchs(shared: Callable[..., list[Launch]]) -> None:
@@ -153,7 +153,7 @@ def test_trials_at_rest_are_their_own_launchs(shared: Callable[..., list[Launch]
     assert trials == second.running.trials
     assert {trial.state for trial in trials.values()} == {State.COMPLETE, State.STOPPED}
     meanwhile = 6  # the longest step from rung to rung: neither knows what the other is about to train
-    assert first.running.trained_epochs <= first.running.rungs.allowed(24, 9) + meanwhile
+    assert first.running.trained_epochs <= first.running.scheduler.allowed(24) + meanwhile
     assert trials.count[State.COMPLETE] > 1
 
 
@@ -215,7 +215,8 @@ def test_every_launch_measures_by_what_the_others_trained_in_full(shared: Callab
     first.bench.train_all(first.running)
     second.running.hear()
     reached = [
-        {epoch: set(rung.entries) for epoch, rung in launch.running._reached.items()} for launch in (first, second)
+        {epoch: set(rung.entries) for epoch, rung in launch.running.scheduler.reached.items()}
+        for launch in (first, second)
     ]
     assert reached[0] == reached[1]
     assert reached[0][9]

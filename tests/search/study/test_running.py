@@ -17,11 +17,12 @@ from sqlalchemy.exc import OperationalError
 
 from search.core.fronts import objective_values
 from search.core.records import HUNG, LOST, NATIVE, PREEMPTED, Host, State, TrialRecord
-from search.schedulers.rungs import Decision, Rung
+from search.schedulers.base import GO_ON, Decision, Options, Scheduler, Verdict
 from search.storage.store import Store
 from search.study.running import ATTEMPTS, BACK_OFF_S, Nothing, RunningStudy
 from spaces.errors import StorageAway, StudyError, TrialFailure
 from tests.search.bench import NOON, Bench, learn
+from workers.measurement import Measurement
 
 MakeBench = Callable[..., Bench]
 
@@ -90,7 +91,7 @@ def test_a_trial_is_stopped_at_a_rung_with_its_reason(bench: Bench) -> None:
 def test_no_trial_is_stopped_between_rungs(make_bench: MakeBench) -> None:
     bench = make_bench(scheduler={"name": "asha", "grace_epochs": 2, "max_epochs": 9, "reduction_factor": 2})
     running = bench.open()
-    assert running.rungs.levels == (2, 4, 8)
+    assert running.scheduler.levels == (2, 4, 8)
     bench.train_all(running)
     epochs = Counter(trial.epochs for trial in running.trials.values())
     assert set(epochs) <= {2, 4, 8, 9}
@@ -122,7 +123,7 @@ def test_news_of_a_trial_that_has_ended_changes_nothing(bench: Bench) -> None:
     decision = running.measured(trial.number, learn(trial, 1))
     running.failed(trial.number, TrialFailure("crash", "another"))
     running.failed(trial.number, GONE)
-    assert decision == Decision(stop=True, reason=before[0].reason)
+    assert decision == Decision(Verdict.STOP, before[0].reason)
     assert recorded(running) == before == running.trials
     assert not running.waiting
 
@@ -130,29 +131,28 @@ def test_news_of_a_trial_that_has_ended_changes_nothing(bench: Bench) -> None:
 # In SQL before it counts
 
 
-@dataclass
-class Watchful:
-    """Stand in for the rungs, and note what SQL holds at the moment of each decision."""
+class Watchful(Scheduler):
+    """Note what SQL holds at the moment of each decision."""
 
     running: RunningStudy
-    levels: tuple[int, ...] = (1, 3)
-    rests: bool = False
-    seen: list[tuple[int, int]] = field(default_factory=list)
+    seen: list[tuple[int, int]]
+    observed: list[int]
 
-    def holds(self, epoch: int) -> bool:
+    def observe(self, _trial: TrialRecord, measurement: Measurement) -> None:
+        self.observed.append(measurement.epoch)
+
+    def reads(self, epoch: int) -> bool:
         return epoch in self.levels
 
-    def make(self) -> Rung:
-        return Rung()
-
-    def decide(self, epoch: int, _rung: Rung, _number: int) -> Decision:
-        self.seen.append((epoch, recorded(self.running)[0].epochs))
-        return Decision(stop=False)
+    def on_measurement(self, _trial: TrialRecord, measurement: Measurement) -> Decision:
+        self.seen.append((measurement.epoch, recorded(self.running)[0].epochs))
+        return GO_ON
 
 
 def watch(running: RunningStudy) -> Watchful:
-    watchful = Watchful(running)
-    running.rungs = watchful  # type: ignore[assignment]  # a double
+    watchful = Watchful(running.record, Options(), (1, 3), None)
+    watchful.running, watchful.seen, watchful.observed = running, [], []
+    running.scheduler = watchful
     return watchful
 
 
@@ -187,7 +187,7 @@ def test_a_measurement_that_cannot_be_recorded_does_not_count(bench: Bench) -> N
     with pytest.raises(ValueError, match="epoch 2 of trial 0 leaves a gap"):
         running.measured(trial.number, learn(trial, 2))
     assert running.trials[0].epochs == 0
-    assert running.measured(trial.number, learn(trial, 1)) == Decision(stop=False)
+    assert running.measured(trial.number, learn(trial, 1)) == GO_ON
     assert watchful.seen == [(1, 1)]
 
 
@@ -200,10 +200,10 @@ def test_an_epoch_told_twice_changes_nothing(bench: Bench) -> None:
     before = recorded(running)
     for epoch in (1, 2):
         told_again = replace(learn(trial, epoch), accuracy=0.99)
-        assert running.measured(trial.number, told_again) == Decision(stop=False)
+        assert running.measured(trial.number, told_again) == GO_ON
     assert recorded(running) == before == running.trials
     assert watchful.seen == [(1, 1), (2, 2)]
-    assert [len(rung.entries) for rung in running._reached.values()] == [1]
+    assert watchful.observed == [1, 2]
     assert running.spent.training_s == 2.0
 
 
@@ -692,6 +692,7 @@ SCHEDULERS: list[dict[str, Any]] = [
     {"name": "pareto-asha", "grace_epochs": 1, "max_epochs": 9, "reduction_factor": 3},
     {"name": "asha", "grace_epochs": 2, "max_epochs": 6, "reduction_factor": 2},
     {"name": "fifo", "max_epochs": 4},
+    {"name": "median", "max_epochs": 6, "min_trials": 2},
     {"name": "gain", "max_epochs": 9},
     {"name": "gain", "max_epochs": 6, "reduction_factor": 2, "share": 0.6},
 ]
@@ -731,8 +732,7 @@ def check_trial(running: RunningStudy, trial: TrialRecord) -> None:
     assert trial.measurements == tuple(learn(trial, epoch) for epoch in range(1, trial.epochs + 1))
     assert trial.ended_at is not None
     if trial.state is State.STOPPED:
-        assert trial.epochs in running.rungs.levels
-        assert running.rungs.rule != "fifo"
+        assert running.scheduler.reads(trial.epochs)
         assert trial.reason
     elif trial.state is State.FAILED:
         assert trial.failure_kind == "crash" or (trial.failure_kind, trial.attempts) == (LOST, ATTEMPTS)
@@ -777,8 +777,8 @@ def test_whatever_dies_and_in_whatever_order_every_trial_ends_once(make_bench: M
 
 
 @pytest.mark.slow
-def test_sixty_random_courses_end_whole(make_bench: MakeBench) -> None:
-    worlds = [check_all(make_bench, seed) for seed in range(1000, 1060)]
+def test_seventy_random_courses_end_whole(make_bench: MakeBench) -> None:
+    worlds = [check_all(make_bench, seed) for seed in range(1000, 1070)]
     # The courses are worth their name: drivers died, workers were lost, news came twice.
     assert sum(world.killer.kills for world in worlds) > 100
     assert sum(world.told_twice for world in worlds) > 100
@@ -902,7 +902,9 @@ def test_a_relaunch_measures_by_the_same_trials(make_bench: MakeBench) -> None:
     running = bench.open()
     go_through(running)
     again = bench.open()
-    reached = [{epoch: set(rung.entries) for epoch, rung in each._reached.items()} for each in (running, again)]
+    reached = [
+        {epoch: set(rung.entries) for epoch, rung in each.scheduler.reached.items()} for each in (running, again)
+    ]
     assert reached[0] == reached[1]
     assert reached[0][9]
 
@@ -926,7 +928,7 @@ def test_where_all_that_go_on_fail_they_do_not_go_on_for_ever(make_bench: MakeBe
         else:
             running.failed(trial.number, TrialFailure("not-finite", "loss is nan"))
     assert running.over
-    assert running.trained_epochs <= running.rungs.allowed(30, 9) + 3 * 9
+    assert running.trained_epochs <= running.scheduler.allowed(30) + 3 * 9
 
 
 FULL = TrialFailure("disk", "No space left on device")
@@ -1039,7 +1041,7 @@ def test_failures_of_a_machine_count_anew_after_an_epoch(bench: Bench) -> None:
         for _ in range(ATTEMPTS):
             lose(running, trial.number, 1)
             assert running.trials[trial.number].state is State.RUNNING
-        running.rungs = replace(running.rungs, levels=())  # it goes on whatever it shows
+        running.scheduler.levels = ()  # it goes on whatever it shows
         running.measured(trial.number, learn(trial, epoch))
     lose(running, trial.number, ATTEMPTS + 1)
     assert running.trials[trial.number].state is State.FAILED

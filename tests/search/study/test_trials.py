@@ -13,7 +13,7 @@ from search.core.fronts import front_trials
 from search.core.records import LOST, State, StudyRecord, TrialRecord
 from search.samplers.memory import OUT_OF_MEMORY, ceiling_of
 from search.study.trials import Roll
-from tests.conftest import STARTED
+from tests.factories import STARTED
 
 MakeTrial = Callable[..., TrialRecord]
 MakeStudy = Callable[..., StudyRecord]

@@ -1,0 +1,39 @@
+"""What a launch does with keys that its scheduler does not read."""
+
+from pathlib import Path
+
+import pytest
+
+from search import launch, submit
+from search.config.study import load
+from search.driver.driver import begin, look
+from search.storage.store import Store
+
+ROOT = Path(__file__).parents[3]
+VAIN = ["--set", "scheduler.keep=0.5"]
+LINE = "scheduler.keep: auto does not read keep; pareto-asha and asha do"
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "space.yaml").write_text((ROOT / "space.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+
+
+def test_a_new_study_is_refused_and_leaves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert launch.main(["space.yaml", "--dry-run", *VAIN]) == 2
+    assert capsys.readouterr().err == f"error: {LINE}\n"
+    assert [each.name for each in tmp_path.iterdir()] == ["space.yaml"]
+
+
+def test_one_that_is_under_way_goes_on_with_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
+    config = load(Path("space.yaml"))
+    with Store.open(config.storage) as store:
+        begin(store, config, *look(config))
+    assert launch.main(["space.yaml", "--dry-run", *VAIN]) == 0
+    assert capsys.readouterr().err == f"warning: {LINE}\n"
+
+
+def test_nothing_is_sent_that_a_launch_would_refuse(capsys: pytest.CaptureFixture[str]) -> None:
+    assert submit.main(["space.yaml", "--address", "http://nowhere:8265", *VAIN]) == 2
+    assert capsys.readouterr().err == f"error: {LINE}\n"
