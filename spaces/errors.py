@@ -53,7 +53,7 @@ class TrialFailure(WidefrontError):
     """Carry why one trial failed across a process boundary.
 
     Args:
-        kind: one word, such as `not-finite`, `out-of-memory`, `data`, `crash` or `lost`.
+        kind: one of `workers.kinds.FailureKind`.
         message: one line.
         details: the traceback, or nothing.
     """

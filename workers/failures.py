@@ -13,6 +13,7 @@ from socket import gaierror
 import torch
 
 from spaces.errors import InputError, TrialFailure, shortened
+from workers.kinds import FailureKind
 
 MOST_CHARACTERS = 400  # of a message, which is one line of a table
 MOST_DETAILS = 20_000  # characters of a traceback
@@ -22,7 +23,7 @@ MOST_DETAILS = 20_000  # characters of a traceback
 class Signs:
     """Say how an exception of one kind is known: by its type, its number, or by words that it says."""
 
-    kind: str
+    kind: FailureKind
     types: tuple[type[BaseException], ...] = ()
     numbers: frozenset[int] = frozenset()  # of an OSError; their names in words count too
     words: tuple[str, ...] = ()  # in lower case
@@ -59,21 +60,21 @@ _BROKEN = ("uncorrectable ecc error", "device(s) is/are busy or unavailable", "h
 # In this order: what has no memory left may fail to write or to connect as well.
 KINDS = (
     Signs(
-        kind="out-of-memory",
+        kind=FailureKind.OUT_OF_MEMORY,
         types=(torch.OutOfMemoryError, MemoryError),
         numbers=frozenset({errno.ENOMEM}),
         words=_NO_MEMORY,
     ),
-    Signs(kind="disk", numbers=frozenset({errno.ENOSPC, errno.EDQUOT}), words=_NO_ROOM),
-    Signs(kind="io", numbers=frozenset({errno.EIO})),
+    Signs(kind=FailureKind.DISK, numbers=frozenset({errno.ENOSPC, errno.EDQUOT}), words=_NO_ROOM),
+    Signs(kind=FailureKind.IO, numbers=frozenset({errno.EIO})),
     Signs(
-        kind="connection",
+        kind=FailureKind.CONNECTION,
         types=(ConnectionError, TimeoutError, gaierror, HTTPException),
         numbers=_AWAY,
         words=("http error 5", "http error 429", "http error 408", "retrieval incomplete"),
     ),
-    Signs(kind="lost", words=_BROKEN),
-    Signs(kind="data", types=(InputError,)),
+    Signs(kind=FailureKind.LOST, words=_BROKEN),
+    Signs(kind=FailureKind.DATA, types=(InputError,)),
 )
 
 
@@ -94,7 +95,7 @@ def classify(error: Exception) -> TrialFailure:
         for each in chain:
             if signs.fit(each):
                 return TrialFailure(signs.kind, _message(signs.kind, each), details)
-    return TrialFailure("crash", _message("crash", error), details)
+    return TrialFailure(FailureKind.CRASH, _message(FailureKind.CRASH, error), details)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -128,16 +129,16 @@ _CUDA = re.compile(
 )
 
 
-def _message(kind: str, error: BaseException) -> str:
+def _message(kind: FailureKind, error: BaseException) -> str:
     """Return one line: of memory, how much of how much; else the first line, behind what raised it."""
     said = _said(error)
-    if kind == "out-of-memory" and (found := _CUDA.search(said)):
+    if kind is FailureKind.OUT_OF_MEMORY and (found := _CUDA.search(said)):
         held = f", {found['held']} held by this trial" if found["held"] else ""
         allowed = f", of which {found['allowed']} allowed" if found["allowed"] else ""
         return f"CUDA: asked for {found['asked']}; {found['free']} of {found['total']} free{allowed}{held}"
     lines = [_PLACE.sub("", line).strip() for line in said.splitlines()]
     line = next((line for line in lines if line), "")
-    if kind == "out-of-memory" and not line:
+    if kind is FailureKind.OUT_OF_MEMORY and not line:
         line = "the process got no more memory"
-    named = kind in ("crash", "connection", "lost")
+    named = kind in (FailureKind.CRASH, FailureKind.CONNECTION, FailureKind.LOST)
     return shortened(f"{type(error).__name__}: {line}" if named else line, MOST_CHARACTERS)

@@ -21,6 +21,7 @@ from workers.augment import Augment
 from workers.datasets import Dataset, load
 from workers.device import choose_device, fingerprint
 from workers.failures import classify
+from workers.kinds import FailureKind
 from workers.latency import Latency, measure_latency
 from workers.numerics import pick, recipe_with, usual
 from workers.probe import verdict_of
@@ -75,7 +76,7 @@ def _run(given: argparse.Namespace) -> int:
         measured = measure(trial, data, device, epoch=given.data is not None)
     except (RuntimeError, MemoryError) as error:
         failure = classify(error)
-        raise failure if failure.kind == "out-of-memory" else error from None
+        raise failure if failure.kind == FailureKind.OUT_OF_MEMORY else error from None
     print(json.dumps(asdict(measured)) if given.json else table(measured, device))
     return cli.DONE
 

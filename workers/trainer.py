@@ -23,6 +23,7 @@ from workers.augment import augment
 from workers.checkpoint import Checkpoint
 from workers.datasets import Dataset
 from workers.device import peak_bytes, start_peak
+from workers.kinds import FailureKind
 from workers.latency import measure_latency
 from workers.measurement import Measurement
 from workers.numerics import Numerics, usual
@@ -313,7 +314,7 @@ class Trainer:
         norm = torch.nn.utils.get_total_norm(gradients)
         for name, value in (("loss", float(total)), ("gradient", float(norm))):
             if not math.isfinite(value):
-                raise TrialFailure("not-finite", f"the {name} is {value} in epoch {self.epoch + 1}")
+                raise TrialFailure(FailureKind.NOT_FINITE, f"the {name} is {value} in epoch {self.epoch + 1}")
 
 
 def learning_rate(recipe: Recipe, epochs: float) -> float:

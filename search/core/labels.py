@@ -15,6 +15,7 @@ from search.core.records import State, StudyRecord, TrialRecord
 from search.core.units import format_count, format_percent
 from spaces.architecture import Architecture
 from spaces.kinds import KINDS
+from workers.kinds import FailureKind
 from workers.objectives import OBJECTIVES
 
 WIDE = 200  # characters in a line of what is no terminal: more than any table needs
@@ -27,17 +28,6 @@ ORDERS = {  # short for names
     "bn_after_addition": "bnafter", "relu_before_addition": "relubefore", "relu_only": "reluonly", "full": "full",
 }  # fmt: skip
 
-HELP = {  # against each kind of failure, where a person can do something
-    "out-of-memory": "a smaller recipe.batch_size or a bound on training_bytes helps",
-    "killed": "a smaller resources.concurrent_trials helps",
-    "not-finite": "a smaller recipe.learning_rate helps",
-    "time-limit": "resources.hours_per_trial can allow more",
-    "disk": "room where the checkpoints are helps",
-    "io": "the system's log may say more of the disk",
-    "native-crash": "recipe.memory_format: channels_first or recipe.precision: float32 may help",
-    "hung": "resources.silence_s can allow more",
-    "crash": "nas_trial.failure_details holds the traceback",
-}
 MOST_OF_REASON = 120  # characters
 
 
@@ -222,4 +212,4 @@ def _why(kind: str, reasons: Sequence[str]) -> str:
     most = max(alike.values())
     commonest = next(reason for reason in reasons if alike[re.sub(r"[\d.]+", "#", reason)] == most)
     shown = textwrap.shorten(commonest, MOST_OF_REASON, placeholder=" [...]")
-    return "; ".join(part for part in (shown, HELP.get(kind, "")) if part)
+    return "; ".join(part for part in (shown, kind and FailureKind.of(kind).help) if part)

@@ -8,6 +8,7 @@ from enum import StrEnum
 from spaces.architecture import Architecture
 from spaces.cost import Cost
 from spaces.domains import Scalar
+from workers.kinds import FailureKind
 from workers.measurement import Measurement
 from workers.objectives import OBJECTIVES, Objective
 
@@ -19,20 +20,6 @@ class State(StrEnum):
     COMPLETE = "complete"
     STOPPED = "stopped"  # early, at a rung
     FAILED = "failed"
-
-
-# The machine's fault, which says nothing of the architecture: a worker died, was ended for the machine's memory, found
-# no room on a disk, or could not reach its data.
-LOST = "lost"
-KILLED = "killed"
-PREEMPTED = "preempted"  # its node was taken away, as was announced: as often as it may be
-TRANSIENT = frozenset({LOST, KILLED, PREEMPTED, "disk", "io", "connection"})
-
-# What ended a worker from within. Workers are reused, so the trial before may have done it: the trial is tried once
-# more in a fresh process, and only that convicts its network.
-NATIVE = "native-crash"  # a signal such as SIGSEGV
-HUNG = "hung"  # it gave no sign of life
-SUSPECT = frozenset({NATIVE, HUNG})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +43,9 @@ class TrialRecord:
     measurements: tuple[Measurement, ...] = ()  # one per epoch, in order, without gaps
 
     @property
-    def given_up(self) -> bool:
-        """Say whether it failed by no fault of its own."""
-        return self.failure_kind in TRANSIENT
+    def failed_transiently(self) -> bool:
+        """Whether it failed by the machine's fault, which says nothing of its network."""
+        return bool(self.failure_kind) and FailureKind.of(self.failure_kind).transient
 
     @property
     def trained_s(self) -> float:

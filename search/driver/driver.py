@@ -27,6 +27,7 @@ from search.samplers.registry import check_sampler, make_sampler
 from search.schedulers.registry import Plan
 from search.storage.optuna_tables import OptunasTables
 from search.storage.store import Store
+from search.study.accounting import Account
 from search.study.checkpoints import checkpoint_folder, make_folder, sweep_notes
 from search.study.heartbeat import SessionLog, alive_s
 from search.study.journal import FOLDER, Journal
@@ -166,12 +167,14 @@ def open_running(
         outbox=Outbox(Recorder(store, record, config.search_space, shared=fellows.shared), journal),
         proposer=proposer,
         scheduler=plan_of(config, record.classes).make(record),
-        budget=Budget(**config.budget.model_dump()),
-        rates=config.resources.rates,
+        account=Account(
+            budget=Budget(**config.budget.model_dump()),
+            rates=config.resources.rates,
+            earlier_s=alive_s(store.sessions(record.name)),
+        ),
         fellows=fellows,
         limit_s=config.resources.limit_s,
         seed=config.sampler.seed,
-        earlier_s=alive_s(store.sessions(record.name)),
     )
     for host in store.hosts(record.name):
         running.numerics.setdefault(host.kind, host.numerics)
@@ -335,12 +338,12 @@ def _drive(
     }
     pulses = Watch(running, resources.patience)
     searcher = StudySearcher(running, config.full_recipe, config.data_spec, worker, room.limit, pulses.begin)
-    running.spent.startup_s = (datetime.now(UTC) - started_at).total_seconds()
+    running.account.spent.startup_s = (datetime.now(UTC) - started_at).total_seconds()
     began = time.monotonic()
     with log, Progress(running, console, checkpoints=checkpoints) as progress:
 
         def each() -> None:
-            running.spent.running_s = time.monotonic() - began
+            running.account.spent.running_s = time.monotonic() - began
             running.look_at_start()
             running.deliver()
             progress.update()

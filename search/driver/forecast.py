@@ -19,7 +19,7 @@ class Forecast:
 
     def left_s(self, study: RunningStudy) -> float | None:
         """Return the seconds until the budget that ends first, or None where nobody can tell yet."""
-        pace = self._pace(study.trained_epochs)
+        pace = self._pace(study.account.trained_epochs)
         guesses = [self._by_clock(study), self._by_epochs(study, pace)]
         return min((guess for guess in guesses if guess is not None), default=None)
 
@@ -35,18 +35,18 @@ class Forecast:
 
     def _by_clock(self, study: RunningStudy) -> float | None:
         """Return what budgets of time and money have left, each by its own pace."""
-        used = study.budget.used(study.spending)
-        seconds = study.spending.hours * 3600
+        used = study.account.budget.used(study.account.spending)
+        seconds = study.account.spending.hours * 3600
         spent = [(amount, limit) for name, amount, limit in used if name not in ("trials", "epochs") and amount]
         return min((max(0.0, seconds * (limit - amount) / amount) for amount, limit in spent), default=None)
 
     def _by_epochs(self, study: RunningStudy, pace: float | None) -> float | None:
-        limits = [planned_epochs(study), study.budget.epochs]
-        left = [limit - study.trained_epochs for limit in limits if limit is not None]
+        limits = [planned_epochs(study), study.account.budget.epochs]
+        left = [limit - study.account.trained_epochs for limit in limits if limit is not None]
         return min(left) / pace if left and min(left) > 0 and pace else None  # beyond its plan nobody can tell
 
 
 def planned_epochs(study: RunningStudy) -> float | None:
     """Return the epochs that all trials will have been trained together; None where their number has no limit."""
-    trials = len(study.trials) if study.exhausted else study.budget.trials
+    trials = len(study.trials) if study.exhausted else study.account.budget.trials
     return None if trials is None else study.scheduler.planned_epochs(trials)

@@ -149,13 +149,13 @@ def _overdue(study: RunningStudy) -> str:
 def summary(study: RunningStudy, checkpoints: Checkpoints | None = None, left_s: float | None = None) -> str:
     """Return one line: trials by state, epochs, time, hypervolume where there is a front, checkpoints, time left."""
     count = study.trials.count
-    limit = study.budget.trials
+    limit = study.account.budget.trials
     trials = f"{study.ended}/{format_number_of('trial', limit)}" if limit else format_number_of("trial", study.ended)
     parts: tuple[str, ...] = (
         f"{trials}: {count[State.COMPLETE]} complete, {count[State.STOPPED]} stopped, "
         f"{count[State.FAILED]} failed; "
         f"{format_number_of('proposal', len(study.rejections))} rejected",
-        f"{format_number_of('epoch', study.trained_epochs)} in {format_duration(study.studied_s)}",
+        f"{format_number_of('epoch', study.account.trained_epochs)} in {format_duration(study.account.studied_s)}",
     )
     front = study.trials.front
     parts += (f"hypervolume {front_hypervolume(study.record, front):.3f}",) if front else ()
@@ -164,7 +164,7 @@ def summary(study: RunningStudy, checkpoints: Checkpoints | None = None, left_s:
     parts += (_setbacks(study),) if study.setbacks else ()
     parts += tuple(
         f"{amount:.3g} of {limit:g} {name}"
-        for name, amount, limit in study.budget.used(study.spending)
+        for name, amount, limit in study.account.budget.used(study.account.spending)
         if name != "trials"
     )
     parts += (checkpoints.shown,) if checkpoints and checkpoints.used_bytes is not None else ()

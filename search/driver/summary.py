@@ -29,7 +29,7 @@ def show_end(running: RunningStudy, config: StudyConfig, report: Path | None, co
     _line(console, _counts(running, front_hypervolume(running.record, trials)))
     if failures := failures_line(trials):
         _line(console, failures)
-    if running.spent.startup_s:
+    if running.account.spent.startup_s:
         _line(console, time_split(running))
     _line(console, checkpoints_line(running, config))
     if report:
@@ -82,7 +82,7 @@ def checkpoints_line(running: RunningStudy, config: StudyConfig) -> str:
 
 def time_split(running: RunningStudy) -> str:
     """Return one line: where the seconds of this launch went."""
-    spent = running.spent
+    spent = running.account.spent
     return (
         f"this launch: start-up {format_duration(spent.startup_s)}, then {format_duration(spent.running_s)} for "
         f"proposing {format_duration(spent.proposing_s)}, recording {format_duration(spent.recording_s)}, "

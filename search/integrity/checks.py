@@ -204,7 +204,7 @@ def duplicates(seen: Seen) -> list[Finding]:
     found = []
     for trial in seen.trials:
         digest = trial.architecture.digest
-        if not trial.given_up and first.setdefault(digest, trial.number) != trial.number:
+        if not trial.failed_transiently and first.setdefault(digest, trial.number) != trial.number:
             wrong = f"the same network as trial {first[digest]} (digest {digest})"
             found.append(seen.finding("duplicate", trial.number, wrong, "both were measured, and both stay"))
     return found

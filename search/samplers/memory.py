@@ -7,8 +7,8 @@ from search.core.records import Rejection, TrialRecord
 from search.core.units import format_count
 from spaces.cost import Cost
 from spaces.domains import Scalar
+from workers.kinds import FailureKind
 
-OUT_OF_MEMORY = "out-of-memory"
 MEMORY = "memory"  # what a rejection by the ceiling oversteps
 
 
@@ -43,7 +43,7 @@ def ceiling_of(trials: Iterable[TrialRecord]) -> Ceiling | None:
     """
     ran_out, fits = [], 0
     for trial in trials:
-        if trial.failure_kind == OUT_OF_MEMORY:
+        if trial.failure_kind == FailureKind.OUT_OF_MEMORY:
             ran_out.append((trial.cost.training_bytes, trial.number))
         elif trial.epochs:
             fits = max(fits, trial.cost.training_bytes)

@@ -18,7 +18,7 @@ from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
-from search.core.records import Rejection
+from search.core.records import Rejection, State, TrialRecord
 from search.samplers.catalogue import Catalogue
 from search.samplers.front_sampler import rung_attr
 from search.samplers.registry import distributions, take_up
@@ -83,6 +83,7 @@ class Proposer:
         self.mirror = optuna.create_study(storage=self._storage, directions=ways, sampler=sampler)
         self._study_id = self._storage.get_study_id_from_name(self.mirror.study_name)
         self._rng = random.Random(seed)
+        self._mirrors: dict[int, int] = {}  # the number of each trial of the study in the mirror
 
     def propose(
         self, known: Mapping[str, int], doubts: Sequence[Doubt] = ()
@@ -198,8 +199,49 @@ class Proposer:
         if proposal.first:
             self._first.appendleft(proposal.params)
 
+    def begun(self, proposal: Proposal, number: int) -> None:
+        """Hear that a proposal has become the study's trial of a number."""
+        self._mirrors[number] = proposal.mirror
+
+    def restore(
+        self,
+        trial: TrialRecord,
+        values: Sequence[float],
+        showed: Mapping[int, Sequence[float]],
+        attrs: Mapping[str, Any],
+    ) -> None:
+        """Add a trial of an earlier launch or of another one.
+
+        Args:
+            trial: whatever its state.
+            values: of the objectives, at its latest epoch; read where it is complete.
+            showed: the objectives' values at rungs, by epoch.
+            attrs: what the sampler wanted remembered of it.
+        """
+        self._mirrors[trial.number] = self.remember(
+            trial.params,
+            values=values if trial.state is State.COMPLETE else None,
+            violations={trial.failure_kind: 1.0} if trial.state is State.FAILED else None,
+            running=trial.state is State.RUNNING,
+            system_attrs=attrs,
+            showed=showed,
+        )
+
+    def tell(self, trial: TrialRecord, values: Sequence[float]) -> None:
+        """Let the sampler know how a trial ended; of a machine's fault it hears nothing."""
+        mirror = self._mirrors[trial.number]
+        if trial.state is State.COMPLETE:
+            self.complete(mirror, values)
+        elif trial.state is State.STOPPED:
+            self.stop(mirror)
+        elif trial.failed_transiently:
+            self.forget(mirror)
+        else:
+            self.penalise(mirror, {trial.failure_kind: 1.0})
+
     def showed(self, number: int, epoch: int, values: Sequence[float]) -> None:
-        """Let the sampler know what a trial showed at a rung."""
+        """Let the sampler know what a trial of the study showed at a rung."""
+        number = self._mirrors[number]
         self._storage.set_trial_user_attr(self._id(number), rung_attr(epoch), list(values))
 
     def complete(self, number: int, values: Sequence[float]) -> None:

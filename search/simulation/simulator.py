@@ -23,9 +23,11 @@ from search.samplers.proposer import Proposer
 from search.samplers.registry import distributions, make_sampler
 from search.schedulers.registry import Plan
 from search.simulation.recordings import RecordedCatalogue, RecordedStudy, Recordings
+from search.study.accounting import Account
 from search.study.ledger import Ledger
 from search.study.running import Nothing, RunningStudy
 from spaces.errors import TrialFailure
+from workers.kinds import FailureKind
 
 START = datetime(2000, 1, 1, tzinfo=UTC)
 RECORDED = "recorded"  # a sampler: the networks in the order of the table
@@ -137,11 +139,13 @@ class _Simulation:
             outbox=Ledger(),
             proposer=self._proposer(),
             scheduler=self.how.plan.make(record),
-            budget=self.budget,
-            rates=self.how.rates,
+            account=Account(
+                budget=self.budget,
+                rates=self.how.rates,
+                clock=lambda: START + timedelta(seconds=self.now_s),
+            ),
             limit_s=self.how.limit_s,
             seed=self.seed,
-            clock=lambda: START + timedelta(seconds=self.now_s),
         )
         self.study.restore([], [])
 
@@ -205,7 +209,7 @@ class _Simulation:
         self._epochs += len(trained)
         self._latest[number] = self._epochs, self.now_s
         if any(map(math.isnan, measurement.values.values())):
-            self.study.failed(number, TrialFailure("not-finite", f"epoch {measurement.epoch}"))
+            self.study.failed(number, TrialFailure(FailureKind.NOT_FINITE, f"epoch {measurement.epoch}"))
             return False
         for epoch in trained[:-1]:  # of which nothing is recorded: there is no rung
             self.study.measured(number, replace(measurement, epoch=epoch, train_s=0.0))

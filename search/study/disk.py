@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-FULL = "disk"  # the kind of failure
 SOONEST_S, LATEST_S = 2.0, 60.0  # between two tries: each trains an epoch before it finds out
 
 

@@ -54,7 +54,7 @@ class SessionLog(AbstractContextManager["SessionLog"]):
         self._touched = time.monotonic()
         if self.running.outbox.away_s is not None:
             return
-        spent = self.running.spent
+        spent = self.running.account.spent
         self.store.touch_session(
             self.id,
             seen_at=self.clock(),

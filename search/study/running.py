@@ -4,32 +4,27 @@ Ray's searcher and scheduler, a simulated clock and the tests all drive this one
 SQL before it counts.
 """
 
-import time
-from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum, auto
 
-from search.core.budget import Budget, Rates, Spending
-from search.core.clock import steady_clock
 from search.core.fronts import objective_values
-from search.core.records import KILLED, PREEMPTED, SUSPECT, TRANSIENT, Host, Rejection, State, StudyRecord, TrialRecord
+from search.core.records import Host, Rejection, State, StudyRecord, TrialRecord
 from search.core.units import format_duration
-from search.samplers.memory import MEMORY, OUT_OF_MEMORY, ceiling_of
+from search.samplers.memory import MEMORY, ceiling_of
 from search.samplers.proposer import Proposal, Proposer
 from search.samplers.suspects import SUSPECTED
 from search.schedulers.base import GO_ON, Decision, PromotionState, Scheduler, Verdict
-from search.study.disk import FULL, Disk
+from search.study.accounting import Account
+from search.study.disk import Disk
 from search.study.launches import Alone, Fellows
+from search.study.queue import Queue
 from search.study.recording import Bringing, Recording
+from search.study.rejections import Rejections
 from search.study.trials import Roll
 from spaces.errors import StorageAway, TrialFailure
+from workers.kinds import FailureKind
 from workers.measurement import Measurement
-
-ATTEMPTS = 3  # times a trial is handed out again after a failure that was not its own
-BACK_OFF_S = 2.0  # before the first of them; four times as long before each one after
 
 
 class Nothing(Enum):
@@ -40,17 +35,6 @@ class Nothing(Enum):
 
 
 @dataclass(slots=True)
-class Spent:
-    """Add up where the seconds of this launch went."""
-
-    startup_s: float = 0.0
-    running_s: float = 0.0  # from Ray's start to the last trial's end
-    proposing_s: float = 0.0
-    training_s: float = 0.0
-    recording_s: float = 0.0
-
-
-@dataclass(slots=True)
 class RunningStudy:
     """Move trials from proposed to complete, stopped or failed."""
 
@@ -58,54 +42,49 @@ class RunningStudy:
     outbox: Bringing
     proposer: Proposer
     scheduler: Scheduler
-    budget: Budget
-    rates: Rates = field(default_factory=Rates)
+    account: Account
     fellows: Fellows = field(default_factory=Alone)
     limit_s: float | None = None  # seconds of training that one trial may take
     seed: int = 0
-    earlier_s: float = 0.0  # spent by launches before this one
-    clock: Callable[[], datetime] = field(default_factory=steady_clock)
     trials: Roll = field(init=False)
     disk: Disk = field(init=False)
-    rejections: list[Rejection] = field(default_factory=list)
-    waiting: deque[int] = field(default_factory=deque)
-    spent: Spent = field(default_factory=Spent)
+    queue: Queue = field(init=False)
+    _rejections: Rejections = field(init=False)
     exhausted: bool = False
     elsewhere: set[int] = field(default_factory=set)  # running trials that another launch trains
     paused: set[int] = field(default_factory=set)  # at a rung, until there is more budget
     resting: dict[int, int] = field(default_factory=dict)  # the rung's epoch of each trial that waits for its turn
-    trained_s: float = 0.0  # over all trials and launches, measuring included
-    trained_epochs: int = 0
-    began: datetime | None = None
-    starting_s: float = 0.0  # between then and when this launch trained its first trial
-    _trains: bool = False  # or has trained
-    _unsaved: list[Rejection] = field(default_factory=list)
-    _suspicions: set[str] = field(default_factory=set)  # that are recorded
-    _not_before: dict[int, datetime] = field(default_factory=dict)
-    _killed: set[int] = field(default_factory=set)  # trials whose worker was ended for the machine's memory once
     numerics: dict[str, str] = field(default_factory=dict)  # by kind of machine: precision and layout
     _hosts: set[tuple[str, str]] = field(default_factory=set)  # of this launch
     overdue: dict[int, float] = field(default_factory=dict)  # seconds that trials are behind what is expected
     setbacks: list[tuple[int, TrialFailure]] = field(default_factory=list)  # trials tried again, and why
     notices: list[str] = field(default_factory=list)  # that nobody was told yet
-    fresh: set[int] = field(default_factory=set)  # trials whose worker crashed or hung: a fresh one tells whose fault
-    _tries: dict[int, tuple[int, int]] = field(default_factory=dict)  # at which epoch, and how many
-    _mirrors: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.trials = Roll(self.record)
-        self.disk = Disk(lambda: self.clock())
+        self.account.begun = lambda: len(self.trials)
+        self.disk = Disk(self.clock)
+        self.queue = Queue(self.clock)
+        self._rejections = Rejections(lambda rejection: self.recorder.rejected(rejection))
+
+    @property
+    def rejections(self) -> list[Rejection]:
+        """Return every proposal that never became a trial."""
+        return self._rejections.all
+
+    def clock(self) -> datetime:
+        """Return the time."""
+        return self.account.clock()
 
     def restore(self, trials: list[TrialRecord], rejections: list[Rejection]) -> None:
         """Take up what earlier launches recorded: rungs, the sampler's knowledge, trials to go on with."""
-        self.began = self.clock()
+        self.account.began = self.clock()
         self.trials = Roll(self.record, trials)
         with self.fellows.turn():
             for trial in self.recorder.reconcile(self.trials):
                 self.trials[trial.number] = trial
         attrs = self.recorder.sampler_attrs()
-        self.rejections = list(rejections)
-        self._suspicions = {each.reason for each in rejections if SUSPECTED in each.violations}
+        self._rejections.restore(rejections)
         for rejection in rejections:
             if rejection.violations.keys() - {MEMORY, SUSPECTED}:  # doubts are of one launch: the next may have none
                 self.proposer.remember(rejection.params, violations=rejection.violations)
@@ -117,20 +96,16 @@ class RunningStudy:
 
     def _restore_trial(self, trial: TrialRecord, attrs: dict[str, object]) -> None:
         for measurement in trial.measurements:
-            self._count(measurement)
+            self.account.count(measurement)
             self.scheduler.observe(trial, measurement)
-        if trial.given_up:
-            return
-        complete = trial.state is State.COMPLETE
-        showed = {each.epoch: each for each in trial.measurements if each.epoch in self.scheduler.levels}
-        self._mirrors[trial.number] = self.proposer.remember(
-            trial.params,
-            values=objective_values(self.record, trial) if complete else None,
-            violations={trial.failure_kind: 1.0} if trial.state is State.FAILED else None,
-            running=trial.state is State.RUNNING,
-            system_attrs=attrs,
-            showed={epoch: self._values(trial, each) for epoch, each in showed.items()},
-        )
+        if not trial.failed_transiently:
+            showed = [each for each in trial.measurements if each.epoch in self.scheduler.levels]
+            self.proposer.restore(
+                trial,
+                objective_values(self.record, trial),
+                {each.epoch: self._values(trial, each) for each in showed},
+                attrs,
+            )
 
     def _settle(self, trial: TrialRecord) -> None:
         """Decide what the driver died before deciding, or let the trial wait for a worker."""
@@ -140,14 +115,13 @@ class RunningStudy:
             self.elsewhere.add(trial.number)
             return
         self.elsewhere.discard(trial.number)
-        self._tries[trial.number] = (trial.epochs, min(trial.attempts, ATTEMPTS))
         if self.fellows.shared:
             trial = self.trials[trial.number] = replace(trial, session=self.fellows.session)
         if trial.last is not None:
             self._show(trial, trial.last)
             if self._judge(trial, trial.last).stop:
                 return
-        self.waiting.append(trial.number)
+        self.queue.restore(trial)
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
         """Pickle as nothing: Ray pickles what it is given, for a restore that the database makes needless."""
@@ -166,67 +140,37 @@ class RunningStudy:
     @property
     def over(self) -> bool:
         """Say whether nothing runs and nothing more will be handed out."""
-        if self.outbox.away_s is not None or not (self.exhausted or self._budget_spent()):
+        if self.outbox.away_s is not None or not (self.exhausted or self.account.budget_spent):
             return False
-        resting = self.paused.union(self.elsewhere, *((self.waiting, self.resting) if self.cut_off else ()))
+        resting = self.paused.union(self.elsewhere, *((self.queue, self.resting) if self.cut_off else ()))
         doubtful = any(self.trials[number].session in self.fellows.doubtful for number in self.elsewhere)
         return self.trials.running <= resting and not doubtful
 
     @property
     def cut_off(self) -> bool:
-        """Say whether time or money has run out; that no further trial is due stops none that runs."""
-        return self.budget.ended_by(self.spending) not in (None, "trials")
+        """Whether time or money has run out."""
+        return self.account.cut_off
 
     @property
     def at_work(self) -> set[int]:
         """Return the running trials that this launch has handed out and not heard the end of."""
-        return self.trials.running.difference(self.waiting, self.resting, self.paused, self.elsewhere)
+        return self.trials.running.difference(self.queue, self.resting, self.paused, self.elsewhere)
 
     def epochs_to_rung(self, number: int) -> int:
         """Return how many epochs a trial has before it to its next rung, or to full fidelity."""
         epochs = self.trials[number].epochs
         return self.scheduler.next_read(epochs) - epochs
 
-    @property
-    def seconds(self) -> float:
-        """Return how long the study has been alive, over all launches, time between them left out."""
-        return self.earlier_s + ((self.clock() - self.began).total_seconds() if self.began else 0.0)
-
-    @property
-    def studied_s(self) -> float:
-        """Return how long the study has been alive, without what this launch took to start."""
-        return max(0.0, self.seconds - self.starting_s)
-
     def look_at_start(self) -> None:
         """Count the time until now as this launch's start, as long as it trains nothing yet."""
-        self._trains = self._trains or bool(self.at_work)
-        if not self._trains:
-            self.starting_s = self.seconds - self.earlier_s
-
-    @property
-    def spending(self) -> Spending:
-        """Return what is spent of whatever a budget can bound."""
-        return Spending.of(
-            trials=len(self.trials),
-            epochs=self.trained_epochs,
-            trained_s=self.trained_s,
-            seconds=self.seconds,
-            rates=self.rates,
-        )
-
-    def _count(self, measurement: Measurement) -> None:
-        self.trained_s += measurement.wall_s
-        self.trained_epochs += 1
-
-    def _budget_spent(self) -> bool:
-        return self.budget.ended_by(self.spending) is not None
+        self.account.look_at_start(trains=bool(self.at_work))
 
     def hand_out(self) -> TrialRecord | Nothing:
         """Return the next trial to train: one that waits, or a new one."""
         there = self.deliver()
-        if self.disk.full_s is not None and not self.cut_off and (self.waiting or self.at_work):
+        if self.disk.full_s is not None and not self.cut_off and (self.queue or self.at_work):
             return self._try_disk()
-        if not self.cut_off and (ready := self._ready()) is not None:
+        if not self.cut_off and (ready := self.queue.take()) is not None:
             return self.trials[ready]
         return self._next_work(there)
 
@@ -234,8 +178,8 @@ class RunningStudy:
         """Return a trial that is promoted, or else a new one: the one place that decides between them."""
         if not self.cut_off and (promoted := self._promoted()) is not None:
             return promoted
-        if self.exhausted or self._budget_spent():
-            return Nothing.NOW if self.waiting and not self.cut_off else Nothing.LEFT
+        if self.exhausted or self.account.budget_spent:
+            return Nothing.NOW if self.queue and not self.cut_off else Nothing.LEFT
         begun = self._take_turn() if there else Nothing.NOW
         if begun is Nothing.LEFT and (promoted := self._promoted()) is not None:
             return promoted  # that nothing is left has only now come out
@@ -243,19 +187,11 @@ class RunningStudy:
 
     def _try_disk(self) -> TrialRecord | Nothing:
         """Return a trial that finds out whether there is room again; nothing else is handed out meanwhile."""
-        if not self.waiting or not self.disk.may_try(self.at_work):
+        if not self.queue or not self.disk.may_try(self.at_work):
             return Nothing.NOW
-        number = self.waiting.popleft()
+        number = self.queue.take_first()
         self.disk.tries(number)
         return self.trials[number]
-
-    def _ready(self) -> int | None:
-        """Take the first waiting trial whose time has come."""
-        now = self.clock()
-        ready = next((number for number in self.waiting if self._not_before.get(number, now) <= now), None)
-        if ready is not None:
-            self.waiting.remove(ready)
-        return ready
 
     def _promoted(self) -> TrialRecord | None:
         """Let one of the trials that rest go on, if it is its turn; where none will ever, stop them all."""
@@ -276,8 +212,8 @@ class RunningStudy:
             resting=self.resting,
             active={number: self.trials[number].epochs for number in active},
             trials=len(self.trials),
-            trained_epochs=self.trained_epochs,
-            no_more_trials=self.exhausted or self._budget_spent(),
+            trained_epochs=self.account.trained_epochs,
+            no_more_trials=self.exhausted or self.account.budget_spent,
             force_one=not self.trials.count[State.COMPLETE],
         )
 
@@ -292,24 +228,24 @@ class RunningStudy:
         try:
             with self.fellows.turn():
                 self._hear()
-                if self._all_numbered() and not self._budget_spent():
+                if self._all_numbered() and not self.account.budget_spent:
                     self._take_up_rows()  # of a launch that died between Optuna's row and ours
-                begun = Nothing.LEFT if self._budget_spent() or self._all_numbered() else self._begin()
+                begun = Nothing.LEFT if self.account.budget_spent or self._all_numbered() else self._begin()
         except StorageAway as error:  # at the end of the turn too: what was begun by then has begun
             self.outbox.lose(error)
         return begun
 
     def _all_numbered(self) -> bool:
         """Say whether the last trial of the budget has its number, which may be all that is recorded of it yet."""
-        limit = self.budget.trials
+        limit = self.account.budget.trials
         return self.fellows.shared and limit is not None and self.recorder.count() >= limit
 
     def _begin(self) -> TrialRecord | Nothing:
-        with self._timed("proposing_s"):
+        with self.account.timed("proposing_s"):
             proposal, rejected = self._propose()
-        with self._timed("recording_s"):
+        with self.account.timed("recording_s"):
             try:
-                self._record_rejections(rejected)
+                self._rejections.record(rejected)
                 if proposal is None:
                     self.exhausted = True
                     return Nothing.LEFT
@@ -319,7 +255,7 @@ class RunningStudy:
                     self.proposer.take_back(proposal)
                 raise
         self.trials[trial.number] = trial
-        self._mirrors[trial.number] = proposal.mirror
+        self.proposer.begun(proposal, trial.number)
         return trial
 
     def deliver(self) -> bool:
@@ -382,8 +318,7 @@ class RunningStudy:
         for mine in (self.elsewhere, self.paused):
             mine.discard(told.number)
         self.resting.pop(told.number, None)
-        if told.number in self.waiting:  # taken over by another launch, while this one could not be heard
-            self.waiting.remove(told.number)
+        self.queue.discard(told.number)  # taken over by another launch, while this one could not be heard
         if told.state is State.RUNNING:
             self.elsewhere.add(told.number)
 
@@ -392,32 +327,20 @@ class RunningStudy:
             return
         self.trials[told.number] = told
         for measurement in told.measurements[known.epochs :]:
-            self._count(measurement)
+            self.account.count(measurement)
             self._show(told, measurement)
         if told.state is not State.RUNNING:
-            self._tell_sampler(told)
+            self.proposer.tell(told, objective_values(self.record, told))
 
     def _propose(self) -> tuple[Proposal | None, list[Rejection]]:
         """Ask for a network that no failure before speaks against, and where none is left for any."""
-        ceiling = ceiling_of(self.trials.witnesses(self.began or self.clock()))
+        ceiling = ceiling_of(self.trials.witnesses(self.account.began or self.clock()))
         known, doubts = self.trials.known, [*([ceiling] if ceiling else ()), *self.trials.suspects]
         proposal, rejected = self.proposer.propose(known, doubts)
         if proposal is None and doubts:
             proposal, more = self.proposer.propose(known)
             rejected += more
         return proposal, rejected
-
-    def _record_rejections(self, rejected: list[Rejection]) -> None:
-        for each in rejected:  # a suspicion is recorded once, however many networks it speaks against
-            if SUSPECTED in each.violations:
-                if each.reason in self._suspicions:
-                    continue
-                self._suspicions.add(each.reason)
-            self.rejections.append(each)
-            self._unsaved.append(each)
-        while self._unsaved:
-            self.recorder.rejected(self._unsaved[0])
-            del self._unsaved[0]
 
     def measured(self, number: int, measurement: Measurement) -> Decision:
         """Record an epoch, then decide. An epoch that is recorded already changes nothing."""
@@ -427,11 +350,11 @@ class RunningStudy:
         if measurement.epoch <= trial.epochs:
             return GO_ON
         self.disk.took()  # a checkpoint is written before its epoch is told
-        self.fresh.discard(number)  # an epoch further, another crash is another one
-        with self._timed("recording_s"):
+        self.queue.progressed(number)
+        with self.account.timed("recording_s"):
             self.outbox.measured(number, measurement)
-        self.spent.training_s += measurement.wall_s
-        self._count(measurement)
+        self.account.spent.training_s += measurement.wall_s
+        self.account.count(measurement)
         trial = self.trials[number] = replace(trial, measurements=(*trial.measurements, measurement))
         if self.scheduler.reads(measurement.epoch):
             self.hear()  # a rung is common to all launches
@@ -443,8 +366,7 @@ class RunningStudy:
 
     def trained_again(self, number: int, *, epochs: int, seconds: float, why: str) -> None:
         """Count what a trial had to be trained again because its checkpoint held less than is recorded."""
-        self.trained_s += seconds
-        self.trained_epochs += epochs
+        self.account.count_again(epochs, seconds)
         told = f"{epochs} epoch{'s' if epochs > 1 else ''} again ({format_duration(seconds)})"
         self.notices.append(f"trial {number} was trained for {told}: its checkpoint {why}")
 
@@ -457,7 +379,7 @@ class RunningStudy:
         """Let the scheduler know what a trial showed, and the sampler where that was at a rung."""
         self.scheduler.observe(trial, measurement)
         if measurement.epoch in self.scheduler.levels:
-            self.proposer.showed(self._mirrors[trial.number], measurement.epoch, self._values(trial, measurement))
+            self.proposer.showed(trial.number, measurement.epoch, self._values(trial, measurement))
 
     def _values(self, trial: TrialRecord, measurement: Measurement) -> tuple[float, ...]:
         """Return the objectives' values at an epoch."""
@@ -490,7 +412,7 @@ class RunningStudy:
     def over_time(self, took_s: float) -> TrialFailure:
         """Return the failure of a trial that has trained for longer than one may."""
         hours, limit = took_s / 3600, (self.limit_s or 0.0) / 3600
-        return TrialFailure("time-limit", f"{hours:.3g} hours of training are over {limit:.3g}")
+        return TrialFailure(FailureKind.TIME_LIMIT, f"{hours:.3g} hours of training are over {limit:.3g}")
 
     def saw(self, host: Host) -> None:
         """Record what a machine computes right and what it trains in; the first of a kind decides for the study."""
@@ -506,72 +428,36 @@ class RunningStudy:
         if trial.state is not State.RUNNING or number in self.elsewhere or number in self.paused:
             return
         self.resting.pop(number, None)
-        if failure.kind == FULL:
+        if failure.kind == FailureKind.DISK:
             self.disk.refused(failure.message)
-            self.waiting.append(number)
+            self.queue.put(number)
             return
-        if failure.kind == KILLED and number in self._killed:  # once may be a neighbour's fault
-            failure = TrialFailure(OUT_OF_MEMORY, f"{failure.message}, for the second time", failure.details)
-        tries = self._tries_since_progress(trial) if failure.kind in TRANSIENT else ATTEMPTS
-        if tries < ATTEMPTS:
-            self._not_before[number] = self.clock() + timedelta(seconds=BACK_OFF_S * 4**tries)
-            self._tries[number] = (trial.epochs, tries + (failure.kind != PREEMPTED))
-            self._try_again(trial, failure)
-            return
-        if failure.kind in SUSPECT and number not in self.fresh:
-            self.fresh.add(number)
+        if (final := self.queue.retry(trial, failure)) is None:
             self._try_again(trial, failure)
             return
         ended = replace(
             trial,
             state=State.FAILED,
-            reason=str(failure),
-            failure_kind=failure.kind,
-            failure_details=failure.details,
+            reason=str(final),
+            failure_kind=final.kind,
+            failure_details=final.details,
         )
         self._end(ended)
-
-    def _tries_since_progress(self, trial: TrialRecord) -> int:
-        """Return how often a trial has failed for its machine since its last epoch: after it they count anew."""
-        epochs, tries = self._tries.get(trial.number, (trial.epochs, 0))
-        return tries if epochs == trial.epochs else 0
 
     def break_off(self, number: int) -> None:
         """Let a trial wait for more budget where it is, as its worker is ended: it had its time to come to a rung."""
         self.paused.add(number)
 
     def _try_again(self, trial: TrialRecord, failure: TrialFailure) -> None:
-        """Let a trial wait for another worker."""
+        """Record that a trial waits for another worker."""
         self.setbacks.append((trial.number, failure))
         self.trials[trial.number] = replace(trial, attempts=trial.attempts + 1)
-        with self._timed("recording_s"):
+        with self.account.timed("recording_s"):
             self.outbox.attempted(trial.number, trial.attempts + 1)
-        if failure.kind == KILLED:
-            self._killed.add(trial.number)
-        self.waiting.append(trial.number)
 
     def _end(self, trial: TrialRecord) -> None:
         now = self.clock()  # somebody may have put it back since an earlier launch began the trial
         trial = self.trials[trial.number] = replace(trial, ended_at=max(now, trial.started_at or now))
-        with self._timed("recording_s"):
+        with self.account.timed("recording_s"):
             self.outbox.ended(trial)
-        self._tell_sampler(trial)
-
-    def _tell_sampler(self, trial: TrialRecord) -> None:
-        mirror = self._mirrors[trial.number]
-        if trial.state is State.COMPLETE:
-            self.proposer.complete(mirror, objective_values(self.record, trial))
-        elif trial.state is State.STOPPED:
-            self.proposer.stop(mirror)
-        elif trial.given_up:
-            self.proposer.forget(mirror)
-        else:
-            self.proposer.penalise(mirror, {trial.failure_kind: 1.0})
-
-    @contextmanager
-    def _timed(self, part: str) -> Iterator[None]:
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            setattr(self.spent, part, getattr(self.spent, part) + time.perf_counter() - began)
+        self.proposer.tell(trial, objective_values(self.record, trial))

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from search.core.fronts import front_trials
-from search.core.records import SUSPECT, State, StudyRecord, TrialRecord
-from search.samplers.memory import OUT_OF_MEMORY
+from search.core.records import State, StudyRecord, TrialRecord
 from search.samplers.suspects import LEAST, Suspect, suspects_of
+from workers.kinds import FailureKind
 
 
 class Roll(UserDict[int, TrialRecord]):
@@ -51,11 +51,11 @@ class Roll(UserDict[int, TrialRecord]):
         self.ended.append(trial.number)
         if trial.state is State.COMPLETE:
             self._unranked.append(trial)
-        if trial.failure_kind == OUT_OF_MEMORY:
+        if trial.failure_kind == FailureKind.OUT_OF_MEMORY:
             self._ran_out.append(trial)
-        if trial.failure_kind in SUSPECT:
+        if _crashed(trial):
             self.crashed.append(trial)
-        if trial.given_up and self.known.get(trial.digest) == trial.number:
+        if trial.failed_transiently and self.known.get(trial.digest) == trial.number:
             del self.known[trial.digest]
 
     def _note_memory(self, trial: TrialRecord) -> None:
@@ -78,7 +78,7 @@ class Roll(UserDict[int, TrialRecord]):
         """Return the properties of networks that crash: read through all trials, but only where several did."""
         if len(self.crashed) < LEAST:
             return []
-        lived = [trial.params for trial in self.values() if trial.epochs and trial.failure_kind not in SUSPECT]
+        lived = [trial.params for trial in self.values() if trial.epochs and not _crashed(trial)]
         return suspects_of([trial.params for trial in self.crashed], lived)
 
     def witnesses(self, since: datetime) -> list[TrialRecord]:
@@ -87,8 +87,12 @@ class Roll(UserDict[int, TrialRecord]):
         return ran_out if self._largest is None else [*ran_out, self._largest]
 
 
+def _crashed(trial: TrialRecord) -> bool:
+    return bool(trial.failure_kind) and FailureKind.of(trial.failure_kind).suspect
+
+
 def _fits(trial: TrialRecord) -> bool:
-    return trial.epochs > 0 and trial.failure_kind != OUT_OF_MEMORY
+    return trial.epochs > 0 and trial.failure_kind != FailureKind.OUT_OF_MEMORY
 
 
 def _need(trial: TrialRecord) -> int:

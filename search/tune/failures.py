@@ -13,9 +13,9 @@ from ray.exceptions import (
     RayTaskError,
 )
 
-from search.core.records import KILLED, LOST, NATIVE, PREEMPTED
 from spaces.errors import TrialFailure
 from workers.failures import classify
+from workers.kinds import FailureKind
 
 
 def failure_of(
@@ -36,14 +36,14 @@ def failure_of(
         return _raised(error)
     told = error.__cause__ if isinstance(error, RayActorError) and error.__cause__ else error
     if isinstance(told, OutOfMemoryError):
-        return TrialFailure(KILLED, _memory_line(str(told)), str(told))
+        return TrialFailure(FailureKind.KILLED, _memory_line(str(told)), str(told))
     if isinstance(told, RayActorError) and (line := native_line(traceback)):
-        return TrialFailure(NATIVE, line, f"{traceback}\n{told}")
+        return TrialFailure(FailureKind.NATIVE_CRASH, line, f"{traceback}\n{told}")
     if isinstance(told, RayActorError) and _may_be_killed(told):
         address = _found(r"^\s*ip: (\S+)", str(told))
         if address and killed(address):
-            return TrialFailure(KILLED, f"the kernel of {address} ended its worker for memory", str(told))
-    kind = PREEMPTED if isinstance(told, RayActorError) and told.preempted else LOST
+            return TrialFailure(FailureKind.KILLED, f"the kernel of {address} ended its worker for memory", str(told))
+    kind = FailureKind.PREEMPTED if isinstance(told, RayActorError) and told.preempted else FailureKind.LOST
     return TrialFailure(kind, _lost_line(told), str(told or ""))
 
 
@@ -69,7 +69,7 @@ def _raised(error: RayTaskError) -> TrialFailure:
     if isinstance(cause, TrialFailure):
         return cause
     if isinstance(cause, RayError) or not isinstance(cause, Exception):
-        return TrialFailure(LOST, f"{type(cause).__name__}: {_first_line(cause)}", error.traceback_str)
+        return TrialFailure(FailureKind.LOST, f"{type(cause).__name__}: {_first_line(cause)}", error.traceback_str)
     failure = classify(cause)
     return TrialFailure(failure.kind, failure.message, error.traceback_str)
 

@@ -68,7 +68,7 @@ class StudySearcher(Searcher):
             "crash": f"{self.worker['checkpoints']}/{crash_note(trial.number)}" if self.worker.get("on_disk") else None,
             "pulse": self.begin(trial.number) if self.begin else None,
             "numerics": dict(self.study.numerics),
-            "fresh": trial.number in self.study.fresh,
+            "fresh": trial.number in self.study.queue.fresh,
         }
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:  # noqa: ARG002

@@ -22,9 +22,10 @@ from ray.experimental.internal_kv import _internal_kv_del, _internal_kv_get
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from search.core.patience import ROOM_TO_A_RUNG, Patience, expected_epoch_s, slow_line, stuck_line
-from search.core.records import HUNG, TrialRecord
+from search.core.records import TrialRecord
 from search.study.running import RunningStudy
 from spaces.errors import TrialFailure
+from workers.kinds import FailureKind
 from workers.pulse import BEGINNING, Sign
 
 LOOK_S = 2.0  # between two looks
@@ -160,7 +161,7 @@ class Watch:
         )
         for passed_s, bound_s, line in bounds:
             if bound_s is not None and passed_s > bound_s:
-                return self._end(number, seen, now, TrialFailure(HUNG, line(passed_s, bound_s)))
+                return self._end(number, seen, now, TrialFailure(FailureKind.HUNG, line(passed_s, bound_s)))
             if bound_s is not None and passed_s > OVERDUE * bound_s:
                 self.study.overdue[number] = passed_s
         limit_s = self.study.limit_s
@@ -172,7 +173,7 @@ class Watch:
             return self._end(number, seen, now, self._over_limit(trial.trained_s + epoch_s, silent_s, seen))
         if self._cut_off_at is not None and now - self._cut_off_at > self._grace_s(number, silent_s, expected_s):
             self.study.break_off(number)
-            self._end(number, seen, now, TrialFailure(HUNG, "the budget is spent"))
+            self._end(number, seen, now, TrialFailure(FailureKind.HUNG, "the budget is spent"))
         return None
 
     def _alike(self) -> Any:
@@ -182,7 +183,7 @@ class Watch:
 
     def _over_limit(self, took_s: float, silent_s: float, seen: Seen) -> TrialFailure:
         if silent_s > SILENT_S:
-            return TrialFailure(HUNG, stuck_line(seen.sign.phase, silent_s, self.patience.grace_s))
+            return TrialFailure(FailureKind.HUNG, stuck_line(seen.sign.phase, silent_s, self.patience.grace_s))
         return self.study.over_time(took_s)
 
     def _grace_s(self, number: int, silent_s: float, expected_s: float | None) -> float:

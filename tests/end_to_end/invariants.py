@@ -18,7 +18,7 @@ from search.core.fronts import front_trials, objective_values
 from search.core.records import State, StudyRecord, TrialRecord
 from search.driver.driver import open_running
 from search.storage.store import Store
-from search.study.running import ATTEMPTS
+from search.study.queue import ATTEMPTS
 
 PLANTED = {"nan": "not-finite", "out-of-memory": "out-of-memory"}  # what a study calls what a test plants
 STATES = {State.COMPLETE: TrialState.COMPLETE, State.STOPPED: TrialState.PRUNED, State.FAILED: TrialState.FAIL}

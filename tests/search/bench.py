@@ -112,9 +112,9 @@ class Bench:
             store.close()
             raise
         self._opened.append((running.recorder, store))
-        running.clock = self.clock
+        running.account.clock = self.clock
         running.outbox.clock = lambda: self.clock.now.timestamp()
-        running.began = self.clock()
+        running.account.began = self.clock()
         return running
 
     def close(self) -> None:

@@ -60,17 +60,19 @@ def test_hours_of_gpus_and_money_end_a_study_and_are_counted_over_its_launches(
 ) -> None:
     bench = gpu_study(make_bench, budget)
     running = bench.open()
-    while running.spending.epochs < 13:
+    while running.account.spending.epochs < 13:
         trial = running.hand_out()
         assert not isinstance(trial, Nothing)
         bench.train(running, trial)
-    spent = running.spending
+    spent = running.account.spending
     again = bench.open()
-    assert (again.spending.gpu_hours, again.spending.cost) == pytest.approx((spent.gpu_hours, spent.cost))
+    assert (again.account.spending.gpu_hours, again.account.spending.cost) == pytest.approx(
+        (spent.gpu_hours, spent.cost)
+    )
     bench.train_all(again)
     assert again.over
-    assert 20 <= again.spending.epochs <= 28  # the budget's, and what the last trial trained beyond
-    assert again.spending.cost == pytest.approx(again.spending.epochs)
+    assert 20 <= again.account.spending.epochs <= 28  # the budget's, and what the last trial trained beyond
+    assert again.account.spending.cost == pytest.approx(again.account.spending.epochs)
     assert bench.open().over
 
 

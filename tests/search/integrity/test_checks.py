@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from search.core.records import LOST, State, StudyRecord, TrialRecord
+from search.core.records import State, StudyRecord, TrialRecord
 from search.integrity.checks import Fate, Files, Finding, Seen, find_all, needed, on_cluster, on_front, schema
 from search.integrity.repair import MENDS
 from search.storage.optuna_tables import Counterpart
+from workers.kinds import FailureKind
 from workers.measurement import Measurement
 
 MakeTrial = Callable[..., TrialRecord]
@@ -158,8 +159,8 @@ def test_a_digest_is_its_networks_and_a_network_is_tried_once(see: See, make_tri
     assert wrong(see(first, other, again)) == [
         ("duplicate", 2, f"the same network as trial 0 (digest {digest})", Fate.PERSON)
     ]
-    given_up = replace(first, state=State.FAILED, failure_kind=LOST)
-    assert wrong(see(given_up, other, again)) == []  # the fault was the machine's, so it may come again
+    failed_transiently = replace(first, state=State.FAILED, failure_kind=FailureKind.LOST)
+    assert wrong(see(failed_transiently, other, again)) == []  # the fault was the machine's, so it may come again
     mislabelled = replace(other, digest=digest)
     (finding,) = (each for each in find_all(see(first, mislabelled), held=False) if each.fate is Fate.FIX)
     assert (finding.kind, finding.trial, finding.remedy) == ("digest", 1, f"writes {other.digest}")

@@ -260,8 +260,9 @@ def test_what_a_trial_showed_at_rungs_is_in_its_attributes() -> None:
     proposer = Proposer(CATALOGUE, sampler(), ["maximize", "minimize"], 0)
     proposal, _ = proposer.propose({})
     assert proposal is not None
-    proposer.showed(proposal.mirror, 1, (0.5, 1e6))
-    proposer.showed(proposal.mirror, 3, (0.7, 1e6))
+    proposer.begun(proposal, 0)
+    proposer.showed(0, 1, (0.5, 1e6))
+    proposer.showed(0, 3, (0.7, 1e6))
     proposer.stop(proposal.mirror)
     again = Proposer(CATALOGUE, sampler(), ["maximize", "minimize"], 0)
     again.remember(proposal.params, showed={1: (0.5, 1e6), 3: (0.7, 1e6)})

@@ -7,13 +7,14 @@ from dataclasses import replace
 import pytest
 
 from search.core.records import State, TrialRecord
-from search.samplers.memory import OUT_OF_MEMORY, Ceiling, ceiling_of
+from search.samplers.memory import Ceiling, ceiling_of
 from search.study.running import Nothing, RunningStudy
 from spaces.errors import TrialFailure
 from tests.search.bench import Bench
+from workers.kinds import FailureKind
 
 MakeTrial = Callable[..., TrialRecord]
-FULL = TrialFailure(OUT_OF_MEMORY, "CUDA out of memory")
+FULL = TrialFailure(FailureKind.OUT_OF_MEMORY, "CUDA out of memory")
 
 
 @pytest.fixture
@@ -35,10 +36,10 @@ def test_where_nothing_ran_out_there_is_no_ceiling(trial_of: MakeTrial) -> None:
 def test_the_ceiling_is_the_second_that_ran_out_above_all_that_fits(trial_of: MakeTrial) -> None:
     trials = [
         trial_of(0, 100),
-        trial_of(1, 90, OUT_OF_MEMORY),
-        trial_of(2, 300, OUT_OF_MEMORY),
-        trial_of(3, 200, OUT_OF_MEMORY),
-        trial_of(4, 400, OUT_OF_MEMORY),
+        trial_of(1, 90, FailureKind.OUT_OF_MEMORY),
+        trial_of(2, 300, FailureKind.OUT_OF_MEMORY),
+        trial_of(3, 200, FailureKind.OUT_OF_MEMORY),
+        trial_of(4, 400, FailureKind.OUT_OF_MEMORY),
     ]
     assert ceiling_of(trials) == Ceiling(training_bytes=300, trial=2)
     assert ceiling_of([*trials, trial_of(5, 250)]) == Ceiling(training_bytes=400, trial=4)
@@ -121,4 +122,4 @@ def test_of_120_trials_under_a_hidden_cap_a_fifth_at_most_runs_out_of_memory(
     assert len(running.trials) == 120
     assert 0 < len(failed) <= 24
     assert any("would not fit: trial" in rejection.reason for rejection in running.rejections)
-    assert {trial.failure_kind for trial in failed} == {OUT_OF_MEMORY}
+    assert {trial.failure_kind for trial in failed} == {FailureKind.OUT_OF_MEMORY}

@@ -18,7 +18,7 @@ def begin(bench: Bench, machine: dict[str, str] | None = None) -> SessionLog:
 
 def test_a_launch_records_that_it_lives_and_where_its_seconds_go(bench: Bench) -> None:
     with begin(bench, {"device": "toaster"}) as log:
-        spent, store = log.running.spent, log.store
+        spent, store = log.running.account.spent, log.store
         spent.proposing_s, spent.training_s = 1.5, 7.0
         log.touch()
         (session,) = store.sessions("bench")
@@ -38,7 +38,7 @@ def test_a_launch_that_is_interrupted_is_recorded_to_its_end(bench: Bench) -> No
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
-    assert bench.open().earlier_s >= 30
+    assert bench.open().account.earlier_s >= 30
 
 
 def test_a_launch_whose_database_is_away_does_not_ask_it(bench: Bench) -> None:

@@ -9,16 +9,18 @@ from typing import Any
 
 import pytest
 
-from search.core.records import LOST, State, TrialRecord
+from search.core.records import State, TrialRecord
 from search.driver.driver import open_running
 from search.samplers.front_sampler import rung_of
 from search.storage.store import Store
 from search.study.launches import SILENT_S, Sharing
 from search.study.outbox import LATEST_S
-from search.study.running import BACK_OFF_S, Nothing, RunningStudy
+from search.study.queue import BACK_OFF_S
+from search.study.running import Nothing, RunningStudy
 from spaces.errors import InputError, StorageAway, StudyError, TrialFailure
 from tests.conftest import Stoppable
 from tests.search.bench import Bench, learn, sql
+from workers.kinds import FailureKind
 
 pytestmark = pytest.mark.slow
 
@@ -102,7 +104,7 @@ def test_the_budget_is_common(shared: Callable[..., list[Launch]]) -> None:
         launch.running.hear()
         assert launch.running.over
         assert set(launch.running.trials) == {0, 1, 2}
-        assert launch.running.trained_epochs == sum(trial.epochs for trial in launch.running.trials.values())
+        assert launch.running.account.trained_epochs == sum(trial.epochs for trial in launch.running.trials.values())
     assert first.running.trials == second.running.trials
 
 
@@ -153,7 +155,7 @@ def test_trials_at_rest_are_their_own_launchs(shared: Callable[..., list[Launch]
     assert trials == second.running.trials
     assert {trial.state for trial in trials.values()} == {State.COMPLETE, State.STOPPED}
     meanwhile = 6  # the longest step from rung to rung: neither knows what the other is about to train
-    assert first.running.trained_epochs <= first.running.scheduler.allowed(24) + meanwhile
+    assert first.running.account.trained_epochs <= first.running.scheduler.allowed(24) + meanwhile
     assert trials.count[State.COMPLETE] > 1
 
 
@@ -245,7 +247,7 @@ def test_a_dead_launchs_trials_are_taken_over_once(shared: Callable[..., list[La
     second.bench.clock.advance(SILENT_S + 1)
     for launch in (second, third, second):
         launch.running.hear()
-    holders = [launch for launch in (second, third) if orphan.number in launch.running.waiting]
+    holders = [launch for launch in (second, third) if orphan.number in launch.running.queue]
     assert len(holders) == 1
     again = holders[0].begin()
     assert (again.number, again.epochs) == (orphan.number, 1)
@@ -309,7 +311,7 @@ def test_a_trial_that_another_launch_took_and_ended_keeps_nobody_waiting(
     first, second = shared(2, budget={"trials": 1})
     trial = first.begin()
     first.running.measured(trial.number, learn(trial, 1))
-    (first.running.waiting.append if where == "waiting" else first.running.paused.add)(trial.number)
+    (first.running.queue.append if where == "waiting" else first.running.paused.add)(trial.number)
     take(second, trial)
     second.train(trial)
     first.running.hear()
@@ -370,7 +372,7 @@ def test_a_moved_clock_makes_nobody_dead(shared: Callable[..., list[Launch]]) ->
 def test_a_lost_trial_waits_in_the_launch_that_had_it(shared: Callable[..., list[Launch]]) -> None:
     first, second = shared(2, budget={"trials": 1})
     trial = first.begin()
-    first.running.failed(trial.number, TrialFailure(LOST, "its machine went away"))
+    first.running.failed(trial.number, TrialFailure(FailureKind.LOST, "its machine went away"))
     first.bench.clock.advance(BACK_OFF_S)
     assert second.running.hand_out() is Nothing.LEFT
     assert first.begin().number == trial.number

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from search.core.records import LOST, State, TrialRecord
+from search.core.records import State, TrialRecord
 from search.storage.store import Store
 from search.study.outbox import LATEST_S, SOONEST_S
 from search.study.running import Nothing, RunningStudy
 from spaces.errors import StorageAway, StudyError, TrialFailure
 from tests.conftest import Stoppable
 from tests.search.bench import Bench, learn
+from workers.kinds import FailureKind
 
 MakeBench = Callable[..., Bench]
 
@@ -80,7 +81,7 @@ def test_endings_and_attempts_wait_too_and_optuna_hears_of_them(bench: Bench) ->
     ended, lost, failed = begin(running), begin(running), begin(running)
     with locked(bench):
         bench.train(running, ended)
-        running.failed(lost.number, TrialFailure(LOST, "its machine went away"))
+        running.failed(lost.number, TrialFailure(FailureKind.LOST, "its machine went away"))
         running.failed(failed.number, TrialFailure("crash", "it broke", "Traceback"))
         assert not running.over
     bench.clock.advance(LATEST_S)
@@ -235,7 +236,7 @@ def test_a_rejection_that_could_not_be_written_is_written_later_and_once(make_be
     running = bench.open()
     begin(running)
     with locked(bench):
-        while not running._unsaved:
+        while not running._rejections._unsaved:
             assert running.hand_out() is Nothing.NOW
             bench.clock.advance(LATEST_S)
     assert running.deliver()

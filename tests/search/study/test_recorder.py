@@ -13,14 +13,16 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from search.core.fronts import objective_values
-from search.core.records import LOST, State, TrialRecord
+from search.core.records import State, TrialRecord
 from search.storage.store import Store
+from search.study.queue import BACK_OFF_S
 from search.study.recorder import Recorder
-from search.study.running import BACK_OFF_S, RunningStudy
+from search.study.running import RunningStudy
 from spaces.architecture import Architecture
 from spaces.cost import Cost
 from spaces.errors import StudyError, TrialFailure
 from tests.search.bench import NOON, Bench, learn
+from workers.kinds import FailureKind
 
 MakeBench = Callable[..., Bench]
 
@@ -65,7 +67,7 @@ def live(bench: Bench) -> RunningStudy:
     running.failed(start(running).number, CRASH)
     lost = start(running)
     running.measured(lost.number, replace(learn(lost, 1), accuracy=0.99))
-    running.failed(lost.number, TrialFailure(LOST, "gone"))
+    running.failed(lost.number, TrialFailure(FailureKind.LOST, "gone"))
     return running
 
 
@@ -210,7 +212,7 @@ def test_a_trial_that_only_optuna_has_is_adopted(filled: Bench, monkeypatch: pyt
     assert ours(filled)[4] == adopted
     assert (adopted.state, adopted.epochs, adopted.params) == (State.RUNNING, 0, row.params)
     check_attributes(row, adopted)
-    assert list(again.waiting) == [3, 4]
+    assert list(again.queue) == [3, 4]
 
 
 def test_a_trial_that_an_older_version_began_is_adopted_with_what_it_counted(

@@ -16,18 +16,20 @@ from optuna.trial import TrialState
 from sqlalchemy.exc import OperationalError
 
 from search.core.fronts import objective_values
-from search.core.records import HUNG, LOST, NATIVE, PREEMPTED, Host, State, TrialRecord
+from search.core.records import Host, State, TrialRecord
 from search.schedulers.base import GO_ON, Decision, Options, Scheduler, Verdict
 from search.storage.store import Store
-from search.study.running import ATTEMPTS, BACK_OFF_S, Nothing, RunningStudy
+from search.study.queue import ATTEMPTS, BACK_OFF_S
+from search.study.running import Nothing, RunningStudy
 from spaces.errors import StorageAway, StudyError, TrialFailure
 from tests.search.bench import NOON, Bench, learn
+from workers.kinds import FailureKind
 from workers.measurement import Measurement
 
 MakeBench = Callable[..., Bench]
 
 CRASH = TrialFailure("out-of-memory", "4 GiB asked for", "Traceback")
-GONE = TrialFailure(LOST, "its machine went away")
+GONE = TrialFailure(FailureKind.LOST, "its machine went away")
 
 
 def hand_out(running: RunningStudy) -> TrialRecord:
@@ -46,7 +48,7 @@ def lose(running: RunningStudy, number: int, times: int) -> None:
     for _ in range(times):
         running.failed(number, GONE)
         if running.trials[number].state is State.RUNNING:
-            running.waiting.remove(number)
+            running.queue.discard(number)
 
 
 # A trial's life
@@ -125,7 +127,7 @@ def test_news_of_a_trial_that_has_ended_changes_nothing(bench: Bench) -> None:
     running.failed(trial.number, GONE)
     assert decision == Decision(Verdict.STOP, before[0].reason)
     assert recorded(running) == before == running.trials
-    assert not running.waiting
+    assert not running.queue
 
 
 # In SQL before it counts
@@ -204,7 +206,7 @@ def test_an_epoch_told_twice_changes_nothing(bench: Bench) -> None:
     assert recorded(running) == before == running.trials
     assert watchful.seen == [(1, 1), (2, 2)]
     assert watchful.observed == [1, 2]
-    assert running.spent.training_s == 2.0
+    assert running.account.spent.training_s == 2.0
 
 
 # After a restart
@@ -323,7 +325,7 @@ def test_after_a_restart_the_decisions_are_those_that_would_have_been(
             hand_out(running)
         decisions = advance(running, before)
         lose(running, next(n for n, t in running.trials.items() if t.epochs == 2), ATTEMPTS + 1)
-        running.failed(next(n for n, t in running.trials.items() if t.epochs == 2 and n not in running.waiting), CRASH)
+        running.failed(next(n for n, t in running.trials.items() if t.epochs == 2 and n not in running.queue), CRASH)
         if restarts:
             running = bench.open()
         decisions += advance(running, after)
@@ -407,12 +409,12 @@ def test_a_budget_of_hours_ends_a_study_and_downtime_does_not_count(make_bench: 
     session = running.recorder.store.open_session("bench", started_at=bench.clock(), machine={})
     trial = hand_out(running)
     bench.clock.advance(2400)
-    assert running.seconds == 2400
+    assert running.account.seconds == 2400
     spent = {"startup_s": 0.0, "proposing_s": 0.0, "training_s": 0.0, "recording_s": 0.0}
     running.recorder.store.touch_session(session, seen_at=bench.clock(), **spent)
     bench.clock.advance(86_400)  # the machine is off for a day
     again = bench.open()
-    assert again.seconds == 2400
+    assert again.account.seconds == 2400
     bench.train(again, hand_out(again))
     assert hand_out(again).number == trial.number + 1
     bench.clock.advance(1199)
@@ -490,7 +492,11 @@ def test_a_lost_trial_is_handed_out_again_so_many_times_and_then_fails(bench: Be
         assert hand_out(running) == running.trials[number] == recorded(running)[number]
     running.failed(number, GONE)
     trial = recorded(running)[number]
-    assert (trial.state, trial.failure_kind, trial.reason) == (State.FAILED, LOST, "lost: its machine went away")
+    assert (trial.state, trial.failure_kind, trial.reason) == (
+        State.FAILED,
+        FailureKind.LOST,
+        "lost: its machine went away",
+    )
     assert (trial.attempts, trial.epochs) == (ATTEMPTS, 1)
 
 
@@ -547,21 +553,21 @@ def test_every_rejection_is_recorded_and_comes_back(make_bench: MakeBench) -> No
 
 def test_the_time_split_adds_up(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     ticks: Iterator[int] = iter(range(1_000_000))
-    monkeypatch.setattr("search.study.running.time.perf_counter", lambda: float(next(ticks)))
+    monkeypatch.setattr("search.study.accounting.time.perf_counter", lambda: float(next(ticks)))
     running = bench.open()
     bench.train(running, hand_out(running))
     # One tick for each timed part: proposing, starting, nine epochs and the end.
-    assert running.spent.proposing_s == 1
-    assert running.spent.recording_s == 1 + 9 + 1
-    assert running.spent.training_s == sum(each.wall_s for each in running.trials[0].measurements) == 9.0
-    assert running.spent.startup_s == 0
+    assert running.account.spent.proposing_s == 1
+    assert running.account.spent.recording_s == 1 + 9 + 1
+    assert running.account.spent.training_s == sum(each.wall_s for each in running.trials[0].measurements) == 9.0
+    assert running.account.spent.startup_s == 0
 
 
 def test_a_studys_seconds_are_those_of_all_launches(bench: Bench) -> None:
     running = bench.open()
-    running.earlier_s = 100.0
+    running.account.earlier_s = 100.0
     bench.clock.advance(23)
-    assert running.seconds == 123
+    assert running.account.seconds == 123
 
 
 # Whatever happens, in whatever order
@@ -735,13 +741,13 @@ def check_trial(running: RunningStudy, trial: TrialRecord) -> None:
         assert running.scheduler.reads(trial.epochs)
         assert trial.reason
     elif trial.state is State.FAILED:
-        assert trial.failure_kind == "crash" or (trial.failure_kind, trial.attempts) == (LOST, ATTEMPTS)
+        assert trial.failure_kind == "crash" or (trial.failure_kind, trial.attempts) == (FailureKind.LOST, ATTEMPTS)
     assert (trial.state is State.COMPLETE) == (trial.epochs == running.record.max_epochs)
     assert trial.state is not State.RUNNING
 
 
 def check_uniqueness(running: RunningStudy) -> None:
-    kept = [trial for trial in running.trials.values() if trial.failure_kind != LOST]
+    kept = [trial for trial in running.trials.values() if trial.failure_kind != FailureKind.LOST]
     assert len({trial.digest for trial in kept}) == len(kept)
     assert len({trial.seed for trial in running.trials.values()}) == len(running.trials)
 
@@ -763,7 +769,7 @@ def check_optuna(running: RunningStudy) -> None:
 def check_mirror(running: RunningStudy) -> None:
     """Check that the sampler knows of every trial but those whose workers were lost, and of no other."""
     of_trials = [row for row in known(running) if not row.constraints.keys() & {"params", "buildable"}]
-    assert len(of_trials) == sum(trial.failure_kind != LOST for trial in running.trials.values())
+    assert len(of_trials) == sum(trial.failure_kind != FailureKind.LOST for trial in running.trials.values())
     states = Counter(row.state for row in known(running))
     assert states[TrialState.RUNNING] == 0
     complete = [trial for trial in running.trials.values() if trial.state is State.COMPLETE]
@@ -826,7 +832,7 @@ def test_trials_that_rest_keep_to_their_share_of_epochs(make_bench: MakeBench, s
     running = bench.open()
     go_through(running)
     assert running.over
-    assert 0.8 * share <= (running.trained_epochs - 20) / (20 * 8) <= share
+    assert 0.8 * share <= (running.account.trained_epochs - 20) / (20 * 8) <= share
 
 
 def test_a_front_has_a_network_however_small_the_share(make_bench: MakeBench) -> None:
@@ -841,7 +847,7 @@ def test_a_small_study_ends_with_the_front_of_a_few_whatever_the_share(make_benc
     running = bench.open()
     go_through(running)
     assert running.trials.count[State.COMPLETE] == 3
-    assert running.trained_epochs <= 4 * 9
+    assert running.account.trained_epochs <= 4 * 9
 
 
 def test_whoever_rests_at_last_is_stopped_for_what_stopped_it(make_bench: MakeBench) -> None:
@@ -864,7 +870,7 @@ def test_a_relaunch_finds_trials_at_rest_as_they_were(make_bench: MakeBench) -> 
     assert again.resting == {0: 1}
     go_through(again)
     assert again.over
-    assert again.trained_epochs == sum(trial.epochs for trial in recorded(again).values())
+    assert again.account.trained_epochs == sum(trial.epochs for trial in recorded(again).values())
 
 
 def test_a_trial_that_rested_is_handed_out_again_with_its_epochs(make_bench: MakeBench) -> None:
@@ -928,7 +934,7 @@ def test_where_all_that_go_on_fail_they_do_not_go_on_for_ever(make_bench: MakeBe
         else:
             running.failed(trial.number, TrialFailure("not-finite", "loss is nan"))
     assert running.over
-    assert running.trained_epochs <= running.scheduler.allowed(30) + 3 * 9
+    assert running.account.trained_epochs <= running.scheduler.allowed(30) + 3 * 9
 
 
 FULL = TrialFailure("disk", "No space left on device")
@@ -990,9 +996,9 @@ def test_what_was_trained_again_counts_in_the_budget_and_is_said_once(bench: Ben
     running = bench.open()
     trial = begun(running)
     running.measured(trial.number, bench.learn(trial, 1))
-    epochs, seconds = running.trained_epochs, running.trained_s
+    epochs, seconds = running.account.trained_epochs, running.account.trained_s
     running.trained_again(trial.number, epochs=1, seconds=30.0, why="is of another training")
-    assert (running.trained_epochs, running.trained_s) == (epochs + 1, seconds + 30.0)
+    assert (running.account.trained_epochs, running.account.trained_s) == (epochs + 1, seconds + 30.0)
     line = "trial 0 was trained for 1 epoch again (30.0 s): its checkpoint is of another training"
     assert (running.news(), running.news()) == ([line], [])
 
@@ -1052,7 +1058,7 @@ def test_a_node_that_is_taken_away_never_counts(bench: Bench) -> None:
     trial = running.hand_out()
     assert not isinstance(trial, Nothing)
     for _ in range(10):
-        running.failed(trial.number, TrialFailure(PREEMPTED, "its node was taken away"))
+        running.failed(trial.number, TrialFailure(FailureKind.PREEMPTED, "its node was taken away"))
         bench.clock.advance(BACK_OFF_S)
         assert running.hand_out() == running.trials[trial.number]
 
@@ -1061,14 +1067,14 @@ def test_a_crash_is_tried_once_more_in_a_fresh_process_without_waiting_and_then_
     running = bench.open()
     trial = running.hand_out()
     assert not isinstance(trial, Nothing)
-    running.failed(trial.number, TrialFailure(NATIVE, "SIGSEGV in conv2d"))
-    assert trial.number in running.fresh
+    running.failed(trial.number, TrialFailure(FailureKind.NATIVE_CRASH, "SIGSEGV in conv2d"))
+    assert trial.number in running.queue.fresh
     assert running.hand_out() == running.trials[trial.number]
-    running.failed(trial.number, TrialFailure(HUNG, "no sign of life"))
+    running.failed(trial.number, TrialFailure(FailureKind.HUNG, "no sign of life"))
     ended = running.trials[trial.number]
-    assert (ended.state, ended.failure_kind, ended.attempts) == (State.FAILED, HUNG, 1)
+    assert (ended.state, ended.failure_kind, ended.attempts) == (State.FAILED, FailureKind.HUNG, 1)
     assert running.trials.known[ended.digest] == trial.number  # never proposed again
-    assert not ended.given_up
+    assert not ended.failed_transiently
 
 
 def test_networks_like_those_that_crash_are_left_for_last(make_bench: MakeBench) -> None:
@@ -1079,8 +1085,8 @@ def test_networks_like_those_that_crash_are_left_for_last(make_bench: MakeBench)
         if trial.params["widening_factor"] == 0.25:
             crashed += 1
             for _ in range(2):
-                running.failed(trial.number, TrialFailure(NATIVE, "SIGSEGV"))
-                running.waiting.clear()
+                running.failed(trial.number, TrialFailure(FailureKind.NATIVE_CRASH, "SIGSEGV"))
+                running.queue.discard(trial.number)
         else:
             bench.train(running, trial)
     assert 3 <= crashed <= 5

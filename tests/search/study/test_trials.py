@@ -10,17 +10,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from search.core.fronts import front_trials
-from search.core.records import LOST, State, StudyRecord, TrialRecord
-from search.samplers.memory import OUT_OF_MEMORY, ceiling_of
+from search.core.records import State, StudyRecord, TrialRecord
+from search.samplers.memory import ceiling_of
 from search.study.trials import Roll
 from tests.factories import STARTED
+from workers.kinds import FailureKind
 
 MakeTrial = Callable[..., TrialRecord]
 MakeStudy = Callable[..., StudyRecord]
 
 relaxed = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
-ENDS = [(State.COMPLETE, ""), (State.STOPPED, ""), *((State.FAILED, kind) for kind in ("crash", LOST, OUT_OF_MEMORY))]
+ENDS = [
+    (State.COMPLETE, ""),
+    (State.STOPPED, ""),
+    *((State.FAILED, kind) for kind in ("crash", FailureKind.LOST, FailureKind.OUT_OF_MEMORY)),
+]
 STORIES = st.lists(  # of each trial: memory, accuracies, and how it ends, if it does
     st.tuples(
         st.sampled_from([100, 200, 300, 400]),
@@ -52,7 +57,7 @@ def check(roll: Roll, trials: dict[int, TrialRecord]) -> None:
     assert roll.running == {trial.number for trial in every if trial.state is State.RUNNING}
     assert set(roll.ended) == trials.keys() - roll.running
     assert len(set(roll.ended)) == len(roll.ended)
-    assert roll.known == {trial.digest: trial.number for trial in every if not trial.given_up}
+    assert roll.known == {trial.digest: trial.number for trial in every if not trial.failed_transiently}
     assert roll.front == front_trials(roll.record, every)
     since = STARTED + timedelta(minutes=3)
     assert ceiling_of(roll.witnesses(since)) == ceiling_of(
@@ -86,7 +91,7 @@ def test_trials_are_named_in_the_order_in_which_they_ended(make_study: MakeStudy
 def test_a_network_whose_worker_was_lost_for_good_may_be_tried_again(
     make_study: MakeStudy, make_trial: MakeTrial
 ) -> None:
-    lost = make_trial(0, state=State.FAILED, failure_kind=LOST)
+    lost = make_trial(0, state=State.FAILED, failure_kind=FailureKind.LOST)
     again = replace(make_trial(1), digest=lost.digest)
     roll = Roll(make_study(), [lost])
     assert roll.known == {}

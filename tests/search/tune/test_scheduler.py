@@ -21,12 +21,13 @@ from ray.exceptions import (
 from ray.tune.schedulers import TrialScheduler
 
 from search.core.interrupts import interrupts
-from search.core.records import KILLED, LOST, PREEMPTED, State, TrialRecord
+from search.core.records import State, TrialRecord
 from search.study.running import RunningStudy
 from search.tune.failures import failure_of
 from search.tune.scheduler import StudyScheduler
 from spaces.errors import TrialFailure
 from tests.search.bench import Bench, learn
+from workers.kinds import FailureKind
 from workers.measurement import Measurement
 
 
@@ -148,7 +149,7 @@ def test_a_lost_actor_lets_its_trial_wait(bench: Bench) -> None:
     running = bench.open()
     fail(StudyScheduler(running), hand_out(running), RayActorError())
     assert (running.trials[0].state, running.trials[0].attempts) == (State.RUNNING, 1)
-    assert list(running.waiting) == [0]
+    assert list(running.queue) == [0]
 
 
 def test_a_worker_that_died_after_the_launch_was_asked_to_end_costs_no_attempt(
@@ -218,7 +219,7 @@ def test_any_other_exception_of_a_worker_is_a_crash() -> None:
 )
 def test_what_no_worker_reported_is_a_lost_worker(error: BaseException) -> None:
     failure = failure_of(error, killed=lambda _: True)  # nobody is asked about a death without a place
-    assert failure.kind == LOST
+    assert failure.kind == FailureKind.LOST
     assert failure.message
     assert "\n" not in failure.message
 
@@ -226,8 +227,8 @@ def test_what_no_worker_reported_is_a_lost_worker(error: BaseException) -> None:
 def test_a_failure_in_rays_own_part_of_the_worker_is_known_by_what_raised_it() -> None:
     assert failure_of(in_a_task(MemoryError())).kind == "out-of-memory"
     assert failure_of(in_a_task(ConnectionResetError(104, "Connection reset by peer"))).kind == "connection"
-    assert failure_of(in_a_task(RayError("an object was lost"))).kind == LOST
-    assert failure_of(in_a_task(cast(Any, TaskCancelledError)())).kind == LOST
+    assert failure_of(in_a_task(RayError("an object was lost"))).kind == FailureKind.LOST
+    assert failure_of(in_a_task(cast(Any, TaskCancelledError)())).kind == FailureKind.LOST
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
@@ -238,9 +239,9 @@ def test_a_worker_that_ray_ended_for_memory_is_of_its_own_kind(wrapped: bool) ->
         ended.__cause__ = error
         error = ended
     failure = failure_of(error)
-    assert (failure.kind, failure.details) == (KILLED, ENDED_BY_RAY)
+    assert (failure.kind, failure.details) == (FailureKind.KILLED, ENDED_BY_RAY)
     assert failure.message == "Ray ended its worker for the machine's memory: 1.51GB used / 23.54GB"
-    assert failure_of(cast(Any, OutOfMemoryError)("other words")).kind == KILLED
+    assert failure_of(cast(Any, OutOfMemoryError)("other words")).kind == FailureKind.KILLED
 
 
 WITH_A_WORD = "worker 2185 on 192.0.2.2 died: Worker exits unexpectedly. Worker exits with an exit code 1. The process"
@@ -255,30 +256,30 @@ WITH_A_WORD = "worker 2185 on 192.0.2.2 died: Worker exits unexpectedly. Worker 
     ],
 )
 def test_the_message_says_who_died_where_and_how(how: str, message: str) -> None:
-    assert facts(failure_of(died(how)))[:2] == (LOST, message)
+    assert facts(failure_of(died(how)))[:2] == (FailureKind.LOST, message)
 
 
 @pytest.mark.parametrize("how", [SIGTERM, "The actor died because its node has died."])
 def test_a_death_that_ray_can_explain_is_no_question_to_the_kernel(how: str) -> None:
-    assert failure_of(died(how), killed=lambda _: True).kind == LOST
+    assert failure_of(died(how), killed=lambda _: True).kind == FailureKind.LOST
 
 
 def test_the_kernel_is_asked_of_the_machine_where_the_worker_died() -> None:
     failure = failure_of(died(NO_WORD), killed=lambda address: address == "192.0.2.2")
-    assert facts(failure)[:2] == (KILLED, "the kernel of 192.0.2.2 ended its worker for memory")
-    assert failure_of(died(NO_WORD), killed=lambda address: address == "192.0.2.3").kind == LOST
+    assert facts(failure)[:2] == (FailureKind.KILLED, "the kernel of 192.0.2.2 ended its worker for memory")
+    assert failure_of(died(NO_WORD), killed=lambda address: address == "192.0.2.3").kind == FailureKind.LOST
 
 
 def test_a_node_that_was_taken_away_is_told_from_a_worker_that_could_not_begin() -> None:
     preempted = failure_of(RayActorError(error_msg=str(died(NO_WORD)), preempted=True), lambda _: True)
-    assert facts(preempted)[:2] == (PREEMPTED, "the node of worker 2185 on 192.0.2.2 was taken away")
+    assert facts(preempted)[:2] == (FailureKind.PREEMPTED, "the node of worker 2185 on 192.0.2.2 was taken away")
     begun = RayActorError(error_msg="The actor died\n ModuleNotFoundError: no torch\n", actor_init_failed=True)
     assert failure_of(begun).message == "its worker could not begin: ModuleNotFoundError: no torch"
-    assert failure_of(RayActorError(error_msg="", actor_init_failed=True)).kind == LOST
+    assert failure_of(RayActorError(error_msg="", actor_init_failed=True)).kind == FailureKind.LOST
 
 
 def test_no_error_at_all_is_a_lost_worker_too() -> None:
-    assert failure_of(None).kind == LOST
+    assert failure_of(None).kind == FailureKind.LOST
     assert failure_of(RayError("")).message == "no word from its worker"
 
 

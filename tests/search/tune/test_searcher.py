@@ -9,11 +9,13 @@ import pytest
 from ray import cloudpickle
 from ray.tune.search import Searcher
 
-from search.core.records import LOST, State
-from search.study.running import BACK_OFF_S, RunningStudy
+from search.core.records import State
+from search.study.queue import BACK_OFF_S
+from search.study.running import RunningStudy
 from search.tune.searcher import StudySearcher
 from spaces.errors import TrialFailure
 from tests.search.bench import Bench, learn
+from workers.kinds import FailureKind
 from workers.recipe import Recipe
 from workers.sources import DataSpec
 from workers.trainer import TrialSpec
@@ -50,7 +52,7 @@ def test_a_trial_that_is_taken_up_again_says_what_is_recorded(bench: Bench) -> N
     first = searcher.suggest("ray-1")
     for epoch in (1, 2):
         running.measured(0, learn(running.trials[0], epoch))
-    running.failed(0, TrialFailure(LOST, "gone"))
+    running.failed(0, TrialFailure(FailureKind.LOST, "gone"))
     bench.clock.advance(BACK_OFF_S)
     again = searcher.suggest("ray-2")
     assert again == {**first, "recorded": 2}
@@ -61,7 +63,7 @@ def test_nothing_is_suggested_while_trials_run_and_none_is_left(bench: Bench) ->
     searcher = make(running)
     searcher.suggest("ray-1")
     assert searcher.suggest("ray-2") is None
-    running.failed(0, TrialFailure(LOST, "gone"))
+    running.failed(0, TrialFailure(FailureKind.LOST, "gone"))
     assert searcher.suggest("ray-2") is None
     bench.clock.advance(BACK_OFF_S)
     assert searcher.suggest("ray-2")["number"] == 0
@@ -82,7 +84,7 @@ def test_rays_word_of_an_end_changes_nothing(bench: Bench) -> None:
     searcher.on_trial_complete("ray-1", {"accuracy": 0.5}, error=False)
     searcher.on_trial_complete("ray-1", None, error=True)
     assert running.trials[0].state is State.RUNNING
-    assert not running.waiting
+    assert not running.queue
 
 
 def test_ray_may_pickle_a_searcher_and_gets_no_study_and_no_address(bench: Bench) -> None:

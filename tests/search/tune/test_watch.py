@@ -7,11 +7,12 @@ from collections.abc import Callable
 import pytest
 
 from search.core.patience import LEAST_S, Patience
-from search.core.records import HUNG, State
+from search.core.records import State
 from search.study.running import Nothing, RunningStudy
 from search.tune.watch import AGAIN_S, LOOK_S, OVERDUE, Watch, kill
 from spaces.errors import TrialFailure
 from tests.search.bench import Bench
+from workers.kinds import FailureKind
 from workers.pulse import LOADING, TRAINING, Sign
 
 MakeBench = Callable[..., Bench]
@@ -101,7 +102,7 @@ def test_one_that_stands_still_is_marked_and_then_ended_until_its_death_is_heard
     assert world.killed == [number, number]
     why = world.watch.why(number)
     assert why is not None
-    assert (why.kind, why.message[:20]) == (HUNG, "no sign of life for ")
+    assert (why.kind, why.message[:20]) == (FailureKind.HUNG, "no sign of life for ")
     assert world.watch.why(number) is None
 
 
@@ -162,7 +163,7 @@ def test_beyond_the_hours_of_a_trial_a_silent_one_hangs_and_another_was_only_slo
         world.wait(2)
     assert set(world.killed) == {silent, slow}
     whys = [world.watch.why(number) for number in (silent, slow)]
-    assert [why.kind for why in whys if why] == [HUNG, "time-limit"]
+    assert [why.kind for why in whys if why] == [FailureKind.HUNG, "time-limit"]
 
 
 def test_after_a_budget_of_time_has_ended_trials_are_broken_off_and_rest(make_bench: MakeBench) -> None:
@@ -287,10 +288,10 @@ def test_what_was_trained_again_counts_in_the_budget_although_its_worker_died_be
 ) -> None:
     running = world.watch.study
     number = _behind(bench, world)
-    before = running.trained_s
+    before = running.account.trained_s
     world.beat(number, 1, epoch=1)
     world.wait(4)
     world.beat(number, 2, epoch=2, again={"epochs": 2, "seconds": 80.0, "why": "is missing"})
     assert world.watch.why(number) is None
-    assert running.trained_s == pytest.approx(before + 80)
+    assert running.account.trained_s == pytest.approx(before + 80)
     assert running.news() == [f"trial {number} was trained for 2 epochs again (1 min 20 s): its checkpoint is missing"]
