@@ -49,7 +49,7 @@ class Launch:
             sharing = Sharing(store, "bench", session, clock=ticks(bench))
             running = open_running(store, bench.config, bench.record, sharing)
             stack.enter_context(closing(running.recorder))
-            running.clock = bench.clock
+            running.account.clock = bench.clock
             running.outbox.clock = ticks(bench)
             return cls(bench, store, running, stack.pop_all())
 

@@ -164,8 +164,8 @@ def processors(url: str) -> Callable[[], float]:
 def course(make_bench: MakeBench, url: str, folder: Path, *, trials: int, terminal: bool, **changes: Any) -> Course:
     bench = make_bench(url, space=SPACE, constraints={}, budget={"trials": trials}, **changes)
     running = bench.open()
-    running.clock = lambda: datetime.now(UTC)
-    running.began = running.clock()
+    running.account.clock = lambda: datetime.now(UTC)
+    running.account.began = running.clock()
     played = Course(running=running, folder=folder, terminal=terminal, cpu_s=processors(url))
     played.play()
     assert len(running.trials) == trials == len(played.spent_s)
