@@ -31,7 +31,7 @@ from search.study.accounting import Account
 from search.study.checkpoints import checkpoint_folder, make_folder, sweep_notes
 from search.study.heartbeat import SessionLog, alive_s
 from search.study.journal import FOLDER, Journal
-from search.study.launches import Alone, Fellows, Sharing
+from search.study.launches import Launches, OnlyLaunch, SharedLaunches
 from search.study.orphans import orphans
 from search.study.outbox import Outbox, send
 from search.study.recorder import Recorder
@@ -144,17 +144,17 @@ def open_running(
     store: Store,
     config: StudyConfig,
     record: StudyRecord,
-    fellows: Fellows | None = None,
+    launches: Launches | None = None,
     first: Beginning | None = None,
     few: Sequence[Mapping[str, Scalar]] = (),
 ) -> RunningStudy:
     """Return the study ready to go on from what is recorded."""
-    fellows = fellows or Alone()
-    journal = _journal(store, record, fellows)
+    launches = launches or OnlyLaunch()
+    journal = _journal(store, record, launches)
     trials = store.trials(record.name)
     channels, height, width = record.image
     # Reseeded by how much is recorded, so that a study that goes on does not propose its beginning again.
-    seed = config.sampler.seed + 7919 * len(trials) + (104_729 * (fellows.session or 0) if fellows.shared else 0)
+    seed = config.sampler.seed + 7919 * len(trials) + (104_729 * (launches.session or 0) if launches.shared else 0)
     image = ImageSpec(channels=channels, height=height, width=width, classes=record.classes)
     catalogue = SpaceCatalogue(config.search_space, image, config.violations, batch=config.recipe.batch_size, few=few)
     objectives = [OBJECTIVES[name] for name in record.objectives]
@@ -164,7 +164,7 @@ def open_running(
     )
     running = RunningStudy(
         record=record,
-        outbox=Outbox(Recorder(store, record, config.search_space, shared=fellows.shared), journal),
+        outbox=Outbox(Recorder(store, record, config.search_space, shared=launches.shared), journal),
         proposer=proposer,
         scheduler=plan_of(config, record.classes).make(record),
         account=Account(
@@ -172,7 +172,7 @@ def open_running(
             rates=config.resources.rates,
             earlier_s=alive_s(store.sessions(record.name)),
         ),
-        fellows=fellows,
+        launches=launches,
         limit_s=config.resources.limit_s,
         seed=config.sampler.seed,
     )
@@ -186,13 +186,13 @@ def open_running(
     return running
 
 
-def _journal(store: Store, record: StudyRecord, fellows: Fellows) -> Journal:
+def _journal(store: Store, record: StudyRecord, launches: Launches) -> Journal:
     """Return this launch's journal, after sending those of launches that died before they could."""
     for path in sorted(FOLDER.glob(f"{record.label}*.journal")):
         owner = path.name.removeprefix(f"{record.label}.").removesuffix("journal").rstrip(".")
-        if not (fellows.shared and owner.isdigit() and store.is_living(int(owner))):
+        if not (launches.shared and owner.isdigit() and store.is_living(int(owner))):
             send(Journal(path), store, record.name)
-    return Journal(FOLDER / f"{record.label}.{f'{fellows.session}.' if fellows.shared else ''}journal")
+    return Journal(FOLDER / f"{record.label}.{f'{launches.session}.' if launches.shared else ''}journal")
 
 
 def run(
@@ -229,8 +229,8 @@ def run(
             session = store.open_session(record.name, started_at=started_at, machine=_machine())
             if share:
                 stack.enter_context(store.living(session))
-            fellows = Sharing(store, record.name, session) if share else Alone(session)
-            running = open_running(store, config, record, fellows, first, seen.few)
+            launches = SharedLaunches(store, record.name, session) if share else OnlyLaunch(session)
+            running = open_running(store, config, record, launches, first, seen.few)
         with closing(running.recorder):
             if running.over:
                 return running

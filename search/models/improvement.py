@@ -15,13 +15,13 @@ BEYOND = 0.05  # of the costs' range
 ALONG_ONE, ALONG_MORE = 256, 512  # points of the cost axes at which the front is read
 
 
-def box(costs: Array) -> tuple[Array, Array]:
+def cost_bounds(costs: Array) -> tuple[Array, Array]:
     """Return the ends of the box of costs `n k`, a little beyond the highest: the dearest gains by being better too."""
     low, high = costs.min(axis=0), costs.max(axis=0)
     return low, high + BEYOND * (high - low)
 
 
-def readings(low: Array, high: Array) -> Array:
+def integration_points(low: Array, high: Array) -> Array:
     """Return points `p k` spread evenly over the box of `k` costs; without any cost, the one point of nothing."""
     if len(low) == 0:
         return np.empty((1, 0))
@@ -31,7 +31,7 @@ def readings(low: Array, high: Array) -> Array:
     return np.asarray(low + drawn * (high - low))
 
 
-def reached(points: Array, costs: Array, errors: Array, worst: float) -> Array:
+def attainment(points: Array, costs: Array, errors: Array, worst: float) -> Array:
     """Return at each point `p k` the lowest error of a network that costs no more; `worst` where there is none."""
     within = (costs[None] <= points[:, None]).all(axis=2)
     lowest = np.where(within, errors[None], worst).min(axis=1, initial=worst)

@@ -16,22 +16,22 @@ from optuna.trial import FrozenTrial, TrialState
 from threadpoolctl import threadpool_limits
 
 from search.models.extrapolation import Axis, Expected, draws_at, expected
-from search.models.improvement import box, expected_gain, reached, readings
+from search.models.improvement import attainment, cost_bounds, expected_gain, integration_points
 from search.models.pareto import front
 from search.models.surrogate import Surrogate
 from search.samplers.candidates import Pool
 from search.samplers.catalogue import Catalogue, Coordinate
 from search.samplers.features import Array, Network, Scale
 
-FIRST = 10  # trials over all costs before the model is asked
-LEAST = 3  # of them trained in full
+N_STARTUP_TRIALS = 10  # trials over all costs before the model is asked
+MIN_COMPLETE = 3  # of them trained in full
 RUNG = "rung:"  # a trial's attribute `rung:3` holds what it showed in epoch 3: the values of all objectives
 MOST_KNOWN = 500  # trials that the model learns from
 ADJUST = 1.05  # the kernel is fitted anew once there are so many times more trials
 FADE = 10  # trials that a person's weights are worth: the gain of a network counts (its prior) ** (FADE / trials) times
 WORST = 0.75  # share of the space whose expected error counts as an error at all
-MILD = 0.05  # of several learned objectives, what the better ones count beside the worst
-TAIL = 3.0  # errors are cut where they are so many times farther above the median than the best is below
+MILDNESS = 0.05  # of several learned objectives, what the better ones count beside the worst
+TAIL_CUT = 3.0  # errors are cut where they are so many times farther above the median than the best is below
 
 
 class FrontSampler(BaseSampler):
@@ -88,7 +88,7 @@ class FrontSampler(BaseSampler):
         fresh = [network for network in self._pool.networks if network.digest not in past.tried]
         if not fresh:
             return dict(self._pool.draw())
-        if len(past.done) < LEAST or len(past.done) + len(past.partial) < FIRST:
+        if len(past.done) < MIN_COMPLETE or len(past.done) + len(past.partial) < N_STARTUP_TRIALS:
             return dict(self._first(fresh, len(past.tried)).params)
         with threadpool_limits(1):  # the matrices are small, and other cores train
             return dict(self._best(study, past, fresh).params)
@@ -109,7 +109,7 @@ class FrontSampler(BaseSampler):
         while count:  # 0, 1/2, 1/4, 3/4, 1/8 and so on
             place, count, step = place + step * (count % 2), count // 2, step / 2
         start = int(place * len(ordered))
-        there = ordered[start : start + max(1, len(ordered) // (2 * FIRST))]
+        there = ordered[start : start + max(1, len(ordered) // (2 * N_STARTUP_TRIALS))]
         return self._rng.choices(there, [network.prior for network in there])[0]
 
     def _best(self, study: Study, past: "_Past", fresh: list[Network]) -> Network:
@@ -138,8 +138,8 @@ class FrontSampler(BaseSampler):
         belief = model.predict(self._scale(candidates))
         worst = float(np.quantile(belief.mean[: len(fresh)], WORST))
         costs = _costs(candidates)
-        points = readings(*box(costs))
-        heights = reached(points, _costs([*trained, *running, *resting]), truth, worst)
+        points = integration_points(*cost_bounds(costs))
+        heights = attainment(points, _costs([*trained, *running, *resting]), truth, worst)
         gain = expected_gain(points, heights, costs, belief.mean, belief.deviation)
         wanted = np.array([network.prior for network in candidates]) ** (FADE / len(known.middle))
         return candidates[int((gain * wanted).argmax())]
@@ -200,7 +200,7 @@ class _Error:
         self._weights = weights / weights.sum()
         single = self._single(errors)
         middle, best = np.median(single), single.min()
-        self._most = middle + TAIL * (middle - best)
+        self._most = middle + TAIL_CUT * (middle - best)
 
     def __call__(self, values: Array) -> Array:
         """Return the errors `n` of objective values `n m`, cut where they are out of all proportion."""
@@ -217,7 +217,7 @@ class _Error:
         if errors.shape[1] == 1:
             return np.asarray(errors[:, 0])
         scaled = (errors - self._low) / self._span * self._weights
-        return np.asarray(scaled.max(axis=1) + MILD * scaled.sum(axis=1))
+        return np.asarray(scaled.max(axis=1) + MILDNESS * scaled.sum(axis=1))
 
 
 def _expected(error: _Error, past: _Past, trained: list[Network], partial: list[Network]) -> Expected:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from search.core.records import TrialRecord
 from search.models.extrapolation import Axis, draws_at
-from search.models.improvement import box, gain_of_draws, reached, readings
+from search.models.improvement import attainment, cost_bounds, gain_of_draws, integration_points
 from search.schedulers.base import GO_ON, Decision, Options, PromotionState, Verdict
 from search.schedulers.rungs import Entry, Rung, RungScheduler
 from workers.measurement import Measurement
@@ -155,10 +155,10 @@ def gains(
     middle = np.median(draws, axis=1)
     costs = _costs([*full.values(), *waiting])
     worst = float(np.quantile(np.concatenate([finals, middle]), WORST))
-    points = readings(*box(costs))
+    points = integration_points(*cost_bounds(costs))
     count = len(full)
     there = np.r_[0:count, count + len(resting) : len(costs)]
-    heights = reached(points, costs[there], np.concatenate([finals, middle[len(resting) :]]), worst)
+    heights = attainment(points, costs[there], np.concatenate([finals, middle[len(resting) :]]), worst)
     gain = gain_of_draws(points, heights, costs[count : count + len(resting)], draws[: len(resting)])
     height = max(worst - float(np.concatenate([finals, middle]).min()), TINY)
     return dict(zip(resting, (gain / height).tolist(), strict=True))

@@ -68,7 +68,7 @@ class AdvisoryHold:
         self.drop()
         connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         connection.detach()  # the lock is the connection's: it must close at the end, not go back to the pool
-        self._bury(connection)
+        self._terminate_stale_backend(connection)
         if self._granted(connection):
             self._connection = connection
             found = connection.execute(text(_SERVED_BY)).one()
@@ -85,7 +85,7 @@ class AdvisoryHold:
             time.sleep(0.1)
         return False
 
-    def _bury(self, connection: Connection) -> None:
+    def _terminate_stale_backend(self, connection: Connection) -> None:
         """End the server's side of this hold's connection before, which may not know yet that it was cut."""
         if self._who is not None:
             pid, began = self._who

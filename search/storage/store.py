@@ -92,7 +92,7 @@ class Store:
         held = holds.hold(self._engine, study, shared=shared)
         self._holds[study] = held
         try:
-            self.hold_again()
+            self.reacquire_lock()
             yield
         finally:
             self._holds.pop(study).drop()
@@ -103,7 +103,7 @@ class Store:
         with self.speaking(), holds.turn(self._engine, study):
             yield
 
-    def hold_again(self) -> None:
+    def reacquire_lock(self) -> None:
         """Take what is held again, where the database was away and forgot it.
 
         Raises:
@@ -401,7 +401,7 @@ class Store:
         name = f"session {session}"
         self._holds[name] = holds.hold(self._engine, name)
         try:
-            self.hold_again()
+            self.reacquire_lock()
             yield
         finally:
             self._holds.pop(name).drop()

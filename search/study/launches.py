@@ -13,8 +13,8 @@ from search.storage.store import Store
 SILENT_S = 60.0  # a launch whose connection broke may be back within this time
 
 
-class Fellows(Protocol):
-    """Say what concerns other launches of the same study."""
+class Launches(Protocol):
+    """What concerns other launches of the same study."""
 
     @property
     def session(self) -> int | None:
@@ -22,7 +22,7 @@ class Fellows(Protocol):
 
     @property
     def shared(self) -> bool:
-        """Say whether there can be others."""
+        """Whether there can be others."""
 
     @property
     def doubtful(self) -> Collection[int | None]:
@@ -34,15 +34,15 @@ class Fellows(Protocol):
     def news(self, newest: int, unended: Collection[int]) -> list[TrialRecord]:
         """Return trials above a number, and those named, as they stand in the database."""
 
-    def train(self, trial: TrialRecord) -> bool:
-        """Say whether another launch that lives trains it."""
+    def owned_elsewhere(self, trial: TrialRecord) -> bool:
+        """Whether another launch that lives is training a trial."""
 
     def claim(self, trial: TrialRecord) -> bool:
-        """Take a trial over, and say whether it is this launch's now."""
+        """Take a trial over; whether it is this launch's now."""
 
 
-class Alone:
-    """Be the only launch."""
+class OnlyLaunch:
+    """The only launch of a study."""
 
     shared = False
     doubtful: Collection[int | None] = ()
@@ -58,17 +58,17 @@ class Alone:
         """Return nothing: what there is, this launch has done."""
         return []
 
-    def train(self, trial: TrialRecord) -> bool:  # noqa: ARG002
-        """Say no."""
+    def owned_elsewhere(self, trial: TrialRecord) -> bool:  # noqa: ARG002
+        """Never."""
         return False
 
     def claim(self, trial: TrialRecord) -> bool:  # noqa: ARG002
-        """Say yes: whoever had it is gone."""
+        """Always: whoever had it is gone."""
         return True
 
 
-class Sharing:
-    """Be one of several launches of a study in PostgreSQL.
+class SharedLaunches:
+    """One of several launches of a study in PostgreSQL.
 
     A launch that lives holds a lock of its own. One whose lock is gone and that has been silent for a while is dead,
     and its running trials are anybody's who claims them first.
@@ -92,8 +92,8 @@ class Sharing:
         """Return trials above a number, and those named, as they stand in the database."""
         return self.store.trials_since(self.study, newest, unended)
 
-    def train(self, trial: TrialRecord) -> bool:
-        """Say whether another launch that lives trains it."""
+    def owned_elsewhere(self, trial: TrialRecord) -> bool:
+        """Whether another launch that lives is training a trial."""
         if trial.session is None or trial.session == self.session:
             return False
         if self.store.is_living(trial.session):

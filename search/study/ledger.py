@@ -46,7 +46,7 @@ class Ledger:
     def rejected(self, rejection: Rejection) -> None:
         """Forget a proposal that never became a trial."""
 
-    def hold_again(self) -> None:
+    def reacquire_lock(self) -> None:
         """Hold nothing."""
 
     def reconcile(self, trials: Mapping[int, TrialRecord]) -> list[TrialRecord]:  # noqa: ARG002

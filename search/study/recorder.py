@@ -50,9 +50,9 @@ class Recorder:
         with self._speaking():
             return self.storage.get_n_trials(self._study_id)
 
-    def hold_again(self) -> None:
+    def reacquire_lock(self) -> None:
         """Make sure that nobody else holds the study."""
-        self.store.hold_again()
+        self.store.reacquire_lock()
 
     def rejected(self, rejection: Rejection) -> None:
         """Record a proposal that never became a trial."""

@@ -1,4 +1,4 @@
-"""Say what a running study asks of whatever keeps its records: SQL behind an outbox, or nothing in a simulation."""
+"""What a running study asks of whatever keeps its records: SQL behind an outbox, or nothing in a simulation."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -10,8 +10,8 @@ from spaces.errors import StorageAway
 from workers.measurement import Measurement
 
 
-class Recording(Protocol):
-    """Number trials, and remember them."""
+class RecorderProtocol(Protocol):
+    """Numbers trials, and remembers them."""
 
     def count(self) -> int:
         """Return how many trials have a number."""
@@ -22,8 +22,8 @@ class Recording(Protocol):
     def rejected(self, rejection: Rejection) -> None:
         """Record a proposal that never became a trial."""
 
-    def hold_again(self) -> None:
-        """Make sure that nobody else holds the study."""
+    def reacquire_lock(self) -> None:
+        """Take the study's lock again after a lost connection."""
 
     def reconcile(self, trials: Mapping[int, TrialRecord]) -> list[TrialRecord]:
         """Take away what a crash left different, and return trials that were not known."""
@@ -38,11 +38,11 @@ class Recording(Protocol):
         """Let go of what holds the records."""
 
 
-class Bringing(Protocol):
-    """Bring what happens to where it is recorded."""
+class OutboxProtocol(Protocol):
+    """Delivers measurements and the ends of trials to the storage, and buffers them while it is away."""
 
     @property
-    def recorder(self) -> Recording:
+    def recorder(self) -> RecorderProtocol:
         """Return what numbers trials."""
 
     @property

@@ -24,7 +24,7 @@ SHARE = 0.1  # of the time, at most, goes into looking
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tidying:
+class Retention:
     """Say what is to be removed."""
 
     needless: Collection[str]  # files that nobody needs
@@ -34,7 +34,7 @@ class Tidying:
 
 def judge(
     study: StudyRecord, trials: Mapping[int, TrialRecord], sizes: Mapping[str, int], limit_bytes: float
-) -> Tidying:
+) -> Retention:
     """Decide what stays: all of running trials and of strangers; of the front first the ends, then the least crowded.
 
     The front has the room that the others leave, and at least its share of the limit.
@@ -51,7 +51,9 @@ def judge(
     needless = {name for name in sizes if owner_of(name) in ended and not _stays(name, best, sizes)}
     left = sum(size for name, size in sizes.items() if name not in needless)
     over = _over(study, front, sizes, limit_bytes, left)
-    return Tidying(needless=needless, over_limit=over, left_bytes=left - sum(sizes[newest(number)] for number in over))
+    return Retention(
+        needless=needless, over_limit=over, left_bytes=left - sum(sizes[newest(number)] for number in over)
+    )
 
 
 def _stays(name: str, front: Collection[int], sizes: Mapping[str, int]) -> bool:
@@ -165,7 +167,7 @@ class Checkpoints:
         self.over_limit = self.over_limit.union(tidying.over_limit) - numbers(OVER_LIMIT, tidying.needless)
         return dict(self._said_of(tidying))
 
-    def _said_of(self, tidying: Tidying) -> Iterator[tuple[str, str]]:
+    def _said_of(self, tidying: Retention) -> Iterator[tuple[str, str]]:
         limit = format_bytes(self.limit_bytes)
         if tidying.over_limit:
             gone = ", ".join(map(str, tidying.over_limit[:8]))

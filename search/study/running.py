@@ -1,4 +1,4 @@
-"""Hold a study in its course: hand out trials, record what they show, decide who goes on. Free of Ray.
+"""The state machine of a running study: it hands out trials, records measurements, applies the scheduler. No Ray.
 
 Ray's searcher and scheduler, a simulated clock and the tests all drive this one object. Whatever it is told is in
 SQL before it counts.
@@ -17,18 +17,18 @@ from search.samplers.suspects import SUSPECTED
 from search.schedulers.base import GO_ON, Decision, PromotionState, Scheduler, Verdict
 from search.study.accounting import Account
 from search.study.disk import Disk
-from search.study.launches import Alone, Fellows
+from search.study.launches import Launches, OnlyLaunch
 from search.study.queue import Queue
-from search.study.recording import Bringing, Recording
+from search.study.recording import OutboxProtocol, RecorderProtocol
 from search.study.rejections import Rejections
-from search.study.trials import Roll
+from search.study.trials import TrialIndex
 from spaces.errors import StorageAway, TrialFailure
 from workers.kinds import FailureKind
 from workers.measurement import Measurement
 
 
 class Nothing(Enum):
-    """Say why there is no trial to hand out."""
+    """Why there is no trial to hand out."""
 
     LEFT = auto()  # the study ends when the running trials have
     NOW = auto()  # ask again: a trial that failed for its machine waits a while, or the database is away
@@ -36,17 +36,17 @@ class Nothing(Enum):
 
 @dataclass(slots=True)
 class RunningStudy:
-    """Move trials from proposed to complete, stopped or failed."""
+    """One study, from its first proposal to its last trial's end."""
 
     record: StudyRecord
-    outbox: Bringing
+    outbox: OutboxProtocol
     proposer: Proposer
     scheduler: Scheduler
     account: Account
-    fellows: Fellows = field(default_factory=Alone)
+    launches: Launches = field(default_factory=OnlyLaunch)
     limit_s: float | None = None  # seconds of training that one trial may take
     seed: int = 0
-    trials: Roll = field(init=False)
+    trials: TrialIndex = field(init=False)
     disk: Disk = field(init=False)
     queue: Queue = field(init=False)
     _rejections: Rejections = field(init=False)
@@ -61,7 +61,7 @@ class RunningStudy:
     notices: list[str] = field(default_factory=list)  # that nobody was told yet
 
     def __post_init__(self) -> None:
-        self.trials = Roll(self.record)
+        self.trials = TrialIndex(self.record)
         self.account.begun = lambda: len(self.trials)
         self.disk = Disk(self.clock)
         self.queue = Queue(self.clock)
@@ -79,8 +79,8 @@ class RunningStudy:
     def restore(self, trials: list[TrialRecord], rejections: list[Rejection]) -> None:
         """Take up what earlier launches recorded: rungs, the sampler's knowledge, trials to go on with."""
         self.account.began = self.clock()
-        self.trials = Roll(self.record, trials)
-        with self.fellows.turn():
+        self.trials = TrialIndex(self.record, trials)
+        with self.launches.turn():
             for trial in self.recorder.reconcile(self.trials):
                 self.trials[trial.number] = trial
         attrs = self.recorder.sampler_attrs()
@@ -111,12 +111,12 @@ class RunningStudy:
         """Decide what the driver died before deciding, or let the trial wait for a worker."""
         if trial.state is not State.RUNNING:
             return
-        if self.fellows.train(trial) or not self.fellows.claim(trial):
+        if self.launches.owned_elsewhere(trial) or not self.launches.claim(trial):
             self.elsewhere.add(trial.number)
             return
         self.elsewhere.discard(trial.number)
-        if self.fellows.shared:
-            trial = self.trials[trial.number] = replace(trial, session=self.fellows.session)
+        if self.launches.shared:
+            trial = self.trials[trial.number] = replace(trial, session=self.launches.session)
         if trial.last is not None:
             self._show(trial, trial.last)
             if self._judge(trial, trial.last).stop:
@@ -128,7 +128,7 @@ class RunningStudy:
         return (object, ())
 
     @property
-    def recorder(self) -> Recording:
+    def recorder(self) -> RecorderProtocol:
         """Return what numbers trials and keeps the records."""
         return self.outbox.recorder
 
@@ -139,11 +139,11 @@ class RunningStudy:
 
     @property
     def over(self) -> bool:
-        """Say whether nothing runs and nothing more will be handed out."""
+        """Whether nothing runs and nothing more will be handed out."""
         if self.outbox.away_s is not None or not (self.exhausted or self.account.budget_spent):
             return False
         resting = self.paused.union(self.elsewhere, *((self.queue, self.resting) if self.cut_off else ()))
-        doubtful = any(self.trials[number].session in self.fellows.doubtful for number in self.elsewhere)
+        doubtful = any(self.trials[number].session in self.launches.doubtful for number in self.elsewhere)
         return self.trials.running <= resting and not doubtful
 
     @property
@@ -226,7 +226,7 @@ class RunningStudy:
         """Begin a new trial, knowing all that other launches have shown; what cannot be recorded has not begun."""
         begun: TrialRecord | Nothing = Nothing.NOW
         try:
-            with self.fellows.turn():
+            with self.launches.turn():
                 self._hear()
                 if self._all_numbered() and not self.account.budget_spent:
                     self._take_up_rows()  # of a launch that died between Optuna's row and ours
@@ -238,7 +238,7 @@ class RunningStudy:
     def _all_numbered(self) -> bool:
         """Say whether the last trial of the budget has its number, which may be all that is recorded of it yet."""
         limit = self.account.budget.trials
-        return self.fellows.shared and limit is not None and self.recorder.count() >= limit
+        return self.launches.shared and limit is not None and self.recorder.count() >= limit
 
     def _begin(self) -> TrialRecord | Nothing:
         with self.account.timed("proposing_s"):
@@ -249,7 +249,7 @@ class RunningStudy:
                 if proposal is None:
                     self.exhausted = True
                     return Nothing.LEFT
-                trial = self.recorder.start(proposal, self.seed * 1_000_003, self.clock(), self.fellows.session)
+                trial = self.recorder.start(proposal, self.seed * 1_000_003, self.clock(), self.launches.session)
             except StorageAway:
                 if proposal is not None:
                     self.proposer.take_back(proposal)
@@ -264,8 +264,8 @@ class RunningStudy:
 
     def _adopt(self) -> None:
         """Take up what was begun in Optuna's table at the moment when the database went away."""
-        self.recorder.hold_again()
-        with self.fellows.turn():
+        self.recorder.reacquire_lock()
+        with self.launches.turn():
             self._hear()
             self._take_up_rows()
 
@@ -274,7 +274,7 @@ class RunningStudy:
         for trial in self.recorder.reconcile(self.trials):
             self.trials[trial.number] = trial
             self._restore_trial(trial, {})
-            if self.fellows.shared:
+            if self.launches.shared:
                 self.elsewhere.add(trial.number)  # should the database go away again before it is claimed
             self._settle(trial)
 
@@ -282,18 +282,18 @@ class RunningStudy:
         """Make sure that this launch still holds the study: a connection that idles can be cut by anybody between."""
         if self.outbox.away_s is None:
             try:
-                self.recorder.hold_again()
+                self.recorder.reacquire_lock()
             except StorageAway as error:
                 self.outbox.lose(error)
 
     def hear(self) -> None:
         """Take in what other launches' trials have shown, and take over those whose launch has died."""
-        if not self.fellows.shared or not self.deliver():
+        if not self.launches.shared or not self.deliver():
             return
         try:
             self._hear()
             theirs = {self.trials[number].session: self.trials[number] for number in self.elsewhere}
-            dead = {session for session, trial in theirs.items() if not self.fellows.train(trial)}
+            dead = {session for session, trial in theirs.items() if not self.launches.owned_elsewhere(trial)}
             for number in sorted(n for n in self.elsewhere if self.trials[n].session in dead):
                 self._settle(self.trials[number])
         except StorageAway as error:
@@ -302,13 +302,13 @@ class RunningStudy:
     def _hear(self) -> None:
         newest = self.trials.newest
         gaps = set(range(newest)) - self.trials.keys() if len(self.trials) <= newest else set()
-        for told in self.fellows.news(newest, sorted(self.trials.running | gaps)):
+        for told in self.launches.news(newest, sorted(self.trials.running | gaps)):
             self._hear_of(told)
 
     def _hear_of(self, told: TrialRecord) -> None:
         """Bring one trial to what the database tells of it; of its own, this launch knows at least as much."""
         known = self.trials.get(told.number)
-        if told.session == self.fellows.session and (known is None or told.state is State.RUNNING):
+        if told.session == self.launches.session and (known is None or told.state is State.RUNNING):
             return
         if known is None:
             self.trials[told.number] = told
@@ -334,7 +334,7 @@ class RunningStudy:
 
     def _propose(self) -> tuple[Proposal | None, list[Rejection]]:
         """Ask for a network that no failure before speaks against, and where none is left for any."""
-        ceiling = ceiling_of(self.trials.witnesses(self.account.began or self.clock()))
+        ceiling = ceiling_of(self.trials.memory_evidence(self.account.began or self.clock()))
         known, doubts = self.trials.known, [*([ceiling] if ceiling else ()), *self.trials.suspects]
         proposal, rejected = self.proposer.propose(known, doubts)
         if proposal is None and doubts:
@@ -416,7 +416,7 @@ class RunningStudy:
 
     def saw(self, host: Host) -> None:
         """Record what a machine computes right and what it trains in; the first of a kind decides for the study."""
-        host = replace(host, session=self.fellows.session)
+        host = replace(host, session=self.launches.session)
         self.numerics.setdefault(host.kind, host.numerics)
         if (host.host, host.kind) not in self._hosts:
             self._hosts.add((host.host, host.kind))

@@ -1,4 +1,4 @@
-"""Keep the roll of a study's trials, and whatever is asked of all of them at every step: no step reads it through."""
+"""A study's trials by number, with counts, front and digests kept up to date in constant time a change."""
 
 from collections import Counter, UserDict
 from collections.abc import Iterable
@@ -10,8 +10,8 @@ from search.samplers.suspects import LEAST, Suspect, suspects_of
 from workers.kinds import FailureKind
 
 
-class Roll(UserDict[int, TrialRecord]):
-    """Hold trials by number. One that has ended stays as it is, and none is taken away."""
+class TrialIndex(UserDict[int, TrialRecord]):
+    """Trials by number. One that has ended stays as it is, and none is taken away."""
 
     def __init__(self, record: StudyRecord, trials: Iterable[TrialRecord] = ()) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class Roll(UserDict[int, TrialRecord]):
         lived = [trial.params for trial in self.values() if trial.epochs and not _crashed(trial)]
         return suspects_of([trial.params for trial in self.crashed], lived)
 
-    def witnesses(self, since: datetime) -> list[TrialRecord]:
+    def memory_evidence(self, since: datetime) -> list[TrialRecord]:
         """Return what a ceiling of memory is read from: what ran out since then, and the largest that fits."""
         ran_out = [t for t in self._ran_out if t.epochs or (t.started_at and t.started_at >= since)]
         return ran_out if self._largest is None else [*ran_out, self._largest]

@@ -16,7 +16,7 @@ SILENT_S = 60.0  # what did not answer is not asked again for so long: Ray takes
 NEAR_S = 10.0  # workers that die so soon after the kernel's count rose died of the same
 
 
-class Witness:
+class OomWatcher:
     """Know how many processes each machine had ended for memory before a worker died there.
 
     Ray cannot tell: to it, the kernel's killing, anyone's SIGKILL and a crash of native code are one. The question is
@@ -43,7 +43,7 @@ class Witness:
         if address and address not in self._before:
             self._before[address] = self._ask(address)
 
-    def killed(self, address: str) -> bool:
+    def oom_killed(self, address: str) -> bool:
         """Say whether the count has risen since the last look. A machine that is gone or silent says nothing.
 
         Args:

@@ -18,7 +18,7 @@ from search.study.running import RunningStudy
 from search.tune.controller import study_controller
 from search.tune.hush import hushed
 from search.tune.nodes import Need, Room
-from search.tune.oom import Witness
+from search.tune.oom import OomWatcher
 from search.tune.scheduler import StudyScheduler
 from search.tune.scratch import scratch
 from search.tune.searcher import StudySearcher
@@ -191,14 +191,14 @@ def drive(
     Raises:
         Exception: whatever went wrong in the driver; what was recorded stays recorded.
     """
-    witness = Witness()
-    witness.see_all()
+    watcher = OomWatcher()
+    watcher.see_all()
     with scratch() as folder, study_controller():
         tuner = tune.Tuner(
             tune.with_resources(NetworkTrainable, {"cpu": room.need.cpus, "gpu": room.need.gpus}),
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
-                scheduler=StudyScheduler(study, witness, watch),
+                scheduler=StudyScheduler(study, watcher, watch),
                 num_samples=-1,
                 max_concurrent_trials=room.most,  # the searcher keeps to less, as the room is
                 reuse_actors=True,

@@ -15,13 +15,13 @@ from spaces.errors import TrialFailure
 from workers.measurement import Measurement
 
 
-class Watching(Protocol):
-    """Know of each machine whether its kernel ended a process for memory: see `search.tune.oom.Witness`."""
+class OomWatching(Protocol):
+    """Know of each machine whether its kernel ended a process for memory: see `search.tune.oom.OomWatcher`."""
 
     def see(self, address: str) -> None:
         """Begin to watch a machine, once."""
 
-    def killed(self, address: str) -> bool:
+    def oom_killed(self, address: str) -> bool:
         """Say whether a process there was ended for memory just now."""
 
 
@@ -38,7 +38,7 @@ class Nobody:
     def see(self, address: str) -> None:
         """Do nothing."""
 
-    def killed(self, address: str) -> bool:  # noqa: ARG002
+    def oom_killed(self, address: str) -> bool:  # noqa: ARG002
         """Say no."""
         return False
 
@@ -46,7 +46,7 @@ class Nobody:
 class StudyScheduler(FIFOScheduler):
     """Record every result, then decide, in that order."""
 
-    def __init__(self, study: RunningStudy, watching: Watching | None = None, ending: Ending | None = None) -> None:
+    def __init__(self, study: RunningStudy, watching: OomWatching | None = None, ending: Ending | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Ray's
         self.study = study
         self.watching = watching or Nobody()
@@ -73,7 +73,7 @@ class StudyScheduler(FIFOScheduler):
         number, traceback = trial.config["number"], _left_behind(trial.config.get("crash"))
         why = self.ending.why(number) if self.ending else None
         if not interrupts.asked:  # else the same signal may have ended the worker
-            self.study.failed(number, why or failure_of(error, self.watching.killed, traceback))
+            self.study.failed(number, why or failure_of(error, self.watching.oom_killed, traceback))
 
 
 def _left_behind(path: str | None) -> str:

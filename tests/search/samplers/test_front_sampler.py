@@ -19,7 +19,7 @@ from search.config.study import parse
 from search.models.pareto import hypervolume
 from search.models.surrogate import MOST_FITTED
 from search.samplers.catalogue import Coordinate, SpaceCatalogue, coordinate
-from search.samplers.front_sampler import FIRST, FrontSampler, rung_attr, rung_of
+from search.samplers.front_sampler import N_STARTUP_TRIALS, FrontSampler, rung_attr, rung_of
 from search.samplers.proposer import Proposer
 from search.samplers.registry import distributions
 from spaces.architecture import ImageSpec
@@ -104,7 +104,7 @@ def test_thirty_trials_are_worth_more_than_twice_as_many_by_chance() -> None:
 
 
 def test_the_first_trials_are_spread_over_all_costs() -> None:
-    macs = sorted(CATALOGUE.describe(params).cost.macs for params in play(sampler(), FIRST))
+    macs = sorted(CATALOGUE.describe(params).cost.macs for params in play(sampler(), N_STARTUP_TRIALS))
     pool = sampler()._pool
     pool.refresh()
     quarters = np.quantile([network.costs[0] for network in pool.networks], [0.25, 0.5, 0.75])

@@ -132,7 +132,7 @@ def test_a_study_of_three_objectives_keeps_its_ends(make_study: MakeStudy, make_
     assert {0, 8}.isdisjoint(over)
 
 
-# Tidying
+# Retention
 
 
 @pytest.fixture

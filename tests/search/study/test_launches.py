@@ -13,7 +13,7 @@ from search.core.records import State, TrialRecord
 from search.driver.driver import open_running
 from search.samplers.front_sampler import rung_of
 from search.storage.store import Store
-from search.study.launches import SILENT_S, Sharing
+from search.study.launches import SILENT_S, SharedLaunches
 from search.study.outbox import LATEST_S
 from search.study.queue import BACK_OFF_S
 from search.study.running import Nothing, RunningStudy
@@ -46,7 +46,7 @@ class Launch:
             stack.enter_context(store.hold("bench", shared=True))
             session = store.open_session("bench", started_at=datetime.now(UTC), machine={})
             stack.enter_context(store.living(session))
-            sharing = Sharing(store, "bench", session, clock=ticks(bench))
+            sharing = SharedLaunches(store, "bench", session, clock=ticks(bench))
             running = open_running(store, bench.config, bench.record, sharing)
             stack.enter_context(closing(running.recorder))
             running.account.clock = bench.clock
@@ -145,7 +145,7 @@ def test_trials_at_rest_are_their_own_launchs(shared: Callable[..., list[Launch]
         for launch in launches:
             trial = launch.running.hand_out()
             if isinstance(trial, TrialRecord):
-                assert trial.session == launch.running.fellows.session
+                assert trial.session == launch.running.launches.session
                 launch.train(trial)
             else:
                 launch.running.hear()
@@ -179,7 +179,7 @@ def test_a_trial_that_is_claimed_back_is_on_its_rung(shared: Callable[..., list[
     first, second = shared(2, budget={"trials": 2}, scheduler={"name": "gain", "max_epochs": 9})
     trial = first.begin()
     second.running.hear()
-    assert second.store.claim("bench", first.running.trials[0], second.running.fellows.session or 0)
+    assert second.store.claim("bench", first.running.trials[0], second.running.launches.session or 0)
     assert first.running.measured(0, learn(trial, 1)).stop  # it hears at the rung that it has lost it
     second.ends.close()
     first.running.hear()
@@ -263,7 +263,7 @@ def test_a_launch_that_was_taken_for_dead_gives_its_trial_up(shared: Callable[..
     first, second = shared(2, budget={"trials": 1})
     trial = first.begin()
     second.running.hear()
-    assert second.store.claim("bench", first.running.trials[trial.number], second.running.fellows.session or 0)
+    assert second.store.claim("bench", first.running.trials[trial.number], second.running.launches.session or 0)
     first.running.hear()
     assert first.running.measured(trial.number, learn(trial, 1)).stop
     first.running.failed(trial.number, TrialFailure("crash", "it broke"))  # no longer its business
@@ -281,7 +281,7 @@ def cut(launch: Launch) -> None:
 def take(launch: Launch, trial: TrialRecord) -> None:
     """Let a launch take a trial over from another that lives."""
     launch.running.hear()
-    assert launch.store.claim("bench", launch.running.trials[trial.number], launch.running.fellows.session or 0)
+    assert launch.store.claim("bench", launch.running.trials[trial.number], launch.running.launches.session or 0)
     launch.running.elsewhere.discard(trial.number)
 
 
@@ -311,7 +311,7 @@ def test_a_trial_that_another_launch_took_and_ended_keeps_nobody_waiting(
     first, second = shared(2, budget={"trials": 1})
     trial = first.begin()
     first.running.measured(trial.number, learn(trial, 1))
-    (first.running.queue.append if where == "waiting" else first.running.paused.add)(trial.number)
+    (first.running.queue.put if where == "waiting" else first.running.paused.add)(trial.number)
     take(second, trial)
     second.train(trial)
     first.running.hear()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from search.core.fronts import front_trials
 from search.core.records import State, StudyRecord, TrialRecord
 from search.samplers.memory import ceiling_of
-from search.study.trials import Roll
+from search.study.trials import TrialIndex
 from tests.factories import STARTED
 from workers.kinds import FailureKind
 
@@ -49,7 +49,7 @@ def steps(
     ]
 
 
-def check(roll: Roll, trials: dict[int, TrialRecord]) -> None:
+def check(roll: TrialIndex, trials: dict[int, TrialRecord]) -> None:
     every = list(trials.values())
     assert roll == trials
     assert roll.newest == max(trials, default=-1)
@@ -60,7 +60,7 @@ def check(roll: Roll, trials: dict[int, TrialRecord]) -> None:
     assert roll.known == {trial.digest: trial.number for trial in every if not trial.failed_transiently}
     assert roll.front == front_trials(roll.record, every)
     since = STARTED + timedelta(minutes=3)
-    assert ceiling_of(roll.witnesses(since)) == ceiling_of(
+    assert ceiling_of(roll.memory_evidence(since)) == ceiling_of(
         trial for trial in every if trial.epochs or (trial.started_at and trial.started_at >= since)
     )
 
@@ -71,18 +71,18 @@ def test_after_every_step_it_answers_as_all_trials_would(
     make_study: MakeStudy, make_trial: MakeTrial, stories: list[tuple[int, list[float], None]], data: st.DataObject
 ) -> None:
     left = {number: steps(make_trial, number, story) for number, story in enumerate(stories)}
-    roll, trials = Roll(make_study()), dict[int, TrialRecord]()
+    roll, trials = TrialIndex(make_study()), dict[int, TrialRecord]()
     while left:
         number = data.draw(st.sampled_from(sorted(left)))
         roll[number] = trials[number] = left[number].pop(0)
         if not left[number]:
             del left[number]
         check(roll, trials)
-    check(Roll(make_study(), trials.values()), trials)
+    check(TrialIndex(make_study(), trials.values()), trials)
 
 
 def test_trials_are_named_in_the_order_in_which_they_ended(make_study: MakeStudy, make_trial: MakeTrial) -> None:
-    roll = Roll(make_study(), [make_trial(number) for number in range(3)])
+    roll = TrialIndex(make_study(), [make_trial(number) for number in range(3)])
     for number in (2, 0):
         roll[number] = make_trial(number, state=State.STOPPED)
     assert roll.ended == [2, 0]
@@ -93,7 +93,7 @@ def test_a_network_whose_worker_was_lost_for_good_may_be_tried_again(
 ) -> None:
     lost = make_trial(0, state=State.FAILED, failure_kind=FailureKind.LOST)
     again = replace(make_trial(1), digest=lost.digest)
-    roll = Roll(make_study(), [lost])
+    roll = TrialIndex(make_study(), [lost])
     assert roll.known == {}
     roll[1] = again
     assert roll.known == {lost.digest: 1}
@@ -101,7 +101,7 @@ def test_a_network_whose_worker_was_lost_for_good_may_be_tried_again(
 
 @pytest.mark.parametrize("count", [1, 200])
 def test_the_front_is_found_from_what_is_new(make_study: MakeStudy, make_trial: MakeTrial, count: int) -> None:
-    roll = Roll(make_study())
+    roll = TrialIndex(make_study())
     for number in range(count):
         roll[number] = make_trial(number, accuracies=[number / count], state=State.COMPLETE)
     assert len(roll.front) == count  # each is better, and costs more

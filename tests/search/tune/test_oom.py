@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import ray
 
-from search.tune import oom as witness
+from search.tune import oom as watcher
 from search.tune import run as cluster
-from search.tune.oom import NEAR_S, SILENT_S, Witness
+from search.tune.oom import NEAR_S, SILENT_S, OomWatcher
 
 
 class Machines:
@@ -19,7 +19,7 @@ class Machines:
         self.asked: list[str] = []
         self.now = 100.0
 
-    def ask(self, _: Witness, address: str) -> int | None:
+    def ask(self, _: OomWatcher, address: str) -> int | None:
         """Answer at once."""
         self.asked.append(address)
         return self.counts.get(address)
@@ -28,58 +28,58 @@ class Machines:
 @pytest.fixture
 def machines(monkeypatch: pytest.MonkeyPatch) -> Machines:
     made = Machines()
-    monkeypatch.setattr(Witness, "_ask", lambda *given: made.ask(*given))
-    monkeypatch.setattr(witness, "_living", lambda: dict.fromkeys(made.counts, "id"))
+    monkeypatch.setattr(OomWatcher, "_ask", lambda *given: made.ask(*given))
+    monkeypatch.setattr(watcher, "_living", lambda: dict.fromkeys(made.counts, "id"))
     return made
 
 
 @pytest.fixture
-def watching(machines: Machines) -> Witness:
-    return Witness(clock=lambda: machines.now)
+def watching(machines: Machines) -> OomWatcher:
+    return OomWatcher(clock=lambda: machines.now)
 
 
-def test_a_count_that_rose_since_the_first_look_tells_of_a_killing(machines: Machines, watching: Witness) -> None:
+def test_a_count_that_rose_since_the_first_look_tells_of_a_killing(machines: Machines, watching: OomWatcher) -> None:
     machines.counts = {"a": 3, "b": 0}
     watching.see_all()
     machines.counts["a"] = 4
-    assert watching.killed("a")
-    assert not watching.killed("b")
+    assert watching.oom_killed("a")
+    assert not watching.oom_killed("b")
 
 
-def test_a_count_that_stays_tells_of_none_however_high(machines: Machines, watching: Witness) -> None:
+def test_a_count_that_stays_tells_of_none_however_high(machines: Machines, watching: OomWatcher) -> None:
     machines.counts = {"a": 3}
     watching.see("a")
-    assert not watching.killed("a")
+    assert not watching.oom_killed("a")
 
 
 def test_a_killing_counts_for_those_that_die_with_it_and_for_nobody_later(
-    machines: Machines, watching: Witness
+    machines: Machines, watching: OomWatcher
 ) -> None:
     machines.counts = {"a": 0}
     watching.see("a")
     machines.counts["a"] = 1
-    assert watching.killed("a")
+    assert watching.oom_killed("a")
     machines.now += NEAR_S / 2
-    assert watching.killed("a")
+    assert watching.oom_killed("a")
     machines.now += NEAR_S
-    assert not watching.killed("a")
+    assert not watching.oom_killed("a")
 
 
-def test_a_machine_that_was_never_seen_says_nothing_the_first_time(machines: Machines, watching: Witness) -> None:
+def test_a_machine_that_was_never_seen_says_nothing_the_first_time(machines: Machines, watching: OomWatcher) -> None:
     machines.counts = {"a": 5}
-    assert not watching.killed("a")
+    assert not watching.oom_killed("a")
     machines.counts["a"] = 6
-    assert watching.killed("a")
+    assert watching.oom_killed("a")
 
 
-def test_a_machine_that_cannot_count_or_is_gone_says_nothing(machines: Machines, watching: Witness) -> None:
+def test_a_machine_that_cannot_count_or_is_gone_says_nothing(machines: Machines, watching: OomWatcher) -> None:
     machines.counts = {"a": None}
     watching.see_all()
-    assert not watching.killed("a")
-    assert not watching.killed("gone")
+    assert not watching.oom_killed("a")
+    assert not watching.oom_killed("gone")
 
 
-def test_a_machine_is_seen_once(machines: Machines, watching: Witness) -> None:
+def test_a_machine_is_seen_once(machines: Machines, watching: OomWatcher) -> None:
     machines.counts = {"a": 0}
     for _ in range(3):
         watching.see_all()
@@ -108,7 +108,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[int], 
         with open(file) as opened:  # noqa: PTH123  # the task knows no more than its file
             return int(opened.read())
 
-    monkeypatch.setattr(witness, "kills", count_there)
+    monkeypatch.setattr(watcher, "kills", count_there)
     return lambda count: Path(file).write_text(str(count))
 
 
@@ -116,17 +116,17 @@ def counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[int], 
 @pytest.mark.cluster
 def test_a_rise_is_seen_from_another_process(address: str, counted: Callable[[int], object]) -> None:
     counted(1)
-    watching = Witness()
+    watching = OomWatcher()
     watching.see_all()
-    assert not watching.killed(address)
+    assert not watching.oom_killed(address)
     counted(2)
-    assert watching.killed(address)
+    assert watching.oom_killed(address)
 
 
 @pytest.mark.slow
 @pytest.mark.cluster
 def test_the_kernels_own_count_can_be_read(address: str) -> None:
-    watching = Witness()
+    watching = OomWatcher()
     assert isinstance(watching._answer(address, watching._ask(address)), int)
 
 
@@ -134,9 +134,9 @@ def test_the_kernels_own_count_can_be_read(address: str) -> None:
 @pytest.mark.cluster
 def test_what_does_not_answer_is_left_alone_for_a_while(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    watching = Witness(clock=lambda: now[0])
-    monkeypatch.setattr(witness, "ANSWER_S", 0.0)
-    assert not watching.killed(address)
+    watching = OomWatcher(clock=lambda: now[0])
+    monkeypatch.setattr(watcher, "ANSWER_S", 0.0)
+    assert not watching.oom_killed(address)
     assert watching._ask(address) is None
     now[0] = SILENT_S
     assert watching._ask(address) is not None
@@ -146,4 +146,4 @@ def test_what_does_not_answer_is_left_alone_for_a_while(address: str, monkeypatc
 @pytest.mark.cluster
 def test_a_machine_that_is_not_there_is_not_asked(address: str) -> None:
     assert address != "192.0.2.99"
-    assert not Witness().killed("192.0.2.99")
+    assert not OomWatcher().oom_killed("192.0.2.99")

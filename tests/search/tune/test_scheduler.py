@@ -79,7 +79,7 @@ def died(how: str) -> ActorDiedError:
     return made
 
 
-class Watching:
+class OomWatching:
     """Watch machines, of which the kernels of some have just ended a process."""
 
     def __init__(self, *killing: str) -> None:
@@ -90,7 +90,7 @@ class Watching:
         """Note it."""
         self.seen.append(address)
 
-    def killed(self, address: str) -> bool:
+    def oom_killed(self, address: str) -> bool:
         """Say so of some."""
         return address in self.killing
 
@@ -178,7 +178,7 @@ def test_what_a_scheduler_heard_of_one_trial_is_not_said_of_another(bench: Bench
 
 def test_every_machine_is_watched_from_its_first_result_on(bench: Bench) -> None:
     running = bench.open()
-    watching, trial = Watching(), hand_out(running)
+    watching, trial = OomWatching(), hand_out(running)
     result = {**learn(running.trials[0], 1).to_json(), "node_ip": "10.0.0.7"}
     StudyScheduler(running, watching).on_trial_result(None, cast(Any, trial), result)
     assert watching.seen == ["10.0.0.7"]
@@ -186,7 +186,7 @@ def test_every_machine_is_watched_from_its_first_result_on(bench: Bench) -> None
 
 def test_a_worker_that_the_kernel_ended_twice_had_no_memory(bench: Bench) -> None:
     running = bench.open()
-    scheduler, trial = StudyScheduler(running, Watching("192.0.2.2")), hand_out(running)
+    scheduler, trial = StudyScheduler(running, OomWatching("192.0.2.2")), hand_out(running)
     fail(scheduler, trial, died(NO_WORD))
     assert (running.trials[0].state, running.trials[0].attempts) == (State.RUNNING, 1)
     fail(scheduler, trial, died(NO_WORD))
