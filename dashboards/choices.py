@@ -1,13 +1,12 @@
 """Draw the validation error that went with each value of a searched parameter."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
 from dashboards import theme
-from dashboards.frames import StudyView, domain_word, value_text
+from dashboards.frames import StudyView, domain_word, headline_of, value_text
 from search.core.records import TrialRecord
 from search.core.units import format_number_of, format_percent
 from spaces.domains import Scalar
@@ -34,13 +33,13 @@ class ErrorsByValue:
 
 def info(view: StudyView, parameter: str) -> ErrorsByValue:
     """Return the error of every full-fidelity trial that has the parameter."""
-    complete = [trial for trial in view.complete if trial.last and math.isfinite(trial.last.accuracy)]
+    complete = [trial for trial in view.complete if headline_of(trial) is not None]
     having = [trial for trial in complete if parameter in trial.params]
     return ErrorsByValue(
         parameter=parameter,
         continuous=_is_continuous(view.study.space.get(parameter), having, parameter),
         values=tuple(trial.params[parameter] for trial in having),
-        errors=tuple(1.0 - trial.last.accuracy for trial in having if trial.last),
+        errors=tuple(1.0 - (headline_of(trial) or 0.0) for trial in having),
         numbers=tuple(trial.number for trial in having),
         order=tuple(
             value for value in view.options(parameter) if any(trial.params[parameter] == value for trial in having)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from dashboards import theme
-from dashboards.frames import StudyView, architecture_text
+from dashboards.frames import HEADLINE, StudyView, architecture_text
 from search.core.records import State
 from search.core.units import format_number_of, format_percent
 
@@ -41,7 +41,8 @@ def info(view: StudyView) -> Curves:
     front = {trial.number for trial in view.front}
     curves = []
     for trial in view.trials:
-        points = [(each.epoch, each.accuracy) for each in trial.measurements if math.isfinite(each.accuracy)]
+        shown = [(each.epoch, each.get(HEADLINE.name)) for each in trial.measurements]
+        points = [(epoch, value) for epoch, value in shown if value is not None and math.isfinite(value)]
         if points:
             epochs, accuracies = zip(*points, strict=True)
             kind = _kind(trial.state, trial.number in front)
@@ -61,7 +62,7 @@ def figure(curves: Curves) -> go.Figure:
     if not curves.curves:
         return theme.message(TITLE, "No trial has a measurement yet.")
     drawn = theme.blank(TITLE, _subtitle(curves), height=480)
-    scale = theme.accuracy_scale([accuracy for curve in curves.curves for accuracy in curve.accuracies])
+    scale = theme.fraction_scale(HEADLINE.name, [accuracy for curve in curves.curves for accuracy in curve.accuracies])
     for kind in KINDS:
         members = [curve for curve in curves.curves if curve.kind == kind]
         if members:
@@ -120,7 +121,7 @@ def _ends(members: Sequence[Curve], kind: str, scale: theme.Scale) -> go.Scatter
 
 def _said(curve: Curve) -> tuple[str, ...]:
     last = f"{format_percent(curve.accuracies[-1])} after epoch {curve.epochs[-1]}"
-    return (f"trial {curve.number}, {_NAMES[curve.kind]}", curve.label, f"validation accuracy {last}")
+    return (f"trial {curve.number}, {_NAMES[curve.kind]}", curve.label, f"{HEADLINE.title} {last}")
 
 
 def _add_rung(drawn: go.Figure, rung: int, log: bool) -> None:

@@ -3,13 +3,12 @@
 Source: Radosavovic et al. 2019, "On Network Design Spaces for Visual Recognition", section 3.
 """
 
-import math
 from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
 from dashboards import theme
-from dashboards.frames import StudyView
+from dashboards.frames import StudyView, headline_of
 from search.core.units import format_percent
 
 TITLE = "Error distribution"
@@ -25,8 +24,8 @@ class ErrorEdf:
 
 def info(view: StudyView) -> ErrorEdf:
     """Return the distribution of error over full-fidelity trials; equal errors make one step."""
-    accuracies = [trial.last.accuracy for trial in view.complete if trial.last]
-    errors = sorted(1.0 - accuracy for accuracy in accuracies if math.isfinite(accuracy))
+    shown = [headline_of(trial) for trial in view.complete]
+    errors = sorted(1.0 - accuracy for accuracy in shown if accuracy is not None)
     last = {error: place for place, error in enumerate(errors, start=1)}
     return ErrorEdf(errors=tuple(last), shares=tuple(place / len(errors) for place in last.values()))
 

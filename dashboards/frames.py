@@ -12,7 +12,10 @@ from search.core.units import format_count, format_number_of, format_percent
 from spaces.domains import Scalar
 from spaces.errors import InputError
 from spaces.kinds import KINDS
+from workers.objectives import OBJECTIVES
+from workers.tasks import CLASSIFICATION
 
+HEADLINE = OBJECTIVES[CLASSIFICATION.headline]  # what curves and tables show of how good a network is
 DOMAINS = ("choice", "int", "float")  # the words of the file; each names a domain
 
 
@@ -143,14 +146,20 @@ def architecture_text(trial: TrialRecord) -> str:
     return ", ".join([*parts, f"dropout {chosen['dropout']}"])
 
 
+def headline_of(trial: TrialRecord) -> float | None:
+    """Return the task's headline metric at a trial's latest epoch, where it was measured and is a number."""
+    found = trial.last.get(HEADLINE.name) if trial.last else None
+    return found if found is not None and math.isfinite(found) else None
+
+
 def trial_lines(trial: TrialRecord, max_epochs: int) -> tuple[str, ...]:
     """Return what a person wants to know of a trial, a line each."""
-    accuracy = trial.last.accuracy if trial.last else None
+    shown = headline_of(trial)
     cost = trial.cost
     return (
         f"trial {trial.number}, {trial.state.value}, {trial.epochs} of {format_number_of('epoch', max_epochs)}",
         architecture_text(trial),
-        f"validation accuracy {format_percent(accuracy)}",
+        f"{HEADLINE.title} {format_percent(shown)}",
         f"{format_count(cost.params)} params, {format_count(cost.macs)} macs",
         f"{format_count(cost.activations)} activations",
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import plotly.graph_objects as go
 
 from dashboards import theme
-from dashboards.frames import StudyView, trial_lines
+from dashboards.frames import HEADLINE, StudyView, trial_lines
 from search.core.records import State, TrialRecord
 from search.models.pareto import as_points, front
 from workers.objectives import OBJECTIVES
@@ -51,7 +51,7 @@ def pairs(view: StudyView) -> list[tuple[str, str]]:
     names = view.study.objectives
     vertical = next((name for name in names if OBJECTIVES[name].quality), names[0])
     others = [name for name in names if name != vertical]
-    spare = "accuracy" if OBJECTIVES[vertical].static else "macs"  # one objective alone has no plane
+    spare = HEADLINE.name if OBJECTIVES[vertical].static else "macs"  # one objective alone has no plane
     return [(name, vertical) for name in others or [spare]]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from dashboards import choices, curves, edf, front, importance, page, progress
-from dashboards.frames import StudyView
+from dashboards.frames import HEADLINE, StudyView, headline_of
 from dashboards.page import Cell, Column
 from search.core.fronts import objective_values
 from search.core.labels import choices_of, name_of
@@ -117,7 +117,7 @@ def found(view: StudyView) -> list[str]:
 
 
 def _front_table(view: StudyView) -> str:
-    extra = [name for name in view.study.objectives if name not in ("accuracy", "macs", "params", "activations")]
+    extra = [name for name in view.study.objectives if name not in (HEADLINE.name, "macs", "params", "activations")]
     columns = [
         Column(title="trial", note="the trial's number"),
         Column(title="name", note="block, depth and widening factor, and what else matters", numeric=False),
@@ -126,7 +126,7 @@ def _front_table(view: StudyView) -> str:
         Column(title="k", note="widening factor: multiplies the width of every stage"),
         Column(title="C", note="cardinality: groups of the 3x3 convolution"),
         Column(title="dropout", note="where units are dropped, and how often", numeric=False),
-        Column(title="accuracy", note="validation accuracy"),
+        Column(title=HEADLINE.name, note=HEADLINE.title),
         Column(title="macs", note="multiply-accumulates per image"),
         Column(title="params", note="trainable parameters"),
         Column(title="activations", note="numbers that convolutions and linear layers put out per image"),
@@ -139,7 +139,7 @@ def _front_table(view: StudyView) -> str:
 
 def _front_row(view: StudyView, trial: TrialRecord, extra: Iterable[str]) -> list[Cell]:
     architecture, cost, chosen = trial.architecture, trial.cost, choices_of(trial)
-    accuracy = trial.last.accuracy if trial.last else None
+    accuracy = headline_of(trial)
     shown = dict(zip(view.study.objectives, objective_values(view.study, trial), strict=True))
     return [
         Cell(text=str(trial.number), key=trial.number),

@@ -165,8 +165,8 @@ class Scale:
 def scale(objective: str, values: Sequence[float]) -> Scale:
     """Return the axis of an objective: title with unit, percent for fractions, logarithmic where that shows more."""
     title = {"text": axis_title(objective)}
-    if objective == "accuracy":
-        return accuracy_scale(values)
+    if OBJECTIVES[objective].unit == "fraction":
+        return fraction_scale(objective, values)
     tickformat = "~s" if OBJECTIVES[objective].static or OBJECTIVES[objective].unit == "bytes" else "~g"
     kind = log_axis(min(values), max(values)) if is_log(values) else _room(values, 0.5 * abs(values[0]))
     return Scale(axis={"title": title, "tickformat": tickformat, **kind})
@@ -188,13 +188,13 @@ def _room(values: Sequence[float], half: float, most: float = math.inf) -> dict[
     return {"range": [values[0] - half, min(values[0] + half, most)]} if alone else {}
 
 
-def accuracy_scale(accuracies: Sequence[float]) -> Scale:
-    """Return an axis for accuracies: even in them, or, where their errors span much, even in the error's logarithm.
+def fraction_scale(objective: str, accuracies: Sequence[float]) -> Scale:
+    """Return an axis for fractions: even in them, or, where their errors span much, even in the error's logarithm.
 
     98 % and 99 % are then as far apart as 80 % and 90 %, so that early epochs do not flatten the front. An accuracy of
     1 has no place on such an axis; it gets half the least error there is.
     """
-    title = axis_title("accuracy")
+    title = axis_title(objective)
     errors = [1.0 - accuracy for accuracy in accuracies if accuracy < 1.0]
     if not is_log(errors):
         return Scale(axis={"title": {"text": title}, "tickformat": "~%", **_room(accuracies, 0.05, most=1.005)})

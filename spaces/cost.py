@@ -1,7 +1,7 @@
 """Hold what a network costs before it is trained. `spaces.counting` finds it out."""
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,13 +16,22 @@ class Cost:
     activations: int  # numbers that convolutions and linear layers put out
     weight_bytes: int  # parameters and buffers as float32
     training_bytes: int = 0  # held at most while a batch is trained on: see `spaces.counting`
+    more: Mapping[str, float] = field(default_factory=dict)  # what else is known before training, by name
+
+    def value(self, name: str) -> float:
+        """Return a cost by its name.
+
+        Raises:
+            KeyError: it is not known of this network.
+        """
+        return float(self.more[name] if name in self.more or name not in NAMES else getattr(self, name))
 
     def to_json(self) -> dict[str, int]:
-        """Return the fields as plain numbers."""
-        return asdict(self)
+        """Return what is counted of every network as plain numbers."""
+        return {name: getattr(self, name) for name in NAMES}
 
 
-NAMES = tuple(item.name for item in fields(Cost))
+NAMES = tuple(item.name for item in fields(Cost) if item.name != "more")
 
 
 def sum_costs(parts: Iterable[Cost]) -> Cost:

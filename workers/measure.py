@@ -134,7 +134,7 @@ def measure(trial: TrialSpec, data: Dataset, device: torch.device, *, epoch: boo
         latency_ms_batch=many.median_ms,
         latency_p90_ms_batch=many.p90_ms,
         images_per_s=many.images_per_s,
-        training_peak_bytes=trained.peak_bytes,
+        training_peak_bytes=int(trained.metrics["peak_bytes"]),
         training_bytes_estimate=counted.training_bytes,
         epoch_s=epoch_s(trial, data, device, trained) if epoch else None,
         params=counted.params,

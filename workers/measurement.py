@@ -1,46 +1,72 @@
-"""Hold the values that one epoch of training revealed."""
+"""What one epoch of training revealed."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
+
+_FIRST = ("accuracy", "loss", "train_loss", "peak_bytes")  # metrics that every epoch of the first versions had
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """Hold what is known after one epoch.
+    """What is known after one epoch.
 
-    Rates are fractions in [0, 1]; losses are mean cross-entropy in nats per image. `accuracy` and `loss` are
-    measured on the validation split, never on the test split.
+    Metrics are named as in `workers.objectives`, and `train_loss` (nats per image). They are measured on the
+    validation split, never on the test split; what was not measured is not there.
     """
 
     epoch: int  # 1 for the first
-    accuracy: float
-    loss: float
-    train_loss: float
+    metrics: Mapping[str, float]
     train_s: float  # seconds spent training this epoch, augmentation included
     eval_s: float  # seconds spent on the validation split
-    peak_bytes: int  # most memory held on the device so far (CUDA), or by the process (CPU)
-    latency_ms: float | None = None  # median for one image on that device, where somebody asked for it
+    # Who measured it and when it was recorded: no part of what was found.
+    host: str = field(default="", compare=False)
+    device: str = field(default="", compare=False)
+    at: datetime | None = field(default=None, compare=False)  # UTC, by the driver's clock
 
     @property
     def wall_s(self) -> float:
         """Return the seconds this epoch took."""
         return self.train_s + self.eval_s
 
-    def to_json(self) -> dict[str, float | None]:
-        """Return the fields as plain numbers."""
-        return asdict(self)
+    def get(self, name: str) -> float | None:
+        """Return a metric, or None where it was not measured."""
+        return self.metrics.get(name)
+
+    def showing(self, **metrics: float) -> "Measurement":
+        """Return it with other values of some metrics."""
+        return replace(self, metrics={**self.metrics, **metrics})
+
+    def flat(self) -> dict[str, float]:
+        """Return the numbers beside one another, as a line of a table."""
+        return {"epoch": self.epoch, **self.metrics, "train_s": self.train_s, "eval_s": self.eval_s}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as plain values."""
+        own = {"epoch": self.epoch, "metrics": dict(self.metrics), "train_s": self.train_s, "eval_s": self.eval_s}
+        told = {"host": self.host, "device": self.device, "at": self.at and self.at.isoformat()}
+        return own | {name: value for name, value in told.items() if value}
 
     @classmethod
     def from_json(cls, given: Mapping[str, Any]) -> "Measurement":
-        """Return the measurement that `to_json` described; what else stands beside its fields is passed over."""
+        """Return the measurement that `to_json` described; what else stands beside its fields is passed over.
+
+        Raises:
+            KeyError: a field is missing.
+        """
         return cls(
             epoch=int(given["epoch"]),
-            accuracy=given["accuracy"],
-            loss=given["loss"],
-            train_loss=given["train_loss"],
+            metrics={name: float(value) for name, value in (given.get("metrics") or _flat(given)).items()},
             train_s=given["train_s"],
             eval_s=given["eval_s"],
-            peak_bytes=int(given["peak_bytes"]),
-            latency_ms=given.get("latency_ms"),
+            host=given.get("host", ""),
+            device=given.get("device", ""),
+            at=datetime.fromisoformat(given["at"]) if given.get("at") else None,
         )
+
+
+def _flat(given: Mapping[str, Any]) -> dict[str, float]:
+    """Return metrics as the first versions wrote them in checkpoints and journals: beside the other fields."""
+    latency = {"latency_ms": given["latency_ms"]} if given.get("latency_ms") is not None else {}
+    return {**{name: given[name] for name in _FIRST}, **latency}

@@ -1,18 +1,43 @@
-"""Name what a study can optimise or bound: its direction, its unit, and when it is known."""
+"""What a study can optimise or bound: an entry says direction, unit, when it is known, and how it is found.
+
+A new measured objective is one entry with `measure`, which is asked after each epoch in the worker; a new static one is
+one entry with `count`. Both are stored by name. No torch here: what measures is given what it needs.
+"""
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Protocol
 
-from spaces.cost import Cost
+from spaces.architecture import Architecture, ImageSpec
+from spaces.cost import NAMES, Cost
 from workers.measurement import Measurement
 
 TINY = 1e-12  # what a cost of nothing counts as, for its logarithm
+TRAIN_LOSS = "train_loss"  # a metric that is always told, and no objective: it rewards memory
+
+
+class Epoch(Protocol):
+    """An epoch that was trained and evaluated, as a worker shows it to whatever measures."""
+
+    @property
+    def evaluation(self) -> Any:
+        """Return what the task says of the validation images, such as `workers.classification.Evaluation`."""
+
+    @property
+    def peak_bytes(self) -> int:
+        """Return the most memory held on the device so far (CUDA), or by the process (CPU)."""
+
+    def latency_ms(self) -> float:
+        """Return the median milliseconds for one image on the device; it takes a second or two."""
+
+    def first(self, name: str) -> float | None:
+        """Return what a metric was in the trial's first epoch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Objective:
-    """Say how one number about a network is found and read.
+    """How one number about a network is found and read.
 
     A static objective is an exact function of the architecture, known before training.
     """
@@ -22,9 +47,22 @@ class Objective:
     unit: str
     direction: str  # minimize or maximize, Optuna's words
     static: bool
-    value: Callable[[Cost, Measurement | None], float]
     quality: bool = False  # says how good a network is, not what it costs
     ends: tuple[float, float] | None = None  # of a measured cost, for shares of hypervolume on a log axis
+    best: float = 0.0  # of a quality; its worst is what guessing reaches
+    worst: Callable[[int], float] | None = None  # by the number of classes
+    measure: Callable[[Any], float] | None = None  # takes an Epoch
+    count: Callable[[Architecture, ImageSpec], float] | None = None  # of a static one that `Cost` has no field for
+    read: Callable[[Measurement], float] | None = None  # of one that follows from others, such as seconds
+
+    def value(self, cost: Cost, measurement: Measurement | None) -> float:
+        """Return its value for a network; NaN for what no epoch has revealed yet."""
+        if self.static:
+            return cost.value(self.name)
+        if measurement is None:
+            return math.nan
+        found = self.read(measurement) if self.read else measurement.get(self.name)
+        return math.nan if found is None else float(found)
 
     def minimised(self, value: float) -> float:
         """Return the value with its sign such that less is better."""
@@ -34,48 +72,83 @@ class Objective:
         """Return a cost minimised, on an axis where equal steps matter alike: its logarithm."""
         return self.minimised(math.log(max(value, TINY)))
 
+    def share(self, value: float, *, classes: int, bounds: tuple[float, float] | None) -> float:
+        """Return a value brought to [0, 1], 0 at its best and 1 at its worst: chance level, or the largest cost.
 
-def _learned(field: str) -> Callable[[Cost, Measurement | None], float]:
-    def read(_cost: Cost, measurement: Measurement | None) -> float:
-        found = None if measurement is None else getattr(measurement, field)
-        return float("nan") if found is None else float(found)
-
-    return read
-
-
-def _counted(field: str) -> Callable[[Cost, Measurement | None], float]:
-    def read(cost: Cost, _measurement: Measurement | None) -> float:
-        return float(getattr(cost, field))
-
-    return read
+        Args:
+            value: as it was found.
+            classes: of the images.
+            bounds: smallest and largest of a static one in the space.
+        """
+        if self.worst is not None:
+            return min((value - self.best) / (self.worst(classes) - self.best), 1.0)
+        low, high = self.ends or bounds or (1.0, 1.0)
+        # A front of one cost has no width on that axis; half of it keeps the other axis readable.
+        return min(max(0.0, math.log(value / low) / math.log(high / low)), 1.0) if high > low else 0.5
 
 
-def _measured(name: str, title: str, unit: str, field: str, ends: tuple[float, float]) -> Objective:
+def _rate(name: str, title: str, worst: Callable[[int], float], measure: Callable[[Any], float]) -> Objective:
     return Objective(
-        name=name, title=title, unit=unit, direction="minimize", static=False, value=_learned(field), ends=ends
-    )
+        name=name, title=title, unit="fraction", direction="maximize", static=False, quality=True,
+        best=1.0, worst=worst, measure=measure,
+    )  # fmt: skip
+
+
+def _measured(name: str, title: str, unit: str, ends: tuple[float, float], **how: Any) -> Objective:
+    return Objective(name=name, title=title, unit=unit, direction="minimize", static=False, ends=ends, **how)
 
 
 def _static(name: str, title: str, unit: str) -> Objective:
-    return Objective(name=name, title=title, unit=unit, direction="minimize", static=True, value=_counted(name))
+    return Objective(name=name, title=title, unit=unit, direction="minimize", static=True)
 
 
-OBJECTIVES: dict[str, Objective] = {
-    "accuracy": Objective(
-        name="accuracy", title="validation accuracy", unit="fraction", direction="maximize", static=False,
-        value=_learned("accuracy"), quality=True,
+def _guessing(classes: int) -> float:
+    return 1 / classes
+
+
+_ALL = (
+    _rate("accuracy", "validation accuracy", _guessing, lambda epoch: epoch.evaluation.accuracy),
+    Objective(
+        name="loss", title="validation loss", unit="nats", direction="minimize", static=False, quality=True,
+        worst=math.log, measure=lambda epoch: epoch.evaluation.loss,
     ),
-    "loss": Objective(
-        name="loss", title="validation loss", unit="nats", direction="minimize", static=False, value=_learned("loss"),
-        quality=True,
+    _rate(
+        "balanced_accuracy", "mean accuracy over classes", _guessing, lambda epoch: epoch.evaluation.balanced_accuracy
     ),
-    "params": _static("params", "parameters", "count"),
-    "macs": _static("macs", "multiply-accumulates", "count per image"),
-    "activations": _static("activations", "activations", "count per image"),
-    "weight_bytes": _static("weight_bytes", "weights", "bytes"),
-    "training_bytes": _static("training_bytes", "memory of training, at most", "bytes"),
-    # Measured where the trial trains, beside whatever else runs there.
-    "latency_ms": _measured("latency_ms", "latency for one image", "ms", "latency_ms", (1e-2, 1e4)),
-    "epoch_s": _measured("epoch_s", "time of an epoch", "s", "wall_s", (1e-3, 1e5)),
-    "peak_bytes": _measured("peak_bytes", "peak memory of training", "bytes", "peak_bytes", (2**20, 2**38)),
-}  # fmt: skip
+    _rate("macro_f1", "mean F1 over classes", _guessing, lambda epoch: epoch.evaluation.macro_f1),
+    _rate(
+        "top5_accuracy", "accuracy of the best five", lambda classes: min(5 / classes, 0.999),
+        lambda epoch: epoch.evaluation.top5_accuracy,
+    ),
+    _rate("roc_auc", "area under the ROC curve", lambda _classes: 0.5, lambda epoch: epoch.evaluation.roc_auc),
+    _static("params", "parameters", "count"),
+    _static("macs", "multiply-accumulates", "count per image"),
+    _static("activations", "activations", "count per image"),
+    _static("weight_bytes", "weights", "bytes"),
+    _static("training_bytes", "memory of training, at most", "bytes"),
+    # Measured where the trial trains, beside whatever else runs there. Latency hangs on the weights' number, not their
+    # values: once is enough.
+    _measured(
+        "latency_ms", "latency for one image", "ms", (1e-2, 1e4),
+        measure=lambda epoch: epoch.first("latency_ms") or epoch.latency_ms(),
+    ),
+    _measured("epoch_s", "time of an epoch", "s", (1e-3, 1e5), read=lambda measurement: measurement.wall_s),
+    _measured(
+        "peak_bytes", "peak memory of training", "bytes", (2**20, 2**38), measure=lambda epoch: epoch.peak_bytes
+    ),
+)  # fmt: skip
+OBJECTIVES: dict[str, Objective] = {each.name: each for each in _ALL}
+
+
+def to_measure(objectives: tuple[str, ...], always: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the objectives that have to be measured beside those that always are, in order."""
+    return tuple(sorted(name for name in objectives if OBJECTIVES[name].measure and name not in always))
+
+
+def counted(architecture: Architecture, image: ImageSpec) -> dict[str, float]:
+    """Return the static objectives that `Cost` has no field for."""
+    return {
+        name: each.count(architecture, image)
+        for name, each in OBJECTIVES.items()
+        if each.count is not None and name not in NAMES
+    }

@@ -17,6 +17,7 @@ from workers.datasets import load
 from workers.device import choose_device
 from workers.measurement import Measurement
 from workers.numerics import pick
+from workers.objectives import TRAIN_LOSS
 from workers.probe import verdict_of
 from workers.recipe import Recipe
 from workers.settings import add_arguments, architecture_of, read_data, set_threads
@@ -46,14 +47,15 @@ def _run(given: argparse.Namespace) -> int:
     verdict = verdict_of(recipe, resident.image, device, threads=given.threads)
     picked = partial(pick, recipe, verdict.step_ms, verdict.wrong)
     for measurement in train(spec, resident, checkpoint_path=given.checkpoint, pick=picked):
-        print(json.dumps(measurement.to_json()) if given.json else _line(measurement), flush=True)
+        print(json.dumps(measurement.flat()) if given.json else _line(measurement), flush=True)
     return cli.DONE
 
 
 def _line(measurement: Measurement) -> str:
+    shown = measurement.metrics
     return (
-        f"epoch {measurement.epoch:3d}  accuracy {100 * measurement.accuracy:6.2f} %  loss {measurement.loss:.4f}"
-        f"  train loss {measurement.train_loss:.4f}  {measurement.wall_s:.2f} s"
+        f"epoch {measurement.epoch:3d}  accuracy {100 * shown['accuracy']:6.2f} %  loss {shown['loss']:.4f}"
+        f"  train loss {shown[TRAIN_LOSS]:.4f}  {measurement.wall_s:.2f} s"
     )
 
 

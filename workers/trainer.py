@@ -13,23 +13,26 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812  # torch's own documentation names it so
 from torch import Tensor, nn
 
 from spaces.architecture import Architecture
 from spaces.errors import InputError, TrialFailure
 from spaces.network import Network, build, monte_carlo
+from workers import classification
 from workers.augment import augment
 from workers.checkpoint import Checkpoint
+from workers.classification import Evaluation
 from workers.datasets import Dataset
 from workers.device import peak_bytes, start_peak
 from workers.kinds import FailureKind
 from workers.latency import measure_latency
 from workers.measurement import Measurement
 from workers.numerics import Numerics, usual
+from workers.objectives import OBJECTIVES, TRAIN_LOSS
 from workers.pulse import MEASURING, SAVING, TRAINING, Beat, no_beat
 from workers.recipe import Recipe
 from workers.sources import DataSpec
+from workers.tasks import CLASSIFICATION
 
 EVAL_BATCH = 512
 RECALIBRATE = 512  # training images that normalisations are measured on before each evaluation
@@ -43,7 +46,7 @@ class TrialSpec:
     recipe: Recipe
     data: DataSpec
     seed: int
-    latency: bool = False  # measure it too
+    measures: tuple[str, ...] = ()  # objectives to measure beside those that always are
     fingerprint: str = ""  # of what is trained on, where it is known: images are the same wherever they lie
 
     def to_json(self) -> dict[str, Any]:
@@ -53,7 +56,7 @@ class TrialSpec:
             "recipe": self.recipe.to_json(),
             "data": self.data.to_json(),
             "seed": self.seed,
-            "latency": self.latency,
+            "measures": list(self.measures),
             "fingerprint": self.fingerprint,
         }
 
@@ -71,7 +74,7 @@ class TrialSpec:
             recipe=Recipe.from_json(fields["recipe"]),
             data=DataSpec.from_json(fields["data"]),
             seed=fields["seed"],
-            latency=fields["latency"],
+            measures=tuple(fields.get("measures", ["latency_ms"] if fields.get("latency") else [])),  # of before
             fingerprint=fields.get("fingerprint", ""),
         )
 
@@ -141,6 +144,7 @@ class Trainer:
         self.data = data
         self.device = data.train_images.device
         self.history: tuple[Measurement, ...] = ()
+        self.evaluation: Evaluation | None = None  # of the latest epoch
         start_peak(self.device)
         self.numerics = numerics or usual(spec.recipe, self.device)
         self.numerics.apply()
@@ -167,30 +171,35 @@ class Trainer:
         trained = time.perf_counter()
         self._recalibrate()
         with self._drawing(_epoch_seed(self.spec.seed, -1 - self.epoch)):  # other draws than those of any training
-            accuracy, loss = self._evaluate()
-        latency_ms = self._latency_ms()
-        evaluated = time.perf_counter()
+            self.evaluation = self._evaluate()
+        metrics = {name: float(_measure(name)(self)) for name in self.measures}
         measurement = Measurement(
             epoch=self.epoch + 1,
-            accuracy=accuracy,
-            loss=loss,
-            train_loss=train_loss,
+            metrics={**metrics, TRAIN_LOSS: train_loss},
             train_s=trained - began,
-            eval_s=evaluated - trained,
-            peak_bytes=peak_bytes(self.device),
-            latency_ms=latency_ms,
+            eval_s=time.perf_counter() - trained,
         )
         self.history = (*self.history, measurement)
         return measurement
 
-    def _latency_ms(self) -> float | None:
-        """Return the median latency for one image, measured once: it hangs on the weights' number, not their values."""
-        if not self.spec.latency:
-            return None
-        if self.history:
-            return self.history[0].latency_ms
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """Return the names of what is measured after each epoch."""
+        return (*CLASSIFICATION.always, *self.spec.measures)
+
+    @property
+    def peak_bytes(self) -> int:
+        """Return the most memory held so far, on the device (CUDA) or by the process (CPU)."""
+        return peak_bytes(self.device)
+
+    def latency_ms(self) -> float:
+        """Return the median milliseconds for one image."""
         found = measure_latency(self.network, self.data.image, batch=1, device=self.device, numerics=self.numerics)
         return found.median_ms
+
+    def first(self, name: str) -> float | None:
+        """Return what a metric was in the first epoch."""
+        return self.history[0].get(name) if self.history else None
 
     def state(self) -> dict[str, Any]:
         """Return everything that `resume` needs; at full fidelity that is no optimizer, half of it all."""
@@ -231,7 +240,7 @@ class Trainer:
         with self._autocast():
             logits = self.network(images)
         labels = self.data.train_labels[chosen]
-        loss = F.cross_entropy(logits.float(), labels, label_smoothing=self.spec.recipe.label_smoothing)
+        loss = classification.loss(logits, labels, smoothing=self.spec.recipe.label_smoothing)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch's own stub
         self.optimizer.step()
@@ -261,20 +270,17 @@ class Trainer:
             norm.momentum = momentum
 
     @torch.inference_mode()
-    def _evaluate(self) -> tuple[float, float]:
+    def _evaluate(self) -> Evaluation:
         self.network.eval()
-        correct = torch.zeros((), device=self.device)
-        total = torch.zeros((), device=self.device)
+        more = any(OBJECTIVES[name].quality for name in self.spec.measures if name in OBJECTIVES)
+        evaluation = Evaluation(self.data.classes, self.device, keep=more)
         for start in range(0, len(self.data.val_labels), EVAL_BATCH):
             self.beat(MEASURING)
             images = self.data.val_images[start : start + EVAL_BATCH]
             labels = self.data.val_labels[start : start + EVAL_BATCH]
-            logits = self._logits(self._normalised(images))
-            correct += (logits.argmax(dim=1) == labels).sum()
-            total += F.cross_entropy(logits.float(), labels, reduction="sum")
-        count = len(self.data.val_labels)
-        self._check_finite(total)
-        return float(correct) / count, float(total) / count
+            evaluation.add(self._logits(self._normalised(images)), labels)
+        self._check_finite(evaluation.total_loss)
+        return evaluation
 
     def _logits(self, images: Tensor) -> Tensor:
         """Return logits `n k`: of one pass without dropout, or the logarithm of the mean probabilities of several."""
@@ -315,6 +321,18 @@ class Trainer:
         for name, value in (("loss", float(total)), ("gradient", float(norm))):
             if not math.isfinite(value):
                 raise TrialFailure(FailureKind.NOT_FINITE, f"the {name} is {value} in epoch {self.epoch + 1}")
+
+
+def _measure(name: str) -> Callable[[Any], float]:
+    """Return what measures an objective.
+
+    Raises:
+        TrialFailure: no worker here knows it.
+    """
+    objective = OBJECTIVES.get(name)
+    if objective is None or objective.measure is None:
+        raise TrialFailure(FailureKind.DATA, f"nothing here measures {name!r}")
+    return objective.measure
 
 
 def learning_rate(recipe: Recipe, epochs: float) -> float:

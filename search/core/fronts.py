@@ -6,7 +6,6 @@ measured), and the reference point is the worst corner. So it only grows, and st
 be compared.
 """
 
-import math
 from collections.abc import Sequence
 
 from search.core.records import State, StudyRecord, TrialRecord
@@ -52,20 +51,9 @@ def front_hypervolume(study: StudyRecord, trials: Sequence[TrialRecord]) -> floa
     complete = complete_trials(trials)
     rows = [
         [
-            _share(study, name, value)
+            study.objective(name).share(value, classes=study.classes, bounds=study.bounds.get(name))
             for name, value in zip(study.objectives, objective_values(study, trial), strict=True)
         ]
         for trial in complete
     ]
     return hypervolume(as_points(rows), [1.0] * len(study.objectives)) if rows else 0.0
-
-
-def _share(study: StudyRecord, name: str, value: float) -> float:
-    """Bring one value to [0, 1], 0 at its best and 1 at its worst."""
-    if name == "accuracy":
-        return min((1.0 - value) / (1.0 - 1.0 / study.classes), 1.0)
-    if name == "loss":
-        return min(value / math.log(study.classes), 1.0)
-    low, high = study.objective(name).ends or study.bounds[name]
-    # A front of one cost has no width on that axis; half of it keeps the other axis readable.
-    return min(max(0.0, math.log(value / low) / math.log(high / low)), 1.0) if high > low else 0.5

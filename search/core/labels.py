@@ -17,6 +17,7 @@ from spaces.architecture import Architecture
 from spaces.kinds import KINDS
 from workers.kinds import FailureKind
 from workers.objectives import OBJECTIVES
+from workers.tasks import CLASSIFICATION
 
 WIDE = 200  # characters in a line of what is no terminal: more than any table needs
 CHOICES = ("block", "depth", "k", "C", "dropout")
@@ -183,7 +184,8 @@ def _ends(lines: Sequence[Line], room: int, place: int) -> list[Line]:
 
 def trial_line(trial: TrialRecord) -> str:
     """Return one line for a trial that has ended."""
-    reached = f" at {format_percent(trial.last.accuracy)}" if trial.last else ""
+    shown = trial.last.get(CLASSIFICATION.headline) if trial.last else None
+    reached = "" if shown is None else f" at {format_percent(shown)}"
     why = f" ({trial.reason})" if trial.state is not State.COMPLETE and trial.reason else ""
     cost = f"{format_count(trial.cost.macs)} macs, {format_count(trial.cost.params)} params"
     how = f"{trial.state} in epoch {trial.epochs}{reached}"

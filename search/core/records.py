@@ -1,7 +1,7 @@
 """Tell one trial's story: what was tried, how far it went, what came of it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -11,6 +11,7 @@ from spaces.domains import Scalar
 from workers.kinds import FailureKind
 from workers.measurement import Measurement
 from workers.objectives import OBJECTIVES, Objective
+from workers.tasks import CLASSIFICATION, Task
 
 
 class State(StrEnum):
@@ -125,10 +126,16 @@ class StudyRecord:
     image: tuple[int, int, int]  # c h w
     bounds: Mapping[str, tuple[float, float]]  # smallest and largest of each static objective in the space
     created_at: datetime | None = None  # UTC
+    measures: Mapping[str, Objective] = field(default_factory=lambda: OBJECTIVES, compare=False)  # a table has its own
+
+    @property
+    def task(self) -> Task:
+        """Return what its networks learn to do."""
+        return CLASSIFICATION
 
     def objective(self, name: str) -> Objective:
         """Return what is known of an objective by its name."""
-        return OBJECTIVES[name]
+        return self.measures[name]
 
     @property
     def label(self) -> str:

@@ -53,6 +53,7 @@ from workers.objectives import OBJECTIVES
 from workers.places import is_on_disk
 from workers.probe import examine
 from workers.sources import known_image
+from workers.tasks import CLASSIFICATION
 
 
 def look(config: StudyConfig) -> tuple[Dataset, Survey]:
@@ -98,7 +99,7 @@ def _survey(config: StudyConfig, image: ImageSpec) -> Survey:
 
 def plan_of(config: StudyConfig, classes: int) -> Plan:
     """Return the scheduler that a file asks for, on images of so many classes."""
-    return config.scheduler.plan(1 / classes)
+    return config.scheduler.plan(CLASSIFICATION.chance(classes))
 
 
 def begin(store: Store, config: StudyConfig, data: Dataset, seen: Survey) -> StudyRecord:

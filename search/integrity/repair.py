@@ -28,7 +28,9 @@ from search.study.checkpoints import (
 from search.study.recorder import Recorder
 from spaces.errors import InputError, StudyError
 from workers.checkpoint import is_whole, read_state
+from workers.objectives import to_measure
 from workers.places import Folder, open_folder
+from workers.tasks import CLASSIFICATION
 from workers.trainer import TrialSpec, is_of
 
 
@@ -97,7 +99,7 @@ def _strange(
     specs = {
         trial.number: TrialSpec(
             architecture=trial.architecture, recipe=recipe, data=data, seed=trial.seed, fingerprint=fingerprint,
-            latency="latency_ms" in study.objectives,
+            measures=to_measure(study.objectives, CLASSIFICATION.always),
         )
         for trial in trials
         if trial.state is State.RUNNING

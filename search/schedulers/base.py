@@ -95,7 +95,7 @@ class Scheduler:
             study: its objectives, and full fidelity.
             options: an instance of `options_class`.
             levels: the epochs of its rungs, in order, all below full fidelity.
-            chance: the accuracy of guessing, in [0, 1]; None where nobody knows.
+            chance: what guessing reaches in the task's headline metric; None where nobody knows.
         """
         self.study = study
         self.options = options

@@ -28,7 +28,6 @@ class Entry:
     quality: float  # the first objective that says how good a network is, minimised
     costs: tuple[float, ...] = ()  # all others, minimised, on axes where equal steps matter alike
     values: tuple[float, ...]  # all objectives, minimised
-    accuracy: float
 
 
 def entry_of(study: StudyRecord, trial: TrialRecord, measurement: Measurement) -> Entry:
@@ -43,7 +42,6 @@ def entry_of(study: StudyRecord, trial: TrialRecord, measurement: Measurement) -
         quality=values[quality],
         costs=tuple(_axis(objective, objective.value(trial.cost, measurement)) for objective in others),
         values=values,
-        accuracy=measurement.accuracy,
     )
 
 
@@ -191,8 +189,8 @@ class Asha(RungScheduler):
         return 1 / self.options.reduction_factor
 
     @property
-    def floor_accuracy(self) -> float:
-        """Return the accuracy at or below which a trial stops, however cheap its network."""
+    def floor(self) -> float:
+        """Return what the headline metric has to be above, however cheap a network is."""
         return -1.0 if self.chance is None else self.chance + cast(RungOptions, self.options).floor * (1 - self.chance)
 
     def on_measurement(self, trial: TrialRecord, measurement: Measurement) -> Decision:
@@ -200,8 +198,10 @@ class Asha(RungScheduler):
         epoch = measurement.epoch
         if not self.reads(epoch):
             return GO_ON
-        if measurement.accuracy <= self.floor_accuracy:
-            reached = f"accuracy {measurement.accuracy:.3f} is not above {self.floor_accuracy:.3f}"
+        name = self.study.task.headline
+        shown = measurement.get(name)
+        if shown is not None and shown <= self.floor:
+            reached = f"{name} {shown:.3f} is not above {self.floor:.3f}"
             return Decision(Verdict.STOP, f"epoch {epoch}: {reached}, the floor over chance (scheduler.floor)")
         decision = self.reached[epoch].decide(trial.number, self.keep)
         return replace(decision, reason=f"epoch {epoch}: {decision.reason}") if decision.stop else GO_ON

@@ -11,7 +11,6 @@ from functools import cached_property, partial
 import numpy as np
 from numpy.typing import NDArray
 
-from search.core.records import StudyRecord
 from search.samplers.catalogue import Coordinate, Described, Params, neighbour
 from search.samplers.features import columns
 from spaces.architecture import Architecture
@@ -27,44 +26,9 @@ Array = NDArray[np.float64]
 CLOSEST = 10  # networks of a table that is no grid among which one close to another is drawn
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedCost(Cost):
-    """Hold what a table knows of a network before training."""
-
-    values: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedMeasurement(Measurement):
-    """Hold what a table tells of one epoch."""
-
-    values: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedStudy(StudyRecord):
-    """Hold a study whose objectives are a table's."""
-
-    measures: Mapping[str, Objective]
-
-    def objective(self, name: str) -> Objective:
-        """Return what is known of an objective by its name."""
-        return self.measures[name]
-
-
 def recorded_objective(name: str, direction: str, *, known: bool, quality: bool) -> Objective:
     """Return an objective that stands in a table."""
-    value = partial(_counted if known else _shown, name)
-    return Objective(name=name, title=name, unit="", direction=direction, static=known, value=value, quality=quality)
-
-
-def _counted(name: str, cost: Cost, _measurement: Measurement | None) -> float:
-    assert isinstance(cost, RecordedCost)
-    return cost.values[name]
-
-
-def _shown(name: str, _cost: Cost, measurement: Measurement | None) -> float:
-    return measurement.values[name] if isinstance(measurement, RecordedMeasurement) else float("nan")
+    return Objective(name=name, title=name, unit="", direction=direction, static=known, quality=quality)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,25 +66,16 @@ class Recordings:
         total = np.where(found, last, 0.0).sum(axis=1)
         return np.asarray(np.where(found.any(axis=1), total / np.maximum(found.sum(axis=1), 1), np.nan))
 
-    def measurement(self, network: int, seed: int, step: int) -> RecordedMeasurement:
+    def measurement(self, network: int, seed: int, step: int) -> Measurement:
         """Return what a training showed at its recorded epoch of this place, the first being 0."""
         values = {name: float(array[network, seed, step]) for name, array in self.learned.items()}
         before = self.seconds[network, seed, step - 1] if step else 0.0
-        return RecordedMeasurement(
-            epoch=self.epochs[step],
-            accuracy=values.get("accuracy", 1.0),
-            loss=values.get("loss", 0.0),
-            train_loss=0.0,
-            train_s=float(self.seconds[network, seed, step] - before),
-            eval_s=0.0,
-            peak_bytes=0,
-            values=values,
-        )
+        took_s = float(self.seconds[network, seed, step] - before)
+        return Measurement(epoch=self.epochs[step], metrics=values, train_s=took_s, eval_s=0.0)
 
 
 def _read(name: str, sign: float, log: bool, described: Described) -> float:
-    assert isinstance(described.cost, RecordedCost)
-    value = described.cost.values[name]
+    value = described.cost.value(name)
     return sign * (float(np.log(max(value, TINY))) if log else value)
 
 
@@ -204,14 +159,13 @@ class RecordedCatalogue:
         """
         index = self.index(params)
         values = {name: float(array[index]) for name, array in self.recordings.known.items()}
-        cost = RecordedCost(params=0, macs=0, activations=0, weight_bytes=0, values=values)
+        cost = Cost(params=0, macs=0, activations=0, weight_bytes=0, more=values)
         digest = self.recordings.digests[index]
         return Described(architecture=_NO_ARCHITECTURE, digest=digest, cost=cost, constraints={})
 
     def traits(self, described: Described) -> tuple[float, ...]:
         """Return all that is known, kept above 0."""
-        assert isinstance(described.cost, RecordedCost)
-        return tuple(max(value, TINY) for value in described.cost.values.values())
+        return tuple(max(value, TINY) for value in described.cost.more.values())
 
     def coordinates(self) -> list[Coordinate | None]:
         """Return how each objective is known before training; None where it is not."""

@@ -18,16 +18,17 @@ from optuna.samplers import RandomSampler
 
 from search.config.replay import ReplayForm
 from search.core.budget import Budget, Rates
-from search.core.records import State, TrialRecord
+from search.core.records import State, StudyRecord, TrialRecord
 from search.samplers.proposer import Proposer
 from search.samplers.registry import distributions, make_sampler
 from search.schedulers.registry import Plan
-from search.simulation.recordings import RecordedCatalogue, RecordedStudy, Recordings
+from search.simulation.recordings import RecordedCatalogue, Recordings
 from search.study.accounting import Account
 from search.study.ledger import Ledger
 from search.study.running import Nothing, RunningStudy
 from spaces.errors import TrialFailure
 from workers.kinds import FailureKind
+from workers.tasks import CLASSIFICATION
 
 START = datetime(2000, 1, 1, tzinfo=UTC)
 RECORDED = "recorded"  # a sampler: the networks in the order of the table
@@ -68,7 +69,7 @@ class Course:
 def policy(form: ReplayForm, recordings: Recordings, sampler: str, scheduler: str) -> Policy:
     """Return a policy with the scheduler that a file asks for, its rungs at recorded epochs."""
     given = form.scheduler.model_copy(update={"name": scheduler, "max_epochs": recordings.epochs[-1]})
-    plan = given.plan(None if recordings.classes is None else 1 / recordings.classes)
+    plan = given.plan(None if recordings.classes is None else CLASSIFICATION.chance(recordings.classes))
     levels = {_recorded(recordings, level) for level in plan.levels} - {recordings.epochs[-1]}
     return Policy(
         sampler=sampler,
@@ -208,7 +209,7 @@ class _Simulation:
         self._steps[number] += 1
         self._epochs += len(trained)
         self._latest[number] = self._epochs, self.now_s
-        if any(map(math.isnan, measurement.values.values())):
+        if any(map(math.isnan, measurement.metrics.values())):
             self.study.failed(number, TrialFailure(FailureKind.NOT_FINITE, f"epoch {measurement.epoch}"))
             return False
         for epoch in trained[:-1]:  # of which nothing is recorded: there is no rung
@@ -244,9 +245,9 @@ class _Simulation:
         )
 
 
-def record_of(recordings: Recordings, levels: tuple[int, ...]) -> RecordedStudy:
+def record_of(recordings: Recordings, levels: tuple[int, ...]) -> StudyRecord:
     """Return the study that a replay is."""
-    return RecordedStudy(
+    return StudyRecord(
         name=recordings.name,
         objectives=tuple(objective.name for objective in recordings.objectives),
         space={},

@@ -9,8 +9,10 @@ from ray.tune.search import Searcher
 from search.core.records import TrialRecord
 from search.study.checkpoints import crash_note
 from search.study.running import Nothing, RunningStudy
+from workers.objectives import to_measure
 from workers.recipe import Recipe
 from workers.sources import DataSpec
+from workers.tasks import CLASSIFICATION
 from workers.trainer import TrialSpec
 
 
@@ -26,7 +28,7 @@ class StudySearcher(Searcher):
         limit: Callable[[], float] = lambda: inf,
         begin: Callable[[int], str] | None = None,
     ) -> None:
-        super().__init__(metric="accuracy", mode="max")
+        super().__init__(metric=CLASSIFICATION.headline, mode="max")
         self.study = study
         self.recipe = recipe
         self.data = data
@@ -55,7 +57,7 @@ class StudySearcher(Searcher):
             recipe=self.recipe,
             data=self.data,
             seed=trial.seed,
-            latency="latency_ms" in self.study.record.objectives,
+            measures=to_measure(self.study.record.objectives, CLASSIFICATION.always),
             fingerprint=str(self.study.record.config.get("fingerprint", "")),
         )
         return {

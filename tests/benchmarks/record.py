@@ -92,8 +92,12 @@ def _epochs(
     seconds = 0.0
     for measured in train(TrialSpec(architecture=architecture, recipe=recipe, data=spec, seed=seed), data):
         seconds += measured.wall_s
-        shown = {"epoch": measured.epoch, "accuracy": measured.accuracy, "seconds": round(seconds, 4)}
-        yield {**shown, "loss": round(measured.loss, 5), "train_loss": round(measured.train_loss, 5)}
+        shown = {"epoch": measured.epoch, "accuracy": measured.metrics["accuracy"], "seconds": round(seconds, 4)}
+        yield {
+            **shown,
+            "loss": round(measured.metrics["loss"], 5),
+            "train_loss": round(measured.metrics["train_loss"], 5),
+        }
 
 
 def _done(path: Path) -> set[tuple[str, int]]:

@@ -77,9 +77,8 @@ def study_record(**changed: object) -> StudyRecord:
 
 def measurement(epoch: int, accuracy: float, train_s: float = 1.0) -> Measurement:
     loss = -math.log(max(accuracy, 1e-3))
-    return Measurement(
-        epoch=epoch, accuracy=accuracy, loss=loss, train_loss=0.8 * loss, train_s=train_s, eval_s=0.5, peak_bytes=2**28
-    )
+    shown = {"accuracy": accuracy, "loss": loss, "train_loss": 0.8 * loss, "peak_bytes": 2.0**28}
+    return Measurement(epoch=epoch, metrics=shown, train_s=train_s, eval_s=0.5)
 
 
 def trial_record(

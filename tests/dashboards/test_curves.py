@@ -41,7 +41,7 @@ def test_a_trial_without_measurements_has_no_curve(small: StudyView) -> None:
 def test_a_measurement_that_is_not_finite_is_left_out(make_study, make_trial) -> None:  # type: ignore[no-untyped-def]
     trial = make_trial(0, (0.3, 0.4, 0.5), state=State.FAILED)
     first, second, third = trial.measurements
-    trial = replace(trial, measurements=(first, replace(second, accuracy=math.nan), third))
+    trial = replace(trial, measurements=(first, second.showing(accuracy=math.nan), third))
     assert curves.info(StudyView(study=make_study(), trials=(trial,))).curves[0].epochs == (1, 3)
 
 

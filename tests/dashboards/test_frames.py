@@ -63,7 +63,7 @@ def test_an_empty_database_says_so(name: str | None) -> None:
 
 def test_a_trial_without_a_finite_objective_is_not_measured(make_study, make_trial):  # type: ignore[no-untyped-def]
     broken = make_trial(2, (0.5,))
-    broken = replace(broken, measurements=(replace(broken.measurements[0], accuracy=math.nan),))
+    broken = replace(broken, measurements=(broken.measurements[0].showing(accuracy=math.nan),))
     view = StudyView(study=make_study(), trials=(make_trial(0, (0.5,)), make_trial(1), broken))
     assert [trial.number for trial in view.complete] == [0]
     assert [trial.number for trial in view.front] == [0]

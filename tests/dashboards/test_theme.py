@@ -37,13 +37,13 @@ def test_log_ticks_are_round_and_few() -> None:
 
 
 def test_close_accuracies_have_an_even_axis() -> None:
-    scale = theme.accuracy_scale([0.5, 0.7])
+    scale = theme.fraction_scale("accuracy", [0.5, 0.7])
     assert scale.place(0.7) == 0.7
     assert "type" not in scale.axis
 
 
 def test_accuracies_with_far_errors_are_even_in_log_error() -> None:
-    scale = theme.accuracy_scale([0.5, 0.98])
+    scale = theme.fraction_scale("accuracy", [0.5, 0.98])
     assert scale.place(0.75) == 0.25
     assert (scale.axis["type"], scale.axis["autorange"]) == ("log", "reversed")
     ticks = dict(zip(scale.axis["ticktext"], scale.axis["tickvals"], strict=True))  # type: ignore[call-overload]
@@ -53,7 +53,7 @@ def test_accuracies_with_far_errors_are_even_in_log_error() -> None:
 
 
 def test_an_accuracy_of_one_stands_at_its_own_tick() -> None:
-    scale = theme.accuracy_scale([0.5, 0.99, 1.0])
+    scale = theme.fraction_scale("accuracy", [0.5, 0.99, 1.0])
     assert scale.place(1.0) == pytest.approx(0.005)
     ticks = dict(zip(scale.axis["ticktext"], scale.axis["tickvals"], strict=True))  # type: ignore[call-overload]
     assert ticks["100%"] == pytest.approx(0.005)
@@ -62,7 +62,7 @@ def test_an_accuracy_of_one_stands_at_its_own_tick() -> None:
 
 @pytest.mark.parametrize("accuracies", [[1.0], [1.0, 1.0], [0.5]])
 def test_accuracies_without_spread_get_room_around_them(accuracies: list[float]) -> None:
-    low, high = theme.accuracy_scale(accuracies).axis["range"]  # type: ignore[misc]
+    low, high = theme.fraction_scale("accuracy", accuracies).axis["range"]  # type: ignore[misc]
     assert low < accuracies[0] < high <= 1.01
 
 

@@ -59,12 +59,14 @@ def learn(trial: TrialRecord, epoch: int) -> Measurement:
     accuracy = 0.1 + (ceiling - 0.1) * (1 - 0.55**epoch) + 0.04 * noise
     return Measurement(
         epoch=epoch,
-        accuracy=accuracy,
-        loss=2.3 * (1 - accuracy),
-        train_loss=2.2 * (1 - accuracy),
+        metrics={
+            "accuracy": accuracy,
+            "loss": 2.3 * (1 - accuracy),
+            "train_loss": 2.2 * (1 - accuracy),
+            "peak_bytes": 1000.0 * epoch,
+        },
         train_s=0.75,
         eval_s=0.25,
-        peak_bytes=1000 * epoch,
     )
 
 

@@ -11,7 +11,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, LiteralString
 from unittest.mock import patch
@@ -81,9 +81,9 @@ def admit(url: str, folder: Path, name: str) -> Patient:
     assert all(isinstance(trial, TrialRecord) for trial in trials)
     patient = Patient(name=name, bench=bench, running=running, folder=folder / f"{name}-20260102T120000")
     bench.train(running, running.trials[0])
-    running.measured(1, replace(learn(running.trials[1], 1), accuracy=0.11))
+    running.measured(1, learn(running.trials[1], 1).showing(accuracy=0.11))
     running.failed(2, TrialFailure("crash", "ValueError: no"))
-    running.measured(3, replace(learn(running.trials[3], 1), accuracy=0.9))
+    running.measured(3, learn(running.trials[3], 1).showing(accuracy=0.9))
     for number in (0, 3):
         checkpoint.save(patient.file(f"{number}.pt"), state_of(patient, number))
     assert [trial.state for trial in running.trials.values()] == [*list(State)[1:], State.RUNNING]

@@ -93,8 +93,8 @@ def test_auto_is_the_gpu_in_bfloat16_and_channels_last(digits: Dataset) -> None:
 def test_a_network_learns_on_the_gpu_and_goes_on_from_its_checkpoint(digits: Dataset, tmp_path: Path) -> None:
     given = spec(epochs=9)
     whole = list(train(given, digits))
-    assert all(math.isfinite(each.loss) and math.isfinite(each.train_loss) for each in whole)
-    assert whole[-1].accuracy >= 0.97
+    assert all(math.isfinite(each.metrics["loss"]) and math.isfinite(each.metrics["train_loss"]) for each in whole)
+    assert whole[-1].metrics["accuracy"] >= 0.97
 
     first = train(given, digits, checkpoint_path=tmp_path / "7.pt")
     before = [next(first) for _ in range(5)]
@@ -102,8 +102,9 @@ def test_a_network_learns_on_the_gpu_and_goes_on_from_its_checkpoint(digits: Dat
     resumed = list(train(given, digits, checkpoint_path=tmp_path / "7.pt"))
     assert resumed[:5] == before
     assert [each.epoch for each in resumed] == list(range(1, 10))
-    assert all(each.train_loss < before[0].train_loss for each in resumed[5:])
-    assert resumed[-1].accuracy == pytest.approx(whole[-1].accuracy, abs=0.02)  # sums on a GPU come in any order
+    assert all(each.metrics["train_loss"] < before[0].metrics["train_loss"] for each in resumed[5:])
+    came_to = [each[-1].metrics["accuracy"] for each in (resumed, whole)]
+    assert came_to[0] == pytest.approx(came_to[1], abs=0.02)  # sums on a GPU come in any order
 
 
 def test_a_checkpoint_of_the_gpu_goes_on_on_a_processor(digits: Dataset, tmp_path: Path) -> None:
@@ -111,7 +112,7 @@ def test_a_checkpoint_of_the_gpu_goes_on_on_a_processor(digits: Dataset, tmp_pat
     next(train(given, digits, checkpoint_path=tmp_path / "7.pt"))
     first, second = train(given, digits.to("cpu"), checkpoint_path=tmp_path / "7.pt")
     assert (first.epoch, second.epoch) == (1, 2)
-    assert second.train_loss < first.train_loss
+    assert second.metrics["train_loss"] < first.metrics["train_loss"]
 
 
 def test_training_leaves_the_randomness_of_the_device_as_it_was(digits: Dataset) -> None:
@@ -125,7 +126,7 @@ def test_training_leaves_the_randomness_of_the_device_as_it_was(digits: Dataset)
 def peak(architecture: Architecture, data: Dataset) -> int:
     measurement = Trainer(spec(architecture, epochs=1, batch_size=256), data).run_epoch()
     gc.collect()
-    return measurement.peak_bytes
+    return measurement.metrics["peak_bytes"]
 
 
 def test_peak_memory_is_that_of_the_trial_and_grows_with_its_width() -> None:

@@ -187,9 +187,7 @@ def test_a_file_describes_the_network_and_set_changes_it(tmp_path: Path, capsys:
 
 
 def toy_measurement(train_s: float, eval_s: float) -> Measurement:
-    return Measurement(
-        epoch=2, accuracy=0.5, loss=1.0, train_loss=1.0, train_s=train_s, eval_s=eval_s, peak_bytes=2**20
-    )
+    return Measurement(epoch=2, metrics={"train_loss": 1.0, "peak_bytes": 2.0**20}, train_s=train_s, eval_s=eval_s)
 
 
 @pytest.mark.parametrize(("batch_s", "steps"), [(0.0, [1, 1, 6, 6]), (1.0, [1, 1, 2, 2]), (60.0, [1, 1])])

@@ -3,6 +3,7 @@
 import json
 import pickle
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 
@@ -22,14 +23,26 @@ def test_what_stands_beside_the_fields_is_passed_over(make_measurement: MakeMeas
     assert Measurement.from_json({**made.to_json(), "training_iteration": 7, "time_total_s": 1.0}) == made
 
 
-def test_whole_numbers_stay_whole(make_measurement: MakeMeasurement) -> None:
-    widened = {name: float(value) for name, value in make_measurement(2).to_json().items() if value is not None}
-    read = Measurement.from_json(widened)
-    assert (type(read.epoch), type(read.peak_bytes)) == (int, int)
+def test_a_measurement_of_the_first_versions_is_read(make_measurement: MakeMeasurement) -> None:
+    made = make_measurement(2)
+    flat = {"epoch": 2, "train_s": made.train_s, "eval_s": made.eval_s, **made.metrics}
+    assert Measurement.from_json({**flat, "latency_ms": None, "training_iteration": 7}) == made
+    assert Measurement.from_json({**flat, "latency_ms": 1.5}) == made.showing(latency_ms=1.5)
+
+
+def test_who_measured_and_when_is_told_and_no_part_of_what_was_found(make_measurement: MakeMeasurement) -> None:
+    made = make_measurement(2, host="a", device="cpu", at=datetime(2026, 1, 2, tzinfo=UTC))
+    read = Measurement.from_json(json.loads(json.dumps(made.to_json())))
+    assert (read.host, read.device, read.at) == (made.host, made.device, made.at)
+    assert read == make_measurement(2)
+
+
+def test_what_was_not_measured_is_not_there(make_measurement: MakeMeasurement) -> None:
+    assert make_measurement().get("latency_ms") is None
 
 
 def test_a_measurement_that_lacks_a_field_is_none(make_measurement: MakeMeasurement) -> None:
-    for name in make_measurement().to_json().keys() - {"latency_ms"}:  # which not every trial has
+    for name in make_measurement().to_json().keys() - {"metrics"}:  # without them it is of the first versions
         held = {key: value for key, value in make_measurement().to_json().items() if key != name}
         with pytest.raises(KeyError, match=name):
             Measurement.from_json(held)

@@ -63,7 +63,18 @@ def test_every_count_of_a_cost_can_be_an_objective() -> None:
 def test_what_training_reveals_is_either_quality_or_a_measured_cost_between_fixed_ends() -> None:
     for name in LEARNED:
         low, high = OBJECTIVES[name].ends or (0, 0)
-        assert OBJECTIVES[name].quality == (name in ("accuracy", "loss")) == (not 0 < low < high)
+        assert OBJECTIVES[name].quality == (OBJECTIVES[name].worst is not None) == (not 0 < low < high)
+
+
+def test_a_share_runs_from_0_at_the_best_to_1_at_chance_or_the_largest_cost() -> None:
+    def share(name: str, value: float, bounds: tuple[float, float] | None = None) -> float:
+        return OBJECTIVES[name].share(value, classes=10, bounds=bounds)
+
+    assert [share("accuracy", value) for value in (1.0, 0.55, 0.1, 0.0)] == pytest.approx([0, 0.5, 1, 1])
+    assert [share("loss", value) for value in (0.0, math.log(10) / 2, 9.0)] == pytest.approx([0, 0.5, 1])
+    assert [share("roc_auc", value) for value in (1.0, 0.75, 0.5)] == pytest.approx([0, 0.5, 1])
+    assert [share("macs", value, (1e4, 1e6)) for value in (1e4, 1e5, 1e6, 1e9)] == pytest.approx([0, 0.5, 1, 1])
+    assert share("macs", 1e5, (1e5, 1e5)) == 0.5
 
 
 def test_a_latency_that_nobody_asked_for_is_not_known(make_measurement: Callable[..., Measurement]) -> None:

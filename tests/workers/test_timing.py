@@ -10,9 +10,7 @@ from workers.timing import part, scaled_s
 
 
 def toy_measurement(train_s: float, eval_s: float) -> Measurement:
-    return Measurement(
-        epoch=2, accuracy=0.5, loss=1.0, train_loss=1.0, train_s=train_s, eval_s=eval_s, peak_bytes=2**20
-    )
+    return Measurement(epoch=2, metrics={"train_loss": 1.0, "peak_bytes": 2.0**20}, train_s=train_s, eval_s=eval_s)
 
 
 def test_an_epoch_is_so_many_times_its_part_as_it_has_steps_and_images_to_pass() -> None:

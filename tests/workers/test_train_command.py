@@ -55,7 +55,7 @@ def test_json_is_a_measurement_a_line_and_nothing_else(images: str, capsys: pyte
     assert main([*SMALL, "--data", images, "--epochs", "2", "--json"]) == 0
     found = [Measurement.from_json(json.loads(line)) for line in capsys.readouterr().out.splitlines()]
     assert [each.epoch for each in found] == [1, 2]
-    assert all(0 <= each.accuracy <= 1 for each in found)
+    assert all(0 <= each.metrics["accuracy"] <= 1 for each in found)
 
 
 def told(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ import json
 import math
 import pickle
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -71,7 +71,15 @@ def spec(architecture: Architecture = SMALL, *, seed: int = 0, **recipe: Any) ->
 
 def shown(measurements: list[Measurement]) -> list[tuple[int, float, float, float]]:
     """Return what of measurements does not hang on the machine's speed and size."""
-    return [(each.epoch, each.accuracy, each.loss, each.train_loss) for each in measurements]
+    return [(each.epoch, *learned(each)) for each in measurements]
+
+
+def learned(measurement: Measurement) -> tuple[float, float, float]:
+    return measurement.metrics["accuracy"], measurement.metrics["loss"], measurement.metrics["train_loss"]
+
+
+def each_of(measurements: Sequence[Measurement], name: str) -> list[float]:
+    return [each.metrics[name] for each in measurements]
 
 
 def trained(given: TrialSpec, data: Dataset) -> Trainer:
@@ -350,7 +358,7 @@ def test_images_are_changed_anew_in_every_epoch() -> None:
         made = trained(
             spec(learning_rate=0, batch_size=96), replace(data, train_labels=data.train_labels[:1].repeat(96))
         )
-        losses[how] = [each.train_loss for each in made.history]
+        losses[how] = each_of(made.history, "train_loss")
     first, *others = losses[Augment()]
     assert others == [first] * 2
     assert len(set(losses[Augment(crop=2, flip=True)])) == 3
@@ -359,11 +367,11 @@ def test_images_are_changed_anew_in_every_epoch() -> None:
 def test_smoothed_labels_are_trained_on_but_not_measured_on() -> None:
     smooth, sharp = (trained(spec(epochs=9, label_smoothing=amount), toy()) for amount in (0.1, 0.0))
     least = -(0.925 * math.log(0.925) + 3 * 0.025 * math.log(0.025))  # the entropy of a smoothed label of four
-    assert smooth.history[-1].train_loss >= least
-    assert sharp.history[-1].train_loss < least
+    assert smooth.history[-1].metrics["train_loss"] >= least
+    assert sharp.history[-1].metrics["train_loss"] < least
     still = [Trainer(spec(learning_rate=0, label_smoothing=amount), toy()).run_epoch() for amount in (0.1, 0.0)]
-    assert still[0].loss == still[1].loss
-    assert still[0].train_loss != still[1].train_loss
+    assert still[0].metrics["loss"] == still[1].metrics["loss"]
+    assert still[0].metrics["train_loss"] != still[1].metrics["train_loss"]
 
 
 def test_a_batch_larger_than_the_data_is_the_data() -> None:
@@ -436,8 +444,8 @@ def test_accuracy_and_loss_are_those_of_the_network_on_the_validation_images() -
     images = (data.val_images / 255 - data.mean.reshape(1, -1, 1, 1)) / data.std.reshape(1, -1, 1, 1)
     with torch.inference_mode():
         logits = made.network.eval()(images)
-    assert last.accuracy == (logits.argmax(1) == data.val_labels).sum().item() / 40
-    assert last.loss == pytest.approx(nn.functional.cross_entropy(logits, data.val_labels).item(), rel=1e-4)
+    assert last.metrics["accuracy"] == (logits.argmax(1) == data.val_labels).sum().item() / 40
+    assert last.metrics["loss"] == pytest.approx(nn.functional.cross_entropy(logits, data.val_labels).item(), rel=1e-4)
 
 
 def test_accuracy_is_a_fraction_of_all_validation_images_in_whatever_batches(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -445,10 +453,10 @@ def test_accuracy_is_a_fraction_of_all_validation_images_in_whatever_batches(mon
     monkeypatch.setattr(trainer, "EVAL_BATCH", 7)
     parts = trained(spec(), toy()).history
     for one, other in zip(whole, parts, strict=True):
-        assert one.accuracy == other.accuracy
-        assert 0 <= one.accuracy <= 1
-        assert (40 * one.accuracy) == pytest.approx(round(40 * one.accuracy))
-        assert one.loss == pytest.approx(other.loss, rel=1e-5)
+        assert one.metrics["accuracy"] == other.metrics["accuracy"]
+        assert 0 <= one.metrics["accuracy"] <= 1
+        assert (40 * one.metrics["accuracy"]) == pytest.approx(round(40 * one.metrics["accuracy"]))
+        assert one.metrics["loss"] == pytest.approx(other.metrics["loss"], rel=1e-5)
 
 
 def test_epochs_are_numbered_from_one_and_their_times_fit_the_clock() -> None:
@@ -456,7 +464,7 @@ def test_epochs_are_numbered_from_one_and_their_times_fit_the_clock() -> None:
     found = list(train(spec(), toy()))
     passed = time.perf_counter() - began
     assert [each.epoch for each in found] == [1, 2, 3]
-    assert all(each.train_s > 0 and each.eval_s > 0 and each.peak_bytes > 0 for each in found)
+    assert all(each.train_s > 0 and each.eval_s > 0 and each.metrics["peak_bytes"] > 0 for each in found)
     assert sum(each.wall_s for each in found) <= passed
 
 
@@ -467,8 +475,8 @@ def test_validation_images_are_never_trained_on() -> None:
     other = replace(other, val_images=noise, val_labels=(data.val_labels + 1) % 4)
     one, two = trained(spec(), data), trained(spec(), other)
     assert same_state(one.state(), two.state())
-    assert [each.train_loss for each in one.history] == [each.train_loss for each in two.history]
-    assert one.history[-1].accuracy > two.history[-1].accuracy
+    assert each_of(one.history, "train_loss") == each_of(two.history, "train_loss")
+    assert one.history[-1].metrics["accuracy"] > two.history[-1].metrics["accuracy"]
 
 
 def test_training_does_not_change_the_data() -> None:
@@ -506,7 +514,7 @@ def test_without_passes_nothing_is_dropped_at_evaluation() -> None:
     with torch.inference_mode():
         logits = made.network.eval()(validated(made))
     expected = nn.functional.cross_entropy(logits, made.data.val_labels).item()
-    assert made.history[-1].loss == pytest.approx(expected, rel=1e-4)
+    assert made.history[-1].metrics["loss"] == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize("dropout", ["between", "branch", "head"])
@@ -519,21 +527,21 @@ def test_accuracy_and_loss_are_those_of_the_mean_probabilities_of_the_passes(pas
         drawn = torch.stack([made.network(validated(made)).softmax(dim=1) for _ in range(passes)])
     probabilities, labels = drawn.mean(dim=0), made.data.val_labels
     last = made.history[-1]
-    assert last.accuracy == (probabilities.argmax(dim=1) == labels).sum().item() / 40
-    assert last.loss == pytest.approx(nn.functional.nll_loss(probabilities.log(), labels).item(), rel=1e-4)
+    assert last.metrics["accuracy"] == (probabilities.argmax(dim=1) == labels).sum().item() / 40
+    assert last.metrics["loss"] == pytest.approx(nn.functional.nll_loss(probabilities.log(), labels).item(), rel=1e-4)
     assert passes == 1 or not torch.equal(drawn[0], drawn[1])
 
 
 def test_a_network_that_drops_nothing_is_measured_as_by_one_pass() -> None:
     plain, passes = (trained(spec(monte_carlo=count), toy()).history for count in (0, 4))
-    assert [each.accuracy for each in plain] == [each.accuracy for each in passes]
-    assert [each.loss for each in passes] == pytest.approx([each.loss for each in plain], rel=1e-5)
+    assert each_of(plain, "accuracy") == each_of(passes, "accuracy")
+    assert each_of(passes, "loss") == pytest.approx(each_of(plain, "loss"), rel=1e-5)
 
 
 def test_passes_are_drawn_anew_in_every_epoch_and_for_every_seed() -> None:
     still = {"learning_rate": 0, "epochs": 3}
     data = toy()
-    losses = {passes: [each.loss for each in trained(spec(DROPPING, monte_carlo=passes, **still), data).history]
+    losses = {passes: each_of(trained(spec(DROPPING, monte_carlo=passes, **still), data).history, "loss")
               for passes in (0, 1, 200)}  # fmt: skip
     assert len(set(losses[0])) == 1
     assert len(set(losses[1])) == 3
@@ -544,7 +552,7 @@ def test_passes_are_drawn_anew_in_every_epoch_and_for_every_seed() -> None:
     for seed in (0, 1):  # of the very same network
         made.spec = replace(made.spec, seed=seed)
         made.history = ()
-        found.append(made.run_epoch().loss)
+        found.append(made.run_epoch().metrics["loss"])
     assert found[0] != found[1]
 
 
@@ -569,8 +577,8 @@ def test_how_a_trial_is_measured_does_not_change_what_it_learns() -> None:
     data = toy()
     plain, passes = (trained(spec(DROPPING, monte_carlo=count), data) for count in (0, 3))
     assert same_state(plain.state(), passes.state())
-    assert [each.train_loss for each in plain.history] == [each.train_loss for each in passes.history]
-    assert [each.loss for each in plain.history] != [each.loss for each in passes.history]
+    assert each_of(plain.history, "train_loss") == [each.metrics["train_loss"] for each in passes.history]
+    assert each_of(plain.history, "loss") != each_of(passes.history, "loss")
 
 
 def test_passes_leave_the_network_in_evaluation_and_torchs_own_randomness_as_it_was() -> None:
@@ -641,7 +649,7 @@ def test_images_sorted_by_class_are_measured_on_all_classes() -> None:
     data = in_order_of_class(toy(1200))
     made = trained(spec(), data)
     assert set(data.train_labels[made.calibration].tolist()) == {0, 1, 2, 3}
-    assert made.history[-1].accuracy > 0.9
+    assert made.history[-1].metrics["accuracy"] > 0.9
 
 
 # Real images
@@ -655,12 +663,12 @@ def digits() -> Dataset:
 def test_a_deep_bottleneck_is_not_at_chance_after_its_first_epoch(digits: Dataset) -> None:
     deep = Architecture(block="bottleneck", depths=(3, 3, 3), widening_factor=0.5)
     measurement = Trainer(spec(deep, epochs=9, batch_size=64, precision="auto"), digits).run_epoch()
-    assert measurement.accuracy > 0.3
+    assert measurement.metrics["accuracy"] > 0.3
 
 
 def test_sorted_digits_are_learned_as_well(digits: Dataset) -> None:
     given = spec(Architecture(widening_factor=0.5), epochs=2, batch_size=64, precision="auto")
-    assert trained(given, in_order_of_class(digits)).history[-1].accuracy > 0.85
+    assert trained(given, in_order_of_class(digits)).history[-1].metrics["accuracy"] > 0.85
 
 
 @pytest.mark.slow
@@ -670,7 +678,7 @@ def test_a_small_network_learns_digits_in_nine_epochs_on_one_thread(digits: Data
     assert cost(architecture, digits.image).params == 77_562
     *_, last = train(spec(architecture, epochs=9, batch_size=64, precision=precision), digits)
     assert last.epoch == 9
-    assert last.accuracy >= 0.98
+    assert last.metrics["accuracy"] >= 0.98
 
 
 # Latency
@@ -679,13 +687,13 @@ def test_a_small_network_learns_digits_in_nine_epochs_on_one_thread(digits: Data
 def test_latency_is_measured_once_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("workers.latency.WARM_S", 0.0)
     monkeypatch.setattr("workers.latency.TIMED_S", 0.0)
-    asked = replace(spec(epochs=3), latency=True)
+    asked = replace(spec(epochs=3), measures=("latency_ms",))
     found = list(train(asked, toy(), checkpoint_path=tmp_path / "0.pt"))
-    assert len({each.latency_ms for each in found}) == 1
-    assert 0 < (found[0].latency_ms or 0) < 1000
+    assert len({each.get("latency_ms") for each in found}) == 1
+    assert 0 < (found[0].get("latency_ms") or 0) < 1000
     again = list(train(asked, toy(), checkpoint_path=tmp_path / "0.pt"))
-    assert [each.latency_ms for each in again] == [each.latency_ms for each in found]
-    assert {each.latency_ms for each in train(spec(epochs=2), toy())} == {None}
+    assert [each.get("latency_ms") for each in again] == [each.get("latency_ms") for each in found]
+    assert {each.get("latency_ms") for each in train(spec(epochs=2), toy())} == {None}
 
 
 def test_measuring_latency_changes_nothing_that_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -693,10 +701,11 @@ def test_measuring_latency_changes_nothing_that_is_trained(monkeypatch: pytest.M
     monkeypatch.setattr("workers.latency.TIMED_S", 0.0)
     architecture = replace(SMALL, dropout="between", dropout_rate=0.3)
     without, beside = (
-        list(train(replace(spec(architecture, epochs=2), latency=latency), toy())) for latency in (False, True)
+        list(train(replace(spec(architecture, epochs=2), measures=measures), toy()))
+        for measures in ((), ("latency_ms",))
     )
     for one, other in zip(without, beside, strict=True):
-        assert (one.accuracy, one.loss, one.train_loss) == (other.accuracy, other.loss, other.train_loss)
+        assert learned(one) == learned(other)
 
 
 def test_a_checkpoint_is_known_by_what_it_trains_on_and_not_by_where_that_lies() -> None:

@@ -69,7 +69,8 @@ for kind in sys.argv[2:]:
     for each in CANDIDATES[:3]:
         recipe = recipe_with(Recipe(epochs=2, warmup_epochs=0.5), each)
         trial = TrialSpec(architecture=network, recipe=recipe, data=spec, seed=1)
-        once, again = ([(m.accuracy, m.loss, m.train_loss) for m in train(trial, data)] for _ in range(2))
+        learned = ("accuracy", "loss", "train_loss")
+        once, again = ([[m.metrics[n] for n in learned] for m in train(trial, data)] for _ in range(2))
         if once != again:
             print(kind, each.name, once, again)
 """

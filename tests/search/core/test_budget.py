@@ -1,7 +1,7 @@
 """Budgets of a study: what is spent, which of them ends it first, and what then becomes of the trials that run."""
 
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import fields
 
 import pytest
 
@@ -99,7 +99,7 @@ def test_a_hopeless_trial_is_stopped_by_its_rung_even_then(make_bench: MakeBench
     running = bench.open()
     trial = running.hand_out()
     assert not isinstance(trial, Nothing)
-    chance = replace(bench.learn(trial, 1), accuracy=0.1)
+    chance = bench.learn(trial, 1).showing(accuracy=0.1)
     assert running.measured(trial.number, chance).stop
     assert running.trials[trial.number].state is State.STOPPED
 

@@ -189,7 +189,7 @@ def test_a_measured_cost_has_ends_that_no_space_sets(make_study: MakeStudy, make
     trials = [
         replace(
             make_trial(number, accuracies=(1.0,), state=State.COMPLETE),
-            measurements=(replace(make_trial(0, accuracies=(1.0,)).measurements[0], latency_ms=latency_ms),),
+            measurements=(make_trial(0, accuracies=(1.0,)).measurements[0].showing(latency_ms=latency_ms),),
         )
         for number, latency_ms in enumerate((1.0, 10.0))
     ]

@@ -56,11 +56,11 @@ def played(bench: Bench) -> RunningStudy:
     running = bench.open()
     bench.train(running, start(running))
     stopped = start(running)
-    running.measured(stopped.number, replace(learn(stopped, 1), accuracy=0.1))
+    running.measured(stopped.number, learn(stopped, 1).showing(accuracy=0.1))
     running.failed(start(running).number, TrialFailure("crash", "ValueError: a[0] of [bold]"))
     good = start(running)
     for epoch in (1, 2):
-        running.measured(good.number, replace(learn(good, epoch), accuracy=0.95))
+        running.measured(good.number, learn(good, epoch).showing(accuracy=0.95))
     states = [State.COMPLETE, State.STOPPED, State.FAILED, State.RUNNING]
     assert [trial.state for trial in running.trials.values()] == states
     return running
@@ -209,7 +209,7 @@ def with_front(bench: Bench, size: int) -> RunningStudy:
     best = running.trials[trial.number]
     *before, last = best.measurements
     for number in range(1, size):
-        worse = replace(last, accuracy=number / 1000)
+        worse = last.showing(accuracy=number / 1000)
         cost = replace(best.cost, macs=1000 + number)
         running.trials[number] = replace(best, number=number, cost=cost, measurements=(*before, worse))
     assert len(running.trials.front) == size
@@ -238,7 +238,7 @@ def test_a_terminal_of_few_rows_shows_the_best_networks(bench: Bench, size: int,
     assert len(lines) == height
     *_, best = running.trials.front
     assert best.last is not None
-    assert any(format_percent(best.last.accuracy) in line for line in lines)
+    assert any(format_percent(best.last.metrics["accuracy"]) in line for line in lines)
     hidden = re.findall(r"… and (\d+) more", "\n".join(lines))
     shown = [line for line in lines if re.search(r"\d %", line)]
     assert len(shown) + sum(map(int, hidden)) == size

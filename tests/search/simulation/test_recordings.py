@@ -69,12 +69,12 @@ def test_a_measurement_tells_its_epoch_and_the_seconds_since_the_one_before() ->
     assert [each.epoch for each in shown] == [4, 12, 108]
     assert [each.wall_s for each in shown] == [2.5, 2.5, 2.5]
     assert [each.values for each in shown] == [{"acc": 0.1}, {"acc": 0.2}, {"acc": 0.3}]
-    assert [each.accuracy for each in shown] == [1, 1, 1]  # where a table holds none, no floor stops anyone
+    assert [each.metrics["accuracy"] for each in shown] == [1, 1, 1]  # where a table holds none, no floor stops anyone
 
 
 def test_a_table_may_say_what_accuracy_is() -> None:
     found = read(trainings((0.1, 0.2)).assign(accuracy=[0.3, 0.4]), {"classes": 10})
-    assert [found.measurement(0, 0, step).accuracy for step in (0, 1)] == [0.3, 0.4]
+    assert [found.measurement(0, 0, step).metrics["accuracy"] for step in (0, 1)] == [0.3, 0.4]
 
 
 def test_objectives_are_read_from_what_is_known_and_what_an_epoch_showed() -> None:

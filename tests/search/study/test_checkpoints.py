@@ -207,11 +207,11 @@ def test_a_network_that_is_no_longer_on_the_front_loses_its_checkpoint(bench: Be
     small, large = sorted((first, second), key=lambda trial: trial.cost.macs)
     write(runs, range(2))
     held = shelf(runs)
-    bench.learn = lambda trial, epoch: replace(learn(trial, epoch), accuracy=0.5)
+    bench.learn = lambda trial, epoch: learn(trial, epoch).showing(accuracy=0.5)
     bench.train(running, large)
     held.tidy(running)
     assert left(runs) == {0, 1}
-    bench.learn = lambda trial, epoch: replace(learn(trial, epoch), accuracy=0.6)
+    bench.learn = lambda trial, epoch: learn(trial, epoch).showing(accuracy=0.6)
     bench.train(running, small)
     held.tidy(running)
     assert left(runs) == {small.number}
@@ -279,7 +279,7 @@ def test_a_trial_that_left_the_front_leaves_no_mark_of_its_weights(bench: Bench,
     assert isinstance(second, TrialRecord)
     small, large = sorted((first, second), key=lambda trial: trial.cost.macs)
     (runs / f"{large.number}.over-limit").touch()
-    bench.learn = lambda trial, epoch: replace(learn(trial, epoch), accuracy=0.5)
+    bench.learn = lambda trial, epoch: learn(trial, epoch).showing(accuracy=0.5)
     bench.train(running, large)
     held = shelf(runs)
     held.tidy(running)

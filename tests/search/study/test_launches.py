@@ -133,7 +133,9 @@ def test_each_sampler_knows_what_the_others_trials_showed(shared: Callable[..., 
     first.running.hear()
     (row,) = [row for row in first.running.proposer.mirror.get_trials() if row.params == begun.params]
     shown = {rung_of(name): values[0] for name, values in row.user_attrs.items()}
-    assert shown == {each: learn(begun, each).accuracy for each in (1, 3) if each in first.running.scheduler.levels}
+    assert shown == {
+        each: learn(begun, each).metrics["accuracy"] for each in (1, 3) if each in first.running.scheduler.levels
+    }
 
 
 def test_trials_at_rest_are_their_own_launchs(shared: Callable[..., list[Launch]]) -> None:

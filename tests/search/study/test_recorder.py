@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any, cast
 
 import optuna
@@ -63,10 +62,10 @@ def live(bench: Bench) -> RunningStudy:
     running = bench.open()
     bench.train(running, start(running))
     low = start(running)
-    running.measured(low.number, replace(learn(low, 1), accuracy=0.11))
+    running.measured(low.number, learn(low, 1).showing(accuracy=0.11))
     running.failed(start(running).number, CRASH)
     lost = start(running)
-    running.measured(lost.number, replace(learn(lost, 1), accuracy=0.99))
+    running.measured(lost.number, learn(lost, 1).showing(accuracy=0.99))
     running.failed(lost.number, TrialFailure(FailureKind.LOST, "gone"))
     return running
 
@@ -109,7 +108,9 @@ def test_optunas_tables_tell_of_every_trial_what_ours_tell(filled: Bench) -> Non
         check_params(row, trial, running)
     complete, stopped, failed, waiting = told
     record = running.trials[0]
-    assert complete.values == [record.last.accuracy, record.cost.macs, record.last.loss] if record.last else False
+    assert record.last is not None
+    shown = record.last.metrics
+    assert complete.values == [shown["accuracy"], record.cost.macs, shown["loss"]]
     assert [row.values for row in (stopped, failed, waiting)] == [None] * 3
     assert complete.user_attrs["epochs"] == 3
     assert (stopped.user_attrs["epochs"], stopped.user_attrs["reason"]) == (1, running.trials[1].reason)
@@ -242,7 +243,7 @@ def test_a_trial_that_ended_in_ours_alone_is_told(filled: Bench, monkeypatch: py
         with pytest.raises(KeyboardInterrupt):
             filled.train(running, trials[0])
         with pytest.raises(KeyboardInterrupt):
-            running.measured(1, replace(learn(trials[1], 1), accuracy=0.11))
+            running.measured(1, learn(trials[1], 1).showing(accuracy=0.11))
         with pytest.raises(KeyboardInterrupt):
             running.failed(2, CRASH)
     assert {row.state for row in optunas_rows(filled)} == {TrialState.RUNNING}
@@ -312,7 +313,7 @@ def test_measuring_says_whether_an_epoch_was_new(bench: Bench) -> None:
     running = bench.open()
     trial = start(running)
     assert running.recorder.measured(trial.number, learn(trial, 1)) is True
-    assert running.recorder.measured(trial.number, replace(learn(trial, 1), accuracy=0.0)) is False
+    assert running.recorder.measured(trial.number, learn(trial, 1).showing(accuracy=0.0)) is False
     assert ours(bench)[0].measurements == (learn(trial, 1),)
 
 

@@ -83,7 +83,7 @@ def test_a_trial_is_stopped_at_a_rung_with_its_reason(bench: Bench) -> None:
     running = bench.open()
     bench.train(running, hand_out(running))
     trial = hand_out(running)
-    decision = running.measured(trial.number, replace(learn(trial, 1), accuracy=0.11))
+    decision = running.measured(trial.number, learn(trial, 1).showing(accuracy=0.11))
     stopped = recorded(running)[1]
     assert decision.stop
     assert (stopped.state, stopped.epochs, stopped.reason) == (State.STOPPED, 1, decision.reason)
@@ -201,7 +201,7 @@ def test_an_epoch_told_twice_changes_nothing(bench: Bench) -> None:
         running.measured(trial.number, learn(trial, epoch))
     before = recorded(running)
     for epoch in (1, 2):
-        told_again = replace(learn(trial, epoch), accuracy=0.99)
+        told_again = learn(trial, epoch).showing(accuracy=0.99)
         assert running.measured(trial.number, told_again) == GO_ON
     assert recorded(running) == before == running.trials
     assert watchful.seen == [(1, 1), (2, 2)]
@@ -242,7 +242,7 @@ def test_a_driver_that_died_before_deciding_at_a_rung_decides_at_the_relaunch(be
     running = bench.open()
     bench.train(running, hand_out(running))
     trial = hand_out(running)
-    low = replace(learn(trial, 1), accuracy=0.11)
+    low = learn(trial, 1).showing(accuracy=0.11)
     if decided:
         running.measured(trial.number, low)
     else:

@@ -1,7 +1,7 @@
 """Ray's scheduler passes on what trials show and why they fail, and tells Ray who goes on."""
 
 import pickle
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from threading import Event
 from typing import Any, cast
 
@@ -118,7 +118,7 @@ def test_a_result_is_recorded_and_the_trial_goes_on(bench: Bench) -> None:
 def test_ray_hears_when_a_trial_stops_at_a_rung(bench: Bench) -> None:
     running = bench.open()
     trial = hand_out(running)
-    low = replace(learn(running.trials[0], 1), accuracy=0.1)
+    low = learn(running.trials[0], 1).showing(accuracy=0.1)
     assert tell(StudyScheduler(running), trial, low) == TrialScheduler.STOP
     assert running.trials[0].state is State.STOPPED
 

@@ -1,0 +1,114 @@
+"""Classification of images: the loss that is trained on, and what is said of validation images."""
+
+import math
+from functools import cached_property
+
+import torch
+import torch.nn.functional as F  # noqa: N812  # torch's own documentation names it so
+from torch import Tensor
+
+from spaces.errors import TrialFailure
+from workers.kinds import FailureKind
+
+
+def loss(logits: Tensor, labels: Tensor, *, smoothing: float) -> Tensor:
+    """Return the mean cross-entropy of a batch, in nats.
+
+    Args:
+        logits: `n k`.
+        labels: `n`, class numbers.
+        smoothing: share of the label that is spread over all classes.
+    """
+    return F.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
+
+
+class Evaluation:
+    """What a network says of validation images, put together batch by batch; all means are over images."""
+
+    def __init__(self, classes: int, device: torch.device, *, keep: bool = False) -> None:
+        """Begin with no image.
+
+        Args:
+            classes: how many there are.
+            device: of the logits.
+            keep: all logits, for metrics that need more than right or wrong; they are moved to the CPU.
+        """
+        self.classes = classes
+        self.count = 0
+        self._keep = keep
+        self._correct = torch.zeros((), device=device)
+        self._loss = torch.zeros((), device=device)
+        self._logits: list[Tensor] = []
+        self._labels: list[Tensor] = []
+
+    def add(self, logits: Tensor, labels: Tensor) -> None:
+        """Take in a batch: logits `n k`, labels `n`."""
+        self.count += len(labels)
+        self._correct += (logits.argmax(dim=1) == labels).sum()
+        self._loss += F.cross_entropy(logits.float(), labels, reduction="sum")
+        if self._keep:
+            self._logits.append(logits.float().cpu())
+            self._labels.append(labels.cpu())
+
+    @property
+    def total_loss(self) -> Tensor:
+        """Return the summed loss, on the device, to be looked at for what is not finite."""
+        return self._loss
+
+    @property
+    def accuracy(self) -> float:
+        """Return the share of images that are classified right."""
+        return float(self._correct) / self.count
+
+    @property
+    def loss(self) -> float:
+        """Return the mean cross-entropy, in nats."""
+        return float(self._loss) / self.count
+
+    @cached_property
+    def logits(self) -> Tensor:
+        """Return all logits `n k`."""
+        return torch.cat(self._logits)
+
+    @cached_property
+    def labels(self) -> Tensor:
+        """Return all labels `n`."""
+        return torch.cat(self._labels)
+
+    @cached_property
+    def confusion(self) -> Tensor:
+        """Return how often each class (rows) was taken for each (columns) `k k`."""
+        pairs = self.labels * self.classes + self.logits.argmax(dim=1)
+        return pairs.bincount(minlength=self.classes**2).reshape(self.classes, self.classes).double()
+
+    @property
+    def balanced_accuracy(self) -> float:
+        """Return the mean over classes of the share of their images that is classified right."""
+        per_class = self.confusion.diagonal() / self.confusion.sum(dim=1)
+        return float(per_class.nanmean())  # a class without an image says nothing
+
+    @property
+    def macro_f1(self) -> float:
+        """Return the mean over classes of the harmonic mean of precision and recall; of none in either, none counts."""
+        both = self.confusion.sum(dim=0) + self.confusion.sum(dim=1)
+        return float((2 * self.confusion.diagonal() / both).nanmean())
+
+    @property
+    def top5_accuracy(self) -> float:
+        """Return the share of images whose class is among the five that are thought likeliest."""
+        best = self.logits.topk(min(5, self.classes), dim=1).indices
+        return float((best == self.labels[:, None]).any(dim=1).double().mean())
+
+    @property
+    def roc_auc(self) -> float:
+        """Return the chance that an image of class 1 is thought likelier one than an image of class 0.
+
+        Raises:
+            TrialFailure: there are not two classes, or no image of one.
+        """
+        from sklearn.metrics import roc_auc_score  # here: a second of every worker that does not ask for it
+
+        if self.classes != 2 or len(self.labels.bincount().nonzero()) != 2:
+            raise TrialFailure(FailureKind.DATA, f"roc_auc is of two classes, and there are {self.classes}")
+        found = float(roc_auc_score(self.labels.numpy(), (self.logits[:, 1] - self.logits[:, 0]).numpy()))
+        return found if math.isfinite(found) else 0.5
