@@ -27,6 +27,7 @@ Pixels = NDArray[np.uint8]
 VALIDATION = ("val", "valid", "validation")  # what the part to be measured on is called, where a person made one
 OVERSHOOT = 1e-3  # of white, by which floats may be beyond it: arithmetic rounds
 DEEP = 65_535  # white of 16 bits
+DEPTHS = (10, 12, 14, 15, 16)  # bits in which cameras and scanners count; int16 has 15 above 0
 ANYWAY = 2**27  # bytes that what is unpacked may take however small its file is
 EXPANSION = (
     100  # times its file that it may take beyond; images are packed to a half, or to a thirtieth where they lose
@@ -271,7 +272,7 @@ def _by(shape: tuple[int, ...]) -> str:
 
 def _archived(archive: Mapping[str, NDArray[Any]], train: bool, asked: float | None) -> Labelled:
     images, labels = _entry(archive, "images"), _labels(archive, "labels")
-    scale, names = asked or _scale(images), _numbered(labels)
+    scale, names = asked or _told_scale(images), _numbered(labels)
     notes = () if images.dtype == np.uint8 else (f"{images.dtype} from 0 to {scale:g}",)
     if not train:
         tested, of = _beside(archive, "test", images, scale)
@@ -324,27 +325,70 @@ def _numbered(labels: Labels) -> tuple[str, ...]:
     return tuple(str(number) for number in range(highest + 1))
 
 
-def _scale(images: NDArray[Any]) -> float:
+def _told_scale(images: NDArray[Any]) -> float:
     """Return the value that stands for white, where type and range tell it.
 
     Raises:
         InputError: they do not.
     """
+    try:
+        return _scale(images)
+    except InputError as error:
+        raise error.at("images") from error
+
+
+def _scale(images: NDArray[Any]) -> float:
     if images.dtype == np.uint8 or images.dtype.kind not in _NUMBERS or images.size == 0:
         return 255
+    if images.dtype.kind == "b":
+        return 1
+    if images.dtype.kind == "f":
+        return _float_scale(images)
+    return whole_scale(int(images.min()), int(images.max()), str(images.dtype))
+
+
+def _float_scale(images: NDArray[Any]) -> float:
     high = float(images.max())
     if not math.isfinite(high):
         return 255  # refused by what reads them
-    if images.dtype.kind == "b" or (images.dtype.kind == "f" and high <= 1 + OVERSHOOT):
+    if high <= 1 + OVERSHOOT:
         return 1
     if high <= 255 * (1 + OVERSHOOT) and (high > 127 or _whole(images)):
-        return 255  # whole numbers are kept as they are, whatever their white is
-    if images.dtype == np.uint16:
+        return 255
+    raise _no_scale(str(images.dtype), high)
+
+
+def whole_scale(low: int, high: int, what: str) -> float:
+    """Return the value that stands for white among whole numbers: of 8 bits, or of 16 where they use more than half.
+
+    Between the two lies what is of 10 to 15 bits, and what is dim in 16: nothing tells which.
+
+    Args:
+        low: the least of them.
+        high: the greatest.
+        what: said of them.
+
+    Raises:
+        InputError: their range does not tell it, or some are below 0.
+    """
+    if low < 0:
+        raise InputError(f"{what} from {low} to {high} has pixels below 0, the value of black: add {-low} to all")
+    if high <= 255:
+        return 255  # kept as they are, whatever their white is
+    if DEEP // 2 < high <= DEEP:
         return DEEP
-    raise InputError(
-        f"{images.dtype} up to {high:g} is on no scale that can be told; say which value is white, such as "
-        f"`scale: {high:g}`", place="images",
-    )  # fmt: skip
+    raise _no_scale(what, high)
+
+
+def _no_scale(what: str, high: float) -> InputError:
+    """Return the error that asks for the scale and names the likely ones."""
+    bits = [each for each in DEPTHS if high <= 2**each - 1] if high > 255 and high == int(high) else []
+    white = 2 ** bits[0] - 1 if bits else high
+    kinds = [f" of {bits[0]} bits", *(f", {2**each - 1} of {each}" for each in bits[1:])] if bits else []
+    return InputError(
+        f"{what} up to {high:.10g} is on no scale that can be told; say which value is white, such as "
+        f"`scale: {white:.10g}`{''.join(kinds)}"
+    )
 
 
 def _whole(images: NDArray[Any]) -> bool:
@@ -356,20 +400,32 @@ def _as_bytes(images: NDArray[Any], scale: float, key: str) -> Pixels:
     if images.dtype.kind not in _NUMBERS:
         raise InputError(f"{images.dtype} is neither whole numbers nor floats", place=key)
     images = as_nchw(images)
-    made = np.empty(images.shape, dtype=np.uint8)
-    for block in blocks(images.shape):
-        made[block] = _scaled(images[block], scale, key)
+    try:
+        return as_bytes(images, scale)
+    except InputError as error:
+        raise error.at(key) from error
+
+
+def as_bytes(values: NDArray[Any], scale: float) -> Pixels:
+    """Return numbers of any shape, from 0 to the scale, as bytes; a few rows at a time, as they are widened.
+
+    Raises:
+        InputError: one is not finite, or lies beyond.
+    """
+    made = np.empty(values.shape, dtype=np.uint8)
+    for block in blocks(values.shape):
+        made[block] = _scaled(values[block], scale)
     return made
 
 
-def _scaled(images: NDArray[Any], scale: float, key: str) -> NDArray[Any]:
-    if not np.isfinite(images).all():
-        raise InputError("a pixel is not a finite number", place=key)
-    low, high = images.min(initial=0), images.max(initial=0)
+def _scaled(values: NDArray[Any], scale: float) -> NDArray[Any]:
+    if not np.isfinite(values).all():
+        raise InputError("a pixel is not a finite number")
+    low, high = values.min(initial=0), values.max(initial=0)
     if low < -OVERSHOOT * scale or high > scale * (1 + OVERSHOOT):
-        raise InputError(f"pixels run from {low} to {high}, beyond 0 to {scale:g}", place=key)
-    if images.dtype == np.uint8 and scale == 255:
-        return images
-    scaled = images.astype(np.float64)
+        raise InputError(f"pixels run from {low} to {high}, beyond 0 to {scale:g}")
+    if values.dtype == np.uint8 and scale == 255:
+        return values
+    scaled = values.astype(np.float64)
     scaled *= 255 / scale
     return np.clip(np.rint(scaled, out=scaled), 0, 255, out=scaled)

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError, _imaging
 
 from spaces.errors import InputError, first_line, visible
-from workers.images import DEEP, VALIDATION, Labelled, Pixels, check_room
+from workers.images import DEEP, VALIDATION, Labelled, Pixels, as_bytes, check_room, whole_scale
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".webp", ".tif", ".tiff", ".gif")
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "GIF")  # Pillow's names; of others, one starts a program to read it
@@ -25,6 +25,7 @@ MOST_LINES = 10  # of what is not read: a folder of `.1`, `.2` and so on has as 
 SIDE = 32  # pixels; of pictures that differ in size
 _GREY = ("1", "L", "LA", "La")  # Pillow's modes
 _DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I")  # grey of 16 bits; the last is what older files of it are read as
+_SIXTEEN = ";16"  # in the name of how Pillow unpacks 16 bits a channel
 _ORIENTATION = 0x0112  # of EXIF
 _UPRIGHT = {  # what brings each orientation upright
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -32,7 +33,6 @@ _UPRIGHT = {  # what brings each orientation upright
     8: Image.Transpose.ROTATE_90,
 }  # fmt: skip
 _SIDEWAYS = (5, 6, 7, 8)  # orientations that exchange height and width
-_EIGHT = np.rint(np.arange(DEEP + 1) / 257).astype(np.uint8)  # of each grey of 16 bits
 _TILE = (322, 323)  # TIFF's tags of the width and height of a tile, which is read as a whole
 _SCAN = b"\xff\xda"  # begins a scan of a JPEG, and stands nowhere inside one
 _NO_PICTURE = "they cannot be read as pictures"
@@ -45,11 +45,28 @@ with suppress(OSError, AttributeError):  # where it is linked so that it cannot 
 
 
 @dataclass(slots=True)
-class _Passed:
-    """Count what is not read, and remember the first of each kind."""
+class _Seen:
+    """Count what is not read, and remember the first of each kind; of 16 bits, count also what is read."""
 
     counts: dict[str, int] = field(default_factory=dict)
     first: dict[str, Path] = field(default_factory=dict)
+    deep: int = 0
+    wide: int = 0
+    brightest: int = 0  # of 255, in what is wide
+
+    def read(self, picture: "_Picture", pixels: Pixels) -> None:
+        self.deep += picture.deep
+        if picture.wide:
+            self.wide, self.brightest = self.wide + 1, max(self.brightest, int(pixels.max()))
+
+    def dim(self) -> list[str]:
+        """Return a line where all there is may lie in the lower 8 of 16 bits a colour, which Pillow does not read."""
+        if not self.wide or self.brightest > 127:
+            return []
+        return [
+            f"colours of 16 bits (in {self.wide:,} of the pictures) reach {self.brightest} of 255, as only their upper "
+            "8 bits are read; where white is below 65535, save them in 8 bits"
+        ]
 
     def over(self, why: str, path: Path) -> None:
         if why not in self.counts and len(self.counts) >= MOST_LINES - 1:
@@ -71,56 +88,111 @@ class _Passed:
 class _Picture:
     path: Path
     grey: bool
+    deep: bool  # of 16 bits, and grey
+    wide: bool  # of 16 bits, and in colour
     size: tuple[int, int]  # h w
 
 
-def read_folder(root: Path, size: tuple[int, int] | None, *, train: bool) -> Labelled:
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """Say what all pictures are brought to."""
+
+    grey: bool
+    size: tuple[int, int]  # h w
+    white: float  # the value that stands for it in what is deep
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Return c h w."""
+        return (1 if self.grey else 3, *self.size)
+
+
+def read_folder(root: Path, size: tuple[int, int] | None, *, train: bool, scale: float | None = None) -> Labelled:
     """Return the pictures of `root/class/`, or of `root/train/class/` and the like where those exist.
 
     Beside `train` a folder `val`, `valid` or `validation` is the validation part and `test` the test part. Pictures are
     stretched to `size` (h w); without it they keep the size they all share, or become 32x32. They have one channel
     where every training picture is grey, else three; transparency is dropped, and EXIF rotation followed. What is not
-    read is counted, with the first of each kind.
+    read is counted, with the first of each kind. In grey of 16 bits `scale` is white; without it, that is told from the
+    training pictures.
 
     Raises:
-        InputError: a folder is missing or empty, or a class has fewer than 2 pictures that can be read.
+        InputError: a folder is missing or empty, a class has fewer than 2 pictures that can be read, or the scale of 16
+            bits cannot be told.
     """
-    passed = _Passed()
+    passed = _Seen()
     parted = _is_folder(root / "train") and any(_folders(root / "train"))
     pictures = _pictures(root / "train" if parted else root, passed, at_least=2)
-    every = [picture for members in pictures.values() for picture in members]
-    grey = not any(not picture.grey and _can_be_read(picture) for picture in every)
-    shape = size or _shared_size(every)
     names = tuple(pictures)
-    form = (1 if grey else 3, *shape)
-    if not train:
-        tested = _part(root, ("test",), names, passed) if parted else None
-        if tested is None:
-            raise InputError("has no test split; it takes the folders train and test", place=str(root))
-        _room([tested], form, size is not None, root)
-        return _labelled([tested], names, form, passed, root)
-    validation = _part(root, VALIDATION, names, passed) if parted else None
-    parts = [pictures, *([validation] if validation else [])]
-    _room(parts, form, size is not None, root)
+    other = _part(root, VALIDATION if train else ("test",), names, passed) if parted else None
+    if not train and other is None:
+        raise InputError("has no test split; it takes the folders train and test", place=str(root))
+    form = _form([_every(pictures), _every(other or {})], size, scale, root)
+    parts = [part for part in (pictures if train else None, other) if part is not None]
+    _room(parts, form.shape, size is not None, root)
     return _labelled(parts, names, form, passed, root)
+
+
+def _every(part: Mapping[str, Sequence[_Picture]]) -> list[_Picture]:
+    return [picture for members in part.values() for picture in members]
+
+
+def _form(parts: Sequence[Sequence[_Picture]], size: tuple[int, int] | None, scale: float | None, root: Path) -> _Form:
+    """Return what the training pictures, which are the first part, ask for."""
+    white = _white(parts, scale, root)
+    grey = not any(not picture.grey and _can_be_read(picture, white) for picture in parts[0])
+    return _Form(grey, size or _shared_size(parts[0], white), white)
+
+
+def _white(parts: Sequence[Sequence[_Picture]], scale: float | None, root: Path) -> float:
+    """Return the value that stands for white in grey of 16 bits, told by the first part that has such pictures.
+
+    Raises:
+        InputError: it cannot be told, or was given where there is no such picture.
+    """
+    deep = next((found for part in parts if (found := [picture for picture in part if picture.deep])), [])
+    if scale is not None:
+        if not deep:
+            raise InputError("scale is that of grey of 16 bits, and no picture is of that kind", place=str(root))
+        return scale
+    low, high = 0, 0
+    for picture in deep:
+        least, greatest = _ends(picture.path)
+        low, high = min(low, least), max(high, greatest)
+        if DEEP // 2 < high <= DEEP:  # one of them tells it
+            break
+    try:
+        return whole_scale(low, high, "grey of 16 bits")
+    except InputError as error:
+        raise error.at(str(root)) from error
+
+
+def _ends(path: Path) -> tuple[int, int]:
+    """Return the least and the greatest value of a picture; of one that is broken, 0."""
+    try:
+        with _opened(path) as picture:
+            values = np.asarray(picture)
+            return int(values.min()), int(values.max())
+    except Exception:  # as `_opened` says; counted by what reads it
+        return 0, 0
 
 
 def _labelled(
     parts: Sequence[Mapping[str, Sequence[_Picture]]],
     names: tuple[str, ...],
-    form: tuple[int, int, int],  # c h w
-    passed: _Passed,
+    form: _Form,
+    passed: _Seen,
     root: Path,
 ) -> Labelled:
     most = sum(len(members) for part in parts for members in part.values())
-    images = np.empty((most, *form), dtype=np.uint8)
+    images = np.empty((most, *form.shape), dtype=np.uint8)
     labels = np.empty(most, dtype=np.int64)
     read, ends = 0, []
     for part in parts:
         for name, members in part.items():
             before = read
             for picture in members:
-                pixels = _pixels(picture.path, form[0] == 1, form[1:], passed)
+                pixels = _pixels(picture, form, passed)
                 if pixels is not None:
                     images[read], labels[read] = pixels, names.index(name)
                     read += 1
@@ -132,18 +204,19 @@ def _labelled(
         labels=labels[:read],
         class_names=names,
         validation=ends[1] - ends[0] if len(ends) > 1 else 0,
-        warnings=(*passed.lines(root), *_alike(names)),
+        notes=(f"grey of 16 bits from 0 to {form.white:.10g}",) if passed.deep else (),
+        warnings=(*passed.lines(root), *passed.dim(), *_alike(names)),
     )
 
 
-def _can_be_read(picture: _Picture) -> bool:
-    return _pixels(picture.path, picture.grey, (1, 1), _Passed()) is not None
+def _can_be_read(picture: _Picture, white: float) -> bool:
+    return _pixels(picture, _Form(picture.grey, (1, 1), white), _Seen()) is not None
 
 
-def _shared_size(pictures: Sequence[_Picture]) -> tuple[int, int]:
+def _shared_size(pictures: Sequence[_Picture], white: float) -> tuple[int, int]:
     """Return the size of all pictures where they share one; a broken one, whose header says anything, has no say."""
-    first = next((picture.size for picture in pictures if _can_be_read(picture)), (SIDE, SIDE))
-    return (SIDE, SIDE) if any(each.size != first and _can_be_read(each) for each in pictures) else first
+    first = next((picture.size for picture in pictures if _can_be_read(picture, white)), (SIDE, SIDE))
+    return (SIDE, SIDE) if any(each.size != first and _can_be_read(each, white) for each in pictures) else first
 
 
 def _alike(names: Iterable[str]) -> list[str]:
@@ -171,7 +244,7 @@ def _folders(root: Path) -> list[Path]:
     return [path for path in _inside(root) if _is_folder(path) and not path.name.startswith(".")]
 
 
-def _pictures(root: Path, passed: _Passed, *, at_least: int) -> dict[str, Sequence[_Picture]]:
+def _pictures(root: Path, passed: _Seen, *, at_least: int) -> dict[str, Sequence[_Picture]]:
     """Return each class's pictures, both in the order of their names."""
     if not _is_folder(root):
         raise InputError("is not a folder; a folder of one folder for each class is required", place=str(root))
@@ -187,7 +260,7 @@ def _pictures(root: Path, passed: _Passed, *, at_least: int) -> dict[str, Sequen
     return found
 
 
-def _candidates(folder: Path, passed: _Passed) -> list[Path]:
+def _candidates(folder: Path, passed: _Seen) -> list[Path]:
     """Return the files of a class that may be pictures, and count what else lies there, deeper folders included."""
     files = []
     for path in _inside(folder):
@@ -240,7 +313,7 @@ def _is_file(path: Path) -> bool:
 
 
 def _part(
-    root: Path, called: Iterable[str], names: Sequence[str], passed: _Passed
+    root: Path, called: Iterable[str], names: Sequence[str], passed: _Seen
 ) -> dict[str, Sequence[_Picture]] | None:
     """Return the pictures of the part that has one of some names, or None where there is none."""
     folder = next((root / name for name in called if _is_folder(root / name)), None)
@@ -285,16 +358,18 @@ def _opened(path: Path) -> Iterator[Image.Image]:
             yield picture
 
 
-def _look(path: Path, passed: _Passed) -> _Picture | None:
+def _look(path: Path, passed: _Seen) -> _Picture | None:
     """Return whether a picture is grey, and its size, from its header; what is none is counted."""
     try:
         with _opened(path) as picture:
-            w, h = picture.size
+            (w, h), tiles = picture.size, getattr(picture, "tile", "")  # of which none is left once EXIF is read
             if picture.mode == "F":
                 passed.over("their pixels are floats, whose scale nobody knows", path)
                 return None
-            grey = picture.mode in (*_GREY, *_DEEP)
-            return _Picture(path, grey, (w, h) if _orientation(picture) in _SIDEWAYS else (h, w))
+            deep = picture.mode in _DEEP
+            wide = not deep and _SIXTEEN in str(tiles)
+            size = (w, h) if _orientation(picture) in _SIDEWAYS else (h, w)
+            return _Picture(path, deep or picture.mode in _GREY, deep, wide, size)
     except (_TooLarge, Image.DecompressionBombError):
         passed.over(_TOO_LARGE, path)
     except Exception:  # as `_opened` says
@@ -302,25 +377,32 @@ def _look(path: Path, passed: _Passed) -> _Picture | None:
     return None
 
 
-def _pixels(path: Path, grey: bool, size: tuple[int, int], passed: _Passed) -> Pixels | None:
-    """Return `c h w`, or None where the picture turns out broken, which is counted."""
+def _pixels(read: _Picture, form: _Form, passed: _Seen) -> Pixels | None:
+    """Return `c h w`, or None where the picture turns out broken, which is counted.
+
+    Raises:
+        InputError: a grey of 16 bits is beyond white.
+    """
+    mode, (h, w) = "L" if form.grey else "RGB", form.size
     try:
-        with _opened(path) as picture:
-            upright = _eight_bits(picture)
+        with _opened(read.path) as picture:
+            upright = _eight_bits(picture, form.white)
             if (turn := _UPRIGHT.get(_orientation(picture))) is not None:
                 upright = upright.transpose(turn)
-            upright = upright if upright.mode == ("L" if grey else "RGB") else upright.convert("L" if grey else "RGB")
-            pixels: Any = np.asarray(upright.resize((size[1], size[0]), Image.Resampling.BILINEAR))
+            upright = upright if upright.mode == mode else upright.convert(mode)
+            pixels: Any = np.asarray(upright.resize((w, h), Image.Resampling.BILINEAR))
+    except InputError as error:
+        raise error.at(str(read.path)) from error
     except Exception:  # as `_opened` says
-        passed.over(_NO_PICTURE, path)
+        passed.over(_NO_PICTURE, read.path)
         return None
-    shaped: Pixels = pixels[None] if grey else pixels.transpose(2, 0, 1)
+    passed.read(read, pixels)
+    shaped: Pixels = pixels[None] if form.grey else pixels.transpose(2, 0, 1)
     return shaped
 
 
-def _eight_bits(picture: Image.Image) -> Image.Image:
+def _eight_bits(picture: Image.Image, white: float) -> Image.Image:
     """Return a picture of at most 8 bits a channel: Pillow would clip deeper greys to white."""
-    if picture.mode not in _DEEP:
-        return picture.convert("RGB") if picture.mode in ("P", "PA") else picture
-    deep = np.clip(np.asarray(picture), 0, DEEP).astype(np.uint16)
-    return Image.fromarray(_EIGHT[deep])
+    if picture.mode in _DEEP:
+        return Image.fromarray(as_bytes(np.asarray(picture), white))
+    return picture.convert("RGB") if picture.mode in ("P", "PA") else picture

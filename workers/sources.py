@@ -72,9 +72,12 @@ class DataSpec:
         return replace(self, **found)
 
     def anywhere(self) -> "DataSpec":
-        """Return the same without a word of where its files lie; only to be compared."""
+        """Return the same without a word of where its files lie or what is white in them; only to be compared.
+
+        What a scale makes of the images, their fingerprint tells: one may be written down where it was told so far.
+        """
         found = copy(self)
-        for name in ("path", "root"):
+        for name in ("path", "root", "scale"):
             object.__setattr__(found, name, None)
         return found
 
@@ -227,8 +230,8 @@ DATASETS: dict[str, Source] = {
     ),
     # Of images nobody has described, even a shift or a mirror may change the class: what is wanted is asked for.
     "folder": Source(
-        read=lambda spec, train: read_folder(Path(spec.path or ""), spec.size, train=train), needs="path",
-        takes=("size",),
+        read=lambda spec, train: read_folder(Path(spec.path or ""), spec.size, train=train, scale=spec.scale),
+        needs="path", takes=("size", "scale"),
     ),
     "npz": Source(
         read=lambda spec, train: read_npz(Path(spec.path or ""), train=train, scale=spec.scale), needs="path",

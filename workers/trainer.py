@@ -61,10 +61,11 @@ class TrialSpec:
         }
 
     def trains_as(self, other: "TrialSpec") -> bool:
-        """Return whether another means the same training: where the images lie does not count."""
+        """Return whether another means the same training: where the images lie does not count, where they are known."""
         mine, theirs = (replace(each, data=each.data.anywhere(), fingerprint="") for each in (self, other))
-        same_images = not (self.fingerprint and other.fingerprint) or self.fingerprint == other.fingerprint
-        return mine == theirs and same_images
+        if self.fingerprint and other.fingerprint:
+            return mine == theirs and self.fingerprint == other.fingerprint
+        return mine == theirs and self.data.scale == other.data.scale
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> "TrialSpec":

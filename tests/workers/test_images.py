@@ -210,6 +210,52 @@ def test_the_scale_is_told_from_type_and_range(
     assert found.notes == note
 
 
+@pytest.mark.parametrize("dtype", [np.uint16, np.int16, np.int32, np.uint64])
+@pytest.mark.parametrize(
+    ("high", "likely"),
+    [
+        (1_000, "`scale: 1023` of 10 bits, 4095 of 12, 16383 of 14, 32767 of 15, 65535 of 16"),
+        (4_080, "`scale: 4095` of 12 bits, 16383 of 14, 32767 of 15, 65535 of 16"),
+        (16_383, "`scale: 16383` of 14 bits, 32767 of 15, 65535 of 16"),
+        (32_767, "`scale: 32767` of 15 bits, 65535 of 16"),
+    ],
+)
+def test_whole_numbers_between_8_and_16_bits_are_asked_for_their_scale(
+    dtype: type[Any], high: int, likely: str, tmp_path: Path
+) -> None:
+    path = archive(tmp_path, images=np.full((4, 5, 6), high, dtype))
+    told = f"{np.dtype(dtype)} up to {high} is on no scale that can be told; say which value is white, such as {likely}"
+    with pytest.raises(InputError) as raised:
+        read_npz(path, train=True)
+    assert str(raised.value) == f"{path}.images: {told}"
+    assert read_npz(path, train=True, scale=high).images.min() == 255
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.int64])
+def test_whole_numbers_that_need_16_bits_are_of_16_bits(dtype: type[Any], tmp_path: Path) -> None:
+    read = read_npz(archive(tmp_path, images=np.full((4, 5, 6), 40_000, dtype)), train=True)
+    assert (read.images.max(), read.notes) == (156, (f"{np.dtype(dtype)} from 0 to 65535",))
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (np.full((4, 5, 6), 100_000), "int64 up to 100000 is on no scale .*, such as `scale: 100000`"),
+        (np.full((4, 5, 6), 4095.0), "float64 up to 4095 is on no scale .*, such as `scale: 4095` of 12 bits, 16383"),
+        (np.full((4, 5, 6), -3, np.int16), "int16 from -3 to -3 has pixels below 0, the value of black: add 3 to all"),
+    ],
+)
+def test_other_ranges_are_asked_for_what_they_need(images: NDArray[Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=rf"\.images: {message}"):
+        read_npz(archive(tmp_path, images=images), train=True)
+
+
+def test_12_bits_keep_their_greys(tmp_path: Path) -> None:
+    images = np.arange(4_096, dtype=np.uint16).reshape(2, 1, 32, 64)
+    read = read_npz(archive(tmp_path, images=images, labels=np.array([0, 1])), train=True, scale=4_095)
+    assert (len(np.unique(read.images)), read.notes) == (256, ("uint16 from 0 to 4095",))
+
+
 def test_a_scale_that_is_given_is_taken(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", images=np.full((2, 5, 6), 7.4), labels=np.array([0, 1]))
     assert read_npz(tmp_path / "a.npz", train=True, scale=14.8).images.max() == 128

@@ -4,9 +4,11 @@ import os
 import socket
 import struct
 import subprocess
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -160,6 +162,73 @@ def test_a_grey_picture_of_16_bits_is_read_on_its_own_scale(tmp_path: Path) -> N
     draw(tmp_path / "dog" / "8.png", mode="I;16", value=257 * 40)
     found = read_folder(tmp_path, (4, 4), train=True)
     assert {255, 40} <= set(found.images.reshape(len(found.images), -1)[:, 0].tolist())
+
+
+def test_grey_of_12_bits_is_asked_for_its_scale_and_read_on_it(tmp_path: Path) -> None:
+    draw(two_classes(tmp_path) / "dog" / "7.png", mode="I;16", value=4_080)
+    likely = "`scale: 4095` of 12 bits, 16383 of 14, 32767 of 15, 65535 of 16"
+    with pytest.raises(InputError, match=rf"^{tmp_path}: grey of 16 bits up to 4080 is on no scale .* as {likely}$"):
+        read_folder(tmp_path, None, train=True)
+    found = load(DataSpec(name="folder", path=str(tmp_path), scale=4_095, validation=0.5))
+    assert found.notes == ("grey of 16 bits from 0 to 4095",)
+    assert max(int(found.train_images.max()), int(found.val_images.max())) == 254  # 8 bits keep their own scale
+
+
+def test_the_scale_of_16_bits_is_told_by_range_and_said(tmp_path: Path) -> None:
+    draw(two_classes(tmp_path) / "dog" / "7.png", mode="I;16", value=257 * 200)
+    draw(tmp_path / "dog" / "8.png", mode="I;16", value=257 * 3)
+    found = read_folder(tmp_path, None, train=True)
+    assert list(found.images[-2:, 0, 0, 0]) == [200, 3]
+    assert found.notes == ("grey of 16 bits from 0 to 65535",)
+
+
+def test_bytes_in_16_bits_stay_bytes(tmp_path: Path) -> None:
+    found = read_folder(two_classes(tmp_path, mode="I;16"), None, train=True)
+    assert list(found.images[:, 0, 0, 0]) == [10, 11, 20, 21]
+    assert found.notes == ("grey of 16 bits from 0 to 255",)
+
+
+def test_test_pictures_are_read_on_the_scale_of_the_training_pictures(tmp_path: Path) -> None:
+    two_classes(tmp_path / "train", mode="I;16")
+    draw(tmp_path / "train" / "dog" / "7.png", mode="I;16", value=65_535)
+    two_classes(tmp_path / "test", mode="I;16")
+    assert read_folder(tmp_path, None, train=False).images.max() == 0
+    draw(tmp_path / "train" / "dog" / "7.png", mode="I;16", value=255)
+    assert read_folder(tmp_path, None, train=False).images.max() == 21
+    beyond = draw(tmp_path / "test" / "dog" / "7.png", mode="I;16", value=300)
+    with pytest.raises(InputError, match=f"^{beyond}: pixels run from 0 to 300, beyond 0 to 255$"):
+        read_folder(tmp_path, None, train=False)
+
+
+def test_a_scale_where_no_picture_has_16_bits_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=f"^{tmp_path}: scale is that of grey of 16 bits, and no picture is of"):
+        read_folder(two_classes(tmp_path), None, train=True, scale=15)
+
+
+def test_numbers_of_32_bits_are_not_clipped(tmp_path: Path) -> None:
+    path = two_classes(tmp_path) / "dog" / "7.tif"
+    for low, high, message in ((0, 100_000, "up to 100000 is on no scale"), (-5, 300, "from -5 to 300 has pixels bel")):
+        Image.fromarray(np.array([[low, high]], np.int32)).save(path)
+        with pytest.raises(InputError, match=f"^{tmp_path}: grey of 16 bits {message}"):
+            read_folder(tmp_path, None, train=True)
+
+
+def colours(path: Path, value: int) -> None:
+    """Save a PNG `h w` of 6 x 4 whose colours have 16 bits each; Pillow writes none."""
+    pixels = (b"\0" + struct.pack(">H", value) * 3 * 4) * 6
+    parts = ((b"IHDR", struct.pack(">IIBBBBB", 4, 6, 16, 2, 0, 0, 0)), (b"IDAT", zlib.compress(pixels)), (b"IEND", b""))
+    with path.open("wb") as file:
+        file.write(b"\x89PNG\r\n\x1a\n")
+        for kind, data in parts:
+            file.write(struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)))
+
+
+@pytest.mark.parametrize(("value", "dim"), [(4_095, True), (60_000, False)])
+def test_colours_of_16_bits_that_use_only_the_lower_ones_are_told(value: int, dim: bool, tmp_path: Path) -> None:
+    colours(two_classes(tmp_path) / "dog" / "7.png", value)
+    found = read_folder(tmp_path, None, train=True)
+    assert found.images[-1].max() == value >> 8
+    assert any("colours of 16 bits (in 1 of the pictures) reach 15 of 255" in line for line in found.warnings) == dim
 
 
 def test_every_file_that_is_not_read_is_counted_by_why(tmp_path: Path) -> None:

@@ -718,6 +718,14 @@ def test_a_checkpoint_is_known_by_what_it_trains_on_and_not_by_where_that_lies()
     assert not here.trains_as(replace(here, seed=here.seed + 1))
 
 
+def test_a_scale_that_is_written_down_later_changes_no_training_of_the_same_images() -> None:
+    here = replace(spec(), data=DataSpec(name="npz", path="a.npz"), fingerprint="f00")
+    told = replace(here, data=DataSpec(name="npz", path="a.npz", scale=65_535))
+    assert here.trains_as(told)
+    assert not here.trains_as(replace(told, fingerprint="ba4"))
+    assert not replace(here, fingerprint="").trains_as(told)
+
+
 def test_a_checkpoint_from_before_a_field_existed_is_known(tmp_path: Path) -> None:
     path = tmp_path / "0.pt"
     next(iter(train(spec(), toy(), checkpoint_path=path)))

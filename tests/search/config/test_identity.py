@@ -136,6 +136,8 @@ def test_what_a_recipe_did_not_know_yet_is_as_it_is_unless_told(record: StudyRec
         ({"folder": "pictures", "size": 32}, {"folder": "/mnt/backup/pictures", "size": 32}),
         ({"npz": "a.npz"}, {"npz": "${WHERE}/b.npz"}),
         ({"torchvision": "MNIST"}, {"torchvision": "MNIST", "root": "/data"}),
+        ({"npz": "a.npz"}, {"npz": "a.npz", "scale": 65535}),  # what it makes of the images, the fingerprint tells
+        ({"folder": "pictures"}, {"folder": "pictures", "scale": 4095}),
     ],
 )
 def test_images_are_the_same_wherever_they_lie(
