@@ -5,7 +5,6 @@ Axes: `n` images, `c h w`; pixels are uint8. Every error names the file.
 
 import gzip
 import math
-import os
 import stat
 import warnings
 import zipfile
@@ -20,6 +19,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from spaces.errors import InputError, visible
+from workers.memory import available
 from workers.splits import Labels
 
 Pixels = NDArray[np.uint8]
@@ -28,10 +28,7 @@ VALIDATION = ("val", "valid", "validation")  # what the part to be measured on i
 OVERSHOOT = 1e-3  # of white, by which floats may be beyond it: arithmetic rounds
 DEEP = 65_535  # white of 16 bits
 DEPTHS = (10, 12, 14, 15, 16)  # bits in which cameras and scanners count; int16 has 15 above 0
-ANYWAY = 2**27  # bytes that what is unpacked may take however small its file is
-EXPANSION = (
-    100  # times its file that it may take beyond; images are packed to a half, or to a thirtieth where they lose
-)
+EXPANSION = 1_032  # times its file that deflate can hold at most: what says more is a lie
 _BLOCK = 2**22  # pixels widened to 8 bytes at once, or those of one image
 _MOST_BYTES = 2**62  # that can be addressed
 _MOST_WORDS = 160  # characters of a library's own
@@ -86,22 +83,26 @@ def blocks(shape: tuple[int, ...]) -> Iterator[slice]:
     yield from (slice(start, start + step) for start in range(0, shape[0], step))
 
 
-def check_room(size: int, on_disk: int | None, what: str) -> None:
-    """Refuse what would take more bytes than its file can honestly hold, or than this machine has.
+def check_room(count: int, itemsize: int, what: str) -> None:
+    """Refuse images that this machine has not the memory for, before they are read.
 
     Args:
-        size: the bytes that it would take.
-        on_disk: the bytes it is unpacked from; None where its size was asked for.
-        what: said of it.
+        count: of their pixels.
+        itemsize: the bytes of each as it is read; one more is taken by what is trained on.
+        what: said of them.
 
     Raises:
-        InputError: a line about the size and the limit.
+        InputError: a line about what they would take and what there is.
     """
-    if on_disk is not None and size > (most := max(ANYWAY, EXPANSION * on_disk)):
-        raise InputError(f"{what} would take {size:,} bytes, which is more than {most:,} for {on_disk:,} bytes of file")
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if size > memory:
-        raise InputError(f"{what} would take {size:,} bytes, which is more than the {memory:,} of this machine")
+    size, left = count * (itemsize + 1), available()
+    if size > left:
+        raise InputError(f"not enough memory: {what} would take {size:,} bytes, and {left:,} are left")
+
+
+def _check_packed(size: int, on_disk: int, what: str) -> None:
+    """Refuse what no file of so many bytes can hold, before memory is taken for it."""
+    if size > EXPANSION * on_disk:
+        raise InputError(f"{what} is said to have {size:,} bytes, which {on_disk:,} bytes of file cannot hold")
 
 
 def _ordinary(path: Path) -> int:
@@ -157,7 +158,8 @@ def _idx(file: gzip.GzipFile | IO[bytes], on_disk: int) -> Pixels:
         raise InputError("is not an IDX file of bytes")
     shape = tuple(int(length) for length in np.frombuffer(lengths, dtype=">u4"))
     count = math.prod(shape)
-    check_room(count, on_disk, f"the array of shape {_by(shape)}")
+    _check_packed(count, on_disk, f"the array of shape {_by(shape)}")
+    check_room(count, 1, f"the array of shape {_by(shape)}")
     data = file.read(count + 1)
     if len(data) != count:
         held = f"{len(data):,}" if len(data) < count else f"more than {count:,}"
@@ -222,8 +224,9 @@ class _Archive(Mapping[str, NDArray[Any]]):
             with self._zip.open(member) as file:
                 shape, dtype = _header(file)
                 _check_header(shape, dtype, member.file_size - file.tell())
-                size = math.prod(shape) * dtype.itemsize
-                check_room(size, min(member.compress_size, self._on_disk), f"{dtype} of shape {_by(shape)}")
+                what, on_disk = f"{dtype} of shape {_by(shape)}", min(member.compress_size, self._on_disk)
+                _check_packed(math.prod(shape) * dtype.itemsize, on_disk, what)
+                check_room(math.prod(shape), dtype.itemsize, what)
             with self._zip.open(member) as file:
                 array: NDArray[Any] = npy.read_array(file, allow_pickle=False)
         except InputError as error:

@@ -1,14 +1,16 @@
 """Read how many processes the kernel has ended for memory: a worker that it ended says nothing itself."""
 
 import re
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from workers.memory import CGROUP, PROC, groups
+
 _COUNT = re.compile(r"^oom_kill (\d+)$", re.MULTILINE)
+_COUNTERS = {1: "memory.oom_control", 2: "memory.events"}  # by the version of control groups
 
 
-def kills(proc: Path = Path("/proc"), cgroup: Path = Path("/sys/fs/cgroup")) -> int | None:
+def kills(proc: Path = PROC, cgroup: Path = CGROUP) -> int | None:
     """Return how many processes have been ended so far, or None where that cannot be read.
 
     They are those of this process's control group, if it counts them: what befalls others on the machine, which
@@ -18,24 +20,9 @@ def kills(proc: Path = Path("/proc"), cgroup: Path = Path("/sys/fs/cgroup")) -> 
         proc: where the kernel tells of processes.
         cgroup: where control groups are mounted, of either version.
     """
-    for path in (*_counters(proc, cgroup), proc / "vmstat"):
+    counters = (folder / _COUNTERS[version] for version, folder in groups(proc, cgroup))
+    for path in (*counters, proc / "vmstat"):
         with suppress(OSError):
             if found := _COUNT.search(path.read_text()):
                 return int(found[1])
     return None
-
-
-def _counters(proc: Path, cgroup: Path) -> Iterator[Path]:
-    """Yield where a control group may count; in a container, the mount may begin at the group itself."""
-    with suppress(OSError):
-        for line in (proc / "self/cgroup").read_text().splitlines():
-            number, _, rest = line.partition(":")
-            controllers, _, path = rest.partition(":")
-            if "memory" in controllers.split(","):  # version 1
-                mount, name = cgroup / "memory", "memory.oom_control"
-            elif number == "0":
-                mount, name = cgroup, "memory.events"
-            else:
-                continue
-            yield mount / path.lstrip("/") / name
-            yield mount / name

@@ -129,7 +129,7 @@ def read_folder(root: Path, size: tuple[int, int] | None, *, train: bool, scale:
         raise InputError("has no test split; it takes the folders train and test", place=str(root))
     form = _form([_every(pictures), _every(other or {})], size, scale, root)
     parts = [part for part in (pictures if train else None, other) if part is not None]
-    _room(parts, form.shape, size is not None, root)
+    _room(parts, form.shape, root)
     return _labelled(parts, names, form, passed, root)
 
 
@@ -229,13 +229,11 @@ def _alike(names: Iterable[str]) -> list[str]:
     return []
 
 
-def _room(parts: Sequence[Mapping[str, Sequence[_Picture]]], shape: tuple[int, ...], asked: bool, root: Path) -> None:
-    """Refuse pictures that would take more memory than their files can honestly hold, or than there is."""
-    every = [picture for part in parts for members in part.values() for picture in members]
-    on_disk = None if asked else sum(os.path.getsize(picture.path) for picture in every)  # noqa: PTH202
-    what = f"{len(every):,} images of {'x'.join(map(str, shape))}"
+def _room(parts: Sequence[Mapping[str, Sequence[_Picture]]], shape: tuple[int, ...], root: Path) -> None:
+    """Refuse pictures that would take more memory than there is."""
+    count = sum(len(_every(part)) for part in parts)
     try:
-        check_room(len(every) * math.prod(shape), on_disk, what)
+        check_room(count * math.prod(shape), 1, f"{count:,} images of {'x'.join(map(str, shape))}")
     except InputError as error:
         raise InputError(f"{error.message}; a smaller `size` is required", place=str(root)) from error
 

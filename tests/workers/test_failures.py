@@ -32,6 +32,7 @@ ALLOCATOR = (
         (RuntimeError("CUDA error: out of memory\nCUDA kernel errors"), "out-of-memory", "CUDA error: out of memory"),
         (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"), "out-of-memory", "CUDA"),
         (InputError("cannot be read", place="a.npz"), "data", "a.npz: cannot be read"),
+        (InputError("not enough memory: 4 images would", place="a"), "out-of-memory", "a: not enough memory: 4 images"),
         (InfeasibleArchitecture("too small"), "data", "too small"),
         (RuntimeError("CUDA error: an illegal memory access"), "crash", "RuntimeError: CUDA error: an illegal memory"),
         (ZeroDivisionError("division by zero"), "crash", "ZeroDivisionError: division by zero"),
