@@ -5,8 +5,10 @@
 
 import argparse
 import os
+import select
 import sys
 from collections.abc import Callable, Sequence
+from typing import TextIO
 
 from spaces.errors import InputError, WidefrontError, first_line
 
@@ -36,18 +38,26 @@ def run(
         debug = getattr(given, "debug", False)
         code = act(given)
         sys.stdout.flush()
-    except BrokenPipeError:
-        return _closed()
     except (WidefrontError, OSError) as error:
+        if isinstance(error, BrokenPipeError) and _closed():  # else it is another's: a database's, a cluster's
+            return CLOSED
         if debug:
             raise
-        print(f"error: {shown(_line(error))}", file=sys.stderr)
+        _say(f"error: {shown(_line(error))}")
         return WRONG if isinstance(error, InputError) else FAILED
     except KeyboardInterrupt:
         code = INTERRUPTED
     if code == INTERRUPTED:
-        print(interrupted(), file=sys.stderr)
+        _say(interrupted())
     return code
+
+
+def _say(line: str) -> None:
+    """Say a line on stderr; where nobody reads that, the exit code has to do."""
+    try:
+        print(line, file=sys.stderr)
+    except BrokenPipeError:
+        _closed()
 
 
 def _line(error: Exception) -> str:
@@ -57,9 +67,21 @@ def _line(error: Exception) -> str:
     return f"{name}: {error.strerror}" if name else error.strerror
 
 
-def _closed() -> int:
-    """Let nothing be written any more, or Python would complain of it on its way out."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
-    return CLOSED
+def _closed() -> bool:
+    """Say whether nobody reads stdout or stderr any more; then nothing is written there, or Python would complain."""
+    closed = [stream for stream in (sys.stdout, sys.stderr) if _is_unread(stream)]
+    for stream in closed:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+    return bool(closed)
+
+
+def _is_unread(stream: TextIO) -> bool:
+    """Ask the kernel: of a pipe or a socket that nobody reads it tells an error or a hang-up."""
+    try:
+        asked = select.poll()
+        asked.register(stream.fileno(), 0)
+        return bool(asked.poll(0))
+    except (AttributeError, OSError, ValueError):  # there is none, or it has no file, or is closed
+        return False

@@ -1,8 +1,10 @@
 """Every command ends alike: one line on stderr, an exit code, and no complaint where nobody reads."""
 
 import argparse
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -70,6 +72,43 @@ def test_where_nobody_reads_any_more_nothing_is_complained_of(act: str) -> None:
     piped = f"set -o pipefail; (sleep .3; {command}; echo $? >&2) | true"
     done = subprocess.run(["bash", "-c", piped], check=False, capture_output=True, text=True)
     assert done.stderr == "141\n"
+
+
+def test_a_pipe_that_is_not_the_outputs_is_an_error_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ended(BrokenPipeError(32, "Broken pipe")) == 1
+    assert capsys.readouterr().err == "error: Broken pipe\n"
+    with pytest.raises(BrokenPipeError):
+        ended(BrokenPipeError(), "--debug")
+
+
+def run_with(act: str, **streams: int) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", PIPED.format(act)], check=False, text=True, **streams)
+
+
+BREAK = "exec('import os; r, w = os.pipe(); os.close(r); os.write(w, bytes(1))')"  # a pipe of the command's own
+
+
+def test_where_output_is_read_another_pipe_is_an_error() -> None:
+    done = run_with(BREAK, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "error: Broken pipe\n")
+
+
+@pytest.fixture
+def unread() -> Iterator[int]:
+    """Give a pipe that nobody reads."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    yield writing
+    os.close(writing)
+
+
+@pytest.mark.parametrize("act", ["print('x', file=sys.stderr) or 0", "sys.stderr.write('x' * 99_999) and 0"])
+def test_a_command_whose_errors_nobody_reads_ends_as_one_whose_output_nobody_reads(act: str, unread: int) -> None:
+    assert run_with(act, stdout=subprocess.PIPE, stderr=unread).returncode == 141
+
+
+def test_an_error_that_nobody_reads_has_its_code(unread: int) -> None:
+    assert run_with("exec('raise OSError(28)')", stdout=subprocess.PIPE, stderr=unread).returncode == 1
 
 
 @pytest.mark.parametrize("command", COMMANDS)
