@@ -1,7 +1,11 @@
 """Nothing that is asked to write overwrites what is not its own, and a full disk leaves the old file."""
 
-from collections.abc import Callable
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -58,3 +62,102 @@ def test_what_cannot_be_written_whole_leaves_the_earlier_one(tmp_path: Path) -> 
         filled(path, fill)
     assert path.read_text() == f"{PAGE}old"
     assert [each.name for each in tmp_path.iterdir()] == ["report.html"]
+
+
+@pytest.fixture
+def umask() -> Iterator[None]:
+    before = os.umask(0o027)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o644, 0o664, 0o444])
+@pytest.mark.usefixtures("umask")
+def test_a_file_that_is_replaced_keeps_its_mode(tmp_path: Path, mode: int) -> None:
+    path, seen = tmp_path / "report.html", []
+    path.write_text(f"{PAGE}old")
+    path.chmod(mode)
+
+    def fill(beside: Path) -> None:
+        beside.write_text(f"{PAGE}new")
+        seen.append(beside.stat().st_mode & 0o777)
+
+    filled(path, fill)
+    assert (path.read_text(), path.stat().st_mode & 0o7777) == (f"{PAGE}new", mode)
+    assert seen == [0o600]  # nobody reads meanwhile what the earlier one kept from them
+
+
+@pytest.mark.usefixtures("umask")
+def test_a_new_file_has_the_mode_of_new_files(tmp_path: Path) -> None:
+    write(tmp_path / "report.html", PAGE)
+    assert (tmp_path / "report.html").stat().st_mode & 0o7777 == 0o640
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives files away")
+def test_a_file_that_is_replaced_keeps_its_owner(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(PAGE)
+    os.chown(path, 1234, 4321)
+    write(path, f"{PAGE}new")
+    assert (path.stat().st_uid, path.stat().st_gid) == (1234, 4321)
+
+
+@pytest.mark.parametrize("there", ["exists", "is new"])
+def test_what_a_link_leads_to_is_written_and_the_link_stays(tmp_path: Path, there: str) -> None:
+    link, page = tmp_path / "report.html", tmp_path / "elsewhere" / "page.html"
+    page.parent.mkdir()
+    if there == "exists":
+        page.write_text(f"{PAGE}old")
+    link.symlink_to(page)
+    write(link, f"{PAGE}new")
+    assert link.is_symlink()
+    assert page.read_text() == f"{PAGE}new"
+    assert [each.name for each in page.parent.iterdir()] == ["page.html"]
+
+
+def test_what_is_written_flows_into_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    read: list[str] = []
+    reader = Thread(target=lambda: read.append((tmp_path / "pipe").read_text()), daemon=True)
+    reader.start()
+    write(tmp_path / "pipe", PAGE)
+    reader.join(10)
+    assert read == [PAGE]
+    assert [each.name for each in tmp_path.iterdir()] == ["pipe"]
+    write(Path(os.devnull), PAGE)
+
+
+WRITE = """
+from pathlib import Path
+from tests.search.core.test_files import write
+print("before")
+write(Path({path!r}), "page ")
+print("after")
+"""
+
+
+@pytest.mark.parametrize("path", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+@pytest.mark.parametrize("to", ["pipe", "file"])
+def test_what_is_written_to_standard_output_comes_between_what_is_printed(path: str, to: str, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("earlier ")
+    command = [sys.executable, "-c", WRITE.format(path=path)]
+    if to == "pipe":
+        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    else:
+        with (tmp_path / "out").open("a") as file:
+            subprocess.run(command, check=True, stdout=file)
+        said = (tmp_path / "out").read_text().removeprefix("earlier ")
+    assert said == "before\npage after\n"
+
+
+def test_a_pipe_that_nobody_reads_any_more_is_no_wrong_input() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with pytest.raises(BrokenPipeError, match=f"/dev/fd/{writing}"):
+        write(Path(f"/dev/fd/{writing}"), PAGE)
+    os.close(writing)
+
+
+def test_a_stream_that_is_closed_is_one_line() -> None:
+    with pytest.raises(InputError, match=r"cannot write /dev/fd/987654: Bad file descriptor"):
+        write(Path("/dev/fd/987654"), PAGE)
