@@ -1,6 +1,9 @@
 """A trial reads the same in a table, in a line, as JSON and as CSV."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -270,3 +273,17 @@ def test_a_study_without_failures_says_nothing_of_them(make_trial: MakeTrial) ->
 
 def test_a_failure_of_no_kind_or_reason_is_counted(make_trial: MakeTrial) -> None:
     assert failures_line([make_trial(0, state=State.FAILED)]) == "failures: 1 of no known kind"
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_table_that_nobody_reads_ends_the_command_like_any_output(terminal: bool) -> None:
+    act = "make_console().print('x') or 0"
+    script = "import argparse, sys; from spaces import cli; from search.core.labels import make_console; "
+    run_it = f"sys.exit(cli.run(argparse.ArgumentParser(), [], lambda _: {act}))"
+    reading, writing = os.pipe()
+    os.close(reading)
+    environment = {**os.environ, **({"FORCE_COLOR": "1"} if terminal else {})}  # rich takes it for a terminal
+    command = [sys.executable, "-c", script + run_it]
+    done = subprocess.run(command, check=False, stdout=writing, stderr=subprocess.PIPE, text=True, env=environment)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
