@@ -155,26 +155,32 @@ def _white(parts: Sequence[Sequence[_Picture]], scale: float | None, root: Path)
         if not deep:
             raise InputError("scale is that of grey of 16 bits, and no picture is of that kind", place=str(root))
         return scale
-    low, high = 0, 0
-    for picture in deep:
-        least, greatest = _ends(picture.path)
-        low, high = min(low, least), max(high, greatest)
-        if DEEP // 2 < high <= DEEP:  # one of them tells it
-            break
     try:
-        return whole_scale(low, high, "grey of 16 bits")
+        return whole_scale(*_range(deep), "grey of 16 bits")
     except InputError as error:
         raise error.at(str(root)) from error
 
 
-def _ends(path: Path) -> tuple[int, int]:
-    """Return the least and the greatest value of a picture; of one that is broken, 0."""
+def _range(deep: Iterable[_Picture]) -> tuple[int, int]:
+    """Return the least and the greatest value of pictures; those of 32 bits alone that 16 do not hold have no say."""
+    within: list[tuple[int, int]] = [(0, 0)]
+    beyond: list[tuple[int, int]] = []
+    for ends in filter(None, (_ends(picture.path) for picture in deep)):
+        (within if ends[0] >= 0 and ends[1] <= DEEP else beyond).append(ends)
+        if within[-1][1] > DEEP // 2:  # one of them tells it
+            break
+    every = within if len(within) > 1 or not beyond else beyond
+    return min(low for low, _ in every), max(high for _, high in every)
+
+
+def _ends(path: Path) -> tuple[int, int] | None:
+    """Return the least and the greatest value of a picture, or None where it is broken."""
     try:
         with _opened(path) as picture:
             values = np.asarray(picture)
             return int(values.min()), int(values.max())
     except Exception:  # as `_opened` says; counted by what reads it
-        return 0, 0
+        return None
 
 
 def _labelled(
@@ -336,6 +342,10 @@ class _TooLarge(Exception):
     """Say that a picture's header asks for more memory than one picture is given."""
 
 
+class _Beyond(Exception):
+    """Say that a picture holds numbers of 32 bits that are no greys."""
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     """Open a picture without decoding it.
@@ -389,6 +399,9 @@ def _pixels(read: _Picture, form: _Form, passed: _Seen) -> Pixels | None:
                 upright = upright.transpose(turn)
             upright = upright if upright.mode == mode else upright.convert(mode)
             pixels: Any = np.asarray(upright.resize((w, h), Image.Resampling.BILINEAR))
+    except _Beyond:
+        passed.over(f"their greys are of 32 bits and beyond 0 to {form.white:.10g}", read.path)
+        return None
     except InputError as error:
         raise error.at(str(read.path)) from error
     except Exception:  # as `_opened` says
@@ -402,5 +415,8 @@ def _pixels(read: _Picture, form: _Form, passed: _Seen) -> Pixels | None:
 def _eight_bits(picture: Image.Image, white: float) -> Image.Image:
     """Return a picture of at most 8 bits a channel: Pillow would clip deeper greys to white."""
     if picture.mode in _DEEP:
-        return Image.fromarray(as_bytes(np.asarray(picture), white))
+        values = np.asarray(picture)
+        if picture.mode == "I" and (values.min() < 0 or values.max() > white):  # a damaged one may hold anything
+            raise _Beyond
+        return Image.fromarray(as_bytes(values, white))
     return picture.convert("RGB") if picture.mode in ("P", "PA") else picture

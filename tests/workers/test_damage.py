@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from tests.workers.damage import damaged, originals
-from workers.pictures import MOST_PIXELS, _look, _Passed, _pixels, read_folder
+from workers.pictures import MOST_PIXELS, _Form, _look, _pixels, _Seen, read_folder
 
 SEED = 20_261
 LONGEST_S = 5.0  # of the processor, for one picture
@@ -39,9 +39,9 @@ def quiet(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
 
 def read_or_counted(path: Path) -> bool:
     """Say whether a picture is read; where it is not, it is counted once, and quickly."""
-    passed, began = _Passed(), time.process_time()
+    passed, began = _Seen(), time.process_time()
     found = _look(path, passed)
-    read = found is not None and _pixels(path, found.grey, (8, 8), passed) is not None
+    read = found is not None and _pixels(found, _Form(found.grey, (8, 8), 65_535), passed) is not None
     assert sum(passed.counts.values()) == (not read), (path, passed.counts)
     assert time.process_time() - began < LONGEST_S, path
     return read
@@ -115,7 +115,7 @@ def test_a_picture_that_claims_a_huge_size_is_counted_before_it_is_decoded(
 ) -> None:
     (tmp_path / "bomb.png").write_bytes(png(side, side) if side > 20_000 else png(side, side, 3))
     monkeypatch.setattr(Image.Image, "load", lambda _self: pytest.fail("its pixels are decoded"))
-    passed = _Passed()
+    passed = _Seen()
     assert _look(tmp_path / "bomb.png", passed) is None
     assert passed.counts == {f"they have more than {MOST_PIXELS:,} pixels": 1}
 
@@ -131,14 +131,14 @@ Image.new(sys.argv[2], (8192, 8192)).save(sys.argv[1], exif=exif, **eval(sys.arg
 READ = """
 import sys
 from pathlib import Path
-from workers.pictures import _Passed, _look, _pixels
+from workers.pictures import _Form, _look, _pixels, _Seen
 
 def peak():  # resource's is that of the process that started this one, where it was larger
     return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) * 1024
 
 before = peak()
-found = _look(Path(sys.argv[1]), _Passed())
-assert _pixels(Path(sys.argv[1]), found.grey, (8, 8), _Passed()) is not None
+found = _look(Path(sys.argv[1]), _Seen())
+assert _pixels(found, _Form(found.grey, (8, 8), 65_535), _Seen()) is not None
 print(peak() - before)
 """
 

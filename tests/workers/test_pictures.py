@@ -213,6 +213,17 @@ def test_numbers_of_32_bits_are_not_clipped(tmp_path: Path) -> None:
             read_folder(tmp_path, None, train=True)
 
 
+def test_numbers_of_32_bits_that_are_no_greys_are_counted_where_others_tell_the_scale(tmp_path: Path) -> None:
+    draw(two_classes(tmp_path) / "dog" / "7.png", mode="I;16", value=4_080)
+    for name, value in (("8", -5), ("9", 100_000)):
+        Image.fromarray(np.full((6, 4), value, np.int32)).save(tmp_path / "dog" / f"{name}.tif")
+    with pytest.raises(InputError, match="grey of 16 bits up to 4080 is on no scale"):
+        read_folder(tmp_path, None, train=True)
+    found = read_folder(tmp_path, None, train=True, scale=4_095)
+    line = "2 files are not read: their greys are of 32 bits and beyond 0 to 4095 (dog/8.tif and others)"
+    assert (found.images.max(), found.warnings) == (254, (line,))
+
+
 def colours(path: Path, value: int) -> None:
     """Save a PNG `h w` of 6 x 4 whose colours have 16 bits each; Pillow writes none."""
     pixels = (b"\0" + struct.pack(">H", value) * 3 * 4) * 6
