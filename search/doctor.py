@@ -112,8 +112,8 @@ def _asked(fates: Fates) -> str:
 
 def _examine_all(report: Report, url: str, name: str | None, fates: Fates, states: States) -> None:
     with Store.open(url, create=False) as store, closing(OptunasTables(store)) as optunas:
-        studies, unread = store.studies(), list(store.damage.lines)
-        store.damage.lines.clear()
+        store.note_strays()
+        studies, unread = store.studies(), store.damage.taken()
         for study in studies:
             if name in (None, study.name):
                 _examine_study(report, store, optunas, study, fates, states.get(study.name, ()))

@@ -84,7 +84,7 @@ class Objective:
             return min((value - self.best) / (self.worst(classes) - self.best), 1.0)
         low, high = self.ends or bounds or (1.0, 1.0)
         # A front of one cost has no width on that axis; half of it keeps the other axis readable.
-        return min(max(0.0, math.log(value / low) / math.log(high / low)), 1.0) if high > low else 0.5
+        return min(max(0.0, math.log(max(value, TINY) / low) / math.log(high / low)), 1.0) if high > low else 0.5
 
 
 def _rate(name: str, title: str, worst: Callable[[int], float], measure: Callable[[Any], float]) -> Objective:

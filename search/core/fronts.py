@@ -35,8 +35,12 @@ def minimised_values(study: StudyRecord, trials: Sequence[TrialRecord]) -> Point
 
 
 def front_trials(study: StudyRecord, trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Return the complete trials that no other dominates, from the best of the last objective to the worst."""
-    complete = complete_trials(trials)
+    """Return the complete trials that no other dominates, from the best of the last objective to the worst.
+
+    One with a value that nobody knows, as where its measurements are lost, has no rank.
+    """
+    known = [trial for trial in trials if not any(map(math.isnan, objective_values(study, trial)))]
+    complete = complete_trials(known)
     values = minimised_values(study, complete)
     kept = [
         (tuple(reversed(row)), trial)

@@ -4,20 +4,22 @@ Ours are the truth, so what --fix does is bring the others to them; it never tak
 ours in a way that cannot be a crash between two writes, only a person can decide.
 """
 
-import math
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import islice
 
-from search.core.fronts import complete_trials, front_trials, objective_values
+from search.core.fronts import front_trials
 from search.core.records import Host, State, StudyRecord, TrialRecord
 from search.core.units import format_number_of
+from search.storage.damage import Lost
 from search.storage.optuna_tables import Counterpart
 from search.study.checkpoints import before, newest, over_limit
 
 # Optuna lets nobody change a row that has ended, nor delete one alone.
 ACCEPTED = "--accept keeps what is on the front without them"
+SHOWN = 8  # numbers in a line
 REWRITE = "where ours is right, delete the study from Optuna's tables, and --fix writes it there anew"
 
 
@@ -65,7 +67,7 @@ class Seen:
     optunas: Mapping[int, Counterpart]
     files: Files
     hosts: Sequence[Host] = ()
-    damaged: Mapping[str, int | None] = field(default_factory=dict)  # a line for each row, and its trial's number
+    damaged: Mapping[str, Lost] = field(default_factory=dict)  # a line for each row that cannot be read
 
     @property
     def ours(self) -> dict[int, TrialRecord]:
@@ -177,16 +179,25 @@ def epochs(seen: Seen) -> list[Finding]:
 
 def _uneven(trial: TrialRecord) -> str:
     counted = Counter(measurement.epoch for measurement in trial.measurements)
-    missing = [epoch for epoch in range(1, max(counted, default=0)) if epoch not in counted]
+    last = max(counted, default=0)
+    missing = _few((epoch for epoch in range(1, last) if epoch not in counted), last - len(counted))
     double = [epoch for epoch, times in counted.items() if times > 1]
-    parts = [f"{_listed(missing)} missing" if missing else "", f"{_listed(double)} recorded twice" if double else ""]
+    parts = [
+        f"{missing} missing" if missing else "",
+        f"{_listed(double)} recorded twice" if double else "",
+    ]
     told = " and ".join(filter(None, parts))
-    return told and f"of {format_number_of('epoch', max(counted))} {told}"
+    return told and f"of {format_number_of('epoch', last)} {told}"
 
 
 def _listed(numbers: Sequence[int]) -> str:
-    shown = ", ".join(map(str, numbers[:8]))
-    return shown if len(numbers) <= 8 else f"{shown} and {len(numbers) - 8} more"
+    return _few(numbers, len(numbers))
+
+
+def _few(numbers: Iterable[int], count: int) -> str:
+    """Return the first of so many numbers: of a damaged epoch's gap there are more than anyone can count."""
+    shown = ", ".join(map(str, islice(numbers, min(count, SHOWN))))
+    return shown if count <= SHOWN else f"{shown} and {count - SHOWN} more"
 
 
 def digests(seen: Seen) -> list[Finding]:
@@ -212,7 +223,7 @@ def duplicates(seen: Seen) -> list[Finding]:
 
 def damaged(seen: Seen) -> list[Finding]:
     """Find rows that nobody can read."""
-    return [replace(unreadable(line), study=seen.study.name, trial=trial) for line, trial in seen.damaged.items()]
+    return [replace(unreadable(line), study=seen.study.name, trial=lost.trial) for line, lost in seen.damaged.items()]
 
 
 def unreadable(line: str) -> Finding:
@@ -221,9 +232,8 @@ def unreadable(line: str) -> Finding:
 
 
 def on_front(study: StudyRecord, trials: Sequence[TrialRecord]) -> set[int]:
-    """Return the trials on the front, of those whose values are all known."""
-    known = [trial for trial in complete_trials(trials) if not any(map(math.isnan, objective_values(study, trial)))]
-    return {trial.number for trial in front_trials(study, known)}
+    """Return the trials on the front."""
+    return {trial.number for trial in front_trials(study, trials)}
 
 
 def _sound(study: StudyRecord, trial: TrialRecord) -> bool:

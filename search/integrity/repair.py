@@ -39,9 +39,12 @@ def look(store: Store, optunas: OptunasTables, study: StudyRecord) -> Seen:
     # Theirs first: a launch writes ours first, so that ours are never behind what is read here.
     theirs = optunas.trials(study.name)
     trials = store.trials(study.name)
-    hosts, damaged = store.hosts(study.name), dict(store.damage.lines)
-    store.damage.lines.clear()
-    known = {number: row for number, row in theirs.items() if number not in damaged.values()}
+    hosts = store.hosts(study.name)
+    for others in (store.sessions, store.rejections):  # for what of them cannot be read
+        others(study.name)
+    damaged = store.damage.taken()
+    unread = {lost.trial for lost in damaged.values()}
+    known = {number: row for number, row in theirs.items() if number not in unread}
     return Seen(study=study, trials=trials, optunas=known, files=_files(study, trials), hosts=hosts, damaged=damaged)
 
 

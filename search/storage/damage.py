@@ -9,14 +9,22 @@ from spaces.errors import StudyError, WidefrontError, first_line
 Record = TypeVar("Record")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """Say what of a study is left out with a row."""
+
+    table: str
+    trial: int | None = None  # its number, where the row is of a trial and tells it
+
+
 @dataclass(slots=True)
 class Damage:
     """The rows of a database that could not be read so far."""
 
     tolerated: bool  # else the first of them is an error
-    lines: dict[str, int | None] = field(default_factory=dict)  # one for each row, and its trial's number
+    lines: dict[str, Lost] = field(default_factory=dict)  # one for each row
 
-    def read(self, make: Callable[[], Record], row: str, trial: int | None = None) -> Record | None:
+    def read(self, make: Callable[[], Record], row: str, lost: Lost) -> Record | None:
         """Return what `make` makes of a row, or None where it cannot be read.
 
         Raises:
@@ -24,10 +32,22 @@ class Damage:
         """
         try:
             return make()
-        except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, WidefrontError) as error:
-            named = f"{type(error).__name__}: " if isinstance(error, (KeyError, AttributeError)) else ""
-            line = f"{row} cannot be read ({named}{first_line(error)})"
-            if not self.tolerated:
-                raise StudyError(f"{line}; search.doctor tells more") from error
-            self.lines[line] = trial
+        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, WidefrontError) as error:
+            named = f"{type(error).__name__}: " if isinstance(error, (LookupError, AttributeError)) else ""
+            self.note(f"{row} cannot be read ({named}{first_line(error)})", lost, error)
             return None
+
+    def note(self, line: str, lost: Lost, error: Exception | None = None) -> None:
+        """Note that a row is left out.
+
+        Raises:
+            StudyError: that is not tolerated.
+        """
+        if not self.tolerated:
+            raise StudyError(f"{line}; search.doctor tells more") from error
+        self.lines[line] = lost
+
+    def taken(self) -> dict[str, Lost]:
+        """Return what was noted so far, and forget it."""
+        taken, self.lines = self.lines, {}
+        return taken

@@ -163,8 +163,17 @@ def _sqlite(address: URL, create: bool) -> Engine:
     return engine
 
 
+def decode(text: bytes) -> str:
+    """Return SQLite's text; of bytes that are no UTF-8, each stands as what no text may hold, and fails in its row.
+
+    SQLite's own way is to fail for all rows of a question.
+    """
+    return text.decode("utf-8", "surrogateescape")
+
+
 def _settings(create: bool) -> Callable[[sqlite3.Connection, Any], None]:
     def settle(connection: sqlite3.Connection, _record: Any) -> None:
+        connection.text_factory = decode
         for pragma in (f"busy_timeout={BUSY_MS}", "foreign_keys=ON", "synchronous=NORMAL"):
             connection.execute(f"PRAGMA {pragma}")
         if create:  # the file remembers it, and a reader must not change a file that may not be ours
@@ -247,6 +256,7 @@ def quick_commits(engine: Engine) -> None:
         return
 
     def settle(connection: sqlite3.Connection, _record: Any) -> None:
+        connection.text_factory = decode
         for pragma in (f"busy_timeout={BUSY_MS}", "synchronous=NORMAL"):
             connection.execute(f"PRAGMA {pragma}")
 

@@ -4,16 +4,41 @@ from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
 
-from sqlalchemy import ColumnElement, Connection, Insert, RowMapping, Table, bindparam, exists, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    DateTime,
+    Insert,
+    RowMapping,
+    Select,
+    String,
+    Table,
+    bindparam,
+    exists,
+    func,
+    inspect,
+    select,
+    text,
+    type_coerce,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from search.core.records import TrialRecord
 from search.storage import rows
-from search.storage.damage import Damage
-from search.storage.tables import MEASUREMENT, TRIAL
+from search.storage.damage import Damage, Lost
+from search.storage.tables import MEASUREMENT, METADATA, TRIAL
 
 DialectInsert = Callable[[Table], sqlite.Insert | postgresql.Insert]
 INSERTS: dict[str, DialectInsert] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+def whole_rows(table: Table) -> Select[tuple[object, ...]]:
+    """Select every column of a table as the database has it: SQLAlchemy would read moments, and fail at one row."""
+    raw = [
+        type_coerce(column, String).label(column.name) if isinstance(column.type, DateTime) else column
+        for column in table.c
+    ]
+    return select(*raw)
 
 
 def is_trial(study_id: int, number: int) -> ColumnElement[bool]:
@@ -57,13 +82,41 @@ def recorded(connection: Connection, study_id: int, number: int) -> int:
 
 def trials(connection: Connection, which: ColumnElement[bool], damage: Damage) -> list[TrialRecord]:
     """Return the trials of these rows by number, in two queries however many there are; damaged ones are noted."""
-    found = connection.execute(select(TRIAL).where(which).order_by(TRIAL.c.number)).mappings().all()
+    found = connection.execute(whole_rows(TRIAL).where(which).order_by(TRIAL.c.number)).mappings().all()
     curves = defaultdict[int, list[RowMapping]](list)
     ordered = select(MEASUREMENT).join(TRIAL).where(which).order_by(MEASUREMENT.c.trial_id, MEASUREMENT.c.epoch)
     for row in connection.execute(ordered).mappings():
         curves[row["trial_id"]].append(row)
-    made = [
-        damage.read(partial(rows.trial_record, trial, curves[trial["id"]]), f"trial {trial['number']}", trial["number"])
-        for trial in found
-    ]
+    made = [_trial(row, curves[row["id"]], damage) for row in found]
     return [trial for trial in made if trial is not None]
+
+
+def _trial(row: RowMapping, curve: list[RowMapping], damage: Damage) -> TrialRecord | None:
+    name, number = f"row {row['id']} of {TRIAL.name}", row["number"]
+    make = partial(rows.trial_record, row, curve)
+    if not isinstance(number, int):
+        return damage.read(make, name, Lost(table=TRIAL.name))
+    return damage.read(make, f"trial {number} ({name})", Lost(table=TRIAL.name, trial=number))
+
+
+_FEW = 8  # rows that a line names
+
+
+def note_strays(connection: Connection, damage: Damage) -> None:
+    """Note rows that belong to no study or no trial; of PostgreSQL's there can be none."""
+    if connection.dialect.name != "sqlite":
+        return
+    for table in sorted({*METADATA.tables, "trials"} & set(inspect(connection).get_table_names())):
+        of = defaultdict[str, list[int]](list)
+        for _, row, parent, _ in connection.execute(text(f"PRAGMA foreign_key_check({table})")):
+            of[parent].append(row)
+        for parent, strays in of.items():
+            damage.note(f"{_named(strays, table)} to no row of {parent}", Lost(table=table))
+
+
+def _named(strays: list[int], table: str) -> str:
+    """Return `row 3 of nas_trial belongs`, or the same of several."""
+    if len(strays) == 1:
+        return f"row {strays[0]} of {table} belongs"
+    more = f" and {len(strays) - _FEW} more" if len(strays) > _FEW else ""
+    return f"rows {', '.join(map(str, strays[:_FEW]))}{more} of {table} belong"

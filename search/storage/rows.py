@@ -6,20 +6,22 @@ Moments go as UTC and come back as UTC, whatever the database makes of time zone
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from search.core.records import Host, Rejection, Session, State, StudyRecord, TrialRecord
+from search.storage import cells
+from search.storage.cells import Row
 from spaces.architecture import Architecture
 from spaces.cost import NAMES as COST_NAMES
 from spaces.cost import Cost
+from spaces.domains import Scalar
 from spaces.errors import InputError, unknown
 from workers.measurement import Measurement
 from workers.objectives import OBJECTIVES
 
-Row = Mapping[Any, Any]
 Values = dict[str, Any]
 
 LONGEST_NAME = 512
@@ -37,25 +39,9 @@ def to_utc(moment: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
-def _from_utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)  # SQLite keeps no zone
-
-
 def to_json(value: object) -> str:
     """Return plain values as JSON text; any kind of mapping is one."""
     return json.dumps(value, default=dict)
-
-
-def _mapping(text: str) -> dict[str, Any]:
-    """Return a mapping that went as JSON.
-
-    Raises:
-        ValueError: it is none.
-    """
-    value = json.loads(text)
-    if not isinstance(value, dict):
-        raise ValueError(f"{text[:40]} is no mapping")
-    return value
 
 
 def to_prose(text: str) -> str:
@@ -102,20 +88,41 @@ def study_record(row: Row) -> StudyRecord:
     Raises:
         ValueError: it cannot be read, or has an objective that this version does not know.
     """
-    objectives = tuple(json.loads(row["objectives"]))
+    return StudyRecord(
+        name=cells.text(row, "name"),
+        objectives=_objectives(row),
+        space=cells.mapping(row, "space"),
+        config=cells.mapping(row, "config"),
+        max_epochs=cells.whole(row, "max_epochs", 1),
+        rungs=_rungs(row),
+        classes=cells.whole(row, "classes", 1),
+        image=(cells.whole(row, "channels", 1), cells.whole(row, "height", 1), cells.whole(row, "width", 1)),
+        bounds={name: (low, high) for name, (low, high) in cells.mapping_of(_is_range, row, "bounds").items()},
+        created_at=cells.optional(cells.moment, row, "created_at"),
+    )
+
+
+def _objectives(row: Row) -> tuple[str, ...]:
+    objectives = tuple(cells.listed(row, "objectives"))
+    if not objectives:
+        raise ValueError("objectives are none")
     if strange := [name for name in objectives if name not in OBJECTIVES]:
         raise ValueError(unknown("objective", strange[0], OBJECTIVES))
-    return StudyRecord(
-        name=row["name"],
-        objectives=objectives,
-        space=_mapping(row["space"]),
-        config=_mapping(row["config"]),
-        max_epochs=row["max_epochs"],
-        rungs=tuple(json.loads(row["rungs"])),
-        classes=row["classes"],
-        image=(row["channels"], row["height"], row["width"]),
-        bounds={name: (low, high) for name, (low, high) in _mapping(row["bounds"]).items()},
-        created_at=row["created_at"] and _from_utc(row["created_at"]),
+    return objectives
+
+
+def _rungs(row: Row) -> tuple[int, ...]:
+    rungs = tuple(cells.listed(row, "rungs"))
+    if strange := [rung for rung in rungs if not isinstance(rung, int)]:
+        raise ValueError(f"rungs: {strange[0]!r} is no whole number")
+    return rungs
+
+
+def _is_range(value: object) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and all(cells.is_number(end) and 0 < end < math.inf for end in value)
     )
 
 
@@ -140,24 +147,54 @@ def trial_values(trial: TrialRecord) -> Values:
 
 
 def trial_record(row: Row, measurements: Iterable[Row]) -> TrialRecord:
-    """Return the trial of a row and of its measurements' rows, which come by epoch."""
+    """Return the trial of a row and of its measurements' rows, which come by epoch.
+
+    Raises:
+        ValueError: one of these rows cannot be read.
+    """
     return TrialRecord(
-        number=row["number"],
-        params=_mapping(row["parameters"]),
-        architecture=Architecture.from_json(_mapping(row["architecture"])),
-        digest=row["digest"],
-        seed=row["seed"],
-        cost=Cost(**{name: row[name] for name in COST_NAMES}),
-        state=State(row["state"]),
-        reason=row["reason"],
-        failure_kind=row["failure_kind"],
-        failure_details=row["failure_details"],
-        attempts=row["attempts"],
-        session=row["session_id"],
-        started_at=row["started_at"] and _from_utc(row["started_at"]),
-        ended_at=row["ended_at"] and _from_utc(row["ended_at"]),
-        measurements=tuple(_measurement(each) for each in measurements),
+        number=cells.whole(row, "number"),
+        params=cells.mapping_of(_is_scalar, row, "parameters"),
+        architecture=_architecture(row),
+        digest=cells.text(row, "digest"),
+        seed=cells.any_whole(row, "seed"),
+        cost=Cost(**{name: cells.whole(row, name) for name in COST_NAMES}),
+        state=_state(row),
+        reason=cells.text(row, "reason"),
+        failure_kind=cells.text(row, "failure_kind"),
+        failure_details=cells.text(row, "failure_details"),
+        attempts=cells.whole(row, "attempts"),
+        session=cells.optional(cells.any_whole, row, "session_id"),
+        started_at=cells.optional(cells.moment, row, "started_at"),
+        ended_at=cells.optional(cells.moment, row, "ended_at"),
+        measurements=tuple(_measurement_of(each) for each in measurements),
     )
+
+
+def _is_scalar(value: object) -> bool:
+    return isinstance(value, Scalar)
+
+
+def _architecture(row: Row) -> Architecture:
+    described = cells.mapping(row, "architecture")
+    try:
+        return Architecture.from_json(described)
+    except (InputError, TypeError) as error:
+        raise ValueError(f"architecture: {error}") from error
+
+
+def _state(row: Row) -> State:
+    try:
+        return State(cells.text(row, "state"))
+    except ValueError as error:
+        raise ValueError(f"state: {error}") from error
+
+
+def _measurement_of(row: Row) -> Measurement:
+    try:
+        return _measurement(row)
+    except ValueError as error:
+        raise ValueError(f"{error}, in the row of epoch {row['epoch']!r} of nas_measurement") from error
 
 
 def measurement_values(measurement: Measurement) -> Values:
@@ -175,11 +212,15 @@ def measurement_values(measurement: Measurement) -> Values:
 
 
 def _measurement(row: Row) -> Measurement:
-    learned = {name: row[name] for name in _LEARNED}
-    odd = [name for name, value in learned.items() if not isinstance(value, (int, float))]  # SQLite takes anything
-    if odd:
-        raise ValueError(f"{odd[0]} {learned[odd[0]]!r} of epoch {row['epoch']} is no number")
-    return Measurement(epoch=row["epoch"], peak_bytes=row["peak_bytes"], latency_ms=row["latency_ms"], **learned)
+    learned = {name: cells.number(row, name) for name in _LEARNED}
+    if not 0 <= learned["accuracy"] <= 1:
+        raise ValueError(f"accuracy {learned['accuracy']} is not in [0, 1]")
+    return Measurement(
+        epoch=cells.whole(row, "epoch", 1),
+        peak_bytes=cells.whole(row, "peak_bytes"),
+        latency_ms=cells.optional(cells.number, row, "latency_ms"),
+        **learned,
+    )
 
 
 def rejection_values(rejection: Rejection) -> Values:
@@ -192,8 +233,16 @@ def rejection_values(rejection: Rejection) -> Values:
 
 
 def rejection_record(row: Row) -> Rejection:
-    """Return the rejection of a row."""
-    return Rejection(params=_mapping(row["parameters"]), violations=_mapping(row["violations"]), reason=row["reason"])
+    """Return the rejection of a row.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    return Rejection(
+        params=cells.mapping_of(_is_scalar, row, "parameters"),
+        violations=cells.mapping_of(cells.is_number, row, "violations"),
+        reason=cells.text(row, "reason"),
+    )
 
 
 def host_values(host: Host) -> Values:
@@ -204,22 +253,29 @@ def host_values(host: Host) -> Values:
 
 
 def host_record(row: Row) -> Host:
-    """Return the host of a row."""
-    plain = {name: row[name] for name in ("host", "kind", "numerics", "product", "torch")}
-    return Host(**plain, session=row["session_id"], step_ms=_mapping(row["step_ms"]), wrong=_mapping(row["wrong"]))
+    """Return the host of a row.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    plain = {name: cells.text(row, name) for name in ("host", "kind", "numerics", "product", "torch")}
+    session = cells.optional(cells.any_whole, row, "session_id")
+    return Host(**plain, session=session, step_ms=cells.mapping(row, "step_ms"), wrong=cells.mapping(row, "wrong"))
 
 
 def session_record(row: Row) -> Session:
-    """Return the session of a row."""
+    """Return the session of a row.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    seconds = {name: cells.number(row, name) for name in ("startup_s", "proposing_s", "training_s", "recording_s")}
     return Session(
-        id=row["id"],
-        started_at=_from_utc(row["started_at"]),
-        seen_at=_from_utc(row["seen_at"]),
-        startup_s=row["startup_s"],
-        proposing_s=row["proposing_s"],
-        training_s=row["training_s"],
-        recording_s=row["recording_s"],
-        machine=None if row["machine"] is None else _mapping(row["machine"]),
-        host=row["host"],
-        process=row["process"],
+        id=cells.any_whole(row, "id"),
+        started_at=cells.moment(row, "started_at"),
+        seen_at=cells.moment(row, "seen_at"),
+        machine=cells.optional(cells.mapping, row, "machine"),
+        host=cells.optional(cells.text, row, "host"),
+        process=cells.optional(cells.whole, row, "process"),
+        **seconds,
     )

@@ -14,8 +14,9 @@ from search.core.records import Host, Rejection, Session, State, StudyRecord, Tr
 from search.storage import engine as database
 from search.storage import locks as holds
 from search.storage import queries, rows
+from search.storage.cells import is_text
 from search.storage.copies import Copy, copy_of
-from search.storage.damage import Damage, Record
+from search.storage.damage import Damage, Lost, Record
 from search.storage.tables import HOST, MEASUREMENT, REJECTION, SESSION, STUDY, TRIAL
 from search.storage.url import read_url, shown
 from spaces.errors import InputError, StudyError
@@ -67,6 +68,7 @@ class Store:
         """Give a store to read from, and let `warn` have a line for each row that could not be read."""
         with cls.open(url, create=False) as store:
             try:
+                store.note_strays()
                 yield store
             finally:
                 warn(store.damage.lines)
@@ -179,24 +181,30 @@ class Store:
         with self._reading() as connection:
             return set(inspect(connection).get_table_names())
 
-    def names(self) -> list[str]:
-        """Return the name of every study, oldest first; tables of any version can tell it."""
+    def note_strays(self) -> None:
+        """Note rows that belong to no study or no trial."""
         with self._reading() as connection:
-            return list(connection.scalars(select(STUDY.c.name).order_by(STUDY.c.id)))
+            queries.note_strays(connection, self.damage)
+
+    def names(self) -> list[str]:
+        """Return the name of every study that has a readable one, oldest first; tables of any version can tell it."""
+        with self._reading() as connection:
+            return [name for name in connection.scalars(select(STUDY.c.name).order_by(STUDY.c.id)) if is_text(name)]
 
     def studies(self) -> list[StudyRecord]:
         """Return every study, oldest first."""
         with self._reading() as connection:
-            found = connection.execute(select(STUDY).order_by(STUDY.c.id)).mappings().all()
+            found = connection.execute(queries.whole_rows(STUDY).order_by(STUDY.c.id)).mappings().all()
         return [study for row in found if (study := self._study(row)) is not None]
 
     def _study(self, row: RowMapping) -> StudyRecord | None:
-        return self.damage.read(lambda: rows.study_record(row), f"the study {row['name']!r}")
+        line = f"the study {row['name']!r} (row {row['id']} of {STUDY.name})"
+        return self.damage.read(lambda: rows.study_record(row), line, Lost(table=STUDY.name))
 
     def study(self, name: str) -> StudyRecord | None:
         """Return the study of that name, if there is one."""
         with self._reading() as connection:
-            row = connection.execute(select(STUDY).where(STUDY.c.name == name)).mappings().one_or_none()
+            row = connection.execute(queries.whole_rows(STUDY).where(STUDY.c.name == name)).mappings().one_or_none()
         return None if row is None else self._study(row)
 
     def add_study(self, record: StudyRecord) -> None:
@@ -421,9 +429,10 @@ class Store:
     ) -> list[Record]:
         """Return what the rows of a table tell of a study, oldest first."""
         found = self._of_study(connection, table, study)
-        made = (self.damage.read(partial(make, row), f"row {row['id']} of {table.name}") for row in found)
+        lost = Lost(table=table.name)
+        made = (self.damage.read(partial(make, row), f"row {row['id']} of {table.name}", lost) for row in found)
         return [record for record in made if record is not None]
 
     def _of_study(self, connection: Connection, table: Table, study: str) -> list[RowMapping]:
-        known = select(table).where(table.c.study_id == self._study_id(connection, study))
+        known = queries.whole_rows(table).where(table.c.study_id == self._study_id(connection, study))
         return list(connection.execute(known.order_by(table.c.id)).mappings())

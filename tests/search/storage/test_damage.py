@@ -13,14 +13,23 @@ from tests.search.bench import sql
 from workers.measurement import Measurement
 
 STUDY = "front"
+TRIAL = "trial 1 (row 2 of nas_trial) cannot be read"
 DAMAGE = {  # by statement: what is said of it
-    "UPDATE nas_trial SET architecture = '{' WHERE number = 1": "trial 1 cannot be read (Expecting property name",
-    "UPDATE nas_trial SET parameters = 'null' WHERE number = 1": "trial 1 cannot be read (null is no mapping)",
-    "UPDATE nas_trial SET state = 'odd' WHERE number = 1": "trial 1 cannot be read ('odd' is not a valid State)",
-    "UPDATE nas_measurement SET accuracy = 'high' WHERE trial_id = 2": "trial 1 cannot be read (accuracy 'high' of",
+    "UPDATE nas_trial SET architecture = '{' WHERE number = 1": f"{TRIAL} (architecture: Expecting property name",
+    "UPDATE nas_trial SET parameters = 'null' WHERE number = 1": f"{TRIAL} (parameters 'null' is no mapping)",
+    "UPDATE nas_trial SET state = 'odd' WHERE number = 1": f"{TRIAL} (state: 'odd' is not a valid State)",
+    "UPDATE nas_trial SET started_at = 'x' WHERE number = 1": f"{TRIAL} (started_at 'x' is no moment)",
+    "UPDATE nas_trial SET reason = CAST(x'ff' AS TEXT) WHERE number = 1": rf"{TRIAL} (reason '\udcff' is no text)",
+    "UPDATE nas_trial SET number = 'x' WHERE number = 1": "row 2 of nas_trial cannot be read (number 'x' is no whole",
+    "UPDATE nas_measurement SET accuracy = 'high' WHERE trial_id = 2": f"{TRIAL} (accuracy 'high' is no finite number,",
+    "UPDATE nas_measurement SET accuracy = 2 WHERE trial_id = 2": f"{TRIAL} (accuracy 2.0 is not in [0, 1], in the row",
 }
+STUDY_ROW = "the study 'front' (row 1 of nas_study) cannot be read"
 STUDYS = {
-    "UPDATE nas_study SET space = 'x'": "the study 'front' cannot be read (Expecting value",
+    "UPDATE nas_study SET space = 'x'": f"{STUDY_ROW} (space: Expecting value",
+    "UPDATE nas_study SET max_epochs = 'x'": f"{STUDY_ROW} (max_epochs 'x' is no whole number)",
+    "UPDATE nas_study SET created_at = 'x'": f"{STUDY_ROW} (created_at 'x' is no moment)",
+    "UPDATE nas_study SET name = CAST(x'ff' AS TEXT)": r"the study '\udcff' (row 1 of nas_study) cannot be read (name",
     """UPDATE nas_study SET objectives = '["accuracy", "energy"]'""": "cannot be read (unknown objective 'energy'",
 }
 
@@ -88,3 +97,20 @@ def test_no_mending_writes_a_damaged_trial_anew(url: str, capsys: Capture) -> No
         told = connection.exec_driver_sql("SELECT architecture FROM nas_trial WHERE number = 1").scalar_one()
     assert told == "{"
     assert "trial 1: damaged" in capsys.readouterr().out
+
+
+def test_a_trial_whose_measurements_belong_to_another_has_no_rank(url: str, capsys: Capture) -> None:
+    damage(url, "UPDATE nas_trial SET id = 77 WHERE number = 1")
+    assert front.main([url, "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert '"trial": 0' in out
+    named = ", ".join(map(str, range(10, 18)))
+    assert err == f"warning: rows {named} and 1 more of nas_measurement belong to no row of nas_trial\n"
+
+
+def test_an_epoch_beyond_counting_is_one_finding(url: str, capsys: Capture) -> None:
+    damage(url, "UPDATE nas_measurement SET epoch = 9223372036854775807 WHERE epoch = 9 AND trial_id = 2")
+    assert doctor.main([url]) == 1
+    out = capsys.readouterr().out
+    assert out.count("front trial 1: epochs: ") == 1
+    assert " epochs 9, 10, 11, 12, 13, 14, 15, 16 and " in out

@@ -1,0 +1,133 @@
+"""Whatever stands in a column, whoever looks goes on with the rest, and says in one line what is left out."""
+
+import re
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+import search.driver.driver
+from dashboards import report
+from search import doctor, front
+from search.config.study import parse
+from search.core.records import Host, Rejection
+from search.storage.store import Store
+from search.storage.tables import METADATA
+from tests.search.bench import FILE, NOON, Bench, record_of
+
+GARBAGE = {  # as SQL
+    "text": "'x'",
+    "bytes": "x'00ff'",
+    "no UTF-8": "CAST(x'22ff22' AS TEXT)",
+    "nothing": "NULL",
+    "huge": "9223372036854775807",
+    "negative": "-1",
+    "NaN": "'NaN'",
+    "infinite": "9e999",
+    "a list": "'[[]]'",
+    "a mapping": """'{"x": {}}'""",
+}
+OURS = [(table.name, column.name) for table in METADATA.tables.values() for column in table.c]
+FRONTS = ("nas_study", "nas_trial", "nas_measurement")
+NAMED = {  # where it is not the row itself that is left out
+    "nas_study.id": "rows 1, 2 of nas_host belong to no row of nas_study",
+    "nas_trial.id": "rows 1, 2 of nas_measurement belong to no row of nas_trial",
+    "nas_measurement.trial_id": "row 1 of nas_measurement belongs to no row of nas_trial",
+    "nas_measurement": r"trial 0 \(row 1 of nas_trial\) cannot be read .* of nas_measurement",
+}
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def whole(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a database with rows in every table of ours, of which nothing is wrong but the lack of checkpoints."""
+    folder = tmp_path_factory.mktemp("whole")
+    file = Path(shutil.copy(empty_database, folder / "study.db"))
+    config = parse({**FILE, "budget": {"trials": 4}, "scheduler": {"name": "fifo", "max_epochs": 2}})
+    bench = Bench(url=f"sqlite:///{file}", config=config, record=record_of(config))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search.driver.driver, "FOLDER", folder / ".widefront")
+        running = bench.open()
+        bench.train_all(running)
+        store = running.recorder.store
+        for host in ("this", "that"):
+            store.add_rejection("bench", Rejection(params={"depth": 4}, violations={"params": 0.5}, reason=host))
+            session = store.open_session("bench", started_at=NOON, machine={"cpu": host})
+            numerics = {"numerics": "float32", "product": "1", "torch": "2", "step_ms": {"float32": 1.0}, "wrong": {}}
+            store.add_host("bench", Host(host=host, kind="cpu", session=session, **numerics))
+        bench.close()
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA journal_mode=DELETE")  # so that all of it is in the one file
+    return file
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "study.db"
+
+
+def spoil(whole: Path, file: Path, table: str, column: str, garbage: str) -> str | None:
+    """Make the file anew with garbage in one row, and return the row's name, or None where SQLite refuses that."""
+    shutil.copy(whole, file)
+    with closing(sqlite3.connect(file)) as connection, connection:
+        row = connection.execute(f"SELECT min(rowid) FROM {table}").fetchone()[0]
+        try:
+            connection.execute(f"UPDATE {table} SET {column} = {garbage} WHERE rowid = {row}")
+        except sqlite3.IntegrityError:
+            return None
+    return f"row {row} of {table}"
+
+
+def counted(file: Path) -> list[int]:
+    """Return how much of the study can be read."""
+    with Store.open(f"sqlite:///{file}", create=False) as store:
+        if not store.studies():
+            return []
+        (study,) = store.names()
+        trials = store.trials(study)
+        others = [len(read(study)) for read in (store.sessions, store.rejections, store.hosts)]
+        return [len(trials), sum(trial.epochs for trial in trials), *others]
+
+
+def run(command: Callable[[list[str]], int], *given: str, capsys: Capture) -> tuple[int, str]:
+    code = command(list(given))
+    out, err = capsys.readouterr()
+    return code, out + err
+
+
+def look(file: Path, capsys: Capture) -> dict[str, tuple[int, str]]:
+    """Return what the commands say."""
+    url = f"sqlite:///{file}"
+    return {
+        "front": run(front.main, url, capsys=capsys),
+        "curves": run(front.main, url, "--curves", f"{file.parent}/curves.csv", capsys=capsys),
+        "doctor": run(doctor.main, url, capsys=capsys),
+        "report": run(report.main, url, "-o", f"{file.parent}/report.html", capsys=capsys),
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("table", "column"), OURS)
+def test_a_row_of_ours_that_is_left_out_is_named_in_one_line(
+    table: str, column: str, whole: Path, file: Path, capsys: Capture
+) -> None:
+    for kind, garbage in GARBAGE.items():
+        if (row := spoil(whole, file, table, column, garbage)) is None:
+            continue
+        said = look(file, capsys)
+        assert {code for code, _ in said.values()} <= {0, 1, 2}, kind
+        if counted(file) != counted(whole):
+            assert said["doctor"][0] == 1
+            named = NAMED.get(f"{table}.{column}") or NAMED.get(table) or row
+            tells = ("doctor", "front") if table in FRONTS else ("doctor",)
+            for command in tells:
+                assert len(re.findall(named, said[command][1])) == 1, (
+                    command,
+                    kind,
+                    said[command][1],
+                )
