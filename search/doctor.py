@@ -16,9 +16,10 @@ from search import cli
 from search.core.environment import expand
 from search.core.records import StudyRecord
 from search.core.units import format_number_of
-from search.integrity.checks import Fate, Finding, find_all, on_cluster, processors, schema, unreadable
+from search.integrity.checks import Fate, Finding, Seen, find_all, on_cluster, processors, schema, unreadable
 from search.integrity.repair import look, mend
 from search.jobs.client import connect
+from search.storage.damage import Lost
 from search.storage.optuna_tables import OptunasTables
 from search.storage.store import Store
 from spaces.errors import InputError, StudyError, unknown
@@ -45,6 +46,19 @@ class Report:
     def wrong(self) -> list[Finding]:
         """Return what is or was wrong; what merely waits for a launch is not."""
         return [finding for finding in self.found if finding.fate is not Fate.LAUNCH]
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Hold what a study is read from."""
+
+    store: Store
+    optunas: OptunasTables
+    strays: Mapping[str, Lost]  # what belongs to no study or no trial
+
+    def look(self, study: StudyRecord) -> Seen:
+        """Read a study."""
+        return look(self.store, self.optunas, study, self.strays.values())
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -113,10 +127,11 @@ def _asked(fates: Fates) -> str:
 def _examine_all(report: Report, url: str, name: str | None, fates: Fates, states: States) -> None:
     with Store.open(url, create=False) as store, closing(OptunasTables(store)) as optunas:
         store.note_strays()
-        studies, unread = store.studies(), store.damage.taken()
+        database = Database(store, optunas, strays=store.damage.taken())
+        studies, unread = store.studies(), {**database.strays, **store.damage.taken()}
         for study in studies:
             if name in (None, study.name):
-                _examine_study(report, store, optunas, study, fates, states.get(study.name, ()))
+                _examine_study(report, database, study, fates, states.get(study.name, ()))
         report.add([unreadable(line) for line in unread])
 
 
@@ -129,14 +144,12 @@ def _refuse_running(store: Store, names: Sequence[str], fates: Fates) -> None:
             raise InputError(f"{_asked(fates)} is refused: {error}") from error
 
 
-def _examine_study(
-    report: Report, store: Store, optunas: OptunasTables, study: StudyRecord, fates: Fates, states: Sequence[str]
-) -> None:
-    with _held(store, study.name, fates) as free:
-        seen = look(store, optunas, study)
+def _examine_study(report: Report, database: Database, study: StudyRecord, fates: Fates, states: Sequence[str]) -> None:
+    with _held(database.store, study.name, fates) as free:
+        seen = database.look(study)
         found = find_all(seen, held=not free)
-        if fates and (mended := mend(store, seen, found, *fates)):
-            seen = look(store, optunas, study)
+        if fates and (mended := mend(database.store, seen, found, *fates)):
+            seen = database.look(study)
             found = find_all(seen, held=False)
             report.add([finding for finding in mended if finding not in found], mended=True)  # what is seen to be
     report.add([*on_cluster(seen, states, held=not free), *found])

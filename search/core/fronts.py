@@ -6,6 +6,7 @@ measured), and the reference point is the worst corner. So it only grows, and st
 be compared.
 """
 
+import math
 from collections.abc import Sequence
 
 from search.core.records import State, StudyRecord, TrialRecord

@@ -15,8 +15,10 @@ from search.core.records import Host, State, StudyRecord, TrialRecord
 from search.core.units import format_number_of
 from search.storage.damage import Lost
 from search.storage.optuna_tables import Counterpart
+from search.storage.tables import HOST, MEASUREMENT, TRIAL
 from search.study.checkpoints import before, newest, over_limit
 
+OURS, OPTUNAS = TRIAL.name, "trials"
 # Optuna lets nobody change a row that has ended, nor delete one alone.
 ACCEPTED = "--accept keeps what is on the front without them"
 SHOWN = 8  # numbers in a line
@@ -68,11 +70,25 @@ class Seen:
     files: Files
     hosts: Sequence[Host] = ()
     damaged: Mapping[str, Lost] = field(default_factory=dict)  # a line for each row that cannot be read
+    strays: Collection[Lost] = ()  # what belongs to no study or no trial, and may be this one's
 
     @property
     def ours(self) -> dict[int, TrialRecord]:
         """Return our trials by number."""
         return {trial.number: trial for trial in self.trials}
+
+    def lost(self, *tables: str) -> list[Lost]:
+        """Return what is left out of tables."""
+        return [lost for lost in (*self.damaged.values(), *self.strays) if lost.table in tables]
+
+    def unread(self, *tables: str) -> set[int]:
+        """Return the numbers of the trials that are left out of tables, where they are known."""
+        return {lost.trial for lost in self.lost(*tables) if lost.trial is not None}
+
+    @property
+    def all_numbered(self) -> bool:
+        """Whether the number of every trial is known, of those that cannot be read too."""
+        return all(lost.trial is not None for lost in self.lost(OURS, OPTUNAS))
 
     def finding(self, kind: str, trial: int | None, wrong: str, remedy: str, fate: Fate = Fate.PERSON) -> Finding:
         """Return a finding in this study; what only a person can decide says so."""
@@ -105,30 +121,36 @@ def _ended(optunas: Counterpart) -> bool:
 
 
 def strangers(seen: Seen) -> list[Finding]:
-    """Find what keeps a launch from bringing the two tables together: rows of others, and numbers that cannot be."""
+    """Find what keeps a launch from bringing the two tables together: rows of others, and numbers that cannot be.
+
+    A row that cannot be read is there too: where its number is known, it counts.
+    """
+    ours, optunas = seen.ours.keys() | seen.unread(OURS), seen.optunas.keys() | seen.unread(OPTUNAS)
     found = []
     for number, row in seen.optunas.items():
-        if number not in seen.ours and not row.described:
+        if number not in ours and not row.described:
             found.append(seen.finding("stranger", number, "its row in Optuna's table is not of this service", REWRITE))
-        elif number not in seen.ours and _ended(row):
+        elif number not in ours and _ended(row) and seen.all_numbered:
             wrong = f"{row.state} in Optuna's table, unknown in ours"
             found.append(
                 seen.finding("stranger", number, wrong, "its measurements are nowhere; a backup may have them")
             )
-    missing = sorted(seen.ours.keys() - seen.optunas.keys())
-    after = range(len(seen.optunas), len(seen.optunas) + len(missing))
-    if missing != list(after):  # Optuna numbers a row by how many came before it
+    missing = sorted(ours - optunas)
+    after = range(len(optunas), len(optunas) + len(missing))
+    if missing != list(after) and seen.all_numbered:  # Optuna numbers a row by how many came before it
         wrong = f"rows are missing in the midst of Optuna's table ({_listed(missing)})"
         found.append(seen.finding("stranger", None, wrong, REWRITE))
     return found
 
 
 def recordings(seen: Seen) -> list[Finding]:
-    """Find trials that one table knows, or knows as ended, and the other does not."""
-    blocked = "what no launch wrote stands in the way" if strangers(seen) else ""
+    """Find trials that one table knows, or knows as ended, and the other does not, of those that can be read."""
+    blocked = _blocked(seen)
     found = []
-    for number in sorted(seen.ours.keys() | seen.optunas.keys()):
+    for number in sorted((seen.ours.keys() | seen.optunas.keys()) - seen.unread(OURS, OPTUNAS)):
         ours, theirs = seen.ours.get(number), seen.optunas.get(number)
+        if not (ours and theirs) and not seen.all_numbered:  # the other may be the one whose number nobody knows
+            continue
         if ours and theirs and _ended(theirs) and ours.state is not theirs.state and State.COMPLETE is not theirs.state:
             wrong = f"{theirs.state} in Optuna's table, {ours.state} in ours"
             found.append(seen.finding("unfinished", number, wrong, REWRITE))
@@ -137,6 +159,13 @@ def recordings(seen: Seen) -> list[Finding]:
             fate = Fate.PERSON if why_not else Fate.FIX
             found.append(seen.finding("unfinished", number, told[0], why_not or told[1], fate))
     return found
+
+
+def _blocked(seen: Seen) -> str:
+    """Return why nothing can bring the two tables together, if anything keeps from it."""
+    if seen.lost(OURS, OPTUNAS, MEASUREMENT.name):
+        return "what cannot be read stands in the way"
+    return "what no launch wrote stands in the way" if strangers(seen) else ""
 
 
 def _unfinished(ours: TrialRecord | None, theirs: Counterpart | None) -> tuple[str, str] | None:
@@ -156,7 +185,7 @@ def fidelity(seen: Seen) -> list[Finding]:
     found = []
     for trial in seen.trials:
         theirs = seen.optunas.get(trial.number)
-        if _short(seen.study, trial):
+        if _short(seen.study, trial) and not seen.lost(MEASUREMENT.name):
             reached = trial.last.epoch if trial.last else 0
             wrong = f"complete after {reached} of {format_number_of('epoch', full)}"
             found.append(seen.finding("fidelity", trial.number, wrong, "it stands among networks trained in full"))
@@ -172,6 +201,8 @@ def _short(study: StudyRecord, trial: TrialRecord) -> bool:
 
 def epochs(seen: Seen) -> list[Finding]:
     """Find gaps and doubles among the epochs of a trial."""
+    if seen.lost(MEASUREMENT.name):  # they may be those of any gap
+        return []
     told = {trial.number: _uneven(trial) for trial in seen.trials}
     remedy = "every measurement stays as it is"
     return [seen.finding("epochs", number, wrong, remedy) for number, wrong in told.items() if wrong]
@@ -254,7 +285,8 @@ def needed(study: StudyRecord, trials: Sequence[TrialRecord]) -> set[int]:
 
 def checkpoints(seen: Seen) -> list[Finding]:
     """Find checkpoints that are missing, broken, needless or half-written."""
-    front = on_front(seen.study, seen.trials)
+    # One that cannot be read may dominate what seems to be on the front: of that, nobody knows what is missing.
+    front = on_front(seen.study, seen.trials) if not seen.lost(OURS, MEASUREMENT.name) else set()
     wanted = {trial.number for trial in seen.trials if trial.number in front or _begun(trial)}
     if wanted and not seen.files.exists:
         have = "has its" if len(wanted) == 1 else "have their"
@@ -363,7 +395,7 @@ def processors(seen: Seen) -> list[str]:
     found = [_processor(host) for host in seen.hosts]
     sessions = {host.session for host in seen.hosts}
     unknown = [trial.number for trial in seen.trials if trial.epochs and trial.session not in sessions]
-    if unknown:
+    if unknown and not seen.lost(HOST.name):
         found.append(
             f"not known whether what trained trials {_listed(unknown)} computed right, as nobody looked then; "
             "to find out, begin a study of another name with `start: [{study: ...}]` and compare the fronts"

@@ -12,6 +12,7 @@ from search.config.study import StudyConfig, parse
 from search.core.environment import expand
 from search.core.records import State, StudyRecord, TrialRecord
 from search.integrity.checks import Fate, Files, Finding, Seen, needed, needless_files, on_front
+from search.storage.damage import Lost
 from search.storage.optuna_tables import OptunasTables
 from search.storage.store import Store
 from search.study.checkpoints import (
@@ -34,18 +35,30 @@ from workers.tasks import CLASSIFICATION
 from workers.trainer import TrialSpec, is_of
 
 
-def look(store: Store, optunas: OptunasTables, study: StudyRecord) -> Seen:
-    """Read both tables and the checkpoints."""
+def look(store: Store, optunas: OptunasTables, study: StudyRecord, strays: Collection[Lost] = ()) -> Seen:
+    """Read both tables and the checkpoints.
+
+    Args:
+        store: what holds the study.
+        optunas: Optuna's tables beside it.
+        study: which one.
+        strays: what is known to belong to no study or no trial.
+    """
     # Theirs first: a launch writes ours first, so that ours are never behind what is read here.
     theirs = optunas.trials(study.name)
     trials = store.trials(study.name)
     hosts = store.hosts(study.name)
     for others in (store.sessions, store.rejections):  # for what of them cannot be read
         others(study.name)
-    damaged = store.damage.taken()
-    unread = {lost.trial for lost in damaged.values()}
-    known = {number: row for number, row in theirs.items() if number not in unread}
-    return Seen(study=study, trials=trials, optunas=known, files=_files(study, trials), hosts=hosts, damaged=damaged)
+    return Seen(
+        study=study,
+        trials=trials,
+        optunas=theirs,
+        files=_files(study, trials),
+        hosts=hosts,
+        damaged=store.damage.taken(),
+        strays=strays,
+    )
 
 
 def folder_of(study: StudyRecord) -> Folder:

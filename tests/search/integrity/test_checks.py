@@ -6,8 +6,20 @@ from dataclasses import replace
 import pytest
 
 from search.core.records import State, StudyRecord, TrialRecord
-from search.integrity.checks import Fate, Files, Finding, Seen, find_all, needed, on_cluster, on_front, schema
+from search.integrity.checks import (
+    Fate,
+    Files,
+    Finding,
+    Seen,
+    find_all,
+    needed,
+    on_cluster,
+    on_front,
+    processors,
+    schema,
+)
 from search.integrity.repair import MENDS
+from search.storage.damage import Lost
 from search.storage.optuna_tables import Counterpart
 from workers.kinds import FailureKind
 from workers.measurement import Measurement
@@ -282,3 +294,71 @@ def test_a_launch_on_a_cluster_is_compared_with_who_holds_the_study(
 def test_a_stopped_launch_that_left_nothing_running_is_no_finding(see: See, make_trial: MakeTrial) -> None:
     ended = make_trial(0, accuracies=FULL, state=State.COMPLETE)
     assert on_cluster(see(ended), ["stopped"], held=False) == []
+
+
+OURS, OPTUNAS, MEASURED = "nas_trial", "trials", "nas_measurement"
+
+
+def lacking(seen: Seen, *numbers: int, table: str = OURS) -> Seen:
+    """Return the same where rows of a table cannot be read."""
+    damage = {f"trial {number}": Lost(table=table, trial=number) for number in numbers}
+    trials = [trial for trial in seen.trials if table != OURS or trial.number not in numbers]
+    optunas = {number: row for number, row in seen.optunas.items() if table != OPTUNAS or number not in numbers}
+    return replace(seen, trials=trials, optunas=optunas, damaged=damage)
+
+
+def told_of_readable(seen: Seen) -> list[tuple[str, int | None, str, Fate]]:
+    return [each for each in wrong(seen) if each[0] != "damaged"]
+
+
+@pytest.mark.parametrize("table", [OURS, OPTUNAS])
+@pytest.mark.parametrize("number", range(4))
+def test_a_row_that_cannot_be_read_is_neither_missing_nor_a_strangers(
+    table: str, number: int, see: See, mixed: tuple[TrialRecord, ...]
+) -> None:
+    assert told_of_readable(lacking(see(*mixed), number, table=table)) == []
+
+
+def test_a_row_after_one_that_cannot_be_read_is_missing_at_the_end(see: See, mixed: tuple[TrialRecord, ...]) -> None:
+    """What a launch would write again has the number that Optuna would give it; yet it waits for the damage."""
+    seen = lacking(see(*mixed, optunas=agreeing(mixed[:3])), 1)
+    assert told_of_readable(seen) == [
+        ("unfinished", 3, "running in ours, missing in Optuna's table", Fate.PERSON),
+    ]
+    (finding,) = (finding for finding in find_all(seen, held=False) if finding.kind == "unfinished")
+    assert finding.remedy == "only a person can decide: what cannot be read stands in the way"
+
+
+@pytest.mark.parametrize("table", [OURS, OPTUNAS])
+def test_where_a_number_cannot_be_read_no_trial_of_one_table_alone_is_a_finding(
+    table: str, see: See, mixed: tuple[TrialRecord, ...]
+) -> None:
+    seen = see(*mixed)
+    known = {"trials": mixed[1:]} if table == OURS else {"optunas": agreeing(mixed[1:])}
+    nameless = replace(seen, **known, damaged={"row 1": Lost(table=table)})
+    assert told_of_readable(nameless) == []
+    stray = replace(seen, **known, strays=[Lost(table=table)])
+    assert told_of_readable(stray) == []
+
+
+def test_what_a_damaged_trial_may_dominate_is_not_missed(see: See, make_trial: MakeTrial) -> None:
+    best = make_trial(0, accuracies=FULL, state=State.COMPLETE)
+    second = make_trial(1, accuracies=[0.5 * each for each in FULL], state=State.COMPLETE)
+    seen = see(best, second)
+    assert wrong(seen) == []
+    assert told_of_readable(lacking(seen, 0)) == []
+    nowhere = replace(seen, files=Files(folder="/runs/here", exists=False))
+    assert told_of_readable(lacking(nowhere, 0)) == []
+    assert [each[0] for each in told_of_readable(lacking(nowhere, 1, table=OPTUNAS))] == ["missing"]
+
+
+def test_measurements_that_may_be_anybodys_leave_no_gap(see: See, make_trial: MakeTrial) -> None:
+    short = make_trial(0, accuracies=FULL[:3], state=State.COMPLETE)
+    assert [each[0] for each in wrong(see(short))] == ["fidelity"]
+    assert wrong(see(short, strays=[Lost(table=MEASURED)])) == []
+
+
+def test_a_machine_that_cannot_be_read_may_have_trained_what_no_other_did(see: See, make_trial: MakeTrial) -> None:
+    trained = make_trial(0, accuracies=FULL)
+    assert len(processors(see(trained))) == 1
+    assert processors(see(trained, damaged={"row 1 of nas_host": Lost(table="nas_host")})) == []
