@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from spaces.errors import StudyError, WidefrontError, first_line
+from spaces.errors import StudyError, WidefrontError, first_line, visible
 
 Record = TypeVar("Record")
 
@@ -15,6 +15,13 @@ class Lost:
 
     table: str
     trial: int | None = None  # its number, where the row is of a trial and tells it
+
+
+def named(row: str, table: str, number: object) -> tuple[str, Lost]:
+    """Return what a trial's row is called, and what is lost with it, by what it tells of the trial's number."""
+    if isinstance(number, int) and number >= 0:
+        return f"trial {number} ({row})", Lost(table=table, trial=number)
+    return row, Lost(table=table)
 
 
 @dataclass(slots=True)
@@ -44,8 +51,8 @@ class Damage:
             StudyError: that is not tolerated.
         """
         if not self.tolerated:
-            raise StudyError(f"{line}; search.doctor tells more") from error
-        self.lines[line] = lost
+            raise StudyError(f"{visible(line)}; search.doctor tells more") from error
+        self.lines[visible(line)] = lost
 
     def taken(self) -> dict[str, Lost]:
         """Return what was noted so far, and forget it."""

@@ -1,22 +1,30 @@
 """Read and open Optuna's own tables, which stand beside ours."""
 
 import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import optuna
-from optuna.exceptions import ExperimentalWarning
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.logging import WARNING, set_verbosity
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import Row, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from search.core.records import State, StudyRecord
+from search.storage.damage import named
 from search.storage.engine import engine_options, quick_commits
 from search.storage.store import Store
 from search.storage.url import optunas_url
 from spaces.errors import InputError, StudyError, first_line
 from workers.objectives import OBJECTIVES
 
+# What reading a damaged row ends in: Optuna checks by assertions, and hides what SQLAlchemy says.
+DAMAGED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, AssertionError, StorageInternalError)
 ENDS = {State.COMPLETE: TrialState.COMPLETE, State.STOPPED: TrialState.PRUNED, State.FAILED: TrialState.FAIL}
 
 
@@ -47,24 +55,49 @@ class OptunasTables:
     def trials(self, study: str) -> dict[int, Counterpart]:
         """Return what they tell of a study's trials; nothing where somebody deleted it, or no launch came to make it.
 
+        Rows that cannot be read are noted in the store's damage.
+
         Raises:
             StudyError: the tables are of another version of Optuna.
         """
         storage = self._open()
+        if storage is None:
+            return {}
         try:
-            rows = storage.get_all_trials(storage.get_study_id_from_name(study), deepcopy=False) if storage else []
+            study_id = storage.get_study_id_from_name(study)
         except KeyError:
             return {}
-        except (ValueError, LookupError, TypeError) as error:
-            raise StudyError(f"Optuna's tables of {study!r} cannot be read: {first_line(error)}") from error
-        return {row.number: _counterpart(row) for row in rows}
+        return self._read(storage, study_id)
+
+    def _read(self, storage: RDBStorage, study_id: int) -> dict[int, Counterpart]:
+        try:
+            rows = storage.get_all_trials(study_id, deepcopy=False)
+        except DAMAGED:  # Optuna does not say in which row
+            found = [self._read_alone(storage, row) for row in self._rows(storage, study_id)]
+        else:
+            found = [self._noted(partial(_counterpart, row), row._trial_id, row.number) for row in rows]
+        return {each.number: each for each in found if each is not None}
+
+    def _rows(self, storage: RDBStorage, study_id: int) -> Sequence[Row[Any]]:
+        """Return id and number of each trial's row, whatever stands there."""
+        asked = text("SELECT trial_id, number FROM trials WHERE study_id = :study ORDER BY trial_id")
+        with self._store.speaking(), storage.engine.connect() as connection:
+            return connection.execute(asked, {"study": study_id}).all()
+
+    def _read_alone(self, storage: RDBStorage, row: Row[Any]) -> Counterpart | None:
+        return self._noted(lambda: _counterpart(storage.get_trial(row.trial_id)), row.trial_id, row.number)
+
+    def _noted(self, make: Callable[[], Counterpart], row_id: int, number: object) -> Counterpart | None:
+        """Return what is made of a row, or note that it cannot be read."""
+        row, lost = named(f"row {row_id} of Optuna's trials", "trials", number)
+        return self._store.damage.read(partial(_translated, make), row, lost)
 
     def _open(self) -> RDBStorage | None:
         if self._storage is None and {"studies", "version_info", "alembic_version"} <= self._store.tables():
             try:
                 self._storage = RDBStorage(optunas_url(self._store.url), skip_table_creation=True)
-            except RuntimeError as error:
-                raise StudyError(f"{self._store.shown_url}: {first_line(error)}") from error
+            except (RuntimeError, SQLAlchemyError, *DAMAGED) as error:
+                raise StudyError(f"{self._store.shown_url}: {_said(error)}") from error
             quick_commits(self._storage.engine)
         return self._storage
 
@@ -75,7 +108,26 @@ class OptunasTables:
             self._storage.engine.dispose()
 
 
+def _translated(make: Callable[[], Counterpart]) -> Counterpart:
+    """Return what is made of a row, and say in our words what Optuna makes of a damaged one.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    try:
+        return make()
+    except (AssertionError, StorageInternalError) as error:
+        raise ValueError(_said(error)) from error
+
+
+def _said(error: Exception) -> str:
+    """Return what Optuna complains of; where it hides what SQLAlchemy said, that."""
+    return first_line(error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error)
+
+
 def _counterpart(row: FrozenTrial) -> Counterpart:
+    if not isinstance(row.number, int) or row.number < 0:
+        raise ValueError(f"number {row.number!r} is no whole number of at least 0")
     state = next((ours for ours, theirs in ENDS.items() if theirs is row.state), State.RUNNING)
     return Counterpart(number=row.number, state=state, described="architecture" in row.user_attrs)
 

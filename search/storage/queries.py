@@ -25,7 +25,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from search.core.records import TrialRecord
 from search.storage import rows
-from search.storage.damage import Damage, Lost
+from search.storage.damage import Damage, Lost, named
 from search.storage.tables import MEASUREMENT, METADATA, TRIAL
 
 DialectInsert = Callable[[Table], sqlite.Insert | postgresql.Insert]
@@ -92,11 +92,8 @@ def trials(connection: Connection, which: ColumnElement[bool], damage: Damage) -
 
 
 def _trial(row: RowMapping, curve: list[RowMapping], damage: Damage) -> TrialRecord | None:
-    name, number = f"row {row['id']} of {TRIAL.name}", row["number"]
-    make = partial(rows.trial_record, row, curve)
-    if not isinstance(number, int):
-        return damage.read(make, name, Lost(table=TRIAL.name))
-    return damage.read(make, f"trial {number} ({name})", Lost(table=TRIAL.name, trial=number))
+    name, lost = named(f"row {row['id']} of {TRIAL.name}", TRIAL.name, row["number"])
+    return damage.read(partial(rows.trial_record, row, curve), name, lost)
 
 
 _FEW = 8  # rows that a line names
@@ -111,10 +108,10 @@ def note_strays(connection: Connection, damage: Damage) -> None:
         for _, row, parent, _ in connection.execute(text(f"PRAGMA foreign_key_check({table})")):
             of[parent].append(row)
         for parent, strays in of.items():
-            damage.note(f"{_named(strays, table)} to no row of {parent}", Lost(table=table))
+            damage.note(f"{_listed(strays, table)} to no row of {parent}", Lost(table=table))
 
 
-def _named(strays: list[int], table: str) -> str:
+def _listed(strays: list[int], table: str) -> str:
     """Return `row 3 of nas_trial belongs`, or the same of several."""
     if len(strays) == 1:
         return f"row {strays[0]} of {table} belongs"
