@@ -133,10 +133,26 @@ def _counterpart(row: FrozenTrial) -> Counterpart:
 
 
 def open_optuna(store: Store, record: StudyRecord) -> tuple[RDBStorage, optuna.Study]:
-    """Return Optuna's own tables beside ours, and the study in them, made if it is new."""
+    """Return Optuna's own tables beside ours, and the study in them, made if it is new.
+
+    Raises:
+        InputError: another study has its name there.
+        StudyError: what stands there of the study cannot be read.
+    """
     set_verbosity(WARNING)  # Optuna tells of every study it opens
     storage = RDBStorage(optunas_url(store.url), engine_kwargs=engine_options(store.url))
     quick_commits(storage.engine)
+    try:
+        return storage, _study(storage, record)
+    except DAMAGED as error:
+        storage.engine.dispose()
+        raise StudyError(f"Optuna's tables of {record.name!r} cannot be read ({_said(error)})") from error
+    except BaseException:
+        storage.engine.dispose()
+        raise
+
+
+def _study(storage: RDBStorage, record: StudyRecord) -> optuna.Study:
     study = optuna.create_study(
         storage=storage,
         study_name=record.name,
@@ -144,14 +160,13 @@ def open_optuna(store: Store, record: StudyRecord) -> tuple[RDBStorage, optuna.S
         load_if_exists=True,
     )
     if [way.name.lower() for way in study.directions] != [OBJECTIVES[name].direction for name in record.objectives]:
-        storage.engine.dispose()
         raise InputError(
             f"Optuna's tables hold another study named {record.name!r}; give this one another name", place="study"
         )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)  # names have been experimental since Optuna 3.2
         study.set_metric_names([_metric_name(name) for name in record.objectives])
-    return storage, study
+    return study
 
 
 def _metric_name(name: str) -> str:

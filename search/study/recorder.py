@@ -6,7 +6,7 @@ that `reconcile` takes away at the next launch.
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ from search.core.fronts import objective_values
 from search.core.records import Rejection, State, StudyRecord, TrialRecord
 from search.samplers.proposer import Proposal
 from search.samplers.registry import distributions
-from search.storage.optuna_tables import ENDS, open_optuna
+from search.storage.optuna_tables import DAMAGED, ENDS, OptunasTables, open_optuna
 from search.storage.store import Store
 from spaces.architecture import Architecture
 from spaces.cost import NAMES as COST_NAMES
@@ -158,8 +158,7 @@ class Recorder:
 
     def _reconcile(self, trials: Mapping[int, TrialRecord]) -> list[TrialRecord]:
         missing: list[TrialRecord] = []
-        # Not by the study, which would keep them all in memory.
-        for row in self.storage.get_all_trials(self._study_id, deepcopy=False):
+        for row in self._rows():
             self._ids[row.number] = row._trial_id
             if attrs := _of_sampler(row):
                 self._attrs[row.number] = attrs
@@ -171,6 +170,19 @@ class Recorder:
         for number in sorted(trials.keys() - self._ids.keys()):
             self._restore_row(trials[number])
         return missing
+
+    def _rows(self) -> list[FrozenTrial]:
+        """Return what stands in Optuna's table. Not by its study, which would keep it all in memory.
+
+        Raises:
+            StudyError: a row cannot be read.
+        """
+        try:
+            return self.storage.get_all_trials(self._study_id, deepcopy=False)
+        except DAMAGED:
+            with closing(OptunasTables(self.store)) as tables:
+                tables.trials(self.record.name)  # says which row, which Optuna does not
+            raise
 
     def _restore_row(self, trial: TrialRecord) -> None:
         """Write again what somebody deleted from Optuna's tables, as its dashboard can; numbers must stay ours."""

@@ -17,6 +17,7 @@ from search.config.study import parse
 from search.core.records import Host, Rejection
 from search.storage.store import Store
 from search.storage.tables import METADATA, VERSION_TABLE
+from spaces.errors import StudyError
 from tests.search.bench import FILE, NOON, Bench, record_of
 
 GARBAGE = {  # as SQL
@@ -77,7 +78,8 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def spoil(whole: Path, file: Path, table: str, column: str, garbage: str) -> str | None:
     """Make the file anew with garbage in one row, and return the row's name, or None where SQLite refuses that."""
-    shutil.copy(whole, file)
+    if whole != file:
+        shutil.copy(whole, file)
     with closing(sqlite3.connect(file)) as connection, connection:
         (row,) = connection.execute(f"SELECT min(rowid) FROM {table}").fetchone()
         if row is None:  # Optuna's tables of what we never ask for
@@ -162,3 +164,21 @@ def test_a_row_of_optunas_is_left_out_alone_and_mending_leaves_it(
                 assert len(told) <= 1
                 if told and "belongs" not in told[0]:  # else it may be the row of another trial, or of another program
                     assert findings(said) == told, (kind, said)
+
+
+REFUSED = {
+    "trials": ("state", r"^trial 0 \(row 1 of Optuna's trials\) cannot be read \(.*'x'"),
+    "trial_params": ("distribution_json", r"^trial 0 \(row 1 of Optuna's trials\) cannot be read \(Expecting value"),
+    "study_directions": ("direction", r"^Optuna's tables of 'bench' cannot be read \('x'"),
+}
+
+
+@pytest.mark.parametrize("table", REFUSED)
+def test_a_launch_ends_at_a_row_of_optunas_and_says_which(table: str, make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench()
+    bench.open().hand_out()
+    bench.close()
+    column, said = REFUSED[table]
+    assert spoil(file := Path(bench.url.removeprefix("sqlite:///")), file, table, column, "'x'")
+    with pytest.raises(StudyError, match=said):
+        bench.open()
