@@ -8,8 +8,10 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from socket import gethostname
 from typing import IO, Any
 
 import ray
@@ -46,6 +48,7 @@ class NetworkTrainable(tune.Trainable):
     _host: dict[str, Any] | None = None
     _taken_up: tuple[int, str] = (0, "")  # epochs that the checkpoint held, and what it is where it held none
     _epoch: int = 0
+    _device: str = ""
     _again: dict[str, Any] | None = None  # what had to be trained again, and no result has told yet
 
     def setup(self, config: dict[str, Any]) -> None:
@@ -108,9 +111,9 @@ class NetworkTrainable(tune.Trainable):
             found = self._news(self._measurements)
             host, self._host = self._host, None  # the driver hears of it once a trial
             again, self._again = self._again, None
-            told = {"host": host, "again": again}
-            return {**found.to_json(), **{name: json.dumps(each) for name, each in told.items() if each}}  # as text:
-            # Tune flattens mappings
+            found = replace(found, host=gethostname(), device=self._device)
+            told = {"measurement": found.to_json(), "host": host, "again": again}
+            return {name: json.dumps(each) for name, each in told.items() if each}  # as text: Tune flattens mappings
         except Exception as error:  # every failure of a trial is told by its kind; none may end the study
             self._measurements = None
             raise classify(error) from None
@@ -138,6 +141,7 @@ class NetworkTrainable(tune.Trainable):
         given = self._given
         use_threads(given["threads"])
         device = choose_device("cuda" if given["gpus"] else "cpu")
+        self._device = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
         if 0 < given["gpus"] < 1:  # Ray only counts fractions; nothing but this keeps a trial within its own
             torch.cuda.set_per_process_memory_fraction(given["gpus"])
         spec = TrialSpec.from_json(given["spec"])

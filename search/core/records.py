@@ -73,6 +73,34 @@ class Rejection:
     reason: str
 
 
+class EventKind(StrEnum):
+    """What can happen in a study."""
+
+    LAUNCHED = "launched"
+    BEGUN = "begun"  # a trial
+    MEASURED = "measured"
+    RESTED = "rested"  # at a rung, until it is promoted
+    PROMOTED = "promoted"
+    PAUSED = "paused"  # at a rung, as the budget is spent
+    RETRIED = "retried"  # after a failure that was not its own
+    COMPLETE = "complete"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    FRONT = "front"  # has changed
+    NOTICE = "notice"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One thing that happened; a study's never change, and their numbers rise."""
+
+    at: datetime  # UTC
+    kind: str  # an EventKind, or another version's
+    text: str = ""  # one line
+    trial: int | None = None
+    seq: int = -1  # given by the database
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """Hold one launch of a study: when it lived, where its seconds went, on what machine."""

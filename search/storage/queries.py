@@ -84,7 +84,7 @@ def trials(connection: Connection, which: ColumnElement[bool], damage: Damage) -
     """Return the trials of these rows by number, in two queries however many there are; damaged ones are noted."""
     found = connection.execute(whole_rows(TRIAL).where(which).order_by(TRIAL.c.number)).mappings().all()
     curves = defaultdict[int, list[RowMapping]](list)
-    ordered = select(MEASUREMENT).join(TRIAL).where(which).order_by(MEASUREMENT.c.trial_id, MEASUREMENT.c.epoch)
+    ordered = whole_rows(MEASUREMENT).join(TRIAL).where(which).order_by(MEASUREMENT.c.trial_id, MEASUREMENT.c.epoch)
     for row in connection.execute(ordered).mappings():
         curves[row["trial_id"]].append(row)
     made = [_trial(row, curves[row["id"]], damage) for row in found]

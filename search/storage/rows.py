@@ -7,11 +7,10 @@ Moments go as UTC and come back as UTC, whatever the database makes of time zone
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from search.core.records import Host, Rejection, Session, State, StudyRecord, TrialRecord
+from search.core.records import Event, Host, Rejection, Session, State, StudyRecord, TrialRecord
 from search.storage import cells
 from search.storage.cells import Row
 from spaces.architecture import Architecture
@@ -25,7 +24,7 @@ from workers.objectives import OBJECTIVES
 Values = dict[str, Any]
 
 LONGEST_NAME = 512
-_LEARNED = ("accuracy", "loss", "train_loss", "train_s", "eval_s")
+_COLUMNS = ("accuracy", "loss")  # metrics with a column of their own
 
 
 def to_utc(moment: datetime) -> datetime:
@@ -135,6 +134,7 @@ def trial_values(trial: TrialRecord) -> Values:
         "digest": trial.digest,
         "seed": trial.seed,
         **trial.cost.to_json(),
+        "more_costs": to_json(trial.cost.more),
         "state": trial.state.value,
         "reason": to_prose(trial.reason),
         "failure_kind": to_prose(trial.failure_kind),
@@ -158,7 +158,7 @@ def trial_record(row: Row, measurements: Iterable[Row]) -> TrialRecord:
         architecture=_architecture(row),
         digest=cells.text(row, "digest"),
         seed=cells.any_whole(row, "seed"),
-        cost=Cost(**{name: cells.whole(row, name) for name in COST_NAMES}),
+        cost=_cost(row),
         state=_state(row),
         reason=cells.text(row, "reason"),
         failure_kind=cells.text(row, "failure_kind"),
@@ -169,6 +169,11 @@ def trial_record(row: Row, measurements: Iterable[Row]) -> TrialRecord:
         ended_at=cells.optional(cells.moment, row, "ended_at"),
         measurements=tuple(_measurement_of(each) for each in measurements),
     )
+
+
+def _cost(row: Row) -> Cost:
+    counted: dict[str, Any] = {name: cells.whole(row, name) for name in COST_NAMES}
+    return Cost(**counted, more=cells.mapping_of(cells.is_number, row, "more_costs"))
 
 
 def _is_scalar(value: object) -> bool:
@@ -203,23 +208,60 @@ def measurement_values(measurement: Measurement) -> Values:
     Raises:
         ValueError: a value is not finite, or the epoch is below 1.
     """
-    for name in _LEARNED:
-        if not math.isfinite(getattr(measurement, name)):
-            raise ValueError(f"{name} {getattr(measurement, name)} of epoch {measurement.epoch} is not finite")
+    numbers = {**measurement.metrics, "train_s": measurement.train_s, "eval_s": measurement.eval_s}
+    for name, value in numbers.items():
+        if not math.isfinite(value):
+            raise ValueError(f"{name} {value} of epoch {measurement.epoch} is not finite")
     if measurement.epoch < 1:
         raise ValueError(f"epoch {measurement.epoch} is below 1")
-    return asdict(measurement)
+    return {
+        "epoch": measurement.epoch,
+        **{name: measurement.get(name) for name in _COLUMNS},
+        "train_s": measurement.train_s,
+        "eval_s": measurement.eval_s,
+        "metrics": to_json({name: value for name, value in measurement.metrics.items() if name not in _COLUMNS}),
+        "recorded_at": measurement.at and to_utc(measurement.at),
+        "host": measurement.host or None,
+        "device": measurement.device or None,
+    }
 
 
 def _measurement(row: Row) -> Measurement:
-    learned = {name: cells.number(row, name) for name in _LEARNED}
-    if not 0 <= learned["accuracy"] <= 1:
-        raise ValueError(f"accuracy {learned['accuracy']} is not in [0, 1]")
+    own = {name: cells.number(row, name) for name in _COLUMNS if row[name] is not None}
+    if not 0 <= own.get("accuracy", 0.0) <= 1:
+        raise ValueError(f"accuracy {own['accuracy']} is not in [0, 1]")
     return Measurement(
         epoch=cells.whole(row, "epoch", 1),
-        peak_bytes=cells.whole(row, "peak_bytes"),
-        latency_ms=cells.optional(cells.number, row, "latency_ms"),
-        **learned,
+        metrics={**own, **cells.mapping_of(_is_finite, row, "metrics")},
+        train_s=cells.number(row, "train_s"),
+        eval_s=cells.number(row, "eval_s"),
+        host=cells.optional(cells.text, row, "host") or "",
+        device=cells.optional(cells.text, row, "device") or "",
+        at=cells.optional(cells.moment, row, "recorded_at"),
+    )
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, (int, float)) and cells.is_number(value) and math.isfinite(value)
+
+
+def event_values(event: Event) -> Values:
+    """Return the row of an event, without its number."""
+    return {"at": to_utc(event.at), "kind": event.kind, "trial": event.trial, "text": to_prose(event.text)}
+
+
+def event_record(row: Row) -> Event:
+    """Return the event of a row.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    return Event(
+        seq=cells.whole(row, "seq"),
+        at=cells.moment(row, "at"),
+        kind=cells.text(row, "kind"),
+        trial=cells.optional(cells.whole, row, "trial"),
+        text=cells.text(row, "text"),
     )
 
 

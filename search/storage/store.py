@@ -1,23 +1,23 @@
 """Remember studies in SQL: the only memory there is. Records go in and come out; nothing of SQLAlchemy does."""
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from platform import node
 from typing import Self
 
 from sqlalchemy import Connection, Engine, RowMapping, Table, inspect, make_url, select, update
 
-from search.core.records import Host, Rejection, Session, State, StudyRecord, TrialRecord
+from search.core.records import Event, EventKind, Host, Rejection, Session, State, StudyRecord, TrialRecord
 from search.storage import engine as database
+from search.storage import events, queries, rows
 from search.storage import locks as holds
-from search.storage import queries, rows
 from search.storage.cells import is_text
 from search.storage.copies import Copy, copy_of
 from search.storage.damage import Damage, Lost, Record
-from search.storage.tables import HOST, MEASUREMENT, REJECTION, SESSION, STUDY, TRIAL
+from search.storage.tables import EVENT, HOST, MEASUREMENT, REJECTION, SESSION, STUDY, TRIAL
 from search.storage.url import read_url, shown
 from spaces.errors import InputError, StudyError
 from workers.measurement import Measurement
@@ -238,8 +238,11 @@ class Store:
             values = {"study_id": self._study_id(connection, study), **rows.trial_values(trial)}
             statement = self._insert(TRIAL).values(values).on_conflict_do_nothing().returning(TRIAL.c.id)
             trial_id = connection.scalar(statement)
-            if trial_id is not None and measured:
-                connection.execute(self._insert(MEASUREMENT), [{"trial_id": trial_id, **each} for each in measured])
+            if trial_id is not None:
+                if measured:
+                    connection.execute(self._insert(MEASUREMENT), [{"trial_id": trial_id, **each} for each in measured])
+                begun = Event(at=trial.started_at or datetime.now(UTC), kind=EventKind.BEGUN, trial=trial.number)
+                events.add(connection, values["study_id"], begun)
 
     def add_measurement(self, study: str, number: int, measurement: Measurement) -> bool:
         """Write what one epoch revealed, and say whether it was new; a recorded epoch stays as it is.
@@ -252,6 +255,8 @@ class Store:
             study_id = self._study_id(connection, study)
             place = {"of_study": study_id, "of_number": number, "epoch_before": measurement.epoch - 1}
             if connection.scalar(self._insert_measurement, {**values, **place}) is not None:
+                at, told = measurement.at or datetime.now(UTC), f"epoch {measurement.epoch}"
+                events.add(connection, study_id, Event(at=at, kind=EventKind.MEASURED, trial=number, text=told))
                 return True
             if measurement.epoch <= queries.recorded(connection, study_id, number):
                 return False
@@ -288,6 +293,7 @@ class Store:
             study_id = self._study_id(connection, study)
             running = queries.is_trial(study_id, number) & (TRIAL.c.state == State.RUNNING.value)
             if connection.execute(update(TRIAL).where(running).values(ending)).rowcount == 1:
+                events.add(connection, study_id, Event(at=ended_at, kind=state.value, trial=number, text=reason))
                 return True
             queries.recorded(connection, study_id, number)
         return False
@@ -303,16 +309,19 @@ class Store:
             if connection.execute(update(TRIAL).where(known).values(digest=digest)).rowcount == 0:
                 raise queries.no_trial(number)
 
-    def set_attempts(self, study: str, number: int, attempts: int) -> None:
-        """Write how many times a trial was handed out again; to write it twice changes nothing, and it never falls.
+    def set_attempts(self, study: str, number: int, attempts: int, why: str = "") -> None:
+        """Write how many times a trial was handed out again, and why; twice changes nothing, and it never falls.
 
         Raises:
             ValueError: there is no such trial.
         """
         with self._writing() as connection:
-            known = queries.is_trial(self._study_id(connection, study), number)
-            connection.execute(update(TRIAL).where(known & (TRIAL.c.attempts < attempts)).values(attempts=attempts))
-            queries.recorded(connection, self._study_id(connection, study), number)
+            study_id = self._study_id(connection, study)
+            fewer = queries.is_trial(study_id, number) & (TRIAL.c.attempts < attempts)
+            if connection.execute(update(TRIAL).where(fewer).values(attempts=attempts)).rowcount == 1:
+                now = datetime.now(UTC)
+                events.add(connection, study_id, Event(at=now, kind=EventKind.RETRIED, trial=number, text=why))
+            queries.recorded(connection, study_id, number)
 
     def claim(self, study: str, trial: TrialRecord, session: int) -> bool:
         """Take a running trial over from the launch that it had, and say whether nobody else was faster."""
@@ -338,6 +347,20 @@ class Store:
         with self._reading() as connection:
             found = queries.trials(connection, queries.is_trial(self._study_id(connection, study), number), self.damage)
         return found[0] if found else None
+
+    def add_event(self, study: str, event: Event) -> None:
+        """Write what happened; twice changes nothing."""
+        with self._writing() as connection:
+            study_id = self._study_id(connection, study)
+            if not events.is_told(connection, study_id, event):
+                events.add(connection, study_id, event)
+
+    def events(self, study: str, after: int = -1, most: int | None = None) -> list[Event]:
+        """Return what happened since an event's number, oldest first; all of it without one."""
+        with self._reading() as connection:
+            known = (EVENT.c.study_id == self._study_id(connection, study)) & (EVENT.c.seq > after)
+            found = queries.whole_rows(EVENT).where(known).order_by(EVENT.c.seq).limit(most)
+            return self._made(connection.execute(found).mappings().all(), EVENT, "seq", rows.event_record)
 
     def add_rejection(self, study: str, rejection: Rejection) -> None:
         """Write a proposal that never became a trial."""
@@ -372,8 +395,12 @@ class Store:
         who = {"host": node(), "process": os.getpid()}
         seconds = {"startup_s": 0.0, "proposing_s": 0.0, "training_s": 0.0, "recording_s": 0.0}
         with self._writing() as connection:
-            values["study_id"] = self._study_id(connection, study)
-            statement = self._insert(SESSION).values({**values, **who, **seconds}).returning(SESSION.c.id)
+            study_id = self._study_id(connection, study)
+            statement = (
+                self._insert(SESSION).values({"study_id": study_id, **values, **who, **seconds}).returning(SESSION.c.id)
+            )
+            told = f"process {who['process']} on {who['host']}"
+            events.add(connection, study_id, Event(at=started_at, kind=EventKind.LAUNCHED, text=told))
             return int(connection.execute(statement).scalar_one())
 
     def touch_session(
@@ -428,9 +455,14 @@ class Store:
         self, connection: Connection, table: Table, study: str, make: Callable[[RowMapping], Record]
     ) -> list[Record]:
         """Return what the rows of a table tell of a study, oldest first."""
-        found = self._of_study(connection, table, study)
+        return self._made(self._of_study(connection, table, study), table, "id", make)
+
+    def _made(
+        self, found: Sequence[RowMapping], table: Table, key: str, make: Callable[[RowMapping], Record]
+    ) -> list[Record]:
+        """Return what rows tell, without those that nobody can read, which are noted."""
         lost = Lost(table=table.name)
-        made = (self.damage.read(partial(make, row), f"row {row['id']} of {table.name}", lost) for row in found)
+        made = (self.damage.read(partial(make, row), f"row {row[key]} of {table.name}", lost) for row in found)
         return [record for record in made if record is not None]
 
     def _of_study(self, connection: Connection, table: Table, study: str) -> list[RowMapping]:

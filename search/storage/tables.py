@@ -1,6 +1,7 @@
 """Lay out our tables. Optuna keeps its own in the same database, so every name of ours starts with `nas_`.
 
 nas_study ─┬─ nas_trial ─── nas_measurement
+           ├─ nas_event
            ├─ nas_rejection
            ├─ nas_session
            └─ nas_host
@@ -15,6 +16,7 @@ from sqlalchemy import (
     DateTime,
     Double,
     ForeignKey,
+    Index,
     Integer,
     MetaData,
     String,
@@ -67,6 +69,7 @@ TRIAL = Table(
     Column("activations", BigInteger, nullable=False),
     Column("weight_bytes", BigInteger, nullable=False),
     Column("training_bytes", BigInteger, nullable=False, server_default="0"),  # 0: from before it was estimated
+    Column("more_costs", Text, nullable=False, server_default="{}"),  # JSON: static objectives without a column
     Column("state", String(16), nullable=False),
     Column("reason", Text, nullable=False),
     Column("failure_kind", Text, nullable=False),
@@ -83,13 +86,27 @@ MEASUREMENT = Table(
     METADATA,
     Column("trial_id", ForeignKey(TRIAL.c.id), primary_key=True),
     Column("epoch", Integer, primary_key=True, autoincrement=False),
-    Column("accuracy", Double, nullable=False),
-    Column("loss", Double, nullable=False),
-    Column("train_loss", Double, nullable=False),
+    Column("accuracy", Double),  # NULL where it was not measured
+    Column("loss", Double),
     Column("train_s", Double, nullable=False),
     Column("eval_s", Double, nullable=False),
-    Column("peak_bytes", BigInteger, nullable=False),
-    Column("latency_ms", Double),  # where somebody asked for it
+    Column("metrics", Text, nullable=False, server_default="{}"),  # JSON: all others by name
+    Column("recorded_at", DateTime(timezone=True)),  # by the driver's clock
+    Column("host", Text),  # that measured it
+    Column("device", Text),
+)
+
+EVENT = Table(
+    "nas_event",
+    METADATA,
+    Column("seq", Integer, primary_key=True),  # rises with every event of a study, and is never given again
+    Column("study_id", ForeignKey(STUDY.c.id), nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("trial", Integer),  # its number, where it is of one
+    Column("text", Text, nullable=False),
+    Index("ix_nas_event_study_id_seq", "study_id", "seq"),
+    sqlite_autoincrement=True,
 )
 
 REJECTION = Table(

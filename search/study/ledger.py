@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from search.core.records import Host, Rejection, TrialRecord
+from search.core.records import Event, Host, Rejection, TrialRecord
 from search.samplers.proposer import Proposal
 from spaces.errors import StorageAway
 from workers.measurement import Measurement
@@ -70,8 +70,11 @@ class Ledger:
     def ended(self, trial: TrialRecord) -> None:
         """Forget an end."""
 
-    def attempted(self, number: int, attempts: int) -> None:
+    def attempted(self, number: int, attempts: int, why: str) -> None:
         """Forget an attempt."""
+
+    def happened(self, event: Event) -> None:
+        """Forget what happened."""
 
     def host(self, host: Host) -> None:
         """Forget a machine."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from search.core.records import Host, State, TrialRecord
+from search.core.records import Event, Host, State, TrialRecord
 from search.storage.store import Store
 from search.study.journal import Entry, Journal
 from search.study.recorder import Recorder
@@ -48,11 +48,17 @@ class Outbox:
         """Bring a trial's end."""
         self._bring(_ending(trial), lambda: self.recorder.end(trial))
 
-    def attempted(self, number: int, attempts: int) -> None:
-        """Bring how often a trial was handed out again."""
-        entry = {"what": "attempted", "number": number, "attempts": attempts}
+    def attempted(self, number: int, attempts: int, why: str) -> None:
+        """Bring how often a trial was handed out again, and why the last time."""
+        entry = {"what": "attempted", "number": number, "attempts": attempts, "why": why}
         name = self.recorder.record.name
-        self._bring(entry, lambda: self.recorder.store.set_attempts(name, number, attempts))
+        self._bring(entry, lambda: self.recorder.store.set_attempts(name, number, attempts, why))
+
+    def happened(self, event: Event) -> None:
+        """Bring what happened beside measurements and ends."""
+        told = {"at": event.at.isoformat(), "kind": event.kind, "text": event.text, "trial": event.trial}
+        name = self.recorder.record.name
+        self._bring({"what": "event", "event": told}, lambda: self.recorder.store.add_event(name, event))
 
     def host(self, host: Host) -> None:
         """Bring what a machine computes right."""
@@ -130,11 +136,15 @@ def _write(store: Store, study: str, entry: Entry) -> None:
     if entry["what"] == "host":
         store.add_host(study, Host(**entry["host"]))
         return
+    if entry["what"] == "event":
+        told = entry["event"]
+        store.add_event(study, Event(**{**told, "at": datetime.fromisoformat(told["at"])}))
+        return
     number = entry["number"]
     if entry["what"] == "measured":
         store.add_measurement(study, number, Measurement.from_json(entry["measurement"]))
     elif entry["what"] == "attempted":
-        store.set_attempts(study, number, entry["attempts"])
+        store.set_attempts(study, number, entry["attempts"], entry.get("why", ""))
     else:
         store.end_trial(
             study,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
-from search.core.records import Host, Rejection, TrialRecord
+from search.core.records import Event, Host, Rejection, TrialRecord
 from search.samplers.proposer import Proposal
 from spaces.errors import StorageAway
 from workers.measurement import Measurement
@@ -55,8 +55,11 @@ class OutboxProtocol(Protocol):
     def ended(self, trial: TrialRecord) -> None:
         """Bring a trial's end."""
 
-    def attempted(self, number: int, attempts: int) -> None:
-        """Bring how often a trial was handed out again."""
+    def attempted(self, number: int, attempts: int, why: str) -> None:
+        """Bring how often a trial was handed out again, and why the last time."""
+
+    def happened(self, event: Event) -> None:
+        """Bring what happened beside measurements and ends."""
 
     def host(self, host: Host) -> None:
         """Bring what a machine computes right."""

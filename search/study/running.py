@@ -9,8 +9,8 @@ from datetime import datetime
 from enum import Enum, auto
 
 from search.core.fronts import objective_values
-from search.core.records import Host, Rejection, State, StudyRecord, TrialRecord
-from search.core.units import format_duration
+from search.core.records import Event, EventKind, Host, Rejection, State, StudyRecord, TrialRecord
+from search.core.units import format_duration, format_number_of
 from search.samplers.memory import MEMORY, ceiling_of
 from search.samplers.proposer import Proposal, Proposer
 from search.samplers.suspects import SUSPECTED
@@ -200,7 +200,7 @@ class RunningStudy:
         state = self._promotion_state()
         promoted = self.scheduler.promote(state)
         if promoted is not None:
-            del self.resting[promoted]
+            self._tell(EventKind.PROMOTED, f"from epoch {self.resting.pop(promoted)}", promoted)
             return self.trials[promoted]
         if state.no_more_trials and not state.active:
             self._stop_resting(self.scheduler.finish(state))
@@ -351,6 +351,7 @@ class RunningStudy:
             return GO_ON
         self.disk.took()  # a checkpoint is written before its epoch is told
         self.queue.progressed(number)
+        measurement = replace(measurement, at=self.clock())
         with self.account.timed("recording_s"):
             self.outbox.measured(number, measurement)
         self.account.spent.training_s += measurement.wall_s
@@ -369,6 +370,7 @@ class RunningStudy:
         self.account.count_again(epochs, seconds)
         told = f"{epochs} epoch{'s' if epochs > 1 else ''} again ({format_duration(seconds)})"
         self.notices.append(f"trial {number} was trained for {told}: its checkpoint {why}")
+        self._tell(EventKind.NOTICE, self.notices[-1], number)
 
     def news(self) -> list[str]:
         """Return what nobody was told yet, once."""
@@ -398,8 +400,10 @@ class RunningStudy:
             self._end(replace(trial, state=State.STOPPED, reason=decision.reason))
         elif decision.verdict is Verdict.REST:
             self.resting[trial.number] = epoch
+            self._tell(EventKind.RESTED, f"at epoch {epoch}", trial.number)
         elif self.cut_off and self.scheduler.reads(epoch):
             self.paused.add(trial.number)
+            self._tell(EventKind.PAUSED, f"at epoch {epoch}: the budget is spent", trial.number)
             return Decision(Verdict.STOP, "the budget is spent; with more of it the trial goes on")
         return decision
 
@@ -453,11 +457,18 @@ class RunningStudy:
         self.setbacks.append((trial.number, failure))
         self.trials[trial.number] = replace(trial, attempts=trial.attempts + 1)
         with self.account.timed("recording_s"):
-            self.outbox.attempted(trial.number, trial.attempts + 1)
+            self.outbox.attempted(trial.number, trial.attempts + 1, str(failure))
+
+    def _tell(self, kind: EventKind, text: str, number: int | None = None) -> None:
+        """Record what happened beside measurements and ends."""
+        with self.account.timed("recording_s"):
+            self.outbox.happened(Event(at=self.clock(), kind=kind, text=text, trial=number))
 
     def _end(self, trial: TrialRecord) -> None:
         now = self.clock()  # somebody may have put it back since an earlier launch began the trial
         trial = self.trials[trial.number] = replace(trial, ended_at=max(now, trial.started_at or now))
         with self.account.timed("recording_s"):
             self.outbox.ended(trial)
+        if trial.number in (front := [each.number for each in self.trials.front]):
+            self._tell(EventKind.FRONT, format_number_of("network", len(front)), trial.number)
         self.proposer.tell(trial, objective_values(self.record, trial))

@@ -60,7 +60,7 @@ class StudyScheduler(FIFOScheduler):
             self.study.saw(Host(**json.loads(host)))
         if again := result.get("again"):
             self.study.trained_again(trial.config["number"], **json.loads(again))
-        decision = self.study.measured(trial.config["number"], Measurement.from_json(result))
+        decision = self.study.measured(trial.config["number"], Measurement.from_json(json.loads(result["measurement"])))
         return TrialScheduler.STOP if decision.stop else TrialScheduler.CONTINUE
 
     def hear(self, error: BaseException | None) -> None:

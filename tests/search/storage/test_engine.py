@@ -60,7 +60,7 @@ def test_every_table_of_ours_says_so_in_its_name(store: Store) -> None:
 @pytest.mark.parametrize(
     "orphan",
     [
-        "INSERT INTO nas_measurement VALUES (99, 1, 0, 0, 0, 0, 0, 0, 0)",
+        "INSERT INTO nas_measurement (trial_id, epoch, train_s, eval_s) VALUES (99, 1, 0, 0)",
         "INSERT INTO nas_rejection (study_id, parameters, violations, reason) VALUES (99, '', '', '')",
         "DELETE FROM nas_study",
     ],
@@ -111,7 +111,7 @@ def test_tables_of_an_older_version_are_brought_forward_with_all_they_hold(
     _make_tables(store_url, version)
     study, trial = make_study(STUDY), make_trial(0, accuracies=[0.5, 0.75])
     digest = "as it was then" if version < "0002" else trial.digest
-    measured = [measurement_values(each) | {"trial_id": 1} for each in trial.measurements]
+    measured = [measurement_values(each) | dict(each.metrics) | {"trial_id": 1} for each in trial.measurements]
     with sql(store_url) as connection:
         for table, rows in (
             ("nas_study", [study_values(study)]),

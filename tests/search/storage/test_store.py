@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from search.core.records import Rejection, Session, State, StudyRecord, TrialRecord
+from search.core.records import Event, EventKind, Rejection, Session, State, StudyRecord, TrialRecord
 from search.storage.store import Store
 from spaces.architecture import Architecture
 from spaces.cost import Cost
 from spaces.errors import InputError, StudyError
+from tests.search.bench import sql
 from workers.measurement import Measurement
 
 MakeStudy = Callable[..., StudyRecord]
@@ -146,8 +147,8 @@ def test_every_state_comes_back(store: Store, make_study: MakeStudy, make_trial:
 
 def test_a_measurement_comes_back_to_the_last_bit(filled: Store) -> None:
     measurement = Measurement(
-        epoch=1, accuracy=0.1 + 0.2, loss=5e-324, train_loss=1.7976931348623157e308, train_s=1 / 3, eval_s=math.pi,
-        peak_bytes=2**62,
+        epoch=1, train_s=1 / 3, eval_s=math.pi,
+        metrics={"accuracy": 0.1 + 0.2, "loss": 5e-324, "train_loss": 1.7976931348623157e308, "peak_bytes": 2.0**62},
     )  # fmt: skip
     assert filled.add_measurement(STUDY, 0, measurement)
     assert filled.trial(STUDY, 0).measurements == (measurement,)
@@ -461,11 +462,14 @@ def test_reading_trials_takes_as_many_queries_for_fifty_as_for_one(filled: Store
         assert count() == for_one == 2
 
 
-def test_recording_an_epoch_is_one_statement(filled: Store, make_measurement: MakeMeasurement) -> None:
+def test_recording_an_epoch_is_two_statements_in_one_transaction(
+    filled: Store, make_measurement: MakeMeasurement
+) -> None:
     asked: list[str] = []
     with _before_each_statement(asked.append):
         filled.add_measurement(STUDY, 0, make_measurement(1))
-    assert [statement.split()[0] for statement in asked if not statement.startswith("BEGIN")] == ["INSERT"]
+    assert [statement.split()[0] for statement in asked if "pg_advisory" not in statement][-2:] == ["INSERT"] * 2
+    assert sum(statement.startswith("BEGIN") for statement in asked) <= 1
 
 
 def test_a_study_is_held_by_one_launch_at_a_time_and_let_go_of_at_its_end(store_url: str) -> None:
@@ -477,3 +481,72 @@ def test_a_study_is_held_by_one_launch_at_a_time_and_let_go_of_at_its_end(store_
                 pass
         with second.hold("small"):
             pass
+
+
+# Events
+
+
+def told(store: Store, after: int = -1) -> list[tuple[str, int | None, str]]:
+    return [(event.kind, event.trial, event.text) for event in store.events(STUDY, after)]
+
+
+def test_what_happens_to_a_trial_is_told_in_order_with_what_it_is_about(
+    store: Store, make_study: MakeStudy, make_trial: MakeTrial, make_measurement: MakeMeasurement
+) -> None:
+    store.add_study(make_study(STUDY))
+    store.open_session(STUDY, started_at=NOON, machine={})
+    store.add_trial(STUDY, make_trial(0))
+    store.add_measurement(STUDY, 0, make_measurement(1, at=NOON))
+    store.set_attempts(STUDY, 0, 1, "lost: its machine went away")
+    store.add_event(STUDY, Event(at=NOON, kind=EventKind.RESTED, trial=0, text="at epoch 1"))
+    store.end_trial(STUDY, 0, state=State.STOPPED, reason="epoch 1: enough", ended_at=NOON)
+    (launched, *rest) = told(store)
+    assert launched[:2] == ("launched", None)
+    assert rest == [
+        ("begun", 0, ""), ("measured", 0, "epoch 1"), ("retried", 0, "lost: its machine went away"),
+        ("rested", 0, "at epoch 1"), ("stopped", 0, "epoch 1: enough"),
+    ]  # fmt: skip
+
+
+def test_what_is_told_twice_is_one_event(
+    store: Store, make_study: MakeStudy, make_trial: MakeTrial, make_measurement: MakeMeasurement
+) -> None:
+    store.add_study(make_study(STUDY))
+    for _ in range(2):
+        store.add_trial(STUDY, make_trial(0))
+        store.add_measurement(STUDY, 0, make_measurement(1))
+        store.set_attempts(STUDY, 0, 1, "lost")
+        store.add_event(STUDY, Event(at=NOON, kind=EventKind.RESTED, trial=0, text="at epoch 1"))
+        store.end_trial(STUDY, 0, state=State.COMPLETE, ended_at=NOON)
+    assert [kind for kind, *_ in told(store)] == ["begun", "measured", "retried", "rested", "complete"]
+
+
+def test_what_is_new_is_behind_the_last_number_that_was_seen(store: Store, make_study: MakeStudy) -> None:
+    store.add_study(make_study(STUDY))
+    store.add_study(make_study("another"))
+    for number in range(4):
+        store.add_event(STUDY, Event(at=NOON, kind=EventKind.NOTICE, text=str(number)))
+        store.add_event("another", Event(at=NOON, kind=EventKind.NOTICE, text="of another study"))
+    seen = store.events(STUDY)
+    assert [event.text for event in seen] == ["0", "1", "2", "3"]
+    assert [event.seq for event in seen] == sorted({event.seq for event in seen})
+    assert store.events(STUDY, seen[1].seq) == seen[2:]
+    assert store.events(STUDY, seen[1].seq, most=1) == seen[2:3]
+    assert store.events(STUDY, seen[-1].seq) == []
+
+
+def test_the_news_are_found_by_an_index(filled: Store) -> None:
+    if not filled.url.startswith("sqlite"):
+        return  # small tables are read whole by PostgreSQL's planner
+    with sql(filled.url) as connection:
+        query = "EXPLAIN QUERY PLAN SELECT * FROM nas_event WHERE study_id = 1 AND seq > 5 ORDER BY seq"
+        plan = " ".join(row[3] for row in connection.execute(sa.text(query)))
+    assert "ix_nas_event_study_id_seq" in plan
+    assert "SCAN" not in plan
+
+
+def test_an_event_goes_with_the_transaction_that_it_tells_of(filled: Store, make_measurement: MakeMeasurement) -> None:
+    before = told(filled)
+    with pytest.raises(ValueError, match="gap"):
+        filled.add_measurement(STUDY, 0, make_measurement(7))
+    assert told(filled) == before

@@ -1,5 +1,6 @@
 """Ray's scheduler passes on what trials show and why they fail, and tells Ray who goes on."""
 
+import json
 import pickle
 from dataclasses import dataclass
 from threading import Event
@@ -46,7 +47,13 @@ def hand_out(running: RunningStudy) -> RayTrial:
 
 def tell(scheduler: StudyScheduler, trial: RayTrial, measurement: Measurement) -> str:
     """Tell what Ray would: the measurement among a dozen entries of Ray's own."""
-    result = {**measurement.to_json(), "training_iteration": 7, "trial_id": "x", "done": False, "config": trial.config}
+    result = {
+        "measurement": json.dumps(measurement.to_json()),
+        "training_iteration": 7,
+        "trial_id": "x",
+        "done": False,
+        "config": trial.config,
+    }
     return scheduler.on_trial_result(None, cast(Any, trial), result)
 
 
