@@ -52,6 +52,7 @@ class Objective:
     best: float = 0.0  # of a quality; its worst is what guessing reaches
     worst: Callable[[int], float] | None = None  # by the number of classes
     measure: Callable[[Any], float] | None = None  # takes an Epoch
+    suits: Callable[[int], bool] | None = None  # a number of classes; where it does not, nothing can be told by it
     count: Callable[[Architecture, ImageSpec], float] | None = None  # of a static one that `Cost` has no field for
     read: Callable[[Measurement], float] | None = None  # of one that follows from others, such as seconds
 
@@ -87,10 +88,12 @@ class Objective:
         return min(max(0.0, math.log(max(value, TINY) / low) / math.log(high / low)), 1.0) if high > low else 0.5
 
 
-def _rate(name: str, title: str, worst: Callable[[int], float], measure: Callable[[Any], float]) -> Objective:
+def _rate(
+    name: str, title: str, worst: Callable[[int], float], measure: Callable[[Any], float], **how: Any
+) -> Objective:
     return Objective(
         name=name, title=title, unit="fraction", direction="maximize", static=False, quality=True,
-        best=1.0, worst=worst, measure=measure,
+        best=1.0, worst=worst, measure=measure, **how,
     )  # fmt: skip
 
 
@@ -118,9 +121,12 @@ _ALL = (
     _rate("macro_f1", "mean F1 over classes", _guessing, lambda epoch: epoch.evaluation.macro_f1),
     _rate(
         "top5_accuracy", "accuracy of the best five", lambda classes: min(5 / classes, 0.999),
-        lambda epoch: epoch.evaluation.top5_accuracy,
+        lambda epoch: epoch.evaluation.top5_accuracy, suits=lambda classes: classes > 5,
     ),
-    _rate("roc_auc", "area under the ROC curve", lambda _classes: 0.5, lambda epoch: epoch.evaluation.roc_auc),
+    _rate(
+        "roc_auc", "area under the ROC curve", lambda _classes: 0.5, lambda epoch: epoch.evaluation.roc_auc,
+        suits=lambda classes: classes == 2,
+    ),
     _static("params", "parameters", "count"),
     _static("macs", "multiply-accumulates", "count per image"),
     _static("activations", "activations", "count per image"),

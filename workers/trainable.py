@@ -113,7 +113,8 @@ class NetworkTrainable(tune.Trainable):
             again, self._again = self._again, None
             found = replace(found, host=gethostname(), device=self._device)
             told = {"measurement": found.to_json(), "host": host, "again": again}
-            return {name: json.dumps(each) for name, each in told.items() if each}  # as text: Tune flattens mappings
+            as_text = {name: json.dumps(each) for name, each in told.items() if each}  # Tune flattens mappings
+            return {"epoch": found.epoch, **as_text}
         except Exception as error:  # every failure of a trial is told by its kind; none may end the study
             self._measurements = None
             raise classify(error) from None

@@ -89,6 +89,10 @@ def _read(config: StudyConfig) -> Dataset:
         raise error.at("data") from error
     if data.classes < 2:
         raise InputError("all images are of one class; at least two are needed", place="data")
+    for name in config.objectives:
+        suits = OBJECTIVES[name].suits
+        if suits is not None and not suits(data.classes):
+            raise InputError(f"{name} tells nothing of {data.classes} classes", place="objectives")
     return data
 
 

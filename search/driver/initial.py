@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from search.config.study import StudyConfig
+from search.core.costs import cost_of
 from search.core.fronts import front_trials
 from search.core.units import format_number_of
 from search.storage.finding import find
 from search.storage.store import Store
 from spaces.architecture import Architecture, ImageSpec
-from spaces.counting import cost
 from spaces.domains import Scalar
 from spaces.errors import InfeasibleArchitecture, InputError
 from spaces.lookup import choice_of
@@ -83,6 +83,6 @@ def _within(config: StudyConfig, architecture: Architecture, image: ImageSpec) -
 
 def _oversteps(config: StudyConfig, architecture: Architecture, image: ImageSpec) -> tuple[str, float] | None:
     """Return the constraint that a network oversteps most, and by how much."""
-    counted = cost(architecture, image, batch=config.recipe.batch_size)
+    counted = cost_of(architecture, image, batch=config.recipe.batch_size)
     name, excess = max(config.violations(counted).items(), key=lambda item: item[1], default=("", 0.0))
     return (name, excess) if excess > 0 else None

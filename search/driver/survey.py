@@ -5,10 +5,11 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from search.core.costs import cost_of
 from search.samplers.catalogue import SpaceCatalogue
 from spaces.architecture import ImageSpec
 from spaces.cost import Cost
-from spaces.counting import BATCH, cost
+from spaces.counting import BATCH
 from spaces.domains import Scalar
 from spaces.errors import InfeasibleArchitecture, InputError
 from spaces.space import SearchSpace
@@ -71,7 +72,7 @@ def survey(
     reason = ""
     for params in members:
         try:
-            counted = cost(space.architecture(params), image, batch=batch)
+            counted = cost_of(space.architecture(params), image, batch=batch)
         except InfeasibleArchitecture as error:
             reason = str(error)
             refused.update(dict.fromkeys(params.items(), reason))

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
+from search.core.costs import cost_of
 from spaces.architecture import Architecture, ImageSpec
 from spaces.cost import Cost
-from spaces.counting import BATCH, cost
+from spaces.counting import BATCH
 from spaces.domains import Float, Parameter, Scalar, Suggests
 from spaces.space import RandomTrial, SearchSpace, weights_of
 from workers.objectives import OBJECTIVES, Objective
@@ -161,7 +162,7 @@ class SpaceCatalogue:
             InfeasibleArchitecture: it cannot be built.
         """
         architecture = self.space.architecture(params)
-        counted = cost(architecture, self.image, batch=self.batch)
+        counted = cost_of(architecture, self.image, batch=self.batch)
         constraints = dict(self.violations(counted))
         return Described(architecture=architecture, digest=architecture.digest, cost=counted, constraints=constraints)
 

@@ -11,10 +11,7 @@ from search.config.replay import ReplayForm, parse_replay
 from search.config.source import replace_leaf
 from search.core.records import StudyRecord, TrialRecord
 from search.simulation.frame_files import write_frame
-from spaces.cost import NAMES as COSTS
 from workers.objectives import OBJECTIVES
-
-LEARNED = tuple(name for name, objective in OBJECTIVES.items() if not objective.static)
 
 
 def curves(trials: Sequence[TrialRecord]) -> pd.DataFrame:
@@ -27,13 +24,13 @@ def curves(trials: Sequence[TrialRecord]) -> pd.DataFrame:
 
 def _rows(trial: TrialRecord) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    cost = trial.cost.to_json()
+    learned = [name for name, objective in OBJECTIVES.items() if not objective.static]
+    counted = {**trial.cost.to_json(), **trial.cost.more}
     given = {"trial": trial.number, "seed": trial.seed, "digest": trial.digest, "state": str(trial.state)}
     seconds = 0.0
     for measurement in trial.measurements:
         seconds += measurement.wall_s
-        shown = {name: OBJECTIVES[name].value(trial.cost, measurement) for name in LEARNED}
-        counted = {name: cost[name] for name in COSTS}
+        shown = {name: OBJECTIVES[name].value(trial.cost, measurement) for name in learned}
         rows.append({**given, **trial.params, **counted, "epoch": measurement.epoch, **shown, "seconds": seconds})
     return rows
 

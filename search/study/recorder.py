@@ -25,6 +25,7 @@ from spaces.cost import Cost
 from spaces.errors import StudyError
 from spaces.space import SearchSpace
 from workers.measurement import Measurement
+from workers.objectives import OBJECTIVES
 
 
 class Recorder:
@@ -203,7 +204,7 @@ class Recorder:
             architecture=architecture,
             digest=architecture.digest,  # an older version's may be another
             seed=described["seed"],
-            cost=Cost(**{name: described[name] for name in COST_NAMES if name in described}),
+            cost=_cost(described),
             started_at=datetime.now(UTC),
         )
         self.store.add_trial(self.record.name, trial)
@@ -220,6 +221,13 @@ class Recorder:
         return self._attrs
 
 
+def _cost(described: Mapping[str, Any]) -> Cost:
+    """Return the cost that a row's attributes tell; what an older version did not know is left out."""
+    counted = {name: described[name] for name in COST_NAMES if name in described}
+    own = [name for name, each in OBJECTIVES.items() if each.static and name not in COST_NAMES]
+    return Cost(**counted, more={name: described[name] for name in own if name in described})
+
+
 def _of_sampler(row: FrozenTrial) -> dict[str, Any]:
     return {key: value for key, value in row.system_attrs.items() if not key.startswith("constraints")}
 
@@ -230,6 +238,7 @@ def _user_attrs(trial: Proposal | TrialRecord, seed: int) -> dict[str, Any]:
         "digest": trial.digest,
         "seed": seed,
         **trial.cost.to_json(),
+        **trial.cost.more,
     }
 
 

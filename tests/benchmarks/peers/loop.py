@@ -159,7 +159,7 @@ class Loop:
         training.epochs = shown.epoch
         names = [objective.name for objective in recordings.objectives]
         known = {name: float(array[training.network]) for name, array in recordings.known.items()}
-        return shown.epoch, [(known | dict(shown.values))[name] for name in names]
+        return shown.epoch, [(known | dict(shown.metrics))[name] for name in names]
 
     def _close(self, number: int, state: State) -> bool:
         self.trainings[number].state = state

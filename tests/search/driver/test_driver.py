@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -121,7 +122,7 @@ def test_rungs_are_those_the_file_asks_for(
     assert isinstance(made, Asha)
     assert (plan.name, made.levels) == (scheduler["name"], levels)
     assert made.keep == pytest.approx(keep)
-    assert made.floor_accuracy == pytest.approx(floor)
+    assert made.floor == pytest.approx(floor)
 
 
 # Begun, and gone on with
@@ -426,3 +427,12 @@ def test_the_record_that_a_launch_returns_is_the_stored_one(doubled: Cluster) ->
     with Store.open("sqlite:///study.db") as store:
         assert store.study("small") == running.record
     assert isinstance(running.record, StudyRecord)
+
+
+@pytest.mark.parametrize("name", ["roc_auc", "top5_accuracy"])
+def test_an_objective_that_tells_nothing_of_so_many_classes_is_refused(tmp_path: Path, name: str) -> None:
+    generator = np.random.default_rng(0)
+    images, labels = generator.integers(0, 255, (90, 1, 8, 8), dtype=np.uint8), np.arange(90) % 3
+    np.savez(tmp_path / "three.npz", images=images, labels=labels)
+    with pytest.raises(InputError, match=rf"^objectives: {name} tells nothing of 3 classes$"):
+        look(config_of(data={"npz": str(tmp_path / "three.npz")}, objectives=[name, "macs"]))

@@ -32,7 +32,7 @@ SMALL: dict[str, Any] = {
     "constraints": {"params": "<= 150k"},
 }
 EPOCH: dict[str, Any] = {
-    "epoch": 2, "accuracy": 0.5, "loss": 1.0, "train_loss": 1.0, "train_s": 0.125, "eval_s": 0.125, "peak_bytes": 1,
+    "epoch": 2, "metrics": {"accuracy": 0.5, "loss": 1.0}, "train_s": 0.125, "eval_s": 0.125,
 }  # fmt: skip
 Make = Callable[..., dict[str, str]]
 Measure = Callable[..., Measurement]

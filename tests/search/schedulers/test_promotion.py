@@ -13,7 +13,7 @@ OPTIONS = GainOptions(share=5 / 32)  # 90 of 360 epochs of 40 trials
 
 
 def entry(number: int, error: float, cost: float) -> Entry:
-    return Entry(number=number, quality=error, costs=(cost,), values=(error, cost), accuracy=1 - error)
+    return Entry(number=number, quality=error, costs=(cost,), values=(error, cost))
 
 
 def rung(*entries: tuple[int, float, float]) -> Rung:

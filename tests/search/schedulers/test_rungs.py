@@ -23,7 +23,7 @@ RUNGS: dict[str, type[Rung]] = {"asha": QualityRung, "pareto-asha": ParetoRung}
 
 
 def entry(number: int, accuracy: float, cost: float = 1.0) -> Entry:
-    return Entry(number=number, quality=-accuracy, values=(-accuracy, cost), accuracy=accuracy)
+    return Entry(number=number, quality=-accuracy, values=(-accuracy, cost))
 
 
 def at_rung(*accuracies: float) -> list[Entry]:
@@ -50,7 +50,7 @@ def decide(made: Asha, epoch: int, entries: Sequence[Entry]) -> Decision:
     for each in entries:
         made.reached.setdefault(epoch, made.rung()).enter(each)
     last = entries[-1]
-    return made.on_measurement(factories.trial(last.number), factories.measurement(epoch, accuracy=last.accuracy))
+    return made.on_measurement(factories.trial(last.number), factories.measurement(epoch, accuracy=-last.quality))
 
 
 def judge(rule: str, entries: Sequence[Entry], keep: float) -> Decision:

@@ -186,7 +186,7 @@ def test_what_a_scheduler_heard_of_one_trial_is_not_said_of_another(bench: Bench
 def test_every_machine_is_watched_from_its_first_result_on(bench: Bench) -> None:
     running = bench.open()
     watching, trial = OomWatching(), hand_out(running)
-    result = {**learn(running.trials[0], 1).to_json(), "node_ip": "10.0.0.7"}
+    result = {"measurement": json.dumps(learn(running.trials[0], 1).to_json()), "node_ip": "10.0.0.7"}
     StudyScheduler(running, watching).on_trial_result(None, cast(Any, trial), result)
     assert watching.seen == ["10.0.0.7"]
 
