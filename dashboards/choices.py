@@ -16,7 +16,7 @@ BOX_FROM = 5  # fewer errors than this are shown as points alone
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorsByValue:
-    """Hold the validation errors (fractions) of full-fidelity trials by one parameter's values."""
+    """The validation errors (fractions) of full-fidelity trials by one parameter's values."""
 
     parameter: str
     continuous: bool  # values lie anywhere between two ends

@@ -18,7 +18,7 @@ KINDS = ("failed", "running", "stopped", "dominated", "front")  # drawn in this 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
-    """Hold one trial's accuracy (a fraction) by epoch."""
+    """One trial's accuracy (a fraction) by epoch."""
 
     number: int
     kind: str  # one of KINDS
@@ -29,7 +29,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curves:
-    """Hold every curve of a study and the epochs at which trials are compared."""
+    """Every curve of a study and the epochs at which trials are compared."""
 
     curves: tuple[Curve, ...]
     rungs: tuple[int, ...]

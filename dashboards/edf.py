@@ -16,7 +16,7 @@ TITLE = "Error distribution"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorEdf:
-    """Hold validation errors from low to high, and the share of trials with an error no higher; both fractions."""
+    """Validation errors from low to high, and the share of trials with an error no higher; both fractions."""
 
     errors: tuple[float, ...]
     shares: tuple[float, ...]

@@ -46,7 +46,7 @@ class Reads(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyView:
-    """Hold one study as it was at one moment."""
+    """One study as it was at one moment."""
 
     study: StudyRecord
     trials: tuple[TrialRecord, ...] = ()

@@ -30,7 +30,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plane:
-    """Hold one view of the front: a horizontal and a vertical objective."""
+    """One view of the front: a horizontal and a vertical objective."""
 
     horizontal: str
     vertical: str
@@ -121,7 +121,7 @@ def _subtitle(plane: Plane) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Group:
-    """Hold points that look alike; later groups lie on top of earlier ones."""
+    """Points that look alike; later groups lie on top of earlier ones."""
 
     name: str
     points: tuple[Point, ...]

@@ -1,4 +1,4 @@
-"""Say how much of each objective each searched parameter decides, as far as a forest can predict it.
+"""How much of each objective each searched parameter decides, as far as a forest can predict it.
 
 A random forest learns the objective from the parameters; on trials it has not seen, one parameter at a time is
 shuffled between trials, and the growth of the squared error is that parameter's importance (Breiman 2001, section
@@ -34,7 +34,7 @@ Columns = Mapping[str, slice]  # which encoded columns hold a parameter
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectiveImportance:
-    """Hold each parameter's share of one objective."""
+    """Each parameter's share of one objective."""
 
     objective: str
     trials: int
@@ -44,7 +44,7 @@ class ObjectiveImportance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Importance:
-    """Hold the shares of every objective."""
+    """The shares of every objective."""
 
     parameters: tuple[str, ...]
     objectives: tuple[ObjectiveImportance, ...]

@@ -30,7 +30,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """Hold what a cell shows and what it sorts by."""
+    """What a cell shows and what it sorts by."""
 
     text: str
     key: float | str

@@ -18,7 +18,7 @@ AGAINST = ("trials", "seconds")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """Hold the share of the objective space dominated after each finished trial, in the order they ended."""
+    """The share of the objective space dominated after each finished trial, in the order they ended."""
 
     numbers: tuple[int, ...]  # of the trials
     seconds: tuple[float, ...]  # of training and evaluation spent until then, summed over workers

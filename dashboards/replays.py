@@ -31,7 +31,7 @@ POINTS = 120  # along an axis
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Growth:
-    """Hold how one policy's studies grew along one axis: mean and standard deviation of the share at each place."""
+    """How one policy's studies grew along one axis: mean and standard deviation of the share at each place."""
 
     policy: str
     axis: str
@@ -42,7 +42,7 @@ class Growth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replays:
-    """Hold what a replay found."""
+    """What a replay found."""
 
     subtitle: str
     growths: tuple[Growth, ...]

@@ -1,4 +1,4 @@
-"""Say on the page what a study found: headline, front, search, choices, what fell short, settings."""
+"""What a study found, on the page: headline, front, search, choices, what fell short, settings."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""Hold the look and the few moves of the page: its style sheet and its script."""
+"""The look and the few moves of the page: its style sheet and its script."""
 
 STYLE = """
 * { box-sizing: border-box; }

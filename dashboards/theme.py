@@ -143,7 +143,7 @@ def faint(color: str, share: float) -> str:
 
 
 def is_log(values: Iterable[float]) -> bool:
-    """Say whether values, all above 0, span so much that a logarithmic axis shows them better."""
+    """Whether values, all above 0, span so much that a logarithmic axis shows them better."""
     finite = [value for value in values if math.isfinite(value)]
     return bool(finite) and min(finite) > 0 and max(finite) > LOG_SPAN * min(finite)
 
@@ -156,7 +156,7 @@ def axis_title(objective: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """Hold an axis's settings, and where on it a value stands."""
+    """An axis's settings, and where on it a value stands."""
 
     axis: dict[str, object]
     place: Callable[[float], float] = float

@@ -1,4 +1,4 @@
-"""Say what disagrees between Optuna's tables, ours and the checkpoints, and mend what can be mended.
+"""Find what disagrees between Optuna's tables, ours and the checkpoints, and mend what can be mended.
 
 python -m search.doctor URL [--study S] [--address http://head:8265] [--fix] [--accept] [--json]
 """
@@ -50,7 +50,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """Hold what a study is read from."""
+    """What a study is read from."""
 
     store: Store
     optunas: OptunasTables

@@ -139,7 +139,7 @@ def _draw(compared: Comparison, path: Path) -> None:
     command = [sys.executable, "-m", "dashboards.replays", "-", "-o", str(path)]
     done = subprocess.run(command, input=dump(compared), check=False, capture_output=True, text=True)
     if done.returncode:
-        lines = done.stderr.strip().splitlines() or ["no word why"]
+        lines = done.stderr.strip().splitlines() or ["no error message"]
         raise WidefrontError(f"the figure was not drawn: {lines[-1].removeprefix('error: ')}")
 
 

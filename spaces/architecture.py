@@ -24,7 +24,7 @@ STEMS["large_bare"] = STEMS["large"]  # kernel, stride, pool
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageSpec:
-    """Say what a network reads, `c h w`, and how many classes it tells apart."""
+    """What a network reads, `c h w`, and how many classes it tells apart."""
 
     channels: int = 3
     height: int = 32

@@ -68,7 +68,7 @@ def _line(error: Exception) -> str:
 
 
 def _closed() -> bool:
-    """Say whether nobody reads stdout or stderr any more; then nothing is written there, or Python would complain."""
+    """Whether nobody reads stdout or stderr any more; then nothing is written there, or Python would complain."""
     closed = [stream for stream in (sys.stdout, sys.stderr) if _is_unread(stream)]
     for stream in closed:
         nowhere = os.open(os.devnull, os.O_WRONLY)

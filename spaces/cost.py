@@ -1,4 +1,4 @@
-"""Hold what a network costs before it is trained. `spaces.counting` finds it out."""
+"""What a network costs before it is trained. `spaces.counting` finds it out."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields

@@ -35,7 +35,7 @@ _WORKS = (nn.Conv2d, nn.Linear, Cosine)  # what multiplies and accumulates
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """Hold what was counted of one part of a network."""
+    """What was counted of one part of a network."""
 
     name: str  # stem, `stage.block` from 1, or head
     cost: Cost

@@ -14,7 +14,7 @@ from spaces.published import Result, nearest, same_network
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """Hold a line of the stage table."""
+    """A line of the stage table."""
 
     part: str  # stem, stage 1, ..., head
     blocks: int
@@ -25,7 +25,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
-    """Hold everything there is to say of one network."""
+    """Everything there is to say of one network."""
 
     name: str
     architecture: Architecture

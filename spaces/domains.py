@@ -66,7 +66,7 @@ class Int:
         return tuple(range(self.low, self.high + 1, self.step))
 
     def contains(self, value: object) -> bool:
-        """Say whether the value is one of this domain's."""
+        """Whether the value is one of this domain's."""
         if isinstance(value, bool) or not isinstance(value, int):
             return False
         return self.low <= value <= self.high and (value - self.low) % self.step == 0
@@ -101,7 +101,7 @@ class Float:
         return tuple(min(self.low + index * self.step, self.high) for index in range(self.count or 0))
 
     def contains(self, value: object) -> bool:
-        """Say whether the value is one of this domain's."""
+        """Whether the value is one of this domain's."""
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return False
         if not self.low <= value <= self.high:
@@ -144,7 +144,7 @@ class Choice:
         return self.options
 
     def contains(self, value: object) -> bool:
-        """Say whether the value is one of this domain's."""
+        """Whether the value is one of this domain's."""
         return any(value == option and isinstance(value, bool) == isinstance(option, bool) for option in self.options)
 
     @property
@@ -184,7 +184,7 @@ class Parameter:
         return self.domain.weights if isinstance(self.domain, Choice) else ()
 
     def exists(self, params: dict[str, Scalar]) -> bool:
-        """Say whether the parameter exists beside these values of earlier ones."""
+        """Whether the parameter exists beside these values of earlier ones."""
         return all(params.get(condition.parameter) in condition.values for condition in self.when)
 
 

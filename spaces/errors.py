@@ -20,7 +20,7 @@ class WidefrontError(Exception):
 
 
 class InputError(WidefrontError):
-    """Say what was given, what is required, and where.
+    """What was given, what is required, and where.
 
     Args:
         message: one line.
@@ -42,11 +42,11 @@ class InfeasibleArchitecture(InputError):
 
 
 class StudyError(WidefrontError):
-    """Say why a study cannot go on."""
+    """Raised where a study cannot go on."""
 
 
 class StorageAway(StudyError):
-    """Say that the database does not answer, is locked or has no room: what was to be written must be tried again."""
+    """Raised where the database does not answer, is locked or has no room: the write must be tried again."""
 
 
 class TrialFailure(WidefrontError):

@@ -18,7 +18,7 @@ BOTTLENECK = 4  # the expansion of residual bottlenecks, and what a dense one ma
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """Say where a block stands."""
+    """Where a block stands."""
 
     stage: int  # from 1
     in_width: int  # channels that reach it, of all streams
@@ -31,7 +31,7 @@ class Site:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockKind:
-    """Say how a named block is laid out, and which fields it reads."""
+    """How a named block is laid out, and which fields it reads."""
 
     lay: "Callable[[BlockKind, Fields, Site], tuple[BlockSpec, ...]]"
     makes: str  # a key of `spaces.blocks.BLOCKS`

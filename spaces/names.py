@@ -33,7 +33,7 @@ _ALLCONV6 = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Named:
-    """Hold a known network: its fields, the images it is known for, and how its authors count layers."""
+    """A known network: its fields, the images it is known for, and how its authors count layers."""
 
     name: str
     architecture: Architecture
@@ -42,7 +42,7 @@ class Named:
 
     @property
     def counts_projections(self) -> bool:
-        """Say whether layers are counted as for wide residual networks: a projection for each stage, not the head.
+        """Whether layers are counted as for wide residual networks: a projection for each stage, not the head.
 
         Without a name, that is what widens or has other kernels; WRN-16-1 is a pre-activation ResNet-14 as well.
         """
@@ -101,7 +101,7 @@ def _large_stages(family: str, layers: int, known: tuple[int, ...] = _USUAL) -> 
 
 
 def _is_bottleneck(layers: int) -> bool:
-    """Say whether a deep network for small images is of bottlenecks: 164, 1001, and what only they can make."""
+    """Whether a deep network for small images is of bottlenecks: 164, 1001, and what only they can make."""
     return layers == 164 or (layers > 164 and (layers - 2) % 9 == 0 and (layers - 2) % 6 != 0)
 
 

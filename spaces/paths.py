@@ -17,7 +17,7 @@ Lengths = dict[int, int]  # length to the number of paths that are as long
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paths:
-    """Hold the paths through a network; the lengths are of those to one stream, where two go side by side."""
+    """The paths through a network; the lengths are of those to one stream, where two go side by side."""
 
     count: int
     lengths: Lengths

@@ -34,7 +34,7 @@ class BlockSpec:
 
     @property
     def preactivated(self) -> bool:
-        """Say whether the block normalises and activates what it reads, and leaves its own sum raw."""
+        """Whether the block normalises and activates what it reads, and leaves its own sum raw."""
         return self.order == "full"
 
 

@@ -22,7 +22,7 @@ NEAR = 1.5  # times as many parameters, or as few, that a network called near ma
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """Hold one published result; the error is in percent, as it was printed."""
+    """One published result; the error is in percent, as it was printed."""
 
     network: str
     settings: str  # fields that differ from the name's, as `--set` takes them

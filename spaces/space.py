@@ -19,7 +19,7 @@ PARAMETERS = ("depth", *FIELDS)  # depth stands for the same number of blocks in
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchSpace:
-    """Hold the parameters in the order they are chosen, and the fields that are fixed."""
+    """The parameters in the order they are chosen, and the fields that are fixed."""
 
     parameters: tuple[Parameter, ...]
     fixed: tuple[tuple[str, Value], ...] = ()
@@ -42,7 +42,7 @@ class SearchSpace:
         return Architecture(**values).canonical()  # type: ignore[arg-type]  # checked by Architecture itself
 
     def contains(self, params: Mapping[str, Scalar]) -> bool:
-        """Say whether the space can choose exactly these values."""
+        """Whether the space can choose exactly these values."""
         existing = self.existing(params)
         return existing.keys() == params.keys() and all(existing[name].contains(params[name]) for name in params)
 

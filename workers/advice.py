@@ -1,4 +1,4 @@
-"""Say what is odd about data and recipe together: nothing is refused, but a person would want to know it first."""
+"""What is odd about data and recipe together: nothing is refused, but a person would want to know it first."""
 
 from workers.datasets import Dataset
 from workers.recipe import Recipe

@@ -19,7 +19,7 @@ PADS = ("zeros", "reflect")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Augment:
-    """Say how training images are changed; by default they are not.
+    """How training images are changed; by default they are not.
 
     Raises:
         InputError: a field alone is wrong.

@@ -91,7 +91,7 @@ def load(address: str | Path) -> dict[str, Any] | None:
 
 
 def is_whole(folder: Folder, name: str) -> bool:
-    """Say whether one file is there and holds a state.
+    """Whether one file is there and holds a state.
 
     Raises:
         OSError: it cannot be reached now.

@@ -1,4 +1,4 @@
-"""Hold a data set whole on one device, split into what trials train on and what they are measured on.
+"""A data set whole on one device, split into what trials train on and what they are measured on.
 
 The test split is read by `load_test` and by nothing else.
 """
@@ -25,7 +25,7 @@ __all__ = ["DATASETS", "DataSpec", "Dataset", "data_spec", "load", "load_test", 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Dataset:
-    """Hold images as uint8 `n c h w` and labels as int64 `n`, and what is needed to normalise and change them."""
+    """Images as uint8 `n c h w` and labels as int64 `n`, and what is needed to normalise and change them."""
 
     name: str
     train_images: Tensor

@@ -21,7 +21,7 @@ MOST_DETAILS = 20_000  # characters of a traceback
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signs:
-    """Say how an exception of one kind is known: by its type, its number, or by words that it says."""
+    """How an exception of one kind is known: by its type, its number, or by words that it says."""
 
     kind: FailureKind
     types: tuple[type[BaseException], ...] = ()
@@ -29,7 +29,7 @@ class Signs:
     words: tuple[str, ...] = ()  # in lower case
 
     def fit(self, error: BaseException) -> bool:
-        """Say whether an exception is of this kind."""
+        """Whether an exception is of this kind."""
         if isinstance(error, self.types) or (isinstance(error, OSError) and error.errno in self.numbers):
             return True
         said = _said(error).lower()

@@ -42,7 +42,7 @@ _ENCRYPTED = 1  # a zip's flag
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Labelled:
-    """Hold images `n c h w`, the class of each, and the classes' names.
+    """Images `n c h w`, the class of each, and the classes' names.
 
     Raises:
         InputError: there is no image, or images, labels and classes do not fit together.

@@ -22,7 +22,7 @@ MOST_RUNS = 1000  # and no more than so many however fast
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """Hold how long a network takes for one batch, from the images on its device to the logits there."""
+    """How long a network takes for one batch, from the images on its device to the logits there."""
 
     batch: int  # images
     median_ms: float

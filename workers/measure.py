@@ -36,7 +36,7 @@ _IMAGE = ImageSpec()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """Hold what a network costs on one device, batches being of `batch` images where nothing else is said."""
+    """What a network costs on one device, batches being of `batch` images where nothing else is said."""
 
     digest: str
     device: str  # the hardware

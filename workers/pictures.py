@@ -95,7 +95,7 @@ class _Picture:
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """Say what all pictures are brought to."""
+    """What all pictures are brought to."""
 
     grey: bool
     size: tuple[int, int]  # h w
@@ -307,12 +307,12 @@ def _below(folder: Path) -> Iterator[Path]:
 
 
 def _is_folder(path: Path) -> bool:
-    """Say whether a path is a folder; os.path says no where nothing can be known, and pathlib may raise."""
+    """Whether a path is a folder; os.path says no where nothing can be known, and pathlib may raise."""
     return os.path.isdir(path)  # noqa: PTH112
 
 
 def _is_file(path: Path) -> bool:
-    """Say whether a path is an ordinary file: to open a pipe would be to wait for ever."""
+    """Whether a path is an ordinary file: to open a pipe would be to wait for ever."""
     return os.path.isfile(path)  # noqa: PTH113
 
 
@@ -339,11 +339,11 @@ def _orientation(picture: Image.Image) -> int:
 
 
 class _TooLarge(Exception):
-    """Say that a picture's header asks for more memory than one picture is given."""
+    """Raised where a picture's header asks for more memory than one picture is given."""
 
 
 class _Beyond(Exception):
-    """Say that a picture holds numbers of 32 bits that are no greys."""
+    """Raised where a picture holds numbers of 32 bits that are no greys."""
 
 
 @contextmanager

@@ -31,7 +31,7 @@ class Folder(Protocol):
         """Make the folder where it is not there."""
 
     def exists(self) -> bool:
-        """Say whether it is there; of a store of objects, whether it holds one."""
+        """Whether it is there; of a store of objects, whether it holds one."""
 
     def sizes(self) -> dict[str, int]:
         """Return the bytes of each file by its name; none where there is no folder."""
@@ -63,7 +63,7 @@ class LocalFolder:
         self.path.mkdir(parents=True, exist_ok=True)
 
     def exists(self) -> bool:
-        """Say whether it is there."""
+        """Whether it is there."""
         return self.path.is_dir()
 
     def sizes(self) -> dict[str, int]:
@@ -125,7 +125,7 @@ class RemoteFolder:
             self.files.makedirs(self.root, exist_ok=True)
 
     def exists(self) -> bool:
-        """Say whether it is there, or of a store of objects, whether it holds one."""
+        """Whether it is there, or of a store of objects, whether it holds one."""
         with _told(self.url):
             self.files.invalidate_cache(self.root)
             return bool(self.files.exists(self.root))
@@ -183,7 +183,7 @@ def _told(url: str) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, FileNotFoundError) or getattr(error, "errno", None) in _FULL:
             raise
-        lines = str(error).strip().splitlines() or ["no word why"]
+        lines = str(error).strip().splitlines() or ["no error message"]
         raise ConnectionError(f"{url}: {type(error).__name__}: {lines[0]}") from error
 
 

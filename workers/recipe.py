@@ -1,4 +1,4 @@
-"""Say how a network is trained, apart from what it is and what it sees."""
+"""How a network is trained, apart from what it is and what it sees."""
 
 import math
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""Say which data set, and read it: DATASETS holds the known ones.
+"""Data sets by name, and how each is read: DATASETS holds the known ones.
 
 A source reads its training part or its test part; nothing here splits or scales them.
 """
@@ -28,7 +28,7 @@ _DIGITS_SEED = 1797  # what it draws is the test split for ever
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSpec:
-    """Say which images a study uses and how: a value that travels to workers and tells data sets apart.
+    """Which images a study uses and how: a value that travels to workers and tells data sets apart.
 
     Raises:
         InputError: a field alone is wrong, or is not one of this data set's.
@@ -99,7 +99,7 @@ class DataSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Say how one data set is read and which fields of a DataSpec it uses."""
+    """How one data set is read and which fields of a DataSpec it uses."""
 
     read: Callable[[DataSpec, bool], Labelled]  # true: the training part; false: the test part
     needs: str = ""  # the field that must be given; `{key: value}` is short for `{name: key, needs: value}`

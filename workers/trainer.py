@@ -40,7 +40,7 @@ RECALIBRATE = 512  # training images that normalisations are measured on before 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialSpec:
-    """Say what one trial trains: plain values, so that it can travel."""
+    """What one trial trains: plain values, so that it can travel."""
 
     architecture: Architecture
     recipe: Recipe
@@ -137,7 +137,7 @@ def is_of(spec: TrialSpec, state: dict[str, Any] | None) -> bool:
 
 
 class Trainer:
-    """Hold one network in training, between epochs."""
+    """One network in training, between epochs."""
 
     def __init__(self, spec: TrialSpec, data: Dataset, beat: Beat = no_beat, numerics: Numerics | None = None) -> None:
         self.spec = spec

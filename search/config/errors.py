@@ -18,7 +18,7 @@ _WORDS = {
     "greater_than_equal": "is below {ge:g}", "greater_than": "is not above {gt:g}",
     "less_than_equal": "is above {le:g}", "less_than": "is not below {lt:g}",
     "union_tag_not_found": "names none of choice, int, float",
-    "string_pattern_mismatch": "is no name: at most 100 letters, digits and _ . + - make one, the first no sign",
+    "string_pattern_mismatch": "is not a valid name: use up to 100 letters, digits and _ . + -, starting with a letter or digit",
 }  # fmt: skip
 _UNION = ("bool", "str")  # the first members of our unions, which pydantic adds to the place
 
@@ -51,7 +51,7 @@ def _message(found: Found) -> str:
         return str(context["error"])
     if found["input"] is None:
         return "is empty"
-    words = _WORDS.get(kind, "cannot stand here")
+    words = _WORDS.get(kind, "is not valid here")
     if found["loc"][-1] in _UNION and len(found["loc"]) > 2:
         words = "is neither a value nor a list of whole numbers" if "fixed" in found["loc"] else _VALUE
     given = shown(found["input"])

@@ -1,4 +1,4 @@
-"""Say what a file holds that describes a replay: a study's own file, or one with a `table` section."""
+"""What a file holds that describes a replay: a study's own file, or one with a `table` section."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -17,14 +17,14 @@ from workers.objectives import OBJECTIVES
 
 
 class ColumnForm(Form):
-    """Say what an objective's column is: `{direction: minimize, known: true}`, or its direction alone."""
+    """What an objective's column is: `{direction: minimize, known: true}`, or its direction alone."""
 
     direction: Literal["maximize", "minimize"]
     known: bool = False  # before training
 
 
 class TableForm(Form):
-    """Say which columns of a table are what."""
+    """Which columns of a table are what."""
 
     objectives: dict[str, ColumnForm] = Field(default_factory=dict)  # else the file's own objectives
     parameters: tuple[str, ...] = ()  # else those of the space, or every column that is nothing else
@@ -44,7 +44,7 @@ class TableForm(Form):
 
 
 class ReplayForm(Form):
-    """Hold the sections of a study's file that a replay reads; what trains networks is passed over."""
+    """The sections of a study's file that a replay reads; what trains networks is passed over."""
 
     study: str = "replay"
     table: TableForm = TableForm()
@@ -84,7 +84,7 @@ def _own(name: str) -> ColumnForm:
 
 
 def quality(name: str, column: ColumnForm) -> bool:
-    """Say whether an objective tells how good a network is, not what it costs."""
+    """Whether an objective tells how good a network is, not what it costs."""
     return OBJECTIVES[name].quality if name in OBJECTIVES else not column.known
 
 

@@ -1,4 +1,4 @@
-"""Say what each section of a study's file may hold, as pydantic models; the space's are in `space_forms`.
+"""What each section of a study's file may hold, as pydantic models; the space's are in `space_forms`.
 
 The models reject; what they let through is turned into the frozen values of the other modules. Their JSON schema is
 the published one.
@@ -135,7 +135,7 @@ def name_alone(given: object) -> object:
 
 
 class BudgetForm(Form):
-    """Say when the study ends: whichever comes first."""
+    """When the study ends: whichever comes first."""
 
     trials: Annotated[int, Field(ge=1), NUMERIC] | None = None
     epochs: Annotated[int, Field(ge=1), NUMERIC] | None = None  # trained, summed over trials
@@ -149,7 +149,7 @@ Bound = Annotated[float, Field(gt=0), NUMERIC] | Literal["none"]
 
 
 class ResourcesForm(Form):
-    """Say what one trial takes."""
+    """What one trial takes."""
 
     gpus_per_trial: Annotated[float, Field(ge=0), NUMERIC] = 0
     cpus_per_trial: Annotated[int, Field(ge=1), NUMERIC] = 1

@@ -1,4 +1,4 @@
-"""Say what the `space` section of a study's file may hold, as pydantic models, and turn it into a SearchSpace."""
+"""What the `space` section of a study's file may hold, as pydantic models, and how it becomes a SearchSpace."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any

@@ -41,7 +41,7 @@ from workers.sources import DataSpec
 
 
 class StudyConfig(Form):
-    """Hold one study's file."""
+    """One study's file."""
 
     study: Annotated[str, Field(pattern=r"^\w[\w.+-]{0,99}$")]
     data: str | dict[str, Any]

@@ -1,4 +1,4 @@
-"""Say when a study ends, and what it has spent so far."""
+"""When a study ends, and what it has spent so far."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rates:
-    """Say what an hour of one trial's training takes."""
+    """What an hour of one trial's training takes."""
 
     gpus: float = 0.0
     price: float = 0.0  # in the file's own currency
@@ -37,7 +37,7 @@ class Spending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """Say when a study hands out no further trial: whichever comes first."""
+    """When a study hands out no further trial: whichever comes first."""
 
     trials: int | None = None
     epochs: int | None = None

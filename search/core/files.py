@@ -43,7 +43,7 @@ def replacing(path: Path, kind: str, is_own: Callable[[Path], bool]) -> Iterator
 
 
 def _is_stream(path: Path) -> bool:
-    """Say whether a path is one of this process's streams, whatever that leads to, or neither a file nor a folder."""
+    """Whether a path is one of this process's streams, whatever that leads to, or neither a file nor a folder."""
     return _descriptor(path) is not None or (path.exists() and not path.is_file() and not path.is_dir())
 
 

@@ -15,7 +15,7 @@ from workers.tasks import CLASSIFICATION, Task
 
 
 class State(StrEnum):
-    """Say where a trial stands. Only `complete` means trained at full fidelity."""
+    """Where a trial stands. Only `complete` means trained at full fidelity."""
 
     RUNNING = "running"  # proposed, and neither ended nor given up: waiting for a worker or on one
     COMPLETE = "complete"
@@ -25,7 +25,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialRecord:
-    """Hold everything that is known of one trial."""
+    """Everything that is known of one trial."""
 
     number: int  # Optuna's
     params: Mapping[str, Scalar]
@@ -66,7 +66,7 @@ class TrialRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejection:
-    """Hold a proposal that never became a trial: it broke a constraint or cannot be built."""
+    """A proposal that never became a trial: it broke a constraint or cannot be built."""
 
     params: Mapping[str, Scalar]
     violations: Mapping[str, float]  # by how much, above 0; the key is the constraint's name
@@ -103,7 +103,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """Hold one launch of a study: when it lived, where its seconds went, on what machine."""
+    """One launch of a study: when it lived, where its seconds went, on what machine."""
 
     id: int
     started_at: datetime  # UTC
@@ -142,7 +142,7 @@ class Host:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyRecord:
-    """Hold what a study is: everything but its trials."""
+    """What a study is: everything but its trials."""
 
     name: str
     objectives: tuple[str, ...]  # keys of workers.objectives.OBJECTIVES

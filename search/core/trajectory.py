@@ -1,4 +1,4 @@
-"""Hold how a simulated study grew: what it had reached by so many trials, epochs or hours."""
+"""How a simulated study grew: what it had reached by so many trials, epochs or hours."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ AXES = ("trials", "epochs", "hours")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trajectory:
-    """Hold one entry for each trial of a study that ended, in that order."""
+    """One entry for each trial of a study that ended, in that order."""
 
     policy: str
     seed: int

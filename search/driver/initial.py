@@ -1,4 +1,4 @@
-"""Say which networks a study begins with: named ones, chosen values, and the fronts of other studies."""
+"""Which networks a study begins with: named ones, chosen values, and the fronts of other studies."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ Params = Mapping[str, Scalar]
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """Hold the networks that are proposed before a sampler is asked, and how many of a front cannot be."""
+    """The networks that are proposed before a sampler is asked, and how many of a front cannot be."""
 
     params: tuple[Params, ...] = ()
     left_out: int = 0  # networks of other studies that this one cannot propose

@@ -135,6 +135,6 @@ def _publish(config: StudyConfig, path: Path) -> Path | None:
         said = writing.communicate()[1].strip().splitlines()
         interrupts.stand_back(ASKED_S if writing.returncode < 0 else 0.0)
     if writing.returncode:
-        print(f"warning: there is no report: {hide((said or ['no word why'])[-1])}", file=sys.stderr)
+        print(f"warning: there is no report: {hide((said or ['no error message'])[-1])}", file=sys.stderr)
         return None
     return path

@@ -1,4 +1,4 @@
-"""Say what a study would do, before it does it: the space, its cost, the rungs, the expected time."""
+"""What a study would do, before it does it: the space, its cost, the rungs, the expected time."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -28,7 +28,7 @@ def meanwhile(console: Console, words: str) -> Iterator[None]:
 
 
 class Screen(RenderHook):
-    """Hold the other screen while it is shown; what is printed meanwhile is kept for after it.
+    """The other screen while it is shown; what is printed meanwhile is kept for after it.
 
     Everything else that a program could print on would be wrapped anew when the terminal is made narrower, and scroll
     out of reach when it is made lower.

@@ -1,4 +1,4 @@
-"""Say what a study found when it ends: the front, where the time went, where to look next."""
+"""What a study found when it ends: the front, where the time went, where to look next."""
 
 import shlex
 from pathlib import Path

@@ -25,7 +25,7 @@ Member = tuple[dict[str, Scalar], Cost]
 
 @dataclass(slots=True, kw_only=True)
 class Survey:
-    """Hold what was seen of a space."""
+    """What was seen of a space."""
 
     size: int | None  # choices of values, or None where a float makes them endless
     looked_at: int

@@ -26,7 +26,7 @@ REWRITE = "where ours is right, delete the study from Optuna's tables, and --fix
 
 
 class Fate(StrEnum):
-    """Say who takes a finding away."""
+    """Who takes a finding away."""
 
     FIX = "fix"
     LAUNCH = "launch"  # the next one, as it goes on with the study: nothing is wrong
@@ -48,7 +48,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
-    """Hold what lies in the folder of a study's checkpoints."""
+    """What lies in the folder of a study's checkpoints."""
 
     folder: str  # absolute
     exists: bool = True
@@ -62,7 +62,7 @@ class Files:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """Hold what was read of one study."""
+    """What was read of one study."""
 
     study: StudyRecord
     trials: Sequence[TrialRecord]
@@ -129,7 +129,9 @@ def strangers(seen: Seen) -> list[Finding]:
     found = []
     for number, row in seen.optunas.items():
         if number not in ours and not row.described:
-            found.append(seen.finding("stranger", number, "its row in Optuna's table is not of this service", REWRITE))
+            found.append(
+                seen.finding("stranger", number, "its row in Optuna's table was not created by Widefront", REWRITE)
+            )
         elif number not in ours and _ended(row) and seen.all_numbered:
             wrong = f"{row.state} in Optuna's table, unknown in ours"
             found.append(

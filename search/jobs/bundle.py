@@ -21,7 +21,7 @@ FILE = "space.yaml"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Packed:
-    """Say what was gathered."""
+    """What was gathered."""
 
     files: int
     size_bytes: int
@@ -70,5 +70,5 @@ def _modules(folder: Path) -> Iterator[Path]:
 
 
 def _is_own(file: Path) -> bool:
-    """Say whether it is a file itself, and no link to what may lie anywhere."""
+    """Whether it is a file itself, and no link to what may lie anywhere."""
     return file.is_file() and not file.is_symlink()

@@ -52,12 +52,12 @@ class Submission:
 
     @property
     def is_open(self) -> bool:
-        """Say whether it has not ended."""
+        """Whether it has not ended."""
         return self.state in OPEN
 
 
 class Cluster:
-    """Hold the connection to a job server.
+    """The connection to a job server.
 
     Raises:
         InputError: of each method: the server refuses the token.

@@ -23,7 +23,7 @@ _KNOWN = (
 
 
 class Lost(StudyError):
-    """Say that a server that answered before does not now."""
+    """Raised where a server that answered before does not now."""
 
 
 def address_of(text: str) -> str:
@@ -111,7 +111,7 @@ def told(address: str) -> Iterator[None]:
     except (requests.RequestException, ConnectionError, TimeoutError) as error:
         raise Lost(f"lost the connection to {address}: {_why(error)}") from error
     except (RuntimeError, ValueError) as error:
-        lines = [line for line in str(error).strip().splitlines() if line.strip()] or ["no word why"]
+        lines = [line for line in str(error).strip().splitlines() if line.strip()] or ["no error message"]
         raise StudyError(f"{address}: {lines[-1].strip()}") from error
 
 

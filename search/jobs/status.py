@@ -1,4 +1,4 @@
-"""Say how a study is that was sent to a cluster: as an exit code, as a word, as JSON, as a table."""
+"""How a study is that was sent to a cluster: as an exit code, as a word, as JSON, as a table."""
 
 import re
 import shlex

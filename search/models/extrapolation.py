@@ -23,7 +23,7 @@ LARGEST = 3.0  # logarithm beyond which an error is not told from worse
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Hold what is expected of trainings: the middle of each one's error `n`, and how far it may be from there."""
+    """What is expected of trainings: the middle of each one's error `n`, and how far it may be from there."""
 
     middle: Array
     deviation: Array

@@ -30,7 +30,7 @@ _NOISE = (np.log(0.1), 1.5)
 
 @dataclass(frozen=True, slots=True)
 class Belief:
-    """Hold what is expected of networks, each as a mean and a standard deviation of its true value `n`."""
+    """What is expected of networks, each as a mean and a standard deviation of its true value `n`."""
 
     mean: Array
     deviation: Array

@@ -1,4 +1,4 @@
-"""Hold the networks that a sampler chooses among: many from all over the space, and those close to the front."""
+"""The networks that a sampler chooses among: many from all over the space, and those close to the front."""
 
 import random
 from collections.abc import Container, Iterable, Sequence

@@ -1,4 +1,4 @@
-"""Say what a sampler may propose, and what is known of it before training."""
+"""What a sampler may propose, and what is known of it before training."""
 
 import random
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ Violations = Callable[[Cost], Mapping[str, float]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Described:
-    """Hold what is known of a network before it is trained."""
+    """What is known of a network before it is trained."""
 
     architecture: Architecture
     digest: str  # equal for equal networks
@@ -31,7 +31,7 @@ class Described:
 
     @property
     def allowed(self) -> bool:
-        """Say whether every constraint is kept."""
+        """Whether every constraint is kept."""
         return all(over <= 0 for over in self.constraints.values())
 
 

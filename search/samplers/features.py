@@ -17,7 +17,7 @@ SAME = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Hold what a sampler sees of a network. Equal networks are those of one digest."""
+    """What a sampler sees of a network. Equal networks are those of one digest."""
 
     params: Params = field(compare=False)
     digest: str

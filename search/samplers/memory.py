@@ -14,7 +14,7 @@ MEMORY = "memory"  # what a rejection by the ceiling oversteps
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ceiling:
-    """Hold the least estimate of training memory at which, so far, nothing fits."""
+    """The least estimate of training memory at which, so far, nothing fits."""
 
     training_bytes: int
     trial: int  # that ran out of memory there
@@ -32,7 +32,7 @@ class Ceiling:
     def reason(self, training_bytes: int) -> str:
         """Return one line that says why a network is not started."""
         needed, known = format_count(training_bytes), format_count(self.training_bytes)
-        return f"up to {needed}B of memory would not fit: trial {self.trial} ran out with {known}B"
+        return f"an estimated {needed}B of memory does not fit: trial {self.trial} ran out of memory at {known}B"
 
 
 def ceiling_of(trials: Iterable[TrialRecord]) -> Ceiling | None:

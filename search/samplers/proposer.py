@@ -42,7 +42,7 @@ class Doubt(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """Hold an architecture worth training."""
+    """An architecture worth training."""
 
     params: dict[str, Scalar]
     architecture: Architecture

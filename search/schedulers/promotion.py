@@ -97,9 +97,9 @@ class Promotion:
     def _stands(self, number: int) -> str:
         """Return what spoke for one resting trial to go on, and how many had more of it."""
         if self.gains[number] < LITTLE:
-            return "the front was expected to gain next to nothing by it"
+            return "next to no hypervolume gain was expected of it"
         place = 1 + sum(self._worth(other) > self._worth(number) for other in self.gains)
-        return f"place {place} of {len(self.gains)} at rest by what the front was expected to gain an epoch"
+        return f"rank {place} of {len(self.gains)} paused trials by expected hypervolume gain an epoch"
 
     def _worth(self, number: int) -> float:
         """Return by what share a resting trial is expected to raise the front for each epoch that it takes."""

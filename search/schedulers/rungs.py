@@ -69,7 +69,7 @@ class Rung:
 
 
 class QualityRung(Rung):
-    """Those in the best share by what training revealed go on; ties too."""
+    """Those in the best share by validation quality go on; ties too."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,7 +85,7 @@ class QualityRung(Rung):
     def decide(self, number: int, keep: float) -> Decision:
         """Return whether a trial is in the top `keep`; ties go on."""
         place = bisect_left(self._qualities, self.entries[number].quality)
-        return _among_best(place, len(self.entries), keep, "by what training revealed")
+        return _among_best(place, len(self.entries), keep, "by validation quality")
 
 
 class ParetoRung(Rung):
@@ -117,14 +117,14 @@ class ParetoRung(Rung):
         place = better + int((distance >= distance[-1]).sum()) - 1
         by_rank = better >= _kept(len(self.entries), keep)  # else its rank alone would have let it go on
         crowded = "" if by_rank else ", crowded there"
-        return _among_best(place, len(self.entries), keep, f"by non-domination (rank {rank}{crowded})")
+        return _among_best(place, len(self.entries), keep, f"by non-domination (layer {rank}{crowded})")
 
 
 def _among_best(place: int, count: int, keep: float, how: str) -> Decision:
     kept = _kept(count, keep)
     if place < kept:
         return GO_ON
-    return Decision(Verdict.STOP, f"place {place + 1} of {count} {how}; {kept} {'goes' if kept == 1 else 'go'} on")
+    return Decision(Verdict.STOP, f"rank {place + 1} of {count} {how}; top {kept} promoted")
 
 
 def _kept(count: int, keep: float) -> int:

@@ -26,7 +26,7 @@ Run = tuple[Policy, int]  # and a seed
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Hold what studies under each policy found."""
+    """What studies under each policy found."""
 
     name: str
     policies: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Hold trainings that were recorded, and offer their networks as a catalogue.
+"""Trainings that were recorded, and their networks as a catalogue.
 
 Axes: `n` networks, `s` seeds, `e` recorded epochs, `q` objectives that training reveals, `k` that are known before.
 """
@@ -33,7 +33,7 @@ def recorded_objective(name: str, direction: str, *, known: bool, quality: bool)
 
 @dataclass(frozen=True, kw_only=True)
 class Recordings:
-    """Hold what a table tells: networks, what was known of them, and what every epoch of every training showed."""
+    """What a table tells: networks, what was known of them, and what every epoch of every training showed."""
 
     name: str
     parameters: tuple[Parameter, ...]

@@ -52,7 +52,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
-    """Hold one trial of a simulated study."""
+    """One trial of a simulated study."""
 
     number: int
     network: int  # its place in the recordings
@@ -222,7 +222,7 @@ class _Simulation:
         return True
 
     def _ended(self, number: int) -> bool:
-        """Say whether a trial has trained all that is recorded."""
+        """Whether a trial has trained all that is recorded."""
         return number in self._trainings and self._steps[number] == self.recordings.steps[self._trainings[number]]
 
     def _fail_unrecorded(self, number: int) -> None:

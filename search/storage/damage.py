@@ -11,7 +11,7 @@ Record = TypeVar("Record")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lost:
-    """Say what of a study is left out with a row."""
+    """What of a study is left out with a row."""
 
     table: str
     trial: int | None = None  # its number, where the row is of a trial and tells it

@@ -115,7 +115,7 @@ def turn(engine: Engine, name: str) -> Iterator[None]:
 
 
 def is_held(engine: Engine, name: str) -> bool:
-    """Say whether any process holds a name in a PostgreSQL database."""
+    """Whether any process holds a name in a PostgreSQL database."""
     key = "(classid::bigint << 32) | objid::bigint = hashtext(:name)::bigint"  # a lock's key is shown in two halves
     here = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
     asked = text(f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND {here} AND {key}")

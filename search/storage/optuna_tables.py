@@ -30,7 +30,7 @@ ENDS = {State.COMPLETE: TrialState.COMPLETE, State.STOPPED: TrialState.PRUNED, S
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counterpart:
-    """Hold what Optuna's tables tell of a trial."""
+    """What Optuna's tables tell of a trial."""
 
     number: int
     state: State  # running also where it only waits

@@ -442,7 +442,7 @@ class Store:
             self._holds.pop(name).drop()
 
     def is_living(self, session: int) -> bool:
-        """Say whether the process of a launch is alive and has its connection to the database (PostgreSQL)."""
+        """Whether the process of a launch is alive and has its connection to the database (PostgreSQL)."""
         with self.speaking():
             return holds.is_held(self._engine, f"session {session}")
 

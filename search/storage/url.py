@@ -33,7 +33,7 @@ def read_url(url: str) -> URL:
     except (ArgumentError, ValueError):  # its message may hold a piece of the password
         raise InputError(f"the storage address cannot be read; {FORMS} is required") from None
     if address.drivername not in _DRIVERS:
-        raise InputError(f"{address.drivername!r} is no database of ours; {FORMS} is required")
+        raise InputError(f"unsupported database {address.drivername!r}; {FORMS} is required")
     if address.get_backend_name() == "sqlite":
         _check_file(address)
     elif url.count("@") > 1:
@@ -91,7 +91,7 @@ _NAMED = "widefront_variable"  # stands where `${NAME}` does
 
 
 def holds_secret(text: str) -> bool:
-    """Say whether a storage's text, its variables not looked up, holds a password or a part of one."""
+    """Whether a storage's text, its variables not looked up, holds a password or a part of one."""
     plain = re.sub(r"\$\{\w+\}", _NAMED, text)
     try:
         address = make_url(plain)

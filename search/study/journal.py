@@ -17,7 +17,7 @@ Entry = dict[str, Any]
 
 
 class Journal:
-    """Hold entries, plain values, until they are taken; each is on disk before `append` returns, a line of JSON.
+    """Entries, plain values, until they are taken; each is on disk before `append` returns, a line of JSON.
 
     There is no file where nothing waits. While the disk takes nothing, entries are in memory alone: the checkpoints of
     trials hold their measurements too.
@@ -35,7 +35,7 @@ class Journal:
 
     @property
     def on_disk(self) -> bool:
-        """Say whether all of it would survive this process."""
+        """Whether all of it would survive this process."""
         return self._stored >= len(self.entries)
 
     def append(self, entry: Entry) -> None:

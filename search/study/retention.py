@@ -25,7 +25,7 @@ SHARE = 0.1  # of the time, at most, goes into looking
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """Say what is to be removed."""
+    """What is to be removed."""
 
     needless: Collection[str]  # files that nobody needs
     over_limit: Sequence[int]  # trials on the front whose checkpoints do not fit, the most crowded first
@@ -149,7 +149,7 @@ class Checkpoints:
         return told
 
     def _due(self, study: RunningStudy, now: float) -> bool:
-        """Say whether it is time: somebody has ended, or running trials may have begun to take more."""
+        """Whether it is time: somebody has ended, or running trials may have begun to take more."""
         if study.ended == self._ended:
             return now - self._looked >= LOOK_S
         return now >= self._next or study.over

@@ -236,7 +236,7 @@ class RunningStudy:
         return begun
 
     def _all_numbered(self) -> bool:
-        """Say whether the last trial of the budget has its number, which may be all that is recorded of it yet."""
+        """Whether the last trial of the budget has its number, which may be all that is recorded of it yet."""
         limit = self.account.budget.trials
         return self.launches.shared and limit is not None and self.recorder.count() >= limit
 

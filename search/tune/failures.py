@@ -75,7 +75,7 @@ def _raised(error: RayTaskError) -> TrialFailure:
 
 
 def _may_be_killed(error: RayActorError) -> bool:
-    """Say whether the worker died without a word: not with its node, nor by an exit of which Ray knows the code."""
+    """Whether the worker died without a word: not with its node, nor by an exit of which Ray knows the code."""
     known = error.preempted or error.actor_init_failed or isinstance(error, ActorUnavailableError)
     return not known and "exit code" not in str(error) and "node has died" not in str(error)
 
@@ -95,7 +95,7 @@ def _lost_line(error: BaseException | None) -> str:
     if isinstance(error, NodeDiedError) or "node has died" in said:
         return f"the node of {worker} died"
     if isinstance(error, RayActorError) and error.actor_init_failed:
-        return f"its worker could not begin: {(said.strip().splitlines() or ['no word why'])[-1].strip()}"
+        return f"its worker could not begin: {(said.strip().splitlines() or ['no error message'])[-1].strip()}"
     if "connection error code" in said:
         return f"{worker} died without a word: killed, or crashed in native code"
     if detail := _found(r"Worker exit detail: (.*)", said):
@@ -110,4 +110,4 @@ def _found(pattern: str, said: str) -> str | None:
 
 def _first_line(error: BaseException | None) -> str:
     lines = str(error or "").strip().splitlines()
-    return lines[0] if lines else "no word from its worker"
+    return lines[0] if lines else "worker exited without an error"

@@ -17,7 +17,7 @@ GROWING_S = 600.0  # a cluster that grew so lately is asked to grow as much agai
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
-    """Say what one trial takes of a node."""
+    """What one trial takes of a node."""
 
     gpus: float  # may be a fraction
     cpus: int
@@ -55,7 +55,7 @@ def _node(described: Mapping[str, object]) -> Node:
 
 @dataclass(slots=True, kw_only=True)
 class Room:
-    """Say how many trials may run or wait at once; on a joined cluster some wait, as demand that its autoscaler sees.
+    """How many trials may run or wait at once; on a joined cluster some wait, as demand that its autoscaler sees.
 
     The cluster is looked at again every few seconds.
     """
@@ -83,7 +83,7 @@ class Room:
 
     @property
     def waits(self) -> bool:
-        """Say whether no trial can run before a node joins."""
+        """Whether no trial can run before a node joins."""
         return self.fit == 0
 
     @property

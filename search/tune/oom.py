@@ -44,7 +44,7 @@ class OomWatcher:
             self._before[address] = self._ask(address)
 
     def oom_killed(self, address: str) -> bool:
-        """Say whether the count has risen since the last look. A machine that is gone or silent says nothing.
+        """Whether the count has risen since the last look. A machine that is gone or silent says nothing.
 
         Args:
             address: the machine's, as Ray knows it.

@@ -26,7 +26,7 @@ LAG_S = 10.0  # until what one machine wrote on shared storage is seen by anothe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """Hold what a node needs to answer; nothing secret."""
+    """What a node needs to answer; nothing secret."""
 
     folder: str  # of the checkpoints, as workers are told
     word: str
@@ -38,7 +38,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """Say what is wrong on a node, and under which key of the file; nothing, where all is well."""
+    """What is wrong on a node, and under which key of the file; nothing, where all is well."""
 
     wrong: str = ""
     place: str = ""

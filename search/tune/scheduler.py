@@ -22,7 +22,7 @@ class OomWatching(Protocol):
         """Begin to watch a machine, once."""
 
     def oom_killed(self, address: str) -> bool:
-        """Say whether a process there was ended for memory just now."""
+        """Whether a process there was ended for memory just now."""
 
 
 class Ending(Protocol):

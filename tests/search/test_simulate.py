@@ -184,7 +184,7 @@ def test_every_trial_is_written_in_order(given: list[str], tmp_path: Path, capsy
     assert tuple(rows[3].values()) == (
         "recorded+fifo", "0", "3", "2", "1", "0", "3", "1.5", "4.5", "complete", "",
     )  # fmt: skip
-    assert any(row["state"] == "stopped" and row["reason"].startswith("epoch 1: place ") for row in rows)
+    assert any(row["state"] == "stopped" and row["reason"].startswith("epoch 1: rank ") for row in rows)
 
 
 def test_parameters_that_a_trial_lacks_are_empty_in_its_row(given: list[str], tmp_path: Path, capsys: Capture) -> None:

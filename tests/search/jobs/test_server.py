@@ -138,7 +138,7 @@ def test_what_is_no_token_is_not_sent_and_not_shown() -> None:
         (requests.ConnectionError("Connection refused, after many retries"), Lost, "connection refused"),
         (requests.ReadTimeout(), Lost, "no answer within"),
         (RuntimeError("Request failed: Traceback\n  many lines\nValueError: the reason\n"), StudyError, "the reason"),
-        (RuntimeError(""), StudyError, "no word why"),
+        (RuntimeError(""), StudyError, "no error message"),
     ],
 )
 def test_what_the_client_complains_of_is_one_line(raised: Exception, kind: type[Exception], said: str) -> None:

@@ -91,7 +91,9 @@ def test_what_is_at_the_ceiling_oversteps_it() -> None:
     assert ceiling.violation(1_999_990) == 0
     assert 0 < ceiling.violation(2_000_000) < 1e-5
     assert ceiling.violation(3_000_000) == pytest.approx(0.5, abs=1e-5)
-    assert ceiling.reason(3_000_000) == "up to 3.00MB of memory would not fit: trial 3 ran out with 2.00MB"
+    assert (
+        ceiling.reason(3_000_000) == "an estimated 3.00MB of memory does not fit: trial 3 ran out of memory at 2.00MB"
+    )
 
 
 def needed(trial: TrialRecord) -> float:
@@ -121,5 +123,5 @@ def test_of_120_trials_under_a_hidden_cap_a_fifth_at_most_runs_out_of_memory(
     failed = [trial for trial in running.trials.values() if trial.state is State.FAILED]
     assert len(running.trials) == 120
     assert 0 < len(failed) <= 24
-    assert any("would not fit: trial" in rejection.reason for rejection in running.rejections)
+    assert any("does not fit: trial" in rejection.reason for rejection in running.rejections)
     assert {trial.failure_kind for trial in failed} == {FailureKind.OUT_OF_MEMORY}

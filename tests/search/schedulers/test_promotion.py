@@ -103,8 +103,8 @@ def test_whoever_rests_at_last_stops_because_the_epochs_are_spent_and_is_told_it
     last = decision((8, 0.65, 3.2), (7, 0.2, 1.5), trained_epochs=90, no_more_trials=True)
     assert last.choose() is None
     spent = "epoch 1: the epochs for going on (scheduler.share) are spent"
-    rest = "of 2 at rest by what the front was expected to gain an epoch"
-    assert last.ends() == {8: f"{spent}; place 2 {rest}", 7: f"{spent}; place 1 {rest}"}
+    rest = "of 2 paused trials by expected hypervolume gain an epoch"
+    assert last.ends() == {8: f"{spent}; rank 2 {rest}", 7: f"{spent}; rank 1 {rest}"}
 
 
 def test_no_gain_stands_beside_the_end_of_a_trial_as_if_it_were_the_reason() -> None:
@@ -116,5 +116,5 @@ def test_by_whom_the_front_gains_nothing_has_no_place() -> None:
     last = decision((8, 0.65, 3.2), (7, 0.2, 1.5), trained_epochs=90)
     vars(last)["gains"] = {8: 1e-9, 7: 0.2748}
     ends = last.ends()
-    assert ends[8].endswith("are spent; the front was expected to gain next to nothing by it")
-    assert "place 1 of 2" in ends[7]
+    assert ends[8].endswith("are spent; next to no hypervolume gain was expected of it")
+    assert "rank 1 of 2" in ends[7]

@@ -120,14 +120,14 @@ def test_asha_stops_exactly_those_beyond_the_share(shown: list[float], keep: flo
 
 
 def test_one_third_of_three_is_one() -> None:
-    assert asha(at_rung(0.9, 0.8, 0.7), 1 / 3).reason == "place 3 of 3 by what training revealed; 1 goes on"
-    assert asha(at_rung(*[0.9] * 5, 0.2), 1 / 3).reason == "place 6 of 6 by what training revealed; 2 go on"
+    assert asha(at_rung(0.9, 0.8, 0.7), 1 / 3).reason == "rank 3 of 3 by validation quality; top 1 promoted"
+    assert asha(at_rung(*[0.9] * 5, 0.2), 1 / 3).reason == "rank 6 of 6 by validation quality; top 2 promoted"
 
 
 def test_rounding_lets_nobody_more_go_on() -> None:
     shown = [0.99 - number / 1000 for number in range(100)]
     assert 100 * 0.07 > 7
-    assert asha(at_rung(*shown), 0.07).reason.endswith("; 7 go on")
+    assert asha(at_rung(*shown), 0.07).reason.endswith("; top 7 promoted")
 
 
 @relaxed
@@ -164,13 +164,13 @@ def test_pareto_asha_keeps_a_cheap_network_that_asha_stops() -> None:
 def test_pareto_asha_stops_what_others_beat_in_everything() -> None:
     entries = [entry(0, 0.9, 8.0), entry(1, 0.8, 2.0), entry(2, 0.7, 1.0), entry(3, 0.6, 4.0)]
     decision = decide(scheduler("pareto-asha", keep=0.5), 3, entries)
-    assert decision == Decision(Verdict.STOP, "epoch 3: place 4 of 4 by non-domination (rank 1); 2 go on")
+    assert decision == Decision(Verdict.STOP, "epoch 3: rank 4 of 4 by non-domination (layer 1); top 2 promoted")
 
 
 def test_pareto_asha_stops_the_crowded_among_equals() -> None:
     front = [entry(0, 0.9, 9.0), entry(1, 0.5, 1.0), entry(2, 0.6, 2.0), entry(3, 0.7, 4.0)]
     crowded = entry(4, 0.601, 2.01)
-    reason = "place 4 of 5 by non-domination (rank 0, crowded there); 3 go on"
+    reason = "rank 4 of 5 by non-domination (layer 0, crowded there); top 3 promoted"
     assert pareto_asha([*front, crowded], 0.5).reason == reason
 
 
@@ -206,8 +206,8 @@ def test_whoever_comes_by_whom_pareto_asha_decides_by_its_definition(
     if decision.stop:
         rank = ranks(points)
         crowded = ", crowded there" if (rank < rank[-1]).sum() < kept else ""
-        how, go = f"by non-domination (rank {rank[-1]}{crowded})", "goes" if kept == 1 else "go"
-        assert decision.reason == f"place {place + 1} of {len(told)} {how}; {kept} {go} on"
+        how = f"by non-domination (layer {rank[-1]}{crowded})"
+        assert decision.reason == f"rank {place + 1} of {len(told)} {how}; top {kept} promoted"
 
 
 @relaxed
@@ -222,8 +222,8 @@ def test_the_order_of_those_before_does_not_matter(entries: list[Entry], keep: f
 def test_whoever_stops_is_told_the_epoch_the_place_and_how_many_go_on(rule: str) -> None:
     decision = decide(scheduler(rule, keep=1 / 3), 3, [entry(0, 0.9, 1.0), entry(1, 0.8, 2.0), entry(2, 0.7, 3.0)])
     assert decision.stop
-    assert decision.reason.startswith("epoch 3: place 3 of 3 by ")
-    assert decision.reason.endswith("; 1 goes on")
+    assert decision.reason.startswith("epoch 3: rank 3 of 3 by ")
+    assert decision.reason.endswith("; top 1 promoted")
 
 
 @pytest.mark.parametrize(
@@ -271,7 +271,7 @@ def test_whoever_is_on_a_rung_is_not_put_there_twice() -> None:
     for rung in (QualityRung(), ParetoRung()):
         for each in [*at_rung(0.9, 0.8), entry(0, 0.9), entry(2, 0.85)]:
             rung.enter(each)
-        assert rung.decide(1, 1 / 3).reason.startswith("place 3 of 3 ")
+        assert rung.decide(1, 1 / 3).reason.startswith("rank 3 of 3 ")
 
 
 def test_without_a_known_chance_there_is_no_floor() -> None:

@@ -190,8 +190,8 @@ def judged(*accuracies: float) -> pd.DataFrame:
 def test_asha_stops_who_is_not_among_the_best_third_so_far() -> None:
     courses = run(read(judged(0.5, 0.4, 0.6, 0.55, 0.5)), scheduler="asha")
     assert stops(courses) == {
-        1: "epoch 1: place 2 of 2 by what training revealed; 1 goes on",
-        4: "epoch 1: place 3 of 5 by what training revealed; 2 go on",
+        1: "epoch 1: rank 2 of 2 by validation quality; top 1 promoted",
+        4: "epoch 1: rank 3 of 5 by validation quality; top 2 promoted",
     }
     assert ends(courses)[3] == (3, 3, State.COMPLETE)  # place 2 of 4, of which ceil(4 / 3) go on
 
@@ -201,8 +201,8 @@ def test_pareto_asha_keeps_the_ends_of_the_front_and_whoever_is_least_crowded() 
     # Network 1 is dominated by 0; 2 is the best, 3 the cheapest; 4 lies further from its neighbours than 0 does; 5 puts
     # 0 off the front and is then the third of four on it, as an end, an end and 4 lie further apart.
     assert stops(courses) == {
-        1: "epoch 1: place 2 of 2 by non-domination (rank 1); 1 goes on",
-        5: "epoch 1: place 4 of 6 by non-domination (rank 0, crowded there); 3 go on",
+        1: "epoch 1: rank 2 of 2 by non-domination (rank 1); top 1 promoted",
+        5: "epoch 1: rank 4 of 6 by non-domination (rank 0, crowded there); top 3 promoted",
     }
     apart = spread(np.array([[-0.6, 30], [-0.45, 5], [-0.55, 20], [-0.5, 9]]))
     assert apart.tolist() == pytest.approx([np.inf, np.inf, 0.1 / 0.15 + 21 / 25, 0.1 / 0.15 + 15 / 25])
@@ -210,7 +210,7 @@ def test_pareto_asha_keeps_the_ends_of_the_front_and_whoever_is_least_crowded() 
 
 def test_the_clock_says_who_comes_first_to_a_rung() -> None:
     frame = trainings(*[(accuracy, accuracy, accuracy) for accuracy in (0.5, 0.4)], paces=[2, 1])
-    reason = "epoch 1: place 2 of 2 by what training revealed; 1 goes on"
+    reason = "epoch 1: rank 2 of 2 by validation quality; top 1 promoted"
     assert stops(run(read(frame), scheduler="asha")) == {1: reason}
     assert stops(run(read(frame), scheduler="asha", workers=2)) == {}
 

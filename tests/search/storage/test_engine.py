@@ -260,9 +260,9 @@ def test_a_copied_file_is_a_whole_study(sqlite_url: str, tmp_path: Path, make_st
     [
         ("", "cannot be read"),
         ("study.db", "cannot be read"),
-        ("mysql://host/db", "'mysql' is no database of ours"),
-        ("postgres://host/db", "'postgres' is no database of ours"),
-        ("postgresql+asyncpg://host/db", "'postgresql[+]asyncpg' is no database of ours"),
+        ("mysql://host/db", "unsupported database 'mysql'"),
+        ("postgres://host/db", "unsupported database 'postgres'"),
+        ("postgresql+asyncpg://host/db", "unsupported database 'postgresql[+]asyncpg'"),
         ("sqlite://", "names no file"),
         ("sqlite:///:memory:", "names no file"),
         ("sqlite:///file:study.db?uri=true", "names no file"),

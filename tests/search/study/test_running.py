@@ -857,7 +857,7 @@ def test_whoever_rests_at_last_is_stopped_for_what_stopped_it(make_bench: MakeBe
     stopped = [trial for trial in recorded(running).values() if trial.state is State.STOPPED]
     assert stopped
     spent = r"epoch \d: the epochs for going on \(scheduler.share\) are spent; "
-    why = r"(place \d of \d at rest by what the front|the front was expected to gain next to nothing)"
+    why = r"(rank \d of \d paused trials by expected|next to no hypervolume gain)"
     assert all(re.match(spent + why, trial.reason) for trial in stopped)
 
 

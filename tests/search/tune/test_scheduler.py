@@ -287,7 +287,7 @@ def test_a_node_that_was_taken_away_is_told_from_a_worker_that_could_not_begin()
 
 def test_no_error_at_all_is_a_lost_worker_too() -> None:
     assert failure_of(None).kind == FailureKind.LOST
-    assert failure_of(RayError("")).message == "no word from its worker"
+    assert failure_of(RayError("")).message == "worker exited without an error"
 
 
 def test_a_failure_travels_from_worker_to_driver() -> None:

@@ -1,4 +1,4 @@
-"""Say which process on which host a launch is, and which launch trains a trial."""
+"""Which process on which host a launch is, and which launch trains a trial."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Say what each host of a launch computes right, and in which precision and layout it trains."""
+"""What each host of a launch computes right, and in which precision and layout it trains."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,1 +1,1 @@
-"""Hold the steps. A step is never edited once released: the tables it makes are written out, not imported."""
+"""The steps. A step is never edited once released: the tables it makes are written out, not imported."""
