@@ -22,7 +22,7 @@ from search.jobs.client import connect
 from search.storage.damage import Lost
 from search.storage.optuna_tables import OptunasTables
 from search.storage.store import Store
-from spaces.errors import InputError, StudyError, unknown
+from spaces.errors import HolderUnknown, InputError, StudyError, unknown, visible
 
 WELL, ILL = 0, 1
 
@@ -145,14 +145,14 @@ def _refuse_running(store: Store, names: Sequence[str], fates: Fates) -> None:
 
 
 def _examine_study(report: Report, database: Database, study: StudyRecord, fates: Fates, states: Sequence[str]) -> None:
-    with _held(database.store, study.name, fates) as free:
+    with _held(database.store, study.name, fates) as held:
         seen = database.look(study)
-        found = find_all(seen, held=not free)
+        found = find_all(seen, held=held)
         if fates and (mended := mend(database.store, seen, found, *fates)):
             seen = database.look(study)
             found = find_all(seen, held=False)
             report.add([finding for finding in mended if finding not in found], mended=True)  # what is seen to be
-    report.add([*on_cluster(seen, states, held=not free), *found])
+    report.add([*on_cluster(seen, states, held=held), *found])
     report.notes += [f"{study.name}: processors: {line}" for line in processors(seen)]
     report.studies += 1
     report.trials += len(seen.trials)
@@ -160,17 +160,25 @@ def _examine_study(report: Report, database: Database, study: StudyRecord, fates
 
 @contextmanager
 def _held(store: Store, study: str, fates: Fates) -> Iterator[bool]:
-    """Keep anybody from launching the study meanwhile, and yield whether nobody has already."""
+    """Keep anybody from launching the study meanwhile, and yield whether somebody has already, or may have."""
     with ExitStack() as stack:
         try:
             stack.enter_context(store.hold(study))
-            free = True
+            held = False
         except StudyError as error:
             if fates:
                 raise InputError(f"{_asked(fates)} is refused: {error}") from error
-            free = False
-            print(f"note: {study} is running; its checkpoints and unfinished recordings are its own", file=sys.stderr)
-        yield free
+            held = True
+            print(f"note: {visible(_why_not(study, error))}", file=sys.stderr)
+        yield held
+
+
+def _why_not(study: str, error: StudyError) -> str:
+    """Return why what only a study at rest can be asked is not."""
+    its = "its checkpoints and unfinished recordings are"
+    if isinstance(error, HolderUnknown):
+        return f"not known whether {study} is running ({error}); {its} not looked at"
+    return f"{study} is running; {its} its own"
 
 
 def _lines(report: Report) -> Iterator[str]:

@@ -4,7 +4,8 @@ WidefrontError
 ├── InputError                    what a person gave is wrong: exit code 2
 │   └── InfeasibleArchitecture    values that no network can have together
 ├── StudyError                    the study itself could not go on: exit code 1
-│   └── StorageAway               the database cannot be reached or written to now; later it may
+│   ├── StorageAway               the database cannot be reached or written to now; later it may
+│   └── HolderUnknown             nobody can tell from here whether a launch holds the study
 └── TrialFailure                  one trial failed; the study goes on
 """
 
@@ -47,6 +48,10 @@ class StudyError(WidefrontError):
 
 class StorageAway(StudyError):
     """Raised where the database does not answer, is locked or has no room: the write must be tried again."""
+
+
+class HolderUnknown(StudyError):
+    """Say why nobody can tell whether a launch holds the study."""
 
 
 class TrialFailure(WidefrontError):

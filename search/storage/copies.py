@@ -4,7 +4,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -20,6 +20,8 @@ class Copy:
     """A copy of a database in a temporary folder, which goes at `close`."""
 
     def __init__(self, source: Path) -> None:
+        self.source = source
+        self._stamp = _stamp(source)
         self._folder = tempfile.TemporaryDirectory(prefix="widefront-read-")
         file = Path(self._folder.name) / NAME
         try:
@@ -28,6 +30,11 @@ class Copy:
             self.close()
             raise InputError(f"{source}: {error.strerror}") from error
         self.url = URL.create("sqlite", database=str(file)).render_as_string()
+
+    @property
+    def is_current(self) -> bool:
+        """Whether nobody has written to what it is of since."""
+        return _stamp(self.source) == self._stamp
 
     def close(self) -> None:
         """Remove it."""
@@ -53,9 +60,23 @@ def _writable(file: Path) -> bool:
     return os.access(file, os.W_OK) and os.access(file.parent, os.W_OK)
 
 
+def _log(source: Path) -> Path:
+    return source.with_name(f"{source.name}-wal")
+
+
+def _stamp(source: Path) -> list[tuple[int, int]]:
+    """Return what every write to a database changes."""
+    stamp = []
+    for file in (source, _log(source)):
+        with suppress(FileNotFoundError):
+            told = file.stat()
+            stamp.append((told.st_mtime_ns, told.st_size))
+    return stamp
+
+
 def _copy(source: Path, target: Path) -> None:
     """Copy what a database holds now, what waits in its log for writing included."""
-    log = source.with_name(f"{source.name}-wal")
+    log = _log(source)
     try:  # where there is no log nobody writes, and `immutable` makes no files beside it
         _back_up(source, target, "mode=ro" if log.exists() else "immutable=1")
     except sqlite3.Error:  # a log that no reader may open, or no database, which whoever opens it will say

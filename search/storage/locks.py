@@ -3,17 +3,20 @@
 The operating system (SQLite) or the server (PostgreSQL) lets go of it when the process dies, however it dies.
 """
 
+import fcntl
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from spaces.errors import InputError, StudyError
+from spaces.errors import HolderUnknown, InputError
 
 _SERVED_BY = "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
 TURN_S = 60  # that a launch waits for its turn; a proposal takes less than one
@@ -33,20 +36,70 @@ class FileHold:
     """Lock a file beside a SQLite file."""
 
     def __init__(self, engine: Engine, name: str) -> None:
-        self._lock = FileLock(f"{engine.url.database}.{name}.lock", timeout=0)
+        self._lock = FileLock(_lock_file(str(engine.url.database), name), timeout=0)
 
     def take(self) -> bool:
-        """Take it; to hold it already is enough."""
+        """Take it; to hold it already is enough.
+
+        Raises:
+            HolderUnknown: it cannot be locked.
+        """
         try:
             return self._lock.is_locked or bool(self._lock.acquire())
         except Timeout:
             return False
         except OSError as error:
-            raise StudyError(f"cannot lock {self._lock.lock_file}: {error.strerror}") from error
+            raise HolderUnknown(f"cannot lock {self._lock.lock_file}: {error.strerror}") from error
 
     def drop(self) -> None:
         """Let go of it."""
         self._lock.release()
+
+
+class LookingHold:
+    """Keep launches from a SQLite file that may only be read, as others may who only look too; nothing is written."""
+
+    def __init__(self, file: Path, name: str) -> None:
+        self._path = _lock_file(str(file), name)
+        self._opened: int | None = None
+
+    def take(self) -> bool:
+        """Take it; to hold it already is enough.
+
+        Raises:
+            HolderUnknown: there is no such file, as every launch leaves one where it was, or it cannot be locked.
+        """
+        if self._opened is not None:
+            return True
+        try:
+            opened = os.open(self._path, os.O_RDONLY)
+        except OSError as error:
+            raise HolderUnknown(f"cannot read {self._path}: {error.strerror}") from error
+        if self._granted(opened):
+            self._opened = opened
+        else:
+            os.close(opened)
+        return self._opened is not None
+
+    def _granted(self, opened: int) -> bool:
+        try:
+            fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError as error:  # such as on a disk of another machine, where that needs a file opened to write
+            os.close(opened)
+            raise HolderUnknown(f"cannot lock {self._path}: {error.strerror}") from error
+        return True
+
+    def drop(self) -> None:
+        """Let go of it."""
+        if self._opened is not None:
+            os.close(self._opened)
+        self._opened = None
+
+
+def _lock_file(database: str, name: str) -> str:
+    return f"{database}.{name}.lock"
 
 
 class AdvisoryHold:

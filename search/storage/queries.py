@@ -96,7 +96,7 @@ def _trial(row: RowMapping, curve: list[RowMapping], damage: Damage) -> TrialRec
     return damage.read(partial(rows.trial_record, row, curve), name, lost)
 
 
-_STRAYS = text("SELECT * FROM pragma_foreign_key_check(:name)")
+_STRAYS = text("SELECT rowid, parent FROM pragma_foreign_key_check(:of_table)")
 _FEW = 8  # rows that a line names
 
 
@@ -106,7 +106,7 @@ def note_strays(connection: Connection, damage: Damage) -> None:
         return
     for table in sorted({*METADATA.tables, "trials"} & set(inspect(connection).get_table_names())):
         of = defaultdict[str, list[int]](list)
-        for _, row, parent, _ in connection.execute(_STRAYS, {"name": table}):
+        for row, parent in connection.execute(_STRAYS, {"of_table": table}):
             of[parent].append(row)
         for parent, strays in of.items():
             damage.note(f"{_listed(strays, table)} to no row of {parent}", Lost(table=table))

@@ -19,7 +19,7 @@ from search.storage.copies import Copy, copy_of
 from search.storage.damage import Damage, Lost, Record
 from search.storage.tables import EVENT, HOST, MEASUREMENT, REJECTION, SESSION, STUDY, TRIAL
 from search.storage.url import read_url, shown
-from spaces.errors import InputError, StudyError
+from spaces.errors import HolderUnknown, InputError, StudyError
 from workers.measurement import Measurement
 
 
@@ -89,15 +89,22 @@ class Store:
 
         Raises:
             StudyError: another launch holds it.
+            HolderUnknown: nobody can tell whether one does, or did while the database was copied.
             InputError: the database is none that can be shared.
         """
-        held = holds.hold(self._engine, study, shared=shared)
-        self._holds[study] = held
+        self._holds[study] = self._hold(study, shared)
         try:
             self.reacquire_lock()
+            if self._copy and not self._copy.is_current:
+                raise HolderUnknown(f"{self.shown_url} was written to while it was copied")
             yield
         finally:
             self._holds.pop(study).drop()
+
+    def _hold(self, study: str, shared: bool) -> holds.Hold:
+        if self._copy:  # whoever launches the study locks beside what it is a copy of
+            return holds.LookingHold(self._copy.source, study)
+        return holds.hold(self._engine, study, shared=shared)
 
     @contextmanager
     def turn(self, study: str) -> Iterator[None]:

@@ -201,8 +201,8 @@ def test_pareto_asha_keeps_the_ends_of_the_front_and_whoever_is_least_crowded() 
     # Network 1 is dominated by 0; 2 is the best, 3 the cheapest; 4 lies further from its neighbours than 0 does; 5 puts
     # 0 off the front and is then the third of four on it, as an end, an end and 4 lie further apart.
     assert stops(courses) == {
-        1: "epoch 1: rank 2 of 2 by non-domination (rank 1); top 1 promoted",
-        5: "epoch 1: rank 4 of 6 by non-domination (rank 0, crowded there); top 3 promoted",
+        1: "epoch 1: rank 2 of 2 by non-domination (layer 1); top 1 promoted",
+        5: "epoch 1: rank 4 of 6 by non-domination (layer 0, crowded there); top 3 promoted",
     }
     apart = spread(np.array([[-0.6, 30], [-0.45, 5], [-0.55, 20], [-0.5, 9]]))
     assert apart.tolist() == pytest.approx([np.inf, np.inf, 0.1 / 0.15 + 21 / 25, 0.1 / 0.15 + 15 / 25])

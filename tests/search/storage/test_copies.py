@@ -112,3 +112,59 @@ def test_commands_read_it_and_nothing_is_mended(locked_up: Path, capsys: pytest.
     assert front.main([url, "--json"]) == 0
     assert doctor.main([url, "--fix"]) == 2
     assert capsys.readouterr().err.endswith(f"error: --fix is refused: {url} may only be read\n")
+
+
+UNKNOWN = "note: not known whether front is running ("
+NOT_LOOKED_AT = "); its checkpoints and unfinished recordings are not looked at\n"
+
+
+def doctors(url: str, capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
+    """Return what the doctor says, and its first note; Optuna's tables do not know the trial."""
+    doctor.main([url])
+    out, err = capsys.readouterr()
+    return out, err.splitlines(keepends=True)[0] if err else ""
+
+
+def test_a_study_that_runs_at_the_source_is_not_looked_at_as_if_it_rested(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Store.open(f"sqlite:///{file}") as launch, launch.hold(STUDY):
+        for url in for_reading(file):
+            out, note = doctors(url, capsys)
+            assert out == "1 study, 1 trial: nothing is wrong\n"
+            assert note == "note: front is running; its checkpoints and unfinished recordings are its own\n"
+
+
+def test_a_study_that_rests_at_the_source_is_looked_at(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Store.open(f"sqlite:///{file}") as launch, launch.hold(STUDY):
+        pass
+    for url in for_reading(file):
+        out, note = doctors(url, capsys)
+        assert "front trial 0: unfinished: running in ours, missing in Optuna's table" in out
+        assert note == ""
+
+
+def test_where_no_launch_ever_was_nobody_knows_whether_one_is_elsewhere(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, note = doctors(for_reading(file)[0], capsys)
+    assert out == "1 study, 1 trial: nothing is wrong\n"
+    assert note == f"{UNKNOWN}cannot read {file}.front.lock: No such file or directory{NOT_LOOKED_AT}"
+
+
+def test_a_copy_that_a_launch_wrote_beside_is_not_looked_at_as_if_it_rested(
+    file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store.open(f"sqlite:///{file}") as launch, launch.hold(STUDY):
+        pass
+    copied = copies._copy
+
+    def slow(source: Path, target: Path) -> None:
+        copied(source, target)
+        with Store.open(f"sqlite:///{source}") as launch:
+            launch.set_attempts(STUDY, 0, launch.trials(STUDY)[0].attempts + 1)
+
+    monkeypatch.setattr(copies, "_copy", slow)
+    out, note = doctors(url := for_reading(file)[0], capsys)
+    assert out == "1 study, 1 trial: nothing is wrong\n"
+    assert note == f"{UNKNOWN}{url} was written to while it was copied{NOT_LOOKED_AT}"

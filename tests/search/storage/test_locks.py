@@ -1,13 +1,16 @@
 """A name is held by one process or by those who share it, and by nobody once they are gone."""
 
+import errno
+import fcntl
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from search.storage.locks import AdvisoryHold, hold
-from spaces.errors import InputError
+from search.storage.locks import AdvisoryHold, LookingHold, hold
+from spaces.errors import HolderUnknown, InputError
 from tests.conftest import Stoppable
 
 NAME = "a study's name; with 'quotes'"
@@ -63,6 +66,52 @@ def test_several_share_a_name_and_nobody_has_it_alone_meanwhile(postgres: sa.Eng
 def test_a_file_cannot_be_shared(sqlite_url: str) -> None:
     with pytest.raises(InputError, match="only a study in PostgreSQL can be shared"):
         hold(sa.create_engine(sqlite_url), "study", shared=True)
+
+
+def looking(sqlite_url: str) -> LookingHold:
+    return LookingHold(Path(sqlite_url.removeprefix("sqlite:///")), "study")
+
+
+def test_who_only_looks_asks_for_the_launchs_own_lock_and_shares_it(sqlite_url: str) -> None:
+    launch, first, second = hold(sa.create_engine(sqlite_url), "study"), looking(sqlite_url), looking(sqlite_url)
+    assert launch.take()
+    assert not first.take()
+    launch.drop()
+    assert first.take()
+    assert first.take()  # to hold it already is enough
+    assert second.take()
+    assert not launch.take()
+    first.drop()
+    first.drop()
+    second.drop()
+    assert launch.take()
+    launch.drop()
+
+
+def test_where_no_launch_left_a_lock_nobody_knows_and_none_is_made(sqlite_url: str, tmp_path: Path) -> None:
+    with pytest.raises(HolderUnknown, match=r"cannot read .*study\.db\.study\.lock: No such file"):
+        looking(sqlite_url).take()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_locks_for_writers_alone_says_that_nobody_knows(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_given: int) -> None:
+        raise OSError(errno.EBADF, "Bad file descriptor")
+
+    Path(f"{sqlite_url.removeprefix('sqlite:///')}.study.lock").touch()
+    monkeypatch.setattr(fcntl, "flock", refused)
+    mine = looking(sqlite_url)
+    with pytest.raises(HolderUnknown, match=r"cannot lock .*: Bad file descriptor"):
+        mine.take()
+    mine.drop()
+
+
+def test_a_lock_that_cannot_be_made_says_that_nobody_knows(tmp_path: Path) -> None:
+    (tmp_path / "study.db.study.lock").mkdir()
+    with pytest.raises(HolderUnknown, match=r"cannot lock .*study\.lock: Is a directory"):
+        hold(sa.create_engine(f"sqlite:///{tmp_path}/study.db"), "study").take()
 
 
 def test_a_connection_that_the_server_ends_takes_the_hold_with_it(postgres: sa.Engine) -> None:
