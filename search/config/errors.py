@@ -18,7 +18,8 @@ _WORDS = {
     "greater_than_equal": "is below {ge:g}", "greater_than": "is not above {gt:g}",
     "less_than_equal": "is above {le:g}", "less_than": "is not below {lt:g}",
     "union_tag_not_found": "names none of choice, int, float",
-    "string_pattern_mismatch": "is not a valid name: use up to 100 letters, digits and _ . + -, starting with a letter or digit",
+    "string_pattern_mismatch":
+        "is not a valid name: use up to 100 letters, digits and _ . + -, starting with a letter or digit",
 }  # fmt: skip
 _UNION = ("bool", "str")  # the first members of our unions, which pydantic adds to the place
 

@@ -287,8 +287,8 @@ def dump(url: str) -> Dump:
         known = sa.MetaData()
         known.reflect(connection)
         return {
-            name: sorted(repr(tuple(row)) for row in connection.execute(sa.select(table)))
-            for name, table in known.tables.items()
+            name: sorted(repr(tuple(row)) for row in connection.exec_driver_sql(f'SELECT * FROM "{name}"'))
+            for name in known.tables
         }
 
 
@@ -648,7 +648,10 @@ def _make_older_tables(url: str, study: StudyRecord, trial: TrialRecord) -> None
     config.set_main_option("script_location", "search.storage:migrations")
     config.set_main_option("path_separator", "os")
     rows = [("nas_study", study_values(study)), ("nas_trial", trial_values(trial) | {"study_id": 1})]
-    rows += [("nas_measurement", measurement_values(each) | {"trial_id": 1}) for each in trial.measurements]
+    rows += [
+        ("nas_measurement", measurement_values(each) | dict(each.metrics) | {"trial_id": 1})
+        for each in trial.measurements
+    ]
     with sql(url) as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
