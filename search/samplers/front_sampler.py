@@ -19,9 +19,8 @@ from search.models.extrapolation import Axis, Expected, draws_at, expected
 from search.models.improvement import attainment, cost_bounds, expected_gain, integration_points
 from search.models.pareto import front
 from search.models.surrogate import Surrogate
-from search.samplers.candidates import Pool
+from search.samplers.candidates import Array, Network, Pool, Scale
 from search.samplers.catalogue import Catalogue, Coordinate
-from search.samplers.features import Array, Network, Scale
 
 N_STARTUP_TRIALS = 10  # trials over all costs before the model is asked
 MIN_COMPLETE = 3  # of them trained in full

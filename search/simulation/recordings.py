@@ -11,8 +11,8 @@ from functools import cached_property, partial
 import numpy as np
 from numpy.typing import NDArray
 
+from search.samplers.candidates import columns
 from search.samplers.catalogue import Coordinate, Described, Params, neighbour
-from search.samplers.features import columns
 from spaces.architecture import Architecture
 from spaces.cost import Cost
 from spaces.domains import Parameter, Scalar, Suggests, prior

@@ -24,7 +24,7 @@ from search.samplers.registry import distributions, make_sampler
 from search.schedulers.registry import Plan
 from search.simulation.recordings import RecordedCatalogue, Recordings
 from search.study.accounting import Account
-from search.study.ledger import Ledger
+from search.study.recording import Ledger
 from search.study.running import Nothing, RunningStudy
 from spaces.errors import TrialFailure
 from workers.kinds import FailureKind

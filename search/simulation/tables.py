@@ -15,7 +15,7 @@ import pandas as pd
 from search.config.replay import ColumnForm, ReplayForm, quality
 from search.config.sections import Form
 from search.config.space import parse_parameters
-from search.simulation.frame_files import read_frame
+from search.simulation.curves import read_frame
 from search.simulation.inference import infer_parameters, scalar
 from search.simulation.recordings import Array, Recordings, recorded_objective
 from spaces.domains import Choice, Domain, Float, Parameter, Scalar

@@ -6,8 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from search.core.budget import Budget, Rates, Spending
-from search.core.clock import steady_clock
+from search.core.budget import Budget, Rates, Spending, steady_clock
 from workers.measurement import Measurement
 
 

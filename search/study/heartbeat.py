@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 
-from search.core.clock import steady_clock
+from search.core.budget import steady_clock
 from search.core.records import Session
 from search.storage.store import Store
 from search.study.running import RunningStudy

@@ -11,7 +11,7 @@ import pytest
 
 from search.core.records import State, StudyRecord, TrialRecord
 from search.front import main
-from search.simulation.frame_files import read_frame
+from search.simulation.curves import read_frame
 from search.storage.store import Store
 from spaces.architecture import Architecture
 from spaces.cost import Cost

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from search.samplers.features import columns
+from search.samplers.candidates import columns
 from search.simulation.recordings import Array, Recordings
 from spaces.domains import Scalar
 from spaces.space import suggest

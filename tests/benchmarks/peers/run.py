@@ -18,9 +18,8 @@ from threadpoolctl import threadpool_limits
 
 from search.config.replay import ReplayForm, load_replay
 from search.core.budget import Budget
-from search.simulation.comparison import Comparison, dump
+from search.simulation.comparison import Comparison, Yardstick, dump
 from search.simulation.recordings import Recordings
-from search.simulation.scores import Yardstick
 from search.simulation.simulator import Course, policy, simulate
 from search.simulation.tables import read_table
 from tests.benchmarks.peers.loop import Loop, Setting

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from search.config.study import parse
-from search.samplers.candidates import SIZE, Pool
+from search.samplers.candidates import SIZE, Network, Pool, Scale, columns
 from search.samplers.catalogue import SpaceCatalogue, coordinate, neighbour
-from search.samplers.features import Network, Scale, columns
 from spaces.architecture import ImageSpec
 from spaces.counting import cost
 from spaces.domains import Choice, Float, Int, Parameter

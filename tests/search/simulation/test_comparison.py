@@ -8,8 +8,8 @@ import pytest
 
 from search.core.records import State
 from search.core.trajectory import Trajectory, marks
+from search.simulation.comparison import Yardstick
 from search.simulation.recordings import Recordings
-from search.simulation.scores import Yardstick
 from search.simulation.simulator import Course
 from tests.search.tables import grid, read, run, trainings
 
