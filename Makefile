@@ -32,7 +32,7 @@ audit: .venv/installed
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[audit]"
 	$(BIN)/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip --progress-spinner off
 
-# What samplers and schedulers find on recorded trainings, by simulated time: the table in README.md.
+# What samplers and schedulers find on recorded trainings, by simulated time: the table in docs/benchmarks.md.
 benchmark: .venv/installed
 	for workers in 1 8; do $(BIN)/python -m search.simulate tests/benchmarks/digits.yaml \
 		--table tests/benchmarks/digits.csv.gz --seeds 20 --workers $$workers \

@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--sqlite-on-driver", action="store_true", help="keep a SQLite file although others train too")
     parser.add_argument("--report", type=Path, default=Path("report.html"), help="where the report goes")
     parser.add_argument("--no-report", action="store_true", help="write no report")
-    parser.add_argument("--verbose", action="store_true", help="show what Ray says")
+    parser.add_argument("--verbose", action="store_true", help="show what Ray says, and what happens to each trial")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     return parser
 

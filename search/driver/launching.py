@@ -1,6 +1,7 @@
 """Do what the command `search.launch` was given: preview, or run, report and sum up."""
 
 import argparse
+import logging
 import os
 import subprocess
 import sys
@@ -41,6 +42,8 @@ def launch(given: argparse.Namespace, started_at: datetime, again: Callable[[str
         WidefrontError: in one line, why there is nothing to show.
     """
     console = make_console()
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")  # to stderr, above a live display
+    logging.getLogger("search").setLevel(logging.INFO if given.verbose else logging.WARNING)
     _warn_of_secrets(given)
     if given.folder:
         given.file = given.file.absolute()

@@ -3,6 +3,7 @@
 Every entry can be written twice without harm: what is recorded already stays as it is.
 """
 
+import logging
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -15,6 +16,7 @@ from search.study.recorder import Recorder
 from spaces.errors import StorageAway, StudyError
 from workers.measurement import Measurement
 
+log = logging.getLogger(__name__)
 SOONEST_S, LATEST_S = 1.0, 30.0  # between two attempts to reach a database that is away
 
 
@@ -79,6 +81,7 @@ class Outbox:
         """Remember that the database is away, and when to try again."""
         now = self.clock()
         if self._away_since is None:
+            log.info("the database is away: %s", error)
             self._away_since = now
         self.why = str(error)
         self._next = now + min(LATEST_S, max(SOONEST_S, (now - self._away_since) / 4))
@@ -99,6 +102,7 @@ class Outbox:
         except StorageAway as error:
             self.lose(error)
             return False
+        log.info("the database is back after %.1f s", self.away_s or 0.0)
         self._away_since, self.why = None, ""
         return True
 

@@ -4,6 +4,7 @@ Ray's searcher and scheduler, a simulated clock and the tests all drive this one
 SQL before it counts.
 """
 
+import logging
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum, auto
@@ -25,6 +26,8 @@ from search.study.trials import TrialIndex
 from spaces.errors import StorageAway, TrialFailure
 from workers.kinds import FailureKind
 from workers.measurement import Measurement
+
+log = logging.getLogger(__name__)
 
 
 class Nothing(Enum):
@@ -454,6 +457,7 @@ class RunningStudy:
 
     def _try_again(self, trial: TrialRecord, failure: TrialFailure) -> None:
         """Record that a trial waits for another worker."""
+        log.info("trial %d waits for another worker: %s", trial.number, failure)
         self.setbacks.append((trial.number, failure))
         self.trials[trial.number] = replace(trial, attempts=trial.attempts + 1)
         with self.account.timed("recording_s"):
@@ -461,6 +465,7 @@ class RunningStudy:
 
     def _tell(self, kind: EventKind, text: str, number: int | None = None) -> None:
         """Record what happened beside measurements and ends."""
+        log.info("%s%s: %s", "" if number is None else f"trial {number} ", kind, text)
         with self.account.timed("recording_s"):
             self.outbox.happened(Event(at=self.clock(), kind=kind, text=text, trial=number))
 
