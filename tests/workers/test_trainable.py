@@ -38,7 +38,8 @@ def steps(address: str, *, recorded: int, epochs: int) -> list[dict[str, Any]]:
 
 def told(address: str, *, recorded: int, epochs: int) -> list[tuple[int, float, float]]:
     found = steps(address, recorded=recorded, epochs=epochs)
-    return [(step["epoch"], step["accuracy"], step["loss"]) for step in found]
+    shown = [json.loads(step["measurement"])["metrics"] for step in found]
+    return [(step["epoch"], each["accuracy"], each["loss"]) for step, each in zip(found, shown, strict=True)]
 
 
 @pytest.mark.parametrize("kind", ["path", "url"])

@@ -6,6 +6,7 @@ they stay what they are when other processes take their share of the machine.
 
 import gc
 import io
+import json
 import statistics
 import time
 from collections import deque
@@ -108,7 +109,8 @@ class Course:
         trial.epoch += 1
         measurement = learn(self.running.trials[trial.config["number"]], trial.epoch)
         with self._timed() as took:
-            verdict = StudyScheduler(self.running).on_trial_result(None, cast(Any, trial), measurement.to_json())
+            told = {"measurement": json.dumps(measurement.to_json())}
+            verdict = StudyScheduler(self.running).on_trial_result(None, cast(Any, trial), told)
         self.measured_s += took
         if verdict == TrialScheduler.CONTINUE:
             self._at_work.append(trial)
