@@ -68,7 +68,7 @@ def _read(given: argparse.Namespace) -> tuple[str, str, list[str]]:
     """Return the study's name, its file's text, and how to launch it: all that can be checked here is checked."""
     config = load(given.file, given.set, environment=None)
     cli.warn(config.dropped)
-    unread.refuse(config.scheduler)
+    cli.warn(map(str, unread.unread(config.scheduler)))  # the launch there knows whether the study is under way
     _check_secrets(given.file, config, given.set)
     folder = given.folder if given.folder.startswith(("/", "~")) else f"~/{given.folder}"
     check_named(config, folder)

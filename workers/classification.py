@@ -109,6 +109,6 @@ class Evaluation:
         from sklearn.metrics import roc_auc_score  # here: a second of every worker that does not ask for it
 
         if self.classes != 2 or len(self.labels.bincount().nonzero()) != 2:
-            raise TrialFailure(FailureKind.DATA, f"roc_auc is of two classes, and there are {self.classes}")
+            raise TrialFailure(FailureKind.DATA, "roc_auc needs validation images of two classes, and of both")
         found = float(roc_auc_score(self.labels.numpy(), (self.logits[:, 1] - self.logits[:, 0]).numpy()))
         return found if math.isfinite(found) else 0.5

@@ -26,18 +26,19 @@ def refuse(form: SchedulerForm) -> None:
         raise found[0]
 
 
-def drop(given: Mapping[str, Any], settings: Sequence[str]) -> list[str]:
+def drop(given: Mapping[str, Any], settings: Sequence[str], *, stored: bool = False) -> list[str]:
     """Take away what a file says for another scheduler than the one that `--set` names, and return a line for each.
 
     Args:
         given: a file's sections, with the settings in them.
         settings: `scheduler.name=asha` and the like; what they themselves set stays, to be refused.
+        stored: the sections are a study's of before, when every key was written out, whether it was read or not.
     """
     named = {setting.partition("=")[0] for setting in settings}
     section = given.get("scheduler")
-    if NAME not in named or not isinstance(section, dict) or section.get("name") not in names():
+    if not (stored or NAME in named) or not isinstance(section, dict) or section.get("name", "auto") not in names():
         return []
-    name = section["name"]
+    name = section.get("name", "auto")
     reads = {"name", *keys(scheduler_class(name).options_class)}
     vain = [key for key in section if key not in reads and readers(key) and f"scheduler.{key}" not in named]
     for key in vain:

@@ -89,8 +89,8 @@ def _heed_unread(config: StudyConfig) -> None:
 
 def _is_stored(config: StudyConfig) -> bool:
     try:
-        with Store.open(config.storage, create=False) as store:
-            return store.study(config.study) is not None
+        with Store.open(config.storage, create=False, migrate=False) as store:
+            return config.study in store.names()
     except WidefrontError:  # a database that is away, or not made yet
         return False
 

@@ -44,12 +44,14 @@ class Median(Scheduler):
 
     def observe(self, trial: TrialRecord, measurement: Measurement) -> None:
         """Remember how good a trial was at an epoch."""
-        quality = entry_of(self.study, trial, measurement).quality
-        self._shown.setdefault(trial.number, {})[measurement.epoch] = quality
+        if (entry := entry_of(self.study, trial, measurement)) is not None:
+            self._shown.setdefault(trial.number, {})[measurement.epoch] = entry.quality
 
     def on_measurement(self, trial: TrialRecord, measurement: Measurement) -> Decision:
         """Compare a trial's best epoch with what others showed on average by this one."""
         epoch = measurement.epoch
+        if epoch not in self._shown.get(trial.number, {}):
+            return GO_ON
         others = [self._average(shown, epoch) for number, shown in self._shown.items() if number != trial.number]
         averages = [each for each in others if each is not None]
         if not self.reads(epoch) or len(averages) < cast(MedianOptions, self.options).min_trials:

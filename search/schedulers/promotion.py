@@ -43,9 +43,9 @@ class Gain(RungScheduler):
     options_class = GainOptions
     summary = "pauses every trial at each rung and resumes the one with the highest expected hypervolume gain an epoch"
 
-    def on_measurement(self, trial: TrialRecord, measurement: Measurement) -> Decision:  # noqa: ARG002
+    def on_measurement(self, trial: TrialRecord, measurement: Measurement) -> Decision:
         """Let a trial rest at a rung; whose turn it is, this one's perhaps, the next question tells."""
-        if not self.reads(measurement.epoch):
+        if not self.stands_at(trial, measurement.epoch):
             return GO_ON
         why = f"epoch {measurement.epoch}: rests, to go on when the front has most to gain by it"
         return Decision(Verdict.REST, why)

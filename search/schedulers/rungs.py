@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, cast
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
-from search.core.fronts import minimised_values
+from search.core.fronts import minimised_values, objective_values
 from search.core.records import StudyRecord, TrialRecord
 from search.models.pareto import Layers, spread
 from search.schedulers.base import GO_ON, Decision, Options, Scheduler, Verdict
@@ -30,9 +30,11 @@ class Entry:
     values: tuple[float, ...]  # all objectives, minimised
 
 
-def entry_of(study: StudyRecord, trial: TrialRecord, measurement: Measurement) -> Entry:
-    """Return what a trial shows by a measurement."""
+def entry_of(study: StudyRecord, trial: TrialRecord, measurement: Measurement) -> Entry | None:
+    """Return what a trial shows by a measurement; None where an objective was not measured then."""
     then = replace(trial, measurements=(measurement,))
+    if any(map(math.isnan, objective_values(study, then))):
+        return None
     values = tuple(minimised_values(study, [then])[0].tolist())
     objectives = [study.objective(name) for name in study.objectives]
     quality = next(index for index, objective in enumerate(objectives) if objective.quality)
@@ -164,8 +166,13 @@ class RungScheduler(Scheduler):
         epoch = measurement.epoch
         if self.reads(epoch) or epoch >= self.max_epochs:
             rung = self.reached.setdefault(epoch, self.rung())
-            if trial.number not in rung.entries:
-                rung.enter(entry_of(self.study, trial, measurement))
+            new = trial.number not in rung.entries
+            if new and (entry := entry_of(self.study, trial, measurement)) is not None:
+                rung.enter(entry)
+
+    def stands_at(self, trial: TrialRecord, epoch: int) -> bool:
+        """Whether there is a rung at an epoch, and a trial was measured there."""
+        return self.reads(epoch) and epoch in self.reached and trial.number in self.reached[epoch].entries
 
     def next_read(self, epoch: int) -> int:
         """Return the next rung's epoch, or full fidelity."""
@@ -196,7 +203,7 @@ class Asha(RungScheduler):
     def on_measurement(self, trial: TrialRecord, measurement: Measurement) -> Decision:
         """Decide at a rung, among all that have come there by now."""
         epoch = measurement.epoch
-        if not self.reads(epoch):
+        if not self.stands_at(trial, epoch):
             return GO_ON
         name = self.study.task.headline
         shown = measurement.get(name)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from search.config import unread
 from search.config.replay import ReplayForm, parse_replay
 from search.config.source import replace_leaf
 from search.core.files import replacing
@@ -60,6 +61,7 @@ def form_of(study: StudyRecord, settings: Sequence[str]) -> ReplayForm:
     given = copy.deepcopy({"study": study.name, **own, "table": {"classes": study.classes}})
     for setting in settings:
         replace_leaf(given, setting)
+    unread.drop(given, settings, stored=True)
     return parse_replay(given)
 
 

@@ -212,8 +212,8 @@ class _Simulation:
         if any(map(math.isnan, measurement.metrics.values())):
             self.study.failed(number, TrialFailure(FailureKind.NOT_FINITE, f"epoch {measurement.epoch}"))
             return False
-        for epoch in trained[:-1]:  # of which nothing is recorded: there is no rung
-            self.study.measured(number, replace(measurement, epoch=epoch, train_s=0.0))
+        for epoch in trained[:-1]:  # of which nothing is recorded, so that no scheduler can decide by it
+            self.study.measured(number, replace(measurement, epoch=epoch, train_s=0.0, metrics={}))
         if self.study.measured(number, measurement).stop:
             return False
         if self._ended(number):

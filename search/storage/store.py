@@ -281,8 +281,9 @@ class Store:
         failure_kind: str = "",
         failure_details: str = "",
         ended_at: datetime,
+        front: str | None = None,
     ) -> bool:
-        """Write how a trial ended, and say whether that was news: the first ending stays.
+        """Write how a trial ended, and what the front is by it; whether that was news: the first ending stays.
 
         Raises:
             ValueError: the state is no ending, or there is no such trial.
@@ -300,7 +301,9 @@ class Store:
             study_id = self._study_id(connection, study)
             running = queries.is_trial(study_id, number) & (TRIAL.c.state == State.RUNNING.value)
             if connection.execute(update(TRIAL).where(running).values(ending)).rowcount == 1:
-                events.add(connection, study_id, Event(at=ended_at, kind=state.value, trial=number, text=reason))
+                told = [Event(at=ended_at, kind=state.value, trial=number, text=reason)]
+                told += [Event(at=ended_at, kind=EventKind.FRONT, trial=number, text=front)] if front else []
+                events.add(connection, study_id, *told)
                 return True
             queries.recorded(connection, study_id, number)
         return False

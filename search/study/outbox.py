@@ -46,9 +46,9 @@ class Outbox:
         entry = {"what": "measured", "number": number, "measurement": measurement.to_json()}
         self._bring(entry, lambda: self.recorder.measured(number, measurement))
 
-    def ended(self, trial: TrialRecord) -> None:
-        """Bring a trial's end."""
-        self._bring(_ending(trial), lambda: self.recorder.end(trial))
+    def ended(self, trial: TrialRecord, front: str | None = None) -> None:
+        """Bring a trial's end, and where it has changed the front what that is now."""
+        self._bring({**_ending(trial), "front": front}, lambda: self.recorder.end(trial, front))
 
     def attempted(self, number: int, attempts: int, why: str) -> None:
         """Bring how often a trial was handed out again, and why the last time."""
@@ -158,4 +158,5 @@ def _write(store: Store, study: str, entry: Entry) -> None:
             failure_kind=entry["failure_kind"],
             failure_details=entry["failure_details"],
             ended_at=datetime.fromisoformat(entry["ended_at"]),
+            front=entry.get("front"),
         )

@@ -106,8 +106,8 @@ class Recorder:
         """Record one epoch; False where it was recorded already."""
         return self.store.add_measurement(self.record.name, number, measurement)
 
-    def end(self, trial: TrialRecord) -> None:
-        """Record a trial's end: its state, its reason, and what it reached."""
+    def end(self, trial: TrialRecord, front: str | None = None) -> None:
+        """Record a trial's end: its state, its reason, what it reached, and what the front is by it."""
         self.store.end_trial(
             self.record.name,
             trial.number,
@@ -116,6 +116,7 @@ class Recorder:
             failure_kind=trial.failure_kind,
             failure_details=trial.failure_details,
             ended_at=trial.ended_at or datetime.now(UTC),
+            front=front,
         )
         with self._speaking():
             self._tell(trial)

@@ -52,8 +52,8 @@ class OutboxProtocol(Protocol):
     def measured(self, number: int, measurement: Measurement) -> None:
         """Bring one epoch."""
 
-    def ended(self, trial: TrialRecord) -> None:
-        """Bring a trial's end."""
+    def ended(self, trial: TrialRecord, front: str | None) -> None:
+        """Bring a trial's end, and where it has changed the front what that is now."""
 
     def attempted(self, number: int, attempts: int, why: str) -> None:
         """Bring how often a trial was handed out again, and why the last time."""
@@ -132,7 +132,7 @@ class Ledger:
     def measured(self, number: int, measurement: Measurement) -> None:
         """Forget an epoch."""
 
-    def ended(self, trial: TrialRecord) -> None:
+    def ended(self, trial: TrialRecord, front: str | None) -> None:
         """Forget an end."""
 
     def attempted(self, number: int, attempts: int, why: str) -> None:

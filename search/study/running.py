@@ -122,7 +122,7 @@ class RunningStudy:
             trial = self.trials[trial.number] = replace(trial, session=self.launches.session)
         if trial.last is not None:
             self._show(trial, trial.last)
-            if self._judge(trial, trial.last).stop:
+            if self._judge(trial, trial.last, told=True).stop:
                 return
         self.queue.restore(trial)
 
@@ -390,8 +390,8 @@ class RunningStudy:
         """Return the objectives' values at an epoch."""
         return objective_values(self.record, replace(trial, measurements=(measurement,)))
 
-    def _judge(self, trial: TrialRecord, measurement: Measurement) -> Decision:
-        """Decide what becomes of a trial after an epoch."""
+    def _judge(self, trial: TrialRecord, measurement: Measurement, *, told: bool = False) -> Decision:
+        """Decide what becomes of a trial after an epoch; that it rests may have been told by an earlier launch."""
         epoch = measurement.epoch
         if epoch >= self.record.max_epochs:
             self._end(replace(trial, state=State.COMPLETE))
@@ -403,10 +403,12 @@ class RunningStudy:
             self._end(replace(trial, state=State.STOPPED, reason=decision.reason))
         elif decision.verdict is Verdict.REST:
             self.resting[trial.number] = epoch
-            self._tell(EventKind.RESTED, f"at epoch {epoch}", trial.number)
+            if not told:
+                self._tell(EventKind.RESTED, f"at epoch {epoch}", trial.number)
         elif self.cut_off and self.scheduler.reads(epoch):
             self.paused.add(trial.number)
-            self._tell(EventKind.PAUSED, f"at epoch {epoch}: the budget is spent", trial.number)
+            if not told:
+                self._tell(EventKind.PAUSED, f"at epoch {epoch}: the budget is spent", trial.number)
             return Decision(Verdict.STOP, "the budget is spent; with more of it the trial goes on")
         return decision
 
@@ -472,8 +474,8 @@ class RunningStudy:
     def _end(self, trial: TrialRecord) -> None:
         now = self.clock()  # somebody may have put it back since an earlier launch began the trial
         trial = self.trials[trial.number] = replace(trial, ended_at=max(now, trial.started_at or now))
+        front = [each.number for each in self.trials.front]
+        changed = format_number_of("network", len(front)) if trial.number in front else None
         with self.account.timed("recording_s"):
-            self.outbox.ended(trial)
-        if trial.number in (front := [each.number for each in self.trials.front]):
-            self._tell(EventKind.FRONT, format_number_of("network", len(front)), trial.number)
+            self.outbox.ended(trial, changed)
         self.proposer.tell(trial, objective_values(self.record, trial))

@@ -130,10 +130,10 @@ def check_spending(url: str, folder: Path, name: str = "small") -> None:
         study = store.study(name)
         assert study is not None
         with closing((running := open_running(store, config, study)).recorder):
-            spent, over = running.spending, running.over
+            spent, over = running.account.spending, running.over
     ((epochs, seconds),) = _raw(url, "SELECT count(*), sum(train_s + eval_s) FROM nas_measurement")
-    assert running.trained_epochs == epochs
-    assert abs(running.trained_s - float(str(seconds))) < 1e-6
+    assert running.account.trained_epochs == epochs
+    assert abs(running.account.trained_s - float(str(seconds))) < 1e-6
     assert spent.trials == len(running.trials)
     assert over
 

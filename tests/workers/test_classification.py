@@ -50,7 +50,7 @@ def test_the_area_under_the_roc_curve_is_of_class_1_and_does_not_hang_on_a_thres
 
 @pytest.mark.parametrize("labels", [[0, 0, 0], [0, 1, 2]])
 def test_it_is_of_two_classes_that_are_both_there(labels: list[int]) -> None:
-    with pytest.raises(TrialFailure, match=r"^data: roc_auc is of two classes"):
+    with pytest.raises(TrialFailure, match=r"^data: roc_auc needs validation images of two classes, and of both$"):
         _ = evaluation(torch.randn(3, 2 if max(labels) == 0 else 3), torch.tensor(labels)).roc_auc
 
 

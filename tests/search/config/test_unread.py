@@ -1,5 +1,6 @@
 """Keys that the file's scheduler does not read are never silently ignored."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,10 @@ import pytest
 from search.config.replay import load_replay
 from search.config.study import load, parse, parted
 from search.config.unread import unread
+from search.core.records import StudyRecord
 from search.schedulers.base import keys
 from search.schedulers.registry import SCHEDULERS
+from search.simulation.curves import form_of
 from spaces.errors import InputError
 from tests.search.bench import FILE
 
@@ -85,3 +88,11 @@ def test_what_nobody_knows_is_refused_as_ever(file: Path, settings: list[str]) -
 
 def test_a_replay_drops_them_too(file: Path) -> None:
     assert load_replay(file, ["scheduler.name=fifo"]).scheduler.unread == []
+
+
+def test_a_study_of_before_whose_keys_were_all_written_out_is_replayed(make_study: Callable[..., StudyRecord]) -> None:
+    whole = {"name": "auto", "max_epochs": 9, "share": 0.5, "floor": 0.02, "keep": 0.4}
+    study = make_study(config={**FILE, "scheduler": whole}, space=FILE["space"])
+    assert unread(form_of(study, []).scheduler) == []
+    assert unread(form_of(study, ["scheduler.name=asha"]).scheduler) == []
+    assert [error.place for error in unread(form_of(study, ["scheduler.keep=0.3"]).scheduler)] == ["scheduler.keep"]

@@ -8,6 +8,7 @@ from search import launch, submit
 from search.config.study import load
 from search.driver.driver import begin, look
 from search.storage.store import Store
+from tests.search.storage.test_engine import _make_tables
 
 ROOT = Path(__file__).parents[3]
 VAIN = ["--set", "scheduler.keep=0.5"]
@@ -34,6 +35,16 @@ def test_one_that_is_under_way_goes_on_with_a_warning(capsys: pytest.CaptureFixt
     assert capsys.readouterr().err == f"warning: {LINE}\n"
 
 
-def test_nothing_is_sent_that_a_launch_would_refuse(capsys: pytest.CaptureFixture[str]) -> None:
-    assert submit.main(["space.yaml", "--address", "http://nowhere:8265", *VAIN]) == 2
+def test_before_a_study_is_sent_they_are_a_warning_since_only_the_launch_there_knows_the_study(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    submit.main(["space.yaml", "--address", "http://nowhere:8265", *VAIN])
+    assert capsys.readouterr().err.startswith(f"warning: {LINE}\n")
+
+
+def test_a_dry_run_brings_no_tables_forward(capsys: pytest.CaptureFixture[str]) -> None:
+    _make_tables("sqlite:///widefront.db", "0004")
+    assert launch.main(["space.yaml", "--dry-run", *VAIN]) == 2
     assert capsys.readouterr().err == f"error: {LINE}\n"
+    with Store.open("sqlite:///widefront.db", migrate=False) as store:
+        assert store.behind is not None

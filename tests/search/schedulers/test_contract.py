@@ -182,3 +182,14 @@ def test_it_says_in_one_line_what_it_does_and_when(name: str) -> None:
         assert line
         assert "\n" not in line
     assert name in made.told(name, made.options_class()) or "none" in made.told(name, made.options_class())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_epoch_that_was_not_measured_decides_nothing(name: str) -> None:
+    made = scheduler(name)
+    for trial in trials([(1, 0.08)] * 8):
+        blank = [replace(each, metrics={}) for each in trial.measurements[:5]]
+        for epoch, measurement in enumerate(blank, start=1):
+            then = replace(trial, measurements=tuple(blank[:epoch]))
+            made.observe(then, measurement)
+            assert not made.on_measurement(then, measurement).stop
