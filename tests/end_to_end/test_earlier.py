@@ -77,6 +77,8 @@ def test_a_study_that_was_cut_off_goes_on_from_its_checkpoints_and_its_journal(e
         assert known[entry["number"], told_of.epoch] == told_of
     for name, history in held.items():  # nothing that a checkpoint holds was trained again
         number = int(name.removesuffix(".pt"))
-        assert [known[number, fields["epoch"]].to_json() for fields in history] == history
+        assert [known[number, fields["epoch"]] for fields in history] == [
+            Measurement.from_json(each) for each in history
+        ]
     assert not journal.exists()
     assert "nothing is wrong" in told("search.doctor", earlier, "--study", "cut-off")

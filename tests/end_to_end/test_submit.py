@@ -31,7 +31,7 @@ LONG = {
     "data": "digits",
     "budget": {"trials": 20},  # long enough for three commands on a busy machine
     "space": {**SMALL["space"], "depth": {"int": [1, 3]}},
-    "scheduler": {"name": "fifo", "max_epochs": 16},
+    "scheduler": {"name": "fifo", "max_epochs": 24},
     "storage": "sqlite:///long.db",
 }
 
