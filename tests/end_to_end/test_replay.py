@@ -1,5 +1,6 @@
 """A simulated study stops the trials that Ray stops, in the same epochs and for the same reasons."""
 
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +26,7 @@ from spaces.architecture import ImageSpec
 from spaces.counting import cost
 from tests.search.bench import FILE, Bench, learn
 from tests.search.conftest import bench, empty_database, make_bench
+from workers.measurement import Measurement
 from workers.trainer import TrialSpec
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
@@ -101,7 +103,8 @@ class Replayed(tune.Trainable):
         conductor: Any = ray.get_actor("conductor")
         while (told := ray.get(conductor.next.remote(self.number, self.digest, self.epoch, self.recorded))) is None:
             time.sleep(0.02)
-        return cast(dict[str, Any], told)
+        measurement = Measurement.from_json(cast(dict[str, Any], told))
+        return {"epoch": measurement.epoch, "measurement": json.dumps(measurement.to_json())}
 
 
 @pytest.fixture
@@ -125,10 +128,10 @@ def table(bench: Bench) -> pd.DataFrame:
             cost=cost(architecture, ImageSpec(channels=1, height=8, width=8, classes=10)),
         )  # fmt: skip
         for epoch in range(1, EPOCHS + 1):
-            shown = learn(trial, epoch).to_json()
+            shown = learn(trial, epoch).flat()
             known = {"digest": trial.digest, "macs": trial.cost.macs, "seconds": epoch * (1 + place * 0.377 % 1)}
             rows.append({**params, **known, **shown})
-    return pd.DataFrame(rows).drop(columns="latency_ms")
+    return pd.DataFrame(rows)
 
 
 def curves(frame: pd.DataFrame) -> dict[str, list[dict[str, float]]]:
@@ -155,7 +158,7 @@ def by_the_clock(bench: Bench, frame: pd.DataFrame, workers: int) -> list[tuple[
     form = form_of(bench.record, ())
     recordings: Recordings = recordings_of("table", frame, form)
     how = policy(form, recordings, form.sampler.name, form.scheduler.name)
-    courses = simulate(recordings, how, bench.open().budget, workers=workers, seed=SEED)
+    courses = simulate(recordings, how, bench.open().account.budget, workers=workers, seed=SEED)
     ordered = sorted(courses, key=lambda course: course.number)
     return [_end(each.params, each.epochs, each.state, each.reason) for each in ordered]
 
