@@ -13,7 +13,6 @@ from search.core.records import State, TrialRecord
 from search.core.units import format_number_of
 
 TITLE = "Progress"
-AGAINST = ("trials", "seconds")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,24 +56,16 @@ def paths(described: Plan) -> Paths:
     """Return the paths from stem to classifier, by their layers."""
     lengths: Lengths = {2: 1}
     for spec in described.blocks:
-        lengths = _through(spec, lengths, len(spec.branch))
+        lengths = _through(spec, lengths)
     return Paths(count=_count(described), lengths=lengths)
 
 
-def modules_passed(described: Plan) -> Paths:
-    """Return the same paths by the branches they take, as the lesion study counts."""
-    lengths: Lengths = {0: 1}
-    for spec in described.blocks:
-        lengths = _through(spec, lengths, 1)
-    return Paths(count=_count(described), lengths=lengths)
-
-
-def _through(spec: BlockSpec, lengths: Lengths, layers: int) -> Lengths:
-    """Return the lengths behind a block whose branches are so many layers long."""
+def _through(spec: BlockSpec, lengths: Lengths) -> Lengths:
+    """Return the lengths behind a block."""
     around, branches = _ways(spec)
     behind: Lengths = {}
     for length, number in lengths.items():
-        for ways, longer in ((around, length), (branches, length + layers)):
+        for ways, longer in ((around, length), (branches, length + len(spec.branch))):
             if ways:
                 behind[longer] = behind.get(longer, 0) + number * ways
     return behind

@@ -15,12 +15,9 @@ from torch import Tensor
 from spaces.architecture import ImageSpec
 from spaces.errors import InputError
 from workers.augment import Augment
-from workers.dataspec import data_spec
 from workers.images import Labelled, Pixels, blocks
 from workers.sources import DATASETS, DataSpec
 from workers.splits import Indices, sample, split
-
-__all__ = ["DATASETS", "DataSpec", "Dataset", "data_spec", "load", "load_test", "split"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -74,12 +74,8 @@ class Extrapolation:
         self._freedom = 2 * FREEDOM + len(targets)
         self._variance = (2 * FREEDOM * VARIANCE + left @ left + moved @ precision @ moved) / self._freedom
 
-    def expect(self, shown: Array) -> Expected:
-        """Return what trainings that showed these errors `n` at the rung are expected to come to."""
-        return expected(self.draws(shown))
-
     def draws(self, shown: Array) -> Array:
-        """Return errors `n q` that such trainings are as likely to come to, the least first."""
+        """Return errors `n q`, the least first, that trainings are as likely to come to that showed `n` at the rung."""
         rows = _rows(self._rung.place(shown) - self._middle)
         mean = rows @ self._line + self._level
         scale = np.sqrt(self._variance * (1 + ((rows @ self._covariance) * rows).sum(axis=1)))

@@ -33,11 +33,6 @@ class Journal:
     def __len__(self) -> int:
         return len(self.entries)
 
-    @property
-    def on_disk(self) -> bool:
-        """Whether all of it would survive this process."""
-        return self._stored >= len(self.entries)
-
     def append(self, entry: Entry) -> None:
         """Put an entry behind the others.
 

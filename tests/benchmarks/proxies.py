@@ -18,8 +18,8 @@ from spaces.counting import cost
 from spaces.domains import Scalar
 from spaces.network import build
 from tests.benchmarks.record import SPACE, data_of, networks
+from tests.benchmarks.zero_cost import PROXIES
 from workers.datasets import Dataset, load
-from workers.proxies import PROXIES
 
 BATCH = 64  # images
 COUNTED = ("params", "macs", "activations")

@@ -54,7 +54,7 @@ def figures(view: StudyView) -> dict[str, go.Figure]:
     planes = [(objective, "accuracy") for objective in ("macs", "params")]
     drawn = {f"front {x}": front.figure(front.info(view, x, y)) for x, y in planes}
     drawn |= {"crowded front": front.figure(front.info(crowded)), "curves": curves.figure(curves.info(view))}
-    drawn |= {f"progress {each}": progress.figure(progress.info(view), each) for each in progress.AGAINST}
+    drawn |= {f"progress {each}": progress.figure(progress.info(view), each) for each in ("trials", "seconds")}
     drawn |= {f"choice {name}": choices.figure(choices.info(view, name)) for name in view.searched()}
     drawn |= {"edf": edf.figure(edf.info(view)), "importance": importance.figure(importance.info(view))}
     grown = [growth(f"policy {place}") for place in range(len(theme.PALETTE))]

@@ -8,7 +8,7 @@ import pytest
 
 from spaces.architecture import Architecture, plan
 from spaces.names import named
-from spaces.paths import Paths, modules_passed, paths
+from spaces.paths import Paths, paths
 
 
 def of(block: str, *depths: int, **fields: object) -> Paths:
@@ -74,9 +74,10 @@ def test_blocks_without_a_shortcut_where_the_shape_changes_must_be_gone_through(
 
 @pytest.mark.parametrize(("low", "high", "percent"), [(5, 17, 0.454), (19, 35, 98.0)])
 def test_the_shares_of_the_lesion_study_are_those_of_54_modules(low: int, high: int, percent: float) -> None:
-    found = modules_passed(plan(named("resnet-110").architecture))
+    found = paths(plan(named("resnet-110").architecture))
     assert found.count == 2**54
-    assert 100 * found.share(low, high) == pytest.approx(percent, abs=0.05 if percent > 1 else 0.0005)
+    layers = [2 + 2 * modules for modules in (low, high)]  # stem and classifier, and two for each module
+    assert 100 * found.share(*layers) == pytest.approx(percent, abs=0.05 if percent > 1 else 0.0005)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,9 @@ from PIL import Image
 from spaces.architecture import ImageSpec
 from spaces.errors import InputError
 from workers.augment import Augment
-from workers.datasets import DATASETS, Dataset, DataSpec, data_spec, load, load_test
+from workers.datasets import Dataset, load, load_test
+from workers.dataspec import data_spec
+from workers.sources import DATASETS, DataSpec
 
 CLASSES, EACH = 4, 5  # of the data sets made here; each class has that many training images, and one test image
 

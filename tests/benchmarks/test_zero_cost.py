@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from spaces.architecture import Architecture, ImageSpec
 from spaces.names import named
 from spaces.network import Network, build
-from workers.proxies import PROXIES, gradient_norm, naswot, synflow
+from tests.benchmarks.zero_cost import PROXIES, gradient_norm, naswot, synflow
 
 IMAGE = ImageSpec(channels=1, height=8, width=8, classes=10)
 
