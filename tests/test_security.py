@@ -67,16 +67,89 @@ def test_nothing_that_is_read_can_execute(path: Path) -> None:
         assert given(call, "shell") in (None, "False")
 
 
+Scope = dict[str, list[ast.expr | None]]  # what is bound to each name; None where that is not written there
+
+
+def scope(node: ast.Module | ast.FunctionDef | ast.AsyncFunctionDef) -> Scope:
+    """Return what is bound to names in a module or a function, what is in a function within left out."""
+    found: Scope = {}
+    if not isinstance(node, ast.Module):
+        found = {each.arg: [None] for each in ast.walk(node.args) if isinstance(each, ast.arg)}
+    waiting: list[ast.AST] = list(node.body)
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            continue
+        if isinstance(each, ast.Assign) and isinstance(each.targets[0], ast.Name):
+            found.setdefault(each.targets[0].id, []).append(each.value)
+        elif isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name):
+            found.setdefault(each.target.id, []).append(each.value)
+        elif isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store):
+            found.setdefault(each.id, []).append(None)
+        else:
+            waiting += ast.iter_child_nodes(each)
+    return found
+
+
+def is_fixed(part: ast.expr | None, scopes: list[Scope]) -> bool:
+    """Say whether a text is the program's own whatever it is given: literals, put together."""
+    match part:
+        case ast.Constant():
+            return True
+        case ast.JoinedStr(values=parts):
+            return all(is_fixed(each, scopes) for each in parts)
+        case ast.FormattedValue(value=value) | ast.BinOp(left=value, op=ast.Mult()):  # repeated, or left out
+            return is_fixed(value, scopes)
+        case ast.BinOp(left=left, op=ast.Add(), right=right) | ast.IfExp(body=left, orelse=right):
+            return is_fixed(left, scopes) and is_fixed(right, scopes)
+        case ast.Name(id=name):
+            bound = next((each[name] for each in scopes if name in each), [None])
+            return all(is_fixed(each, scopes) for each in bound)
+    return False
+
+
+def statements(tree: ast.Module) -> Iterator[tuple[ast.expr, list[Scope]]]:
+    """Yield each text that a database is given to read, with the names that are known where it stands."""
+    imported = {
+        (each.asname or each.name) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
+        for each in node.names if node.module == "sqlalchemy" and each.name in ("text", "literal_column")
+    }  # fmt: skip
+    inner = [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    names = {call: [scope(node), scope(tree)] for node in inner for _, call in calls(node)}
+    for name, call in calls(tree):
+        last = name.split(".")[-1]
+        if name in imported or name in ("sa.text", "sa.literal_column", "op.execute") or last == "exec_driver_sql":
+            yield call.args[0], names.get(call, [scope(tree)])
+
+
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_value_is_put_into_sql_as_text(path: Path) -> None:
-    """Only constants of the program stand in a statement; these names are the ones that do."""
-    constants = {"{'_shared' * shared}", "{here}", "{key}", "{mine}", "{TURN_S}"}
-    for name, call in calls(ast.parse(path.read_text(encoding="utf-8"))):
-        if path.parts[-2] != "dashboards" and name.split(".")[-1] in ("text", "exec_driver_sql"):
-            for part in (part for argument in call.args for part in ast.walk(argument)):
-                assert not isinstance(part, ast.BinOp) or "shared" in ast.unparse(part)
-                if isinstance(part, ast.FormattedValue):
-                    assert f"{{{ast.unparse(part.value)}}}" in constants
+    for text, scopes in statements(ast.parse(path.read_text(encoding="utf-8"))):
+        assert is_fixed(text, scopes), ast.unparse(text)
+
+
+@pytest.mark.parametrize(
+    ("fixed", "line"),
+    [
+        (True, "text('SELECT 1')"),
+        (True, "text(f'SELECT {TURN_S}')"),
+        (True, "text(f\"SELECT{'_shared' * given}\")"),
+        (True, "here = 'a = :a'; text(f'SELECT {here}')"),
+        (False, "text(given)"),
+        (False, "text(f'SELECT {given}')"),
+        (False, "text('SELECT %s' % given)"),
+        (False, "text('SELECT {}'.format(given))"),
+        (False, "text('SELECT ' + given)"),
+        (False, "here = f'a = {given}'; text(f'SELECT {here}')"),
+        (False, "here = 'a'; here = given; text(here)"),
+        (False, "connection.exec_driver_sql(f'SELECT {given}')"),
+        (False, "op.execute(f'SELECT {given}')"),
+    ],
+)
+def test_a_value_in_sql_would_be_seen(fixed: bool, line: str) -> None:
+    source = f"from sqlalchemy import text\nTURN_S = 5\ndef ask(given):\n    {line}\n"
+    ((found, scopes),) = statements(ast.parse(source))
+    assert is_fixed(found, scopes) == fixed
 
 
 def test_no_column_holds_what_would_have_to_be_unpickled() -> None:

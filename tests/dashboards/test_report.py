@@ -14,8 +14,6 @@ from search.storage.store import Store
 from spaces.errors import InputError
 from tests.extras import EXTRAS
 
-pytestmark = pytest.mark.slow
-
 HOSTILE = '<script>alert("1")</script>'
 
 
@@ -38,6 +36,7 @@ def stored(tmp_path: Path, view: StudyView) -> str:
     return url
 
 
+@pytest.mark.slow
 def test_the_command_writes_the_page_in_a_new_folder(stored: str, tmp_path: Path, capsys, view: StudyView) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "new" / "folder" / "report.html"
     assert report.main([stored, "--study", "digits-front", "-o", str(path)]) == 0
@@ -45,6 +44,7 @@ def test_the_command_writes_the_page_in_a_new_folder(stored: str, tmp_path: Path
     assert f"{len(view.front)} on the front of {len(view.complete)} trained in full" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_only_study_needs_no_name(stored: str, tmp_path: Path) -> None:
     assert report.main([stored, "-o", str(tmp_path / "report.html")]) == 0
 
@@ -65,6 +65,7 @@ def test_a_database_that_is_not_there_is_one_line_and_is_not_made(tmp_path: Path
     assert not (tmp_path / "no.db").exists()
 
 
+@pytest.mark.slow
 def test_a_place_that_cannot_be_written_is_one_line(stored: str, tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "file").write_text("")
     assert report.main([stored, "-o", str(tmp_path / "file" / "report.html")]) == 2
@@ -76,10 +77,12 @@ def test_debug_shows_where_an_error_came_from(stored: str) -> None:
         report.main([stored, "--study", "nothing", "--debug"])
 
 
+@pytest.mark.slow
 def test_the_same_study_gives_the_same_page(view: StudyView, page: str) -> None:
     assert report.render(view) == page
 
 
+@pytest.mark.slow
 def test_a_hostile_name_is_text_everywhere(view: StudyView) -> None:
     config = {"study": HOSTILE, "data": HOSTILE}
     space = {**view.study.space, HOSTILE: {"choice": [HOSTILE, "b"]}}
@@ -101,6 +104,7 @@ def test_a_study_without_trials_has_a_page(make_study) -> None:  # type: ignore[
     assert "This study has no trial yet." in report.render(StudyView(study=make_study()))
 
 
+@pytest.mark.slow
 def test_a_report_opens_without_torch_ray_or_optuna() -> None:
     code = "import sys, dashboards.report; print([name for name in ('torch', 'ray', 'optuna') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -96,9 +96,20 @@ def test_links_lead_to_sections(page: str) -> None:
 
 
 def test_every_figure_has_its_own_place_and_says_how_to_read_it(view: StudyView, page: str) -> None:
-    places = re.findall(r'data-plot="([^"]+)"', page)
-    assert len(places) == len(set(places)) == 6 + len(view.searched())
-    assert page.count("<figcaption>") == len(places)
+    figures = re.findall(r"<figure>.*?</figure>", page, flags=re.S)
+    assert [re.findall("<h3>(.*?)</h3>", figure)[0] for figure in figures] == [
+        "The front: validation accuracy against multiply-accumulates",
+        "Learning curves",
+        "Hypervolume against trials",
+        "Hypervolume against training time",
+        "Importance of each parameter",
+        *(f"Error by {name}" for name in view.searched()),
+        "Error distribution",
+    ]
+    places = [re.findall(r'(?:data-plot|<div class=plot id)="([^"]+)"', figure) for figure in figures]
+    assert all(where == read for where, read in places)  # each reads its own data
+    assert len({where for where, _ in places}) == len(figures)
+    assert all(re.search(r"<figcaption>[^<]{30,}</figcaption>", figure) for figure in figures)
 
 
 def test_what_fell_short_is_counted_by_reason(view: StudyView) -> None:

@@ -1,32 +1,70 @@
 """Test `spaces.errors`."""
 
+import argparse
+import importlib
 import pickle
+import pkgutil
+import re
 import time
 
 import pytest
 
+import spaces
+from spaces import cli, errors
 from spaces.errors import (
     MOST_CHARACTERS,
     InfeasibleArchitecture,
     InputError,
-    StudyError,
     TrialFailure,
     WidefrontError,
     unknown,
 )
 
 
-@pytest.mark.parametrize("error", [InputError, InfeasibleArchitecture, StudyError, TrialFailure])
-def test_every_error_raised_on_purpose_is_a_widefront_error(error: type[Exception]) -> None:
-    assert issubclass(error, WidefrontError)
+def raised() -> dict[str, type[WidefrontError]]:
+    """Return every error that is raised on purpose, by its name."""
+    for module in pkgutil.walk_packages(spaces.__path__, "spaces."):
+        importlib.import_module(module.name)
+    found: dict[str, type[WidefrontError]] = {}
+    waiting = [WidefrontError]
+    while waiting:
+        waiting += (error := waiting.pop()).__subclasses__()
+        found[error.__name__] = error
+    return found
 
 
-def test_what_no_network_can_have_is_wrong_input() -> None:
-    assert issubclass(InfeasibleArchitecture, InputError)
+def tree() -> dict[str, tuple[str, int | None]]:
+    """Return what the module's own drawing says of each error: which it is a kind of, and how a command ends."""
+    above, told = ["WidefrontError"], {}
+    for indent, name, words in re.findall(r"^([│ ]*)[├└]── (\w+)(.*)$", errors.__doc__ or "", flags=re.M):
+        above[len(indent) // 4 + 1 :] = [name]
+        code = re.search(r"exit code (\d)", words)
+        told[name] = (above[-2], int(code[1]) if code else None)
+    return told
 
 
-def test_a_failed_trial_is_nobodys_wrong_input() -> None:
-    assert not issubclass(TrialFailure, (InputError, StudyError))
+@pytest.mark.parametrize("name", tree())
+def test_an_error_is_of_the_kind_that_is_told_of_it(name: str) -> None:
+    assert [each.__name__ for each in raised()[name].__bases__] == [tree()[name][0]]
+
+
+def test_no_error_is_left_out_of_the_tree() -> None:
+    assert {"WidefrontError", *tree()} == {
+        name for name, each in raised().items() if each.__module__ == errors.__name__
+    }
+
+
+@pytest.mark.parametrize("name", tree())
+def test_a_command_ends_by_an_error_with_the_code_that_is_told_of_its_kind(name: str) -> None:
+    kind, code = name, tree()[name][1]
+    while code is None and kind in tree():
+        kind = tree()[kind][0]
+        code = tree().get(kind, ("", cli.FAILED))[1]
+
+    def act(_given: argparse.Namespace) -> int:
+        raise raised()[name](*["what happened"] * (2 if name == "TrialFailure" else 1))
+
+    assert cli.run(argparse.ArgumentParser(), [], act) == code
 
 
 def test_a_place_stands_before_the_message() -> None:

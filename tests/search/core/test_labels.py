@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -105,8 +106,12 @@ def test_a_value_is_shown_in_its_own_manner(name: str, value: float, text: str) 
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
-def test_every_objective_can_be_shown(name: str) -> None:
-    assert shown_value(name, 0.5).strip()
+def test_every_objective_is_shown_so_that_three_digits_can_be_read_back(name: str) -> None:
+    scales = {"%": 0.01, "k": 1e3, "M": 1e6, "G": 1e9}
+    for value in (0.123, 0.5, 0.987) if OBJECTIVES[name].unit == "fraction" else (0.5, 7.25, 1234.0, 5.67e6, 8.9e9):
+        digits, unit = re.fullmatch(r"([\d.]+) ?(\D?)", shown_value(name, value)).groups()  # type: ignore[union-attr]
+        assert float(digits) * scales.get(unit, 1.0) == pytest.approx(value, rel=5e-3)
+        assert (unit == "%") == (OBJECTIVES[name].unit == "fraction")
 
 
 def text(study: StudyRecord, trials: list[TrialRecord], width: int, rows: int | None = None) -> str:

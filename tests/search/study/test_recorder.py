@@ -45,12 +45,6 @@ def filled(request: pytest.FixtureRequest, make_bench: MakeBench) -> Bench:
     return rich(make_bench, request.getfixturevalue("postgres_url") if request.param == "postgresql" else None)
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
-def settled(request: pytest.FixtureRequest, make_bench: MakeBench) -> Bench:
-    """Give the same where the two hardly differ: on PostgreSQL in the slow tier only."""
-    return rich(make_bench, request.getfixturevalue("postgres_url") if request.param == "postgresql" else None)
-
-
 def start(running: RunningStudy) -> TrialRecord:
     trial = running.hand_out()
     assert isinstance(trial, TrialRecord)
@@ -141,9 +135,9 @@ def check_params(row: FrozenTrial, trial: TrialRecord, running: RunningStudy) ->
     assert all(isinstance(row.distributions[name], kinds.get(name, CategoricalDistribution)) for name in row.params)
 
 
-def test_objectives_have_their_names_units_and_directions(settled: Bench) -> None:
-    settled.open()
-    with somebody_else(settled) as study:
+def test_objectives_have_their_names_units_and_directions(filled: Bench) -> None:
+    filled.open()
+    with somebody_else(filled) as study:
         assert study.metric_names == ["accuracy (fraction)", "macs (count per image)", "loss (nats)"]
         assert [way.name for way in study.directions] == ["MAXIMIZE", "MINIMIZE", "MINIMIZE"]
 
@@ -168,15 +162,15 @@ def test_a_trial_is_complete_to_optuna_only_at_full_fidelity(bench: Bench) -> No
     assert tuple(row.values) == objective_values(running.record, running.trials[0])
 
 
-def test_what_the_sampler_wants_remembered_survives(settled: Bench) -> None:
-    live(settled)
-    attrs = settled.open().recorder.sampler_attrs()
+def test_what_the_sampler_wants_remembered_survives(filled: Bench) -> None:
+    live(filled)
+    attrs = filled.open().recorder.sampler_attrs()
     assert attrs == {number: {"NSGAIISampler:generation": 0} for number in range(4)}
 
 
-def test_ours_tell_why_a_trial_failed_in_full(settled: Bench) -> None:
-    live(settled)
-    failed = ours(settled)[2]
+def test_ours_tell_why_a_trial_failed_in_full(filled: Bench) -> None:
+    live(filled)
+    failed = ours(filled)[2]
     assert (failed.reason, failed.failure_kind, failed.failure_details) == (
         "crash: ValueError: no",
         "crash",
@@ -185,13 +179,13 @@ def test_ours_tell_why_a_trial_failed_in_full(settled: Bench) -> None:
     assert failed.ended_at == NOON
 
 
-def test_an_odd_byte_in_a_reason_is_no_obstacle(settled: Bench) -> None:
-    running = settled.open()
+def test_an_odd_byte_in_a_reason_is_no_obstacle(filled: Bench) -> None:
+    running = filled.open()
     running.failed(start(running).number, TrialFailure("crash", "a\0b\ud800c é", "x\0"))
-    (row,) = optunas_rows(settled)
+    (row,) = optunas_rows(filled)
     assert row.state is TrialState.FAIL
     assert "é" in row.user_attrs["reason"]
-    assert "é" in ours(settled)[0].reason
+    assert "é" in ours(filled)[0].reason
 
 
 # What a crash between two writes left different
@@ -264,30 +258,30 @@ def test_a_crash_in_the_midst_of_telling_is_made_good(bench: Bench, monkeypatch:
     assert (row.state, row.user_attrs["reason"]) == (TrialState.FAIL, "crash: ValueError: no")
 
 
-def test_reconciling_twice_changes_nothing_more(settled: Bench) -> None:
-    running = live(settled)
-    before = (ours(settled), optunas_rows(settled))
+def test_reconciling_twice_changes_nothing_more(filled: Bench) -> None:
+    running = live(filled)
+    before = (ours(filled), optunas_rows(filled))
     for _ in range(2):
         assert running.recorder.reconcile(running.trials) == []
-    settled.open()
-    assert (ours(settled), optunas_rows(settled)) == before
+    filled.open()
+    assert (ours(filled), optunas_rows(filled)) == before
 
 
-def test_a_trial_of_somebody_else_is_refused_in_one_line(settled: Bench) -> None:
-    running = settled.open()
+def test_a_trial_of_somebody_else_is_refused_in_one_line(filled: Bench) -> None:
+    running = filled.open()
     start(running)
-    with somebody_else(settled) as study:
+    with somebody_else(filled) as study:
         study.enqueue_trial({"depth": 3})
     with pytest.raises(StudyError, match=r"^trial 1 in Optuna's tables was not made by this service$"):
         running.recorder.reconcile(running.trials)
 
 
-def test_rows_that_were_deleted_from_optunas_tables_are_written_again(settled: Bench) -> None:
-    running = live(settled)
-    before = optunas_rows(settled)
+def test_rows_that_were_deleted_from_optunas_tables_are_written_again(filled: Bench) -> None:
+    running = live(filled)
+    before = optunas_rows(filled)
     running.recorder.storage.delete_study(running.recorder._study_id)  # a button of Optuna's dashboard does it
-    again = settled.open()
-    after = optunas_rows(settled)
+    again = filled.open()
+    after = optunas_rows(filled)
     for old, new in zip(before, after, strict=True):
         assert (old.number, old.state, old.values, old.params) == (new.number, new.state, new.values, new.params)
         assert old.user_attrs == new.user_attrs

@@ -298,7 +298,6 @@ def shuffled(numbers: range, epochs: tuple[int, ...], rng: random.Random) -> lis
     return script
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rule", "objectives", "seed"),
     [

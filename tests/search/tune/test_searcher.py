@@ -8,6 +8,9 @@ from typing import Any, cast
 import pytest
 from ray import cloudpickle
 from ray.tune.search import Searcher
+from ray.tune.search import searcher as ray_searcher
+from ray.tune.search.search_generator import SearchGenerator
+from ray.util.debug import reset_log_once
 
 from search.core.records import State
 from search.study.queue import BACK_OFF_S
@@ -97,11 +100,25 @@ def test_ray_may_pickle_a_searcher_and_gets_no_study_and_no_address(bench: Bench
     assert not isinstance(copy.study, RunningStudy)
 
 
-def test_saving_leaves_no_file(bench: Bench, tmp_path: Path) -> None:
+def test_ray_may_save_a_searcher_with_its_experiment_and_the_database_stays_its_only_memory(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     searcher = make(bench.open())
-    searcher.save(str(tmp_path / "searcher.pkl"))
-    searcher.restore(str(tmp_path / "searcher.pkl"))
-    assert not (tmp_path / "searcher.pkl").exists()
+    first = searcher.suggest("ray-1")
+    complaints: list[object] = []
+    reset_log_once("suggest:save_to_dir")
+    monkeypatch.setattr(ray_searcher.logger, "warning", lambda *words: complaints.append(words))
+    folder = tmp_path / "experiment"
+    folder.mkdir()
+    SearchGenerator(searcher).save_to_dir(str(folder), "now")
+    written = b"".join(path.read_bytes() for path in folder.iterdir())
+    assert written
+    assert b"sqlite" not in written
+    assert bench.url.encode() not in written
+    again = make(bench.open())  # of the launch after it
+    again.restore(str(folder / again.CKPT_FILE_TMPL.format("now")))
+    assert again.suggest("ray-2") == first
+    assert not complaints
 
 
 @pytest.mark.parametrize(
