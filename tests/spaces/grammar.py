@@ -1,5 +1,6 @@
 """Draw architectures of the whole grammar, and lay out small ones that hold every shape a block can meet."""
 
+from functools import cache
 from typing import Any
 
 import pytest
@@ -19,10 +20,9 @@ from spaces.plan import BlockSpec
 relaxed = settings(deadline=None, max_examples=50)
 
 SHORTCUTS, ORDERS, DROPOUTS = OPTIONS["shortcut"], OPTIONS["order"], OPTIONS["dropout"]
-ORDERED = ("basic", "bottleneck", "resnext")  # blocks that read the order
-UNSHORTENED = ("dense", "dense_bottleneck", "separable", "conv", "biased_conv")  # blocks without a shortcut
-SHORTENED = tuple(block for block in KINDS if block not in UNSHORTENED)
-SINGLE = ("dense", "conv", "biased_conv")  # blocks of one convolution
+ORDERED = tuple(block for block, kind in KINDS.items() if kind.order is None)  # blocks that read the order
+SHORTENED = tuple(block for block, kind in KINDS.items() if kind.shortcuts)
+UNSHORTENED = tuple(block for block in KINDS if block not in SHORTENED)
 BLOCKS_IN_ORDERS = [(block, order) for block in KINDS for order in (ORDERS if block in ORDERED else ("original",))]
 
 
@@ -76,15 +76,26 @@ def small_specs(block: str, **fields: Any) -> tuple[BlockSpec, ...]:
     return plan(small(block, **fields)).blocks
 
 
+def making(*classes: str) -> list[str]:
+    """Return the names of blocks that are put together by some of `spaces.blocks.BLOCKS`."""
+    return [block for block, kind in KINDS.items() if kind.makes in classes]
+
+
+@cache
+def is_single(block: str) -> bool:
+    """Say whether a block is one convolution."""
+    return all(len(spec.branch) == 1 for spec in small_specs(block) if spec.kind != "transition")
+
+
 def conflict(block: str, dropout: str, shortcut: str) -> str | None:
     """Return what the refusal of a small architecture that drops something says, or None where it is none."""
     if dropout in ("shortcut", "branch") and block in UNSHORTENED:
         return f"dropout {dropout} needs a shortcut, and block {block} has none"
     if dropout in ("shortcut", "branch") and shortcut == "none":
         return f"dropout {dropout} needs a shortcut, and shortcut is none"
-    if dropout == "between" and block in SINGLE:
+    if dropout == "between" and is_single(block):
         return f"dropout between needs two convolutions, and block {block} has one"
-    if block.startswith("merge_run") and shortcut == "none":
+    if KINDS[block].makes == "merge_run" and shortcut == "none":
         return f"block {block} merges its streams on shortcuts, and shortcut is none"
     return None
 

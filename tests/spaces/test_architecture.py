@@ -15,7 +15,7 @@ from spaces.fields import FIELDS, OPTIONS
 from spaces.graph import graph_of
 from spaces.kinds import KINDS
 from spaces.plan import StemSpec
-from tests.spaces.grammar import ORDERED, ORDERS, architectures, ready, relaxed, small_specs, values
+from tests.spaces.grammar import ORDERS, UNSHORTENED, architectures, making, ready, relaxed, small_specs, values
 
 patient = settings(relaxed, suppress_health_check=[HealthCheck.filter_too_much])
 
@@ -107,18 +107,18 @@ def test_json_is_enough_to_have_the_architecture_back(drawn: Architecture) -> No
 
 
 DEAD: list[tuple[dict[str, Any], str, list[Any]]] = [
-    *(({"block": block}, "cardinality", [2, 32]) for block in KINDS if block != "resnext"),
+    *(({"block": block}, "cardinality", [2, 32]) for block, kind in KINDS.items() if not kind.grouped),
     *(({"block": block}, "base_width", [4, 64, "preserved"]) for block in ("basic", "preact", "dense_bottleneck")),
     *(({"block": block}, "stride_in", ["first"]) for block in ("basic", "preact", "separable")),
     ({"block": "bottleneck", "strides": (1, 1, 1)}, "stride_in", ["first"]),
-    *(({"block": block}, "kernels", [(1, 3, 1), (5,)]) for block in KINDS if block not in ("basic", "preact")),
-    *(({"block": block}, "growth", [1, 24]) for block in KINDS if not block.startswith("dense")),
-    *(({"block": block}, "compression", [0.5]) for block in KINDS if not block.startswith("dense")),
+    *(({"block": block}, "kernels", [(1, 3, 1), (5,)]) for block, kind in KINDS.items() if not kind.sequence),
+    *(({"block": block}, "growth", [1, 24]) for block in KINDS if block not in making("dense")),
+    *(({"block": block}, "compression", [0.5]) for block in KINDS if block not in making("dense")),
     ({"block": "dense", "depths": (3,), "widths": (16,)}, "compression", [0.5]),
-    *(({"block": block}, "widths", [(1, 1, 1), (99, 7, 5)]) for block in ("dense", "dense_bottleneck")),
-    *(({"block": block}, "order", list(ORDERS)) for block in KINDS if block not in ORDERED),
-    *(({"block": block}, "shortcut", list("ABC")) for block in ("dense", "separable", "conv", "biased_conv")),
-    *(({"block": block}, "fusion", ["concatenate"]) for block in KINDS if not block.startswith("merge_run")),
+    *(({"block": block}, "widths", [(1, 1, 1), (99, 7, 5)]) for block in making("dense")),
+    *(({"block": block}, "order", list(ORDERS)) for block, kind in KINDS.items() if kind.order),
+    *(({"block": block}, "shortcut", list("ABC")) for block in UNSHORTENED),
+    *(({"block": block}, "fusion", ["concatenate"]) for block in KINDS if block not in making("merge_run")),
     ({"head": "linear"}, "head_scale", [1.0, 64]),
     ({"dropout": "none"}, "dropout_rate", [0.1, 0.5]),
     ({"dropout": "none", "dropout_rate": 0.3}, "drop_decay", ["uniform"]),
@@ -277,7 +277,7 @@ def test_twice_the_widths_are_not_twice_the_stem() -> None:
 
 def test_digests_are_as_many_as_networks_and_no_longer_than_they_must_be() -> None:
     digests = {Architecture(depths=(n, m, 1), block=block).digest for n in (1, 2) for m in (1, 2) for block in KINDS}
-    assert len(digests) == 4 * (len(KINDS) - 1)  # a resnext of one group is a bottleneck
+    assert len(digests) == 4 * sum(not kind.grouped for kind in KINDS.values())  # of one group it is another block
     assert all(len(digest) == 16 and int(digest, 16) >= 0 for digest in digests)
 
 

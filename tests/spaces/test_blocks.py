@@ -24,6 +24,7 @@ from tests.spaces.grammar import (
     conflict,
     layers,
     made,
+    making,
     maps,
     small_specs,
 )
@@ -158,7 +159,7 @@ def test_without_its_last_gain_a_residual_block_is_its_shortcut(
 
 @each_training
 @each_shortcut
-@pytest.mark.parametrize("block", ["inception", "inception_bottleneck"])
+@pytest.mark.parametrize("block", making("inception"))
 def test_without_the_last_gains_both_branches_are_nothing_beside_the_shortcut(
     block: str, shortcut: str, training: bool
 ) -> None:
@@ -174,7 +175,7 @@ def test_without_the_last_gains_both_branches_are_nothing_beside_the_shortcut(
 
 
 @each_shortcut
-@pytest.mark.parametrize("block", ["basic", "bottleneck", "resnext", "preact", "preact_bottleneck"])
+@pytest.mark.parametrize("block", [block for block in making("residual") if KINDS[block].order in (None, "full")])
 def test_without_its_last_convolution_a_full_preactivation_is_its_shortcut(block: str, shortcut: str) -> None:
     for spec in small_specs(block, order="full", shortcut=shortcut):
         network = made(spec).eval()
@@ -184,7 +185,7 @@ def test_without_its_last_convolution_a_full_preactivation_is_its_shortcut(block
         same(network(x), network.shortcut(read) if network.shortcut is not None else torch.zeros_like(network(x)))
 
 
-@pytest.mark.parametrize("block", ["basic", "bottleneck", "resnext"])
+@each_ordered
 def test_without_its_last_convolution_a_block_normalised_after_addition_is_its_normalised_shortcut(block: str) -> None:
     for spec in small_specs(block, order="bn_after_addition"):
         network = made(spec).eval()
@@ -196,7 +197,7 @@ def test_without_its_last_convolution_a_block_normalised_after_addition_is_its_n
 
 @each_training
 @each_shortcut
-@pytest.mark.parametrize("block", ["inception", "inception_bottleneck"])
+@pytest.mark.parametrize("block", making("inception"))
 def test_an_inception_block_is_two_branches_and_a_shortcut(block: str, shortcut: str, training: bool) -> None:
     for spec in small_specs(block, shortcut=shortcut):
         network = made(spec).train(training)
@@ -210,7 +211,7 @@ def test_an_inception_block_is_two_branches_and_a_shortcut(block: str, shortcut:
 @each_training
 @pytest.mark.parametrize("fusion", ["add", "concatenate"])
 @pytest.mark.parametrize("shortcut", [each for each in SHORTCUTS if each != "none"])
-@pytest.mark.parametrize("block", ["merge_run", "merge_run_bottleneck"])
+@pytest.mark.parametrize("block", making("merge_run"))
 def test_a_merge_and_run_block_adds_the_mean_of_both_shortcuts_to_either_branch(
     block: str, shortcut: str, fusion: str, training: bool
 ) -> None:
@@ -317,7 +318,7 @@ def test_a_resnext_of_one_group_is_a_bottleneck() -> None:
 
 
 @each_training
-@pytest.mark.parametrize("block", ["dense", "dense_bottleneck"])
+@pytest.mark.parametrize("block", making("dense"))
 def test_a_dense_layer_puts_what_it_read_before_what_it_adds(block: str, training: bool) -> None:
     for spec in small_specs(block):
         if spec.kind == "transition":
@@ -353,7 +354,7 @@ def test_a_transition_without_a_stride_keeps_the_map() -> None:
 
 
 @each_training
-@pytest.mark.parametrize("block", ["separable", "conv", "biased_conv"])
+@pytest.mark.parametrize("block", making("chain"))
 def test_a_chain_activates_every_convolution_and_adds_nothing(block: str, training: bool) -> None:
     for spec in small_specs(block):
         network = made(spec).train(training)
@@ -368,8 +369,8 @@ def test_a_chain_activates_every_convolution_and_adds_nothing(block: str, traini
 def test_only_a_chain_without_normalisation_has_biases(block: str) -> None:
     for spec in small_specs(block):
         convs, norms = layers(BLOCKS[spec.kind](spec), nn.Conv2d), layers(BLOCKS[spec.kind](spec), nn.BatchNorm2d)
-        assert {conv.bias is not None for conv in convs} == {block == "biased_conv"}
-        assert bool(norms) == (block != "biased_conv")
+        assert {conv.bias is not None for conv in convs} == {not KINDS[block].norm}
+        assert bool(norms) == KINDS[block].norm
 
 
 @each_order
@@ -383,7 +384,7 @@ def test_a_crelu_doubles_what_was_normalised(block: str, order: str) -> None:
             nonlocal found
             found += 1
             assert out.shape[1] == 2 * inputs[0].shape[1]
-            assert isinstance(before[-1], nn.Conv2d if block == "biased_conv" else nn.BatchNorm2d)
+            assert isinstance(before[-1], nn.BatchNorm2d if KINDS[block].norm else nn.Conv2d)
 
         for layer in network.modules():
             if isinstance(layer, CReLU):
@@ -391,10 +392,16 @@ def test_a_crelu_doubles_what_was_normalised(block: str, order: str) -> None:
             elif isinstance(layer, (nn.Conv2d, nn.BatchNorm2d, nn.ReLU)):
                 layer.register_forward_hook(lambda layer, _inputs, _out, before=before: before.append(layer))
         assert network(maps(spec)).shape[1] == spec.out_width
-    crelus = {"dense": 0, "dense_bottleneck": 4, "separable": 4, "conv": 4, "biased_conv": 4}
-    a_branch = KINDS[block].expansion > 1
-    usual = (2 if a_branch else 1) + (order == "relu_before_addition")
-    assert found == crelus.get(block, 4 * usual * (2 if block.startswith(("inception", "merge_run")) else 1))
+    kind = KINDS[block]
+    between = 2 if kind.expansion > 1 else 1  # of a bottleneck's three convolutions, or of two
+    a_block = {
+        "chain": 1,
+        "dense": between - 1,
+        "residual": between + (order == "relu_before_addition"),
+        "inception": 2 * between,
+        "merge_run": 2 * between,
+    }
+    assert found == 4 * a_block[kind.makes]
 
 
 @pytest.mark.slow
@@ -416,7 +423,7 @@ def test_a_block_puts_out_what_its_specification_says(block: str, order: str, sh
 
 @each_order
 def test_only_a_block_that_ends_with_relu_puts_out_no_negative(block: str, order: str) -> None:
-    ends = not block.startswith(("preact", "dense")) and order in ("original", "bn_after_addition")
+    ends = (KINDS[block].order or order) in ("original", "bn_after_addition")
     for spec in small_specs(block, order=order):
         assert bool((made(spec).eval()(maps(spec)) < 0).any()) != ends
 
@@ -458,7 +465,7 @@ def test_dropout_between_stands_right_before_the_last_convolution(block: str) ->
             assert steps[places[0] + 1] is layers(branch, nn.Conv2d)[-1]
 
 
-@pytest.mark.parametrize("block", [block for block in KINDS if not block.startswith("dense")])
+@pytest.mark.parametrize("block", [block for block in KINDS if block not in making("dense")])
 def test_dropout_after_falls_on_all_that_a_block_puts_out(block: str) -> None:
     torch.manual_seed(0)
     for spec, network in dropping(block, "after"):
@@ -471,7 +478,7 @@ def test_dropout_after_falls_on_all_that_a_block_puts_out(block: str) -> None:
         assert 0.45 < (dropped[whole != 0] == 0).double().mean() < 0.55
 
 
-@pytest.mark.parametrize("block", ["dense", "dense_bottleneck"])
+@pytest.mark.parametrize("block", making("dense"))
 def test_dropout_after_in_a_dense_layer_falls_on_what_it_adds_and_not_on_what_it_read(block: str) -> None:
     torch.manual_seed(0)
     for spec, network in dropping(block, "after"):

@@ -7,16 +7,15 @@ import pytest
 from spaces.architecture import Architecture, plan
 from spaces.blocks import BLOCKS
 from spaces.errors import InfeasibleArchitecture, InputError
-from spaces.kinds import KINDS
+from spaces.fields import OPTIONS
+from spaces.kinds import KINDS, SINGLE
 from tests.spaces.grammar import (
     BLOCKS_IN_ORDERS,
     DROPOUTS,
-    ORDERED,
     SHORTCUTS,
     SHORTENED,
-    SINGLE,
-    UNSHORTENED,
     conflict,
+    is_single,
     small,
     small_specs,
 )
@@ -27,10 +26,24 @@ def test_every_block_that_can_be_named_can_be_built_and_none_besides_but_the_tra
     assert {spec.kind for block in KINDS for spec in small_specs(block)} == BLOCKS.keys()
 
 
-def test_the_blocks_are_those_that_the_contract_is_held_to() -> None:
-    assert {block for block, kind in KINDS.items() if kind.order is None} == set(ORDERED)
-    assert {block for block, kind in KINDS.items() if not kind.shortcuts} == set(UNSHORTENED)
-    assert {block for block in KINDS if all(len(spec.branch) == 1 for spec in small_specs(block))} == set(SINGLE)
+@pytest.mark.parametrize("block", KINDS)
+def test_a_block_changes_with_the_fields_that_its_kind_says_it_reads_and_with_no_other(block: str) -> None:
+    kind, usual = KINDS[block], {"shortcut": "C", "base_width": 64, "cardinality": 1}
+    values: dict[str, tuple[bool, list[Any]]] = {
+        "order": (kind.order is None, list(OPTIONS["order"])),
+        "shortcut": (kind.shortcuts, [each for each in SHORTCUTS if conflict(block, "none", each) is None]),
+        "cardinality": (kind.grouped, [1, 2, 4]),
+        "kernels": (kind.sequence, [(3, 3), (3,), (3, 1, 3)]),
+    }
+    for name, (reads, options) in values.items():
+        plans = {small_specs(block, **{**usual, name: value}) for value in options}
+        assert len(plans) == (len(options) if reads else 1), name
+    stems = {plan(small(block, widening_factor=factor)).stem for factor in (1, 2)}
+    assert len(stems) == (2 if kind.widens_stem else 1)
+
+
+def test_the_blocks_of_one_convolution_are_those_that_are_refused_dropout_between() -> None:
+    assert {block for block in KINDS if is_single(block)} == set(SINGLE)
 
 
 def test_an_unknown_block_is_refused_with_the_nearest_and_all_known() -> None:
@@ -43,12 +56,13 @@ def test_an_unknown_block_is_refused_with_the_nearest_and_all_known() -> None:
 @pytest.mark.parametrize("block", KINDS)
 def test_the_expansion_is_the_output_width_over_the_stage_width(block: str) -> None:
     expansion = KINDS[block].expansion
-    if block.startswith("dense"):
+    if KINDS[block].makes == "dense":
         assert {len(spec.branch) for spec in small_specs(block) if spec.kind == "dense"} == {1 if expansion == 1 else 2}
         return
     outs = [spec.out_width // spec.streams_out for spec in small_specs(block)]
     assert outs == [width * expansion for width in (8, 8, 12, 12)]
-    assert expansion == (4 if block == "resnext" or block.endswith("bottleneck") else 1)
+    ends = [(spec.branch[0].kernel, spec.branch[-1].kernel) for spec in small_specs(block)]
+    assert {each == (1, 1) for each in ends} == {expansion > 1}  # a bottleneck
 
 
 @pytest.mark.parametrize("dropout", DROPOUTS)

@@ -181,7 +181,7 @@ def test_a_fresh_network_trains_on_the_cpu_in_float32_everywhere() -> None:
 def test_stages_and_blocks_are_those_of_the_plan(block: str) -> None:
     described = plan(Architecture(block=block, depths=(1, 3, 2)))
     network = build(Architecture(block=block, depths=(1, 3, 2)), ImageSpec())
-    transitions = 1 if block.startswith("dense") else 0
+    transitions = 1 if KINDS[block].makes == "dense" else 0
     assert [len(stage) for stage in network.stages] == [1, 3 + transitions, 2 + transitions]  # type: ignore[arg-type]
     assert network.head.classifier.in_features == described.head.width  # type: ignore[union-attr]
 
