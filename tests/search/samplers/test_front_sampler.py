@@ -19,7 +19,7 @@ from search.config.study import parse
 from search.models.pareto import hypervolume
 from search.models.surrogate import MOST_FITTED
 from search.samplers.catalogue import Coordinate, SpaceCatalogue, coordinate
-from search.samplers.front_sampler import N_STARTUP_TRIALS, FrontSampler, rung_attr, rung_of
+from search.samplers.front_sampler import N_STARTUP_TRIALS, FrontSampler, _Error, rung_attr, rung_of
 from search.samplers.proposer import Proposer
 from search.samplers.registry import distributions
 from spaces.architecture import ImageSpec
@@ -254,6 +254,43 @@ def foreseen(seed: int, rung: Callable[[float], float] | None) -> float:
 def test_trials_that_were_stopped_at_a_rung_teach_what_is_good(rung: Callable[[float], float]) -> None:
     taught, untaught = (mean(foreseen(seed, each) for seed in range(3)) for each in (rung, None))
     assert taught > untaught + 0.03
+
+
+def ordered(seed: int, spoiled: int) -> float:
+    """Return how well a sampler orders networks by quality, of 30 that were trained some of which came to nothing."""
+    asked, rng = sampler(seed), random.Random(seed)
+    study = study_of(asked)
+    asked._pool.refresh()
+    networks = asked._pool.networks
+    for place, network in enumerate(rng.sample(networks, 30)):
+        params = dict(network.params)
+        accuracy, macs = learn(params, rng)
+        study.add_trial(
+            optuna.trial.create_trial(
+                params=params,
+                distributions={name: distributions(CATALOGUE.parameters)[name] for name in params},
+                values=[accuracy - 100 * (place < spoiled), macs],
+            )
+        )
+    suggest(study)
+    assert asked._scale is not None
+    assert asked._surrogate is not None
+    believed = asked._surrogate.predict(asked._scale(networks)).mean
+    truth = [-learn(dict(network.params), rng, noise=0.0)[0] for network in networks]
+    return float(spearmanr(believed, truth).statistic)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_training_that_came_to_nothing_does_not_drown_what_the_others_teach(seed: int) -> None:
+    assert ordered(seed, spoiled=1) > 0.8 * ordered(seed, spoiled=0) > 0.7
+
+
+def test_of_two_networks_that_are_as_bad_at_their_worst_the_one_that_dominates_is_of_less_error() -> None:
+    done = np.array([[0.0, 0.0], [1.0, 1.0]])  # both learned objectives, from best to worst
+    error = _Error(done, np.array([1.0, 1.0]), [0, 1], np.array([1.0, 1.0]))
+    dominating, dominated, worse = error(np.array([[0.5, 0.1], [0.5, 0.4], [0.6, 0.0]]))
+    assert dominating < dominated
+    assert dominated < worse  # the worst counts most
 
 
 def test_what_a_trial_showed_at_rungs_is_in_its_attributes() -> None:

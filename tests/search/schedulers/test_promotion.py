@@ -61,6 +61,15 @@ def test_a_network_cheaper_than_the_front_gains_by_its_cost() -> None:
     assert gained[7] > gained[8]
 
 
+def test_a_training_that_came_to_nothing_does_not_make_every_cheap_network_worth_going_on() -> None:
+    better, cheap = (7, 0.2, 1.5), (8, 0.75, 0.2)
+    assert choose(better, cheap) == 7
+    there = reached(better, cheap)
+    there[1].enter(entry(5, 3.0, 3.2))
+    there[9].enter(entry(5, 0.3, 3.2))  # an error four times as high as any other
+    assert choose(better, cheap, reached=there) == 7
+
+
 def test_what_a_running_trial_is_expected_to_bring_is_not_gained_twice() -> None:
     there = reached((7, 0.2, 1.5), (8, 0.2, 1.5))
     assert gains(there, {7: 1}, {8: 1}, 9)[7] < gains(there, {7: 1}, {}, 9)[7]
