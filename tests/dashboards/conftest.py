@@ -2,17 +2,15 @@
 
 import math
 import random
-from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from dashboards.frames import StudyView
-from search.core.records import Rejection, Session, State, StudyRecord, TrialRecord
-from spaces.architecture import Architecture
+from search.core.records import Rejection, Session, State, TrialRecord
 from spaces.cost import Cost
 from spaces.domains import Scalar
+from tests import factories
 from workers.measurement import Measurement
 
 START = datetime(2026, 9, 14, 9, 30, tzinfo=UTC)
@@ -37,78 +35,11 @@ CONFIG = {
 }
 MACHINE = {"device": "1 GPU", "cores": "16", "memory": "128 GiB", "python": "3.11.9", "torch": "2.15.0"}
 
-MakeStudy = Callable[..., StudyRecord]
-MakeTrial = Callable[..., TrialRecord]
-
-
-@pytest.fixture
-def make_study() -> MakeStudy:
-    """Return a function that makes a study's record."""
-    return study_record
-
-
-@pytest.fixture
-def make_trial() -> MakeTrial:
-    """Return a function that makes a trial's record from its number, its accuracies and its macs."""
-    return trial_record
-
 
 @pytest.fixture(scope="session")
 def view() -> StudyView:
     """Return a study of 60 trials in every state, with rejections and two launches."""
     return synthetic_view()
-
-
-def study_record(**changed: object) -> StudyRecord:
-    record = StudyRecord(
-        name="digits-front",
-        objectives=("accuracy", "macs"),
-        space=SPACE,
-        config=CONFIG,
-        max_epochs=9,
-        rungs=(1, 3),
-        classes=10,
-        image=(1, 8, 8),
-        bounds=dict.fromkeys(("macs", "params", "activations", "weight_bytes"), (1e5, 1e9)),
-        created_at=START,
-    )
-    return replace(record, **changed)  # type: ignore[arg-type]  # the names are the record's own fields
-
-
-def measurement(epoch: int, accuracy: float, train_s: float = 1.0) -> Measurement:
-    loss = -math.log(max(accuracy, 1e-3))
-    shown = {"accuracy": accuracy, "loss": loss, "train_loss": 0.8 * loss, "peak_bytes": 2.0**28}
-    return Measurement(epoch=epoch, metrics=shown, train_s=train_s, eval_s=0.5)
-
-
-def trial_record(
-    number: int,
-    accuracies: tuple[float, ...] = (),
-    macs: int = 10**6,
-    state: State = State.COMPLETE,
-    params: dict[str, Scalar] | None = None,
-    **changed: object,
-) -> TrialRecord:
-    given = params if params is not None else {"block": "basic", "depth": 1, "widening_factor": 1, "dropout": "none"}
-    architecture = built(given)
-    record = TrialRecord(
-        number=number,
-        params=given,
-        architecture=architecture,
-        digest=architecture.digest,
-        seed=number,
-        cost=Cost(params=macs // 40, macs=macs, activations=macs // 100, weight_bytes=macs // 10),
-        state=state,
-        started_at=START + timedelta(minutes=number),
-        ended_at=None if state is State.RUNNING else START + timedelta(minutes=number + 1),
-        measurements=tuple(measurement(epoch, accuracy) for epoch, accuracy in enumerate(accuracies, start=1)),
-    )
-    return replace(record, **changed)  # type: ignore[arg-type]  # the names are the record's own fields
-
-
-def built(params: dict[str, Scalar]) -> Architecture:
-    fields = {name: value for name, value in params.items() if name != "depth"}
-    return Architecture(depths=(int(params.get("depth", 1)),) * 3, **fields)  # type: ignore[arg-type]
 
 
 def synthetic_view() -> StudyView:
@@ -120,7 +51,10 @@ def synthetic_view() -> StudyView:
     later = START + timedelta(hours=20)
     second = Session(id=2, started_at=later, seen_at=later + timedelta(minutes=44), training_s=4000.0, machine=MACHINE)
     return StudyView(
-        study=study_record(bounds=_BOUNDS), trials=trials, rejections=(*[large] * 4, odd), sessions=(first, second)
+        study=factories.study(space=SPACE, config=CONFIG, bounds=_BOUNDS, created_at=START),
+        trials=trials,
+        rejections=(*[large] * 4, odd),
+        sessions=(first, second),
     )
 
 
@@ -139,15 +73,25 @@ def _synthetic_trial(number: int, rng: random.Random) -> TrialRecord:
     speed = rng.uniform(0.55, 0.8)
     accuracies = [final - (final - 0.35) * math.exp(-speed * epoch) + rng.gauss(0, 0.002) for epoch in range(1, 10)]
     seconds = 2.0 + cost.activations / 4e4
-    record = trial_record(number, state=state, params=params, cost=cost)
-    failed = state is State.FAILED
-    return replace(
-        record,
-        measurements=tuple(measurement(e, min(a, 1.0), seconds) for e, a in enumerate(accuracies[:epochs], start=1)),
+    return factories.trial(
+        number,
+        params=params,
+        architecture=factories.built(params),
+        cost=cost,
+        state=state,
+        started_at=START + timedelta(minutes=number),
+        measurements=tuple(_shown(e, min(a, 1.0), seconds) for e, a in enumerate(accuracies[:epochs], start=1)),
         reason={State.STOPPED: f"stopped at rung {epochs}", State.FAILED: "loss is not finite in epoch 3"}.get(
             state, ""
         ),
-        failure_kind="not-finite" if failed else "",
+        failure_kind="not-finite" if state is State.FAILED else "",
+    )
+
+
+def _shown(epoch: int, accuracy: float, seconds: float) -> Measurement:
+    loss = -math.log(max(accuracy, 1e-3))
+    return factories.measurement(
+        epoch, accuracy=accuracy, loss=loss, train_loss=0.8 * loss, train_s=seconds, eval_s=0.5
     )
 
 

@@ -5,19 +5,20 @@ import pytest
 from dashboards import choices
 from dashboards.frames import StudyView
 from search.core.records import State
+from tests import factories
 
 
 @pytest.fixture
-def small(make_study, make_trial) -> StudyView:  # type: ignore[no-untyped-def]
+def small() -> StudyView:
     """Return a study of basic and preact trials, some with dropout."""
     dropped = {"dropout": "between", "dropout_rate": 0.3}
     trials = (
-        make_trial(0, (0.9,), params={"block": "preact", "depth": 1}),
-        make_trial(1, (0.8,), params={"block": "basic", "depth": 2, **dropped}),
-        make_trial(2, (0.7,), params={"block": "basic", "depth": 1, **dropped, "dropout_rate": 0.1}),
-        make_trial(3, (0.6,), params={"block": "bottleneck", "depth": 3}, state=State.STOPPED),
+        factories.complete(0, (0.9,), params={"block": "preact", "depth": 1}),
+        factories.complete(1, (0.8,), params={"block": "basic", "depth": 2, **dropped}),
+        factories.complete(2, (0.7,), params={"block": "basic", "depth": 1, **dropped, "dropout_rate": 0.1}),
+        factories.trial(3, (0.6,), params={"block": "bottleneck", "depth": 3}, state=State.STOPPED),
     )
-    return StudyView(study=make_study(), trials=trials)
+    return StudyView(study=factories.study(), trials=trials)
 
 
 def test_errors_stand_by_value_in_the_order_of_the_file(small: StudyView) -> None:
@@ -42,16 +43,16 @@ def test_whole_numbers_and_words_are_boxes_and_floats_a_scatter(small: StudyView
     assert kinds == {"block": "box", "depth": "box", "dropout_rate": "scatter"}
 
 
-def test_a_stepped_float_is_boxes(small: StudyView, make_study) -> None:  # type: ignore[no-untyped-def]
-    study = make_study(space={"dropout_rate": {"float": [0.1, 0.3], "step": 0.1}})
+def test_a_stepped_float_is_boxes(small: StudyView) -> None:
+    study = factories.study(space={"dropout_rate": {"float": [0.1, 0.3], "step": 0.1}})
     stepped = choices.info(StudyView(study=study, trials=small.trials), "dropout_rate")
     assert (stepped.continuous, stepped.order) == (False, (0.1, 0.3))
 
 
-def test_a_wide_float_has_a_log_axis(small: StudyView, make_trial) -> None:  # type: ignore[no-untyped-def]
+def test_a_wide_float_has_a_log_axis(small: StudyView) -> None:
     rates = (0.01, 0.5)
     params = ({"block": "basic", "depth": 1, "dropout": "head", "dropout_rate": rate} for rate in rates)
-    trials = tuple(make_trial(number, (0.9,), params=each) for number, each in enumerate(params))
+    trials = tuple(factories.complete(number, (0.9,), params=each) for number, each in enumerate(params))
     figure = choices.figure(choices.info(StudyView(study=small.study, trials=trials), "dropout_rate"))
     assert figure.layout.xaxis.type == "log"
 
@@ -61,9 +62,9 @@ def test_every_box_says_how_many_trials_it_holds(small: StudyView) -> None:
     assert list(axis.ticktext) == ["basic<br>n = 2", "preact<br>n = 1"]
 
 
-def test_a_few_points_have_no_box(small: StudyView, make_trial) -> None:  # type: ignore[no-untyped-def]
+def test_a_few_points_have_no_box(small: StudyView) -> None:
     few = choices.figure(choices.info(small, "block")).data[0]
-    many = StudyView(study=small.study, trials=tuple(make_trial(n, (0.9,)) for n in range(choices.BOX_FROM)))
+    many = StudyView(study=small.study, trials=tuple(factories.complete(n, (0.9,)) for n in range(choices.BOX_FROM)))
     boxed = choices.figure(choices.info(many, "block")).data[0]
     assert few.line.color == "rgba(0,0,0,0)"
     assert boxed.line.color != "rgba(0,0,0,0)"

@@ -8,20 +8,21 @@ import pytest
 from dashboards import curves
 from dashboards.frames import StudyView
 from search.core.records import State
+from tests import factories
 
 
 @pytest.fixture
-def small(make_study, make_trial) -> StudyView:  # type: ignore[no-untyped-def]
+def small() -> StudyView:
     """Return a study with one trial of each kind, and one without a measurement."""
     trials = (
-        make_trial(0, (0.3, 0.6), macs=100_000),
-        make_trial(1, (0.3, 0.5), macs=200_000),
-        make_trial(2, (0.2,), state=State.STOPPED),
-        make_trial(3, (0.4,), state=State.RUNNING),
-        make_trial(4, (0.1,), state=State.FAILED),
-        make_trial(5, state=State.RUNNING),
+        factories.complete(0, (0.3, 0.6), macs=100_000),
+        factories.complete(1, (0.3, 0.5), macs=200_000),
+        factories.trial(2, (0.2,), state=State.STOPPED),
+        factories.trial(3, (0.4,), state=State.RUNNING),
+        factories.trial(4, (0.1,), state=State.FAILED),
+        factories.trial(5, state=State.RUNNING),
     )
-    return StudyView(study=make_study(), trials=trials)
+    return StudyView(study=factories.study(), trials=trials)
 
 
 def test_a_curve_holds_accuracy_by_epoch(small: StudyView) -> None:
@@ -38,16 +39,16 @@ def test_a_trial_without_measurements_has_no_curve(small: StudyView) -> None:
     assert 5 not in {curve.number for curve in curves.info(small).curves}
 
 
-def test_a_measurement_that_is_not_finite_is_left_out(make_study, make_trial) -> None:  # type: ignore[no-untyped-def]
-    trial = make_trial(0, (0.3, 0.4, 0.5), state=State.FAILED)
+def test_a_measurement_that_is_not_finite_is_left_out() -> None:
+    trial = factories.trial(0, (0.3, 0.4, 0.5), state=State.FAILED)
     first, second, third = trial.measurements
     trial = replace(trial, measurements=(first, second.showing(accuracy=math.nan), third))
-    assert curves.info(StudyView(study=make_study(), trials=(trial,))).curves[0].epochs == (1, 3)
+    assert curves.info(StudyView(study=factories.study(), trials=(trial,))).curves[0].epochs == (1, 3)
 
 
-def test_lines_of_one_kind_do_not_join(make_study, make_trial) -> None:  # type: ignore[no-untyped-def]
-    trials = tuple(make_trial(number, (0.3, 0.6), state=State.STOPPED) for number in range(2))
-    figure = curves.figure(curves.info(StudyView(study=make_study(), trials=trials)))
+def test_lines_of_one_kind_do_not_join() -> None:
+    trials = tuple(factories.trial(number, (0.3, 0.6), state=State.STOPPED) for number in range(2))
+    figure = curves.figure(curves.info(StudyView(study=factories.study(), trials=trials)))
     assert list(figure.data[0].x) == [1, 2, None, 1, 2, None]
 
 
@@ -77,7 +78,7 @@ def test_axes_have_units(small: StudyView) -> None:
     assert layout.yaxis.title.text.startswith("validation accuracy (%")
 
 
-def test_a_study_without_measurements_says_so(make_study) -> None:  # type: ignore[no-untyped-def]
-    figure = curves.figure(curves.info(StudyView(study=make_study())))
+def test_a_study_without_measurements_says_so() -> None:
+    figure = curves.figure(curves.info(StudyView(study=factories.study())))
     assert len(figure.data) == 0
     assert "No trial" in figure.layout.annotations[0].text

@@ -5,18 +5,19 @@ import pytest
 from dashboards import edf
 from dashboards.frames import StudyView
 from search.core.records import State
+from tests import factories
 
 
-def test_shares_count_errors_no_higher(make_study, make_trial) -> None:  # type: ignore[no-untyped-def]
+def test_shares_count_errors_no_higher() -> None:
     accuracies = (0.75, 0.5, 0.75, 0.25)
-    trials = tuple(make_trial(number, (accuracy,)) for number, accuracy in enumerate(accuracies))
-    told = edf.info(StudyView(study=make_study(), trials=trials))
+    trials = tuple(factories.complete(number, (accuracy,)) for number, accuracy in enumerate(accuracies))
+    told = edf.info(StudyView(study=factories.study(), trials=trials))
     assert told.errors == (0.25, 0.5, 0.75)
     assert told.shares == (0.5, 0.75, 1.0)
 
 
-def test_a_stopped_trial_does_not_count(make_study, make_trial) -> None:  # type: ignore[no-untyped-def]
-    view = StudyView(study=make_study(), trials=(make_trial(0, (0.5,), state=State.STOPPED),))
+def test_a_stopped_trial_does_not_count() -> None:
+    view = StudyView(study=factories.study(), trials=(factories.trial(0, (0.5,), state=State.STOPPED),))
     assert edf.info(view).errors == ()
     assert "No trial" in edf.figure(edf.info(view)).layout.annotations[0].text
 

@@ -8,6 +8,7 @@ import pytest
 from dashboards.frames import StudyView, architecture_text, domain_word, trial_lines, value_text
 from search.core.records import State, StudyRecord
 from spaces.errors import InputError
+from tests import factories
 
 
 @dataclass
@@ -30,8 +31,8 @@ class Shelf:
         return [f"session of {study}"]
 
 
-def test_a_view_holds_everything_of_the_named_study(make_study):  # type: ignore[no-untyped-def]
-    shelf = Shelf([make_study(name="a"), make_study(name="b")])
+def test_a_view_holds_everything_of_the_named_study() -> None:
+    shelf = Shelf([factories.study(name="a"), factories.study(name="b")])
     view = StudyView.read(shelf, "b")
     assert view.study.name == "b"
     assert (view.trials, view.rejections, view.sessions) == (
@@ -41,18 +42,18 @@ def test_a_view_holds_everything_of_the_named_study(make_study):  # type: ignore
     )
 
 
-def test_the_only_study_needs_no_name(make_study):  # type: ignore[no-untyped-def]
-    assert StudyView.read(Shelf([make_study(name="alone")])).study.name == "alone"
+def test_the_only_study_needs_no_name() -> None:
+    assert StudyView.read(Shelf([factories.study(name="alone")])).study.name == "alone"
 
 
-def test_an_unknown_study_is_refused_with_the_known_ones(make_study):  # type: ignore[no-untyped-def]
+def test_an_unknown_study_is_refused_with_the_known_ones() -> None:
     with pytest.raises(InputError, match=r"shelf.db holds no study 'c'; known are a, b"):
-        StudyView.read(Shelf([make_study(name="b"), make_study(name="a")]), "c")
+        StudyView.read(Shelf([factories.study(name="b"), factories.study(name="a")]), "c")
 
 
-def test_one_of_several_studies_must_be_named(make_study):  # type: ignore[no-untyped-def]
+def test_one_of_several_studies_must_be_named() -> None:
     with pytest.raises(InputError, match=r"holds 2 studies; --study must name one of a, b"):
-        StudyView.read(Shelf([make_study(name="b"), make_study(name="a")]))
+        StudyView.read(Shelf([factories.study(name="b"), factories.study(name="a")]))
 
 
 @pytest.mark.parametrize("name", [None, "a"])
@@ -61,43 +62,49 @@ def test_an_empty_database_says_so(name: str | None) -> None:
         StudyView.read(Shelf(), name)
 
 
-def test_a_trial_without_a_finite_objective_is_not_measured(make_study, make_trial):  # type: ignore[no-untyped-def]
-    broken = make_trial(2, (0.5,))
+def test_a_trial_without_a_finite_objective_is_not_measured() -> None:
+    broken = factories.complete(2, (0.5,))
     broken = replace(broken, measurements=(broken.measurements[0].showing(accuracy=math.nan),))
-    view = StudyView(study=make_study(), trials=(make_trial(0, (0.5,)), make_trial(1), broken))
+    view = StudyView(
+        study=factories.study(),
+        trials=(factories.complete(0, (0.5,)), factories.complete(1), broken),
+    )
     assert [trial.number for trial in view.complete] == [0]
     assert [trial.number for trial in view.front] == [0]
 
 
-def test_only_trials_at_full_fidelity_are_on_the_front(make_study, make_trial):  # type: ignore[no-untyped-def]
+def test_only_trials_at_full_fidelity_are_on_the_front() -> None:
     trials = (
-        make_trial(0, (0.8,), macs=100_000),
-        make_trial(1, (0.9,), macs=200_000),
-        make_trial(2, (0.7,), macs=300_000),  # dominated
-        make_trial(3, (0.99,), macs=100_000, state=State.STOPPED),
+        factories.complete(0, (0.8,), macs=100_000),
+        factories.complete(1, (0.9,), macs=200_000),
+        factories.complete(2, (0.7,), macs=300_000),  # dominated
+        factories.trial(3, (0.99,), macs=100_000, state=State.STOPPED),
     )
-    view = StudyView(study=make_study(), trials=trials)
+    view = StudyView(study=factories.study(), trials=trials)
     assert [trial.number for trial in view.front] == [0, 1]
     assert view.count(State.STOPPED) == 1
 
 
-def test_fixed_values_are_not_searched(make_study):  # type: ignore[no-untyped-def]
+def test_fixed_values_are_not_searched() -> None:
     space = {"block": {"choice": ["basic"]}, "widths": [16, 32, 64], "stem": "small", "depth": {"int": [1, 4]}}
-    assert StudyView(study=make_study(space=space)).searched() == ["block", "depth"]
+    assert StudyView(study=factories.study(space=space)).searched() == ["block", "depth"]
 
 
-def test_without_a_space_the_trials_say_what_was_searched(make_study, make_trial):  # type: ignore[no-untyped-def]
-    trials = (make_trial(0, params={"block": "basic"}), make_trial(1, params={"block": "basic", "depth": 2}))
-    assert StudyView(study=make_study(space={}), trials=trials).searched() == ["block", "depth"]
-
-
-def test_options_follow_the_file_and_leave_out_what_no_trial_took(make_study, make_trial):  # type: ignore[no-untyped-def]
+def test_without_a_space_the_trials_say_what_was_searched() -> None:
     trials = (
-        make_trial(0, params={"block": "preact", "depth": 3}),
-        make_trial(1, params={"block": "basic", "depth": 1}),
-        make_trial(2, params={"block": "preact"}),
+        factories.complete(0, params={"block": "basic"}),
+        factories.complete(1, params={"block": "basic", "depth": 2}),
     )
-    view = StudyView(study=make_study(), trials=trials)
+    assert StudyView(study=factories.study(space={}), trials=trials).searched() == ["block", "depth"]
+
+
+def test_options_follow_the_file_and_leave_out_what_no_trial_took() -> None:
+    trials = (
+        factories.complete(0, params={"block": "preact", "depth": 3}),
+        factories.complete(1, params={"block": "basic", "depth": 1}),
+        factories.complete(2, params={"block": "preact"}),
+    )
+    view = StudyView(study=factories.study(), trials=trials)
     assert view.options("block") == ["basic", "preact"]
     assert view.options("depth") == [1, 3]
     assert view.options("nothing") == []
@@ -115,19 +122,20 @@ def test_a_value_reads_as_it_was_written(value: object, text: str) -> None:
     assert value_text(value) == text
 
 
-def test_an_architecture_reads_in_one_line(make_trial):  # type: ignore[no-untyped-def]
+def test_an_architecture_reads_in_one_line() -> None:
     params = {"block": "resnext", "depth": 2, "widening_factor": 4, "cardinality": 8}
     params |= {"dropout": "between", "dropout_rate": 0.2}
-    assert architecture_text(make_trial(0, params=params)) == "resnext, depth 2, k = 4, C = 8, dropout between 0.20"
-    assert architecture_text(make_trial(0)) == "basic, depth 1, k = 1, dropout none"
+    chosen = factories.complete(0, params=params, architecture=factories.built(params))
+    assert architecture_text(chosen) == "resnext, depth 2, k = 4, C = 8, dropout between 0.20"
+    assert architecture_text(factories.complete(0)) == "basic, depth 1, k = 1, dropout none"
 
 
-def test_a_trial_says_its_epochs_accuracy_and_costs(make_trial):  # type: ignore[no-untyped-def]
-    assert trial_lines(make_trial(7, (0.5, 0.9861), macs=4_000_000), 9) == (
+def test_a_trial_says_its_epochs_accuracy_and_costs() -> None:
+    assert trial_lines(factories.complete(7, (0.5, 0.9861), macs=4_000_000), 9) == (
         "trial 7, complete, 2 of 9 epochs",
-        "basic, depth 1, k = 1, dropout none",
+        "basic, depth 4, k = 1, dropout none",
         "validation accuracy 98.61 %",
         "100k params, 4.00M macs",
         "40.0k activations",
     )
-    assert "validation accuracy –" in trial_lines(make_trial(8), 9)  # noqa: RUF001
+    assert "validation accuracy –" in trial_lines(factories.complete(8), 9)  # noqa: RUF001

@@ -8,20 +8,21 @@ import pytest
 from dashboards import front
 from dashboards.frames import StudyView
 from search.core.records import State
+from tests import factories
 
 
 @pytest.fixture
-def small(make_study, make_trial) -> StudyView:  # type: ignore[no-untyped-def]
+def small() -> StudyView:
     """Return a study whose front is trials 0 and 2."""
     trials = (
-        make_trial(0, (0.5, 0.80), macs=100_000),
-        make_trial(1, (0.5, 0.70), macs=200_000),
-        make_trial(2, (0.5, 0.90), macs=400_000),
-        make_trial(3, (0.99,), macs=100_000, state=State.STOPPED),
-        make_trial(4, (0.2,), state=State.FAILED),
-        make_trial(5, state=State.RUNNING),
+        factories.complete(0, (0.5, 0.80), macs=100_000),
+        factories.complete(1, (0.5, 0.70), macs=200_000),
+        factories.complete(2, (0.5, 0.90), macs=400_000),
+        factories.trial(3, (0.99,), macs=100_000, state=State.STOPPED),
+        factories.trial(4, (0.2,), state=State.FAILED),
+        factories.trial(5, state=State.RUNNING),
     )
-    return StudyView(study=make_study(), trials=trials)
+    return StudyView(study=factories.study(), trials=trials)
 
 
 def drawn(figure: go.Figure, name: str) -> go.Scatter:
@@ -59,8 +60,8 @@ def test_a_stopped_mark_holds_its_epoch(small: StudyView) -> None:
     assert marks.marker.symbol != drawn(front.figure(front.info(small)), "full fidelity").marker.symbol
 
 
-def test_many_stopped_marks_lose_their_labels(small: StudyView, make_trial) -> None:  # type: ignore[no-untyped-def]
-    many = tuple(make_trial(10 + index, (0.5,), state=State.STOPPED) for index in range(front.MOST_LABELS + 1))
+def test_many_stopped_marks_lose_their_labels(small: StudyView) -> None:
+    many = tuple(factories.trial(10 + index, (0.5,), state=State.STOPPED) for index in range(front.MOST_LABELS + 1))
     marks = drawn(front.figure(front.info(replace(small, trials=many))), front.STOPPED)
     assert (marks.mode, marks.text) == ("markers", None)
 
@@ -70,7 +71,7 @@ def test_hovering_shows_the_architecture(small: StudyView) -> None:
     for part in (
         "trial 2",
         "2 of 9 epochs",
-        "basic, depth 1, k = 1",
+        "basic, depth 3, k = 1",
         "dropout none",
         "90.00 %",
         "params",
@@ -94,24 +95,27 @@ def test_one_objective_is_shown_against_macs(small: StudyView) -> None:
     assert front.pairs(replace(small, study=replace(small.study, objectives=("loss",)))) == [("macs", "loss")]
 
 
-def test_a_point_on_the_front_by_another_objective_is_off_the_line(make_study, make_trial) -> None:  # type: ignore[no-untyped-def]
-    odd = make_trial(1, (0.8,), macs=200_000)
+def test_a_point_on_the_front_by_another_objective_is_off_the_line() -> None:
+    odd = factories.complete(1, (0.8,), macs=200_000)
     odd = replace(odd, cost=replace(odd.cost, params=10))
-    trials = (make_trial(0, (0.9,), macs=100_000), odd)
-    view = StudyView(study=make_study(objectives=("accuracy", "macs", "params")), trials=trials)
+    trials = (factories.complete(0, (0.9,), macs=100_000), odd)
+    view = StudyView(study=factories.study(objectives=("accuracy", "macs", "params")), trials=trials)
     plane = front.info(view, "macs", "accuracy")
     assert {point.number for point in plane.front} == {0, 1}
     assert [point.number for point in plane.edge] == [0]
     assert list(drawn(front.figure(plane), "on the front by another").x) == [200_000]
 
 
-def test_equal_points_are_both_on_the_line(make_study, make_trial) -> None:  # type: ignore[no-untyped-def]
-    view = StudyView(study=make_study(), trials=(make_trial(0, (0.9,)), make_trial(1, (0.9,))))
+def test_equal_points_are_both_on_the_line() -> None:
+    view = StudyView(
+        study=factories.study(),
+        trials=tuple(factories.complete(n, (0.9,), macs=10**6) for n in (0, 1)),
+    )
     assert [point.number for point in front.info(view).edge] == [0, 1]
 
 
-def test_a_study_without_measurements_says_so(make_study, make_trial) -> None:  # type: ignore[no-untyped-def]
-    view = StudyView(study=make_study(), trials=(make_trial(0, state=State.RUNNING),))
+def test_a_study_without_measurements_says_so() -> None:
+    view = StudyView(study=factories.study(), trials=(factories.trial(0, state=State.RUNNING),))
     figure = front.figure(front.info(view))
     assert len(figure.data) == 0
     assert "No trial" in figure.layout.annotations[0].text

@@ -9,6 +9,7 @@ import pytest
 from dashboards import importance
 from dashboards.frames import StudyView
 from dashboards.importance import Importance, ObjectiveImportance
+from tests import factories
 
 pytestmark = pytest.mark.slow
 
@@ -20,15 +21,15 @@ def told(view: StudyView) -> Importance:
 
 
 @pytest.fixture
-def decided(make_study, make_trial) -> StudyView:  # type: ignore[no-untyped-def]
+def decided() -> StudyView:
     """Return a study whose accuracy follows the block, and whose macs follow the depth."""
     rng = random.Random(3)
     trials = []
     for number in range(40):
         params = {"block": rng.choice(["basic", "preact"]), "depth": rng.randint(1, 4), "dropout": "none"}
         accuracy = (0.7 if params["block"] == "basic" else 0.9) + rng.gauss(0, 0.002)
-        trials.append(make_trial(number, (accuracy,), macs=10**5 * params["depth"], params=params))
-    return StudyView(study=make_study(), trials=tuple(trials))
+        trials.append(factories.complete(number, (accuracy,), macs=10**5 * params["depth"], params=params))
+    return StudyView(study=factories.study(), trials=tuple(trials))
 
 
 def test_the_parameter_that_decides_has_nearly_all(decided: StudyView) -> None:
@@ -62,29 +63,31 @@ def test_too_few_trials_have_no_importances(decided: StudyView) -> None:
     assert "Too few trials" in importance.figure(told).layout.annotations[0].text
 
 
-def test_what_parameters_do_not_decide_has_no_importances(make_study, make_trial) -> None:  # type: ignore[no-untyped-def]
+def test_what_parameters_do_not_decide_has_no_importances() -> None:
     rng = random.Random(0)
     blocks = ("basic", "preact")
     trials = tuple(
-        make_trial(n, (rng.random(),), params={"block": rng.choice(blocks), "depth": rng.randint(1, 4)})
+        factories.complete(n, (rng.random(),), params={"block": rng.choice(blocks), "depth": rng.randint(1, 4)})
         for n in range(30)
     )
-    told = importance.info(StudyView(study=make_study(), trials=trials))
+    told = importance.info(StudyView(study=factories.study(), trials=trials))
     assert told.objectives[0].explained <= 0
     assert told.objectives[0].shares == {}
 
 
-def test_trials_that_are_all_equal_are_not_explained(make_study, make_trial) -> None:  # type: ignore[no-untyped-def]
-    told = importance.info(StudyView(study=make_study(), trials=tuple(make_trial(n, (0.5,)) for n in range(12))))
+def test_trials_that_are_all_equal_are_not_explained() -> None:
+    told = importance.info(
+        StudyView(study=factories.study(), trials=tuple(factories.complete(n, (0.5,)) for n in range(12)))
+    )
     assert [each.shares for each in told.objectives] == [{}, {}]
     assert len(importance.figure(told).data) == 0
 
 
-def test_words_get_a_column_each_and_an_absent_value_its_own(make_trial) -> None:  # type: ignore[no-untyped-def]
+def test_words_get_a_column_each_and_an_absent_value_its_own() -> None:
     trials = (
-        make_trial(0, params={"block": "resnext", "cardinality": 4}),
-        make_trial(1, params={"block": "basic"}),
-        make_trial(2, params={"block": "resnext", "cardinality": 2}),
+        factories.complete(0, params={"block": "resnext", "cardinality": 4}),
+        factories.complete(1, params={"block": "basic"}),
+        factories.complete(2, params={"block": "resnext", "cardinality": 2}),
     )
     table, columns = importance.encode(trials, ["block", "cardinality", "nothing"])
     np.testing.assert_array_equal(table[:, columns["block"]], [[0, 1], [1, 0], [0, 1]])
@@ -92,7 +95,7 @@ def test_words_get_a_column_each_and_an_absent_value_its_own(make_trial) -> None
     np.testing.assert_array_equal(table[:, columns["nothing"]], [[-1], [-1], [-1]])
 
 
-def test_a_conditional_parameter_can_matter(make_study, make_trial) -> None:  # type: ignore[no-untyped-def]
+def test_a_conditional_parameter_can_matter() -> None:
     rng = random.Random(1)
     trials = []
     for number in range(60):
@@ -100,8 +103,8 @@ def test_a_conditional_parameter_can_matter(make_study, make_trial) -> None:  # 
         if params["block"] == "resnext":
             params["cardinality"] = rng.choice([2, 8])
         accuracy = 0.9 if params.get("cardinality") == 8 else 0.5
-        trials.append(make_trial(number, (accuracy,), params=params))
-    accuracy = importance.info(StudyView(study=make_study(), trials=tuple(trials))).objectives[0]
+        trials.append(factories.complete(number, (accuracy,), params=params))
+    accuracy = importance.info(StudyView(study=factories.study(space={}), trials=tuple(trials))).objectives[0]
     assert accuracy.shares["cardinality"] > 0.9
 
 

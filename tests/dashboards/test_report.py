@@ -12,6 +12,7 @@ from dashboards import report
 from dashboards.frames import StudyView
 from search.storage.store import Store
 from spaces.errors import InputError
+from tests import factories
 from tests.extras import EXTRAS
 
 HOSTILE = '<script>alert("1")</script>'
@@ -100,8 +101,8 @@ def test_the_page_asks_for_nothing(page: str) -> None:
     assert not re.search(r"<script[^>]+src=", page)
 
 
-def test_a_study_without_trials_has_a_page(make_study) -> None:  # type: ignore[no-untyped-def]
-    assert "This study has no trial yet." in report.render(StudyView(study=make_study()))
+def test_a_study_without_trials_has_a_page() -> None:
+    assert "This study has no trial yet." in report.render(StudyView(study=factories.study()))
 
 
 @pytest.mark.slow

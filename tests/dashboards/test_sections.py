@@ -8,6 +8,7 @@ import pytest
 from dashboards import sections
 from dashboards.frames import StudyView
 from search.core.records import Rejection, State
+from tests import factories
 
 
 @pytest.fixture(scope="module")
@@ -21,21 +22,21 @@ def plain(html: str) -> str:
     return " ".join(re.sub(r"<[^>]+>", " ", re.sub(r"<script.*?</script>", "", html, flags=re.S)).split())
 
 
-def test_the_headline_counts_trials_epochs_and_time(make_study, make_trial) -> None:  # type: ignore[no-untyped-def]
+def test_the_headline_counts_trials_epochs_and_time() -> None:
     trials = (
-        make_trial(0, (0.5,) * 9),
-        make_trial(1, (0.5, 0.5, 0.5), state=State.STOPPED),
-        make_trial(2, state=State.RUNNING),
+        factories.complete(0, (0.5,) * 9),
+        factories.trial(1, (0.5, 0.5, 0.5), state=State.STOPPED),
+        factories.trial(2, state=State.RUNNING),
     )
     rejected = (Rejection(params={}, violations={"params": 0.5}, reason="too large"),)
-    said = plain(sections.headline(StudyView(study=make_study(), trials=trials, rejections=rejected), []))
+    said = plain(sections.headline(StudyView(study=factories.study(), trials=trials, rejections=rejected), []))
     for part in (
         "digits-front",
-        "digits · validation accuracy against multiply-accumulates · created 14 September 2026, 09:30",
+        "digits · validation accuracy against multiply-accumulates · created 2 January 2026, 03:04",
         "on the front 1 of 1 trial at full fidelity",
         "trials 3 1 complete, 1 stopped early, 1 running, 1 proposal rejected untrained",
         "epochs trained 12 44 % of training every trial in full",  # 12 of 27
-        "training time 18.0 s",  # 1.5 s an epoch
+        "training time 4.5 s",  # 0.375 s an epoch
     ):
         assert part in said
 
@@ -47,8 +48,8 @@ def test_the_headline_adds_up_the_launches(view: StudyView) -> None:
     assert f"hypervolume {view.hypervolume:.3f}" in said
 
 
-def test_data_given_as_a_mapping_reads_as_one_line(make_study) -> None:  # type: ignore[no-untyped-def]
-    view = StudyView(study=make_study(config={"data": {"torchvision": "CIFAR10", "root": "data"}}))
+def test_data_given_as_a_mapping_reads_as_one_line() -> None:
+    view = StudyView(study=factories.study(config={"data": {"torchvision": "CIFAR10", "root": "data"}}))
     assert "torchvision: CIFAR10, root: data" in plain(sections.headline(view, []))
 
 
@@ -60,11 +61,11 @@ def test_the_front_table_has_a_row_per_network_on_the_front(view: StudyView) -> 
     assert len(planes) == 1
 
 
-def test_the_front_table_shows_architecture_accuracy_and_cost(make_study, make_trial) -> None:  # type: ignore[no-untyped-def]
+def test_the_front_table_shows_architecture_accuracy_and_cost() -> None:
     params = {"block": "resnext", "depth": 2, "widening_factor": 4, "cardinality": 8}
     params |= {"dropout": "between", "dropout_rate": 0.2}
-    trials = (make_trial(3, (0.9861,), macs=4_000_000, params=params),)
-    table = sections.found(StudyView(study=make_study(), trials=trials))[0]
+    trials = (factories.complete(3, (0.9861,), macs=4_000_000, architecture=factories.built(params)),)
+    table = sections.found(StudyView(study=factories.study(), trials=trials))[0]
     cells = re.findall(r"<td[^>]*>([^<]*)</td>", table)
     assert cells == [
         "3", "resnext-2x4-C8", "resnext", "2", "4", "8", "between 0.20", "98.61 %", "4.00M", "100k", "40.0k", "1",
@@ -82,9 +83,9 @@ def test_another_objective_gets_a_column_and_a_plane(view: StudyView) -> None:
     ("state", "said"),
     [(None, "This study has no trial yet."), (State.STOPPED, "No trial has been trained in full yet")],
 )
-def test_a_study_without_a_front_says_so(make_study, make_trial, state, said) -> None:  # type: ignore[no-untyped-def]
-    trials = () if state is None else (make_trial(0, (0.5,), state=state),)
-    written = "".join(sections.everything(StudyView(study=make_study(), trials=trials)))
+def test_a_study_without_a_front_says_so(state, said) -> None:  # type: ignore[no-untyped-def]
+    trials = () if state is None else (factories.trial(0, (0.5,), state=state),)
+    written = "".join(sections.everything(StudyView(study=factories.study(), trials=trials)))
     assert said in written
     assert "The choices" not in written
 
@@ -125,9 +126,9 @@ def test_what_fell_short_is_counted_by_reason(view: StudyView) -> None:
     assert sum(stopped) == view.count(State.STOPPED)
 
 
-def test_a_failure_is_told_as_text(make_study, make_trial) -> None:  # type: ignore[no-untyped-def]
-    trial = make_trial(0, state=State.FAILED, reason="<img src=x>", failure_kind="crash")
-    said = "".join(sections.fell_short(StudyView(study=make_study(), trials=(trial,))))
+def test_a_failure_is_told_as_text() -> None:
+    trial = factories.trial(0, state=State.FAILED, reason="<img src=x>", failure_kind="crash")
+    said = "".join(sections.fell_short(StudyView(study=factories.study(), trials=(trial,))))
     assert "&lt;img src=x&gt;" in said
     assert "<img" not in said
 
