@@ -19,6 +19,7 @@ import psutil
 import pytest
 import yaml
 
+from tests.conftest import usual_signals
 from tests.end_to_end.conftest import SMALL, Folder, wait_until, workers_of
 from tests.end_to_end.invariants import check_whole
 
@@ -208,7 +209,8 @@ def test_what_only_the_head_can_know_is_said_in_one_line_with_the_exit_code(head
 def test_a_study_survives_its_terminal_is_stopped_by_name_and_goes_on(head: Head) -> None:
     head.write(**LONG)
     sender = subprocess.Popen(head.command("space.yaml"), cwd=head.desk, env=head.environment(), text=True,
-                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+                              preexec_fn=usual_signals)  # fmt: skip
     head.sent.append(sender)
     wait_until(lambda: (head.work / "long.db").exists() and bool(training(head.process)))
     os.killpg(sender.pid, signal.SIGHUP)  # the terminal is closed
