@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from dashboards import theme
-from dashboards.frames import HEADLINE, StudyView, architecture_text
+from dashboards.frames import HEADLINE, StudyView
+from search.core.columns import architecture_line
 from search.core.records import State
 from search.core.units import format_number_of, format_percent
 
@@ -46,7 +47,7 @@ def info(view: StudyView) -> Curves:
         if points:
             epochs, accuracies = zip(*points, strict=True)
             kind = _kind(trial.state, trial.number in front)
-            label = architecture_text(trial)
+            label = architecture_line(view.study, trial)
             curves.append(Curve(number=trial.number, kind=kind, label=label, epochs=epochs, accuracies=accuracies))
     return Curves(curves=tuple(curves), rungs=view.study.rungs, max_epochs=view.study.max_epochs)
 

@@ -1,4 +1,4 @@
-"""Read one study as it is now, and put its trials into words. Knows nothing of figures."""
+"""Read one study as it is now. Knows nothing of figures."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -6,12 +6,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from search.core.fronts import front_hypervolume, front_trials, objective_values
-from search.core.labels import choices_of
 from search.core.records import Rejection, Session, State, StudyRecord, TrialRecord
-from search.core.units import format_count, format_number_of, format_percent
 from spaces.domains import Scalar
 from spaces.errors import InputError
-from spaces.kinds import KINDS
 from workers.objectives import OBJECTIVES
 from workers.tasks import CLASSIFICATION
 
@@ -137,29 +134,7 @@ def value_text(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def architecture_text(trial: TrialRecord) -> str:
-    """Return one line: `resnext, depth 2, k = 4, C = 8, dropout between 0.20`."""
-    chosen = choices_of(trial)
-    parts = [chosen["block"], f"depth {chosen['depth']}", f"k = {chosen['k']}"]
-    if KINDS[trial.architecture.block].grouped:
-        parts.append(f"C = {chosen['C']}")
-    return ", ".join([*parts, f"dropout {chosen['dropout']}"])
-
-
 def headline_of(trial: TrialRecord) -> float | None:
     """Return the task's headline metric at a trial's latest epoch, where it was measured and is a number."""
     found = trial.last.get(HEADLINE.name) if trial.last else None
     return found if found is not None and math.isfinite(found) else None
-
-
-def trial_lines(trial: TrialRecord, max_epochs: int) -> tuple[str, ...]:
-    """Return what a person wants to know of a trial, a line each."""
-    shown = headline_of(trial)
-    cost = trial.cost
-    return (
-        f"trial {trial.number}, {trial.state.value}, {trial.epochs} of {format_number_of('epoch', max_epochs)}",
-        architecture_text(trial),
-        f"{HEADLINE.title} {format_percent(shown)}",
-        f"{format_count(cost.params)} params, {format_count(cost.macs)} macs",
-        f"{format_count(cost.activations)} activations",
-    )

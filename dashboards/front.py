@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import plotly.graph_objects as go
 
 from dashboards import theme
-from dashboards.frames import HEADLINE, StudyView, trial_lines
+from dashboards.frames import HEADLINE, StudyView
+from search.core.columns import lines_of
 from search.core.records import State, TrialRecord
 from search.models.pareto import as_points, front
 from workers.objectives import OBJECTIVES
@@ -80,7 +81,7 @@ def _points(view: StudyView, plane: Plane, trials: Iterable[TrialRecord]) -> tup
             x=OBJECTIVES[plane.horizontal].value(trial.cost, trial.last),
             y=OBJECTIVES[plane.vertical].value(trial.cost, trial.last),
             epochs=trial.epochs,
-            lines=trial_lines(trial, view.study.max_epochs),
+            lines=lines_of(view.study, trial),
         )
         for trial in trials
     )

@@ -5,12 +5,11 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from dashboards import choices, curves, edf, front, importance, page, progress
-from dashboards.frames import HEADLINE, StudyView, headline_of
+from dashboards.frames import StudyView
 from dashboards.page import Cell, Column
-from search.core.fronts import objective_values
-from search.core.labels import choices_of, name_of
-from search.core.records import Rejection, State, TrialRecord
-from search.core.units import UNKNOWN, format_count, format_duration, format_number_of, format_percent
+from search.core.columns import View, columns
+from search.core.records import Rejection, State
+from search.core.units import UNKNOWN, format_duration, format_number_of
 from workers.objectives import OBJECTIVES
 
 
@@ -117,43 +116,13 @@ def found(view: StudyView) -> list[str]:
 
 
 def _front_table(view: StudyView) -> str:
-    extra = [name for name in view.study.objectives if name not in (HEADLINE.name, "macs", "params", "activations")]
-    columns = [
-        Column(title="trial", note="the trial's number"),
-        Column(title="name", note="block, depth and widening factor, and what else matters", numeric=False),
-        Column(title="block", numeric=False),
-        Column(title="depth", note="residual blocks per stage", numeric=False),
-        Column(title="k", note="widening factor: multiplies the width of every stage"),
-        Column(title="C", note="cardinality: groups of the 3x3 convolution"),
-        Column(title="dropout", note="where units are dropped, and how often", numeric=False),
-        Column(title=HEADLINE.name, note=HEADLINE.title),
-        Column(title="macs", note="multiply-accumulates per image"),
-        Column(title="params", note="trainable parameters"),
-        Column(title="activations", note="numbers that convolutions and linear layers put out per image"),
-        *(Column(title=OBJECTIVES[name].title, note=OBJECTIVES[name].unit) for name in extra),
-        Column(title="epochs"),
-    ]
-    caption = "Every network that no other beats in all objectives; click a head to sort"
-    return page.table(caption, columns, (_front_row(view, trial, extra) for trial in view.front))
-
-
-def _front_row(view: StudyView, trial: TrialRecord, extra: Iterable[str]) -> list[Cell]:
-    architecture, cost, chosen = trial.architecture, trial.cost, choices_of(trial)
-    accuracy = headline_of(trial)
-    shown = dict(zip(view.study.objectives, objective_values(view.study, trial), strict=True))
-    return [
-        Cell(text=str(trial.number), key=trial.number),
-        Cell(text=name_of(architecture), key=name_of(architecture)),
-        Cell(text=chosen["block"], key=chosen["block"]),
-        Cell(text=chosen["depth"], key=chosen["depth"]),
-        Cell(text=chosen["k"], key=architecture.widening_factor),
-        Cell(text=chosen["C"], key=architecture.cardinality),
-        Cell(text=chosen["dropout"], key=chosen["dropout"]),
-        Cell(text=format_percent(accuracy), key=accuracy or 0.0),
-        *(Cell(text=format_count(count), key=count) for count in (cost.macs, cost.params, cost.activations)),
-        *(Cell(text=format_count(shown[name]), key=shown[name]) for name in extra),
-        Cell(text=str(trial.epochs), key=trial.epochs),
-    ]
+    shown = columns(view.study, View.PAGE)
+    heads = [Column(title=each.heading, note=each.note, numeric=each.numeric) for each in shown]
+    rows = (
+        [Cell(text=each.shown(view.study, trial), key=each.key(view.study, trial)) for each in shown]
+        for trial in view.front
+    )
+    return page.table("Every network that no other beats in all objectives; click a head to sort", heads, rows)
 
 
 def search(view: StudyView) -> list[str]:

@@ -13,10 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from search import cli
+from search.core.columns import View, row_of
 from search.core.environment import expand
 from search.core.fronts import front_trials
-from search.core.labels import front_table, make_console, row_of
 from search.core.records import StudyRecord, TrialRecord
+from search.core.terminal import front_table, make_console
 from search.core.units import format_number_of
 from search.simulation.curves import write_curves
 from search.storage.finding import find
@@ -40,11 +41,10 @@ def _show(given: argparse.Namespace) -> int:
 
 
 def _print(study: StudyRecord, front: list[TrialRecord], given: argparse.Namespace) -> None:
-    rows = [row_of(study, trial) for trial in front]
     if given.json:
-        print(json.dumps(rows, indent=2))
+        print(json.dumps([row_of(study, trial) for trial in front], indent=2))
     elif given.csv:
-        _print_csv(rows)
+        _print_csv([row_of(study, trial, View.CSV) for trial in front])
     elif front:
         console = make_console()
         console.print(front_table(study, front, width=console.width))
@@ -53,11 +53,10 @@ def _print(study: StudyRecord, front: list[TrialRecord], given: argparse.Namespa
 
 
 def _print_csv(rows: list[dict[str, object]]) -> None:
-    plain = [{name: value for name, value in row.items() if name != "architecture"} for row in rows]
-    names = list(dict.fromkeys(name for row in plain for name in row))
+    names = list(dict.fromkeys(name for row in rows for name in row))
     writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(plain)
+    writer.writerows(rows)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -21,7 +21,7 @@ from search.config.replay import ReplayForm, load_replay
 from search.core.budget import Budget
 from search.core.environment import expand
 from search.core.files import begins_with, replacing
-from search.core.labels import make_console
+from search.core.terminal import make_console
 from search.core.units import format_number_of
 from search.samplers.registry import check_sampler
 from search.simulation.comparison import Comparison, compare, dump

@@ -21,7 +21,7 @@ from search.config import unread
 from search.config.paths import check_named
 from search.config.study import StudyConfig, load, parted
 from search.core.commands import command
-from search.core.labels import make_console
+from search.core.terminal import make_console
 from search.core.units import format_bytes
 from search.jobs.bundle import FILE, pack
 from search.jobs.client import Cluster, Submission, connect, is_open

@@ -16,7 +16,7 @@ from search.config.unread import unread
 from search.core.commands import command
 from search.core.environment import hide
 from search.core.interrupts import interrupts
-from search.core.labels import make_console
+from search.core.terminal import make_console
 from search.driver import preview
 from search.driver.driver import look_ahead, run
 from search.driver.screen import meanwhile

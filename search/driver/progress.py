@@ -10,8 +10,9 @@ from rich.text import Text
 
 from search.core.environment import hide
 from search.core.fronts import front_hypervolume
-from search.core.labels import MOST_OF_REASON, failures_line, front_table, trial_line
+from search.core.labels import MOST_OF_REASON, failures_line, trial_line
 from search.core.records import State, TrialRecord
+from search.core.terminal import front_table
 from search.core.units import format_duration, format_number_of
 from search.driver.forecast import Forecast
 from search.driver.screen import Screen

@@ -9,8 +9,9 @@ from search.config.study import StudyConfig
 from search.core.commands import command, tool
 from search.core.environment import hide, variables
 from search.core.fronts import front_hypervolume, front_trials
-from search.core.labels import failures_line, front_table
+from search.core.labels import failures_line
 from search.core.records import State
+from search.core.terminal import front_table
 from search.core.units import format_duration, format_number_of
 from search.storage.url import holds_secret, shown_url
 from search.study.retention import Checkpoints

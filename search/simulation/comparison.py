@@ -14,8 +14,8 @@ from rich.table import Table
 from threadpoolctl import threadpool_limits
 
 from search.core.budget import Budget
-from search.core.labels import WIDE
 from search.core.records import State
+from search.core.terminal import WIDE
 from search.core.trajectory import AXES, Trajectory, marks
 from search.core.units import format_duration
 from search.models.pareto import front, hypervolume

@@ -1,11 +1,11 @@
-"""A study is read whole, and its trials are put into words."""
+"""A study is read whole, and what was searched is told as its file has it."""
 
 import math
 from dataclasses import dataclass, field, replace
 
 import pytest
 
-from dashboards.frames import StudyView, architecture_text, domain_word, trial_lines, value_text
+from dashboards.frames import StudyView, domain_word, value_text
 from search.core.records import State, StudyRecord
 from spaces.errors import InputError
 from tests import factories
@@ -120,22 +120,3 @@ def test_a_domain_is_told_from_a_fixed_value(domain: object, word: str) -> None:
 @pytest.mark.parametrize(("value", "text"), [(0.5, "0.5"), (1 / 3, "0.3333"), (2, "2"), ("none", "none")])
 def test_a_value_reads_as_it_was_written(value: object, text: str) -> None:
     assert value_text(value) == text
-
-
-def test_an_architecture_reads_in_one_line() -> None:
-    params = {"block": "resnext", "depth": 2, "widening_factor": 4, "cardinality": 8}
-    params |= {"dropout": "between", "dropout_rate": 0.2}
-    chosen = factories.complete(0, params=params, architecture=factories.built(params))
-    assert architecture_text(chosen) == "resnext, depth 2, k = 4, C = 8, dropout between 0.20"
-    assert architecture_text(factories.complete(0)) == "basic, depth 1, k = 1, dropout none"
-
-
-def test_a_trial_says_its_epochs_accuracy_and_costs() -> None:
-    assert trial_lines(factories.complete(7, (0.5, 0.9861), macs=4_000_000), 9) == (
-        "trial 7, complete, 2 of 9 epochs",
-        "basic, depth 4, k = 1, dropout none",
-        "validation accuracy 98.61 %",
-        "100k params, 4.00M macs",
-        "40.0k activations",
-    )
-    assert "validation accuracy –" in trial_lines(factories.complete(8), 9)  # noqa: RUF001

@@ -1,0 +1,222 @@
+"""What there is to show of a trial, in one list: tables, JSON, CSV and the text over a point are made of it.
+
+A new column is one entry in `COLUMNS`.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from enum import Flag, auto
+from typing import Any
+
+from search.core.labels import depth_of, name_of
+from search.core.records import StudyRecord, TrialRecord
+from search.core.units import format_count, format_number_of, format_percent
+from spaces.cost import NAMES
+from spaces.kinds import KINDS
+from workers.objectives import OBJECTIVES, Objective
+
+NOTHING = "-"  # where a column does not apply to a trial
+
+
+class View(Flag):
+    """Where a column is shown."""
+
+    TERMINAL = auto()
+    PAGE = auto()  # the report's table
+    HOVER = auto()  # what a figure says of a point
+    JSON = auto()
+    CSV = auto()
+    TABLES = TERMINAL | PAGE
+    DATA = JSON | CSV
+    ALL = TABLES | HOVER | DATA
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One thing to show of a trial."""
+
+    name: str  # its heading, and its key
+    value: Callable[[StudyRecord, TrialRecord], Any]  # plain, as JSON has it and tables sort by; None: does not apply
+    text: Callable[[Any], str] = str  # a value as people read it
+    title: str = ""  # its heading on the page, where that is longer
+    note: str = ""  # what it means, or its unit
+    numeric: bool = True
+    views: View = View.ALL
+    stays: float = 0  # where a terminal is narrow, what has least is left out first, what has as much with it
+    told: str = "{heading} {text}"  # a line over a point
+    joined: bool = False  # to the line before
+    spread: bool = False  # a mapping, whose names are each a key of its own in JSON and CSV
+
+    @property
+    def heading(self) -> str:
+        """Return what stands above it on the page."""
+        return self.title or self.name
+
+    def shown(self, study: StudyRecord, trial: TrialRecord) -> str:
+        """Return the text of its cell."""
+        value = self.value(study, trial)
+        return NOTHING if value is None else self.text(value)
+
+    def key(self, study: StudyRecord, trial: TrialRecord) -> Any:
+        """Return what its cell is sorted by; what is not known comes first."""
+        value = self.value(study, trial)
+        return "" if value is None or value != value else value
+
+    def items(self, study: StudyRecord, trial: TrialRecord) -> dict[str, Any]:
+        """Return what it is in JSON and CSV."""
+        value = self.value(study, trial)
+        return {f"{self.name}_{name}": each for name, each in value.items()} if self.spread else {self.name: value}
+
+    def only(self, views: View) -> "Column":
+        """Return it for some views, where another place is another view's."""
+        return replace(self, views=views)
+
+
+def columns(study: StudyRecord, view: View) -> list[Column]:
+    """Return what a view shows of a study's trials, in order.
+
+    Objectives stand together, in the study's order, and stay where a terminal is narrow; one that has an entry of its
+    own looks as that says.
+    """
+    entries = (entry(study) if callable(entry) else (entry,) for entry in COLUMNS)
+    shown = {each.name: each for several in entries for each in several if view in each.views}
+    return [replace(each, stays=math.inf) if name in study.objectives else each for name, each in shown.items()]
+
+
+def row_of(study: StudyRecord, trial: TrialRecord, view: View = View.JSON) -> dict[str, Any]:
+    """Return everything about a trial at its latest epoch as plain values."""
+    return {name: value for column in columns(study, view) for name, value in column.items(study, trial).items()}
+
+
+def lines_of(study: StudyRecord, trial: TrialRecord) -> tuple[str, ...]:
+    """Return what a person wants to know of a trial, a line each."""
+    return _lines(columns(study, View.HOVER), study, trial)
+
+
+def architecture_line(study: StudyRecord, trial: TrialRecord) -> str:
+    """Return one line: `resnext, depth 2, k = 4, C = 8, dropout between 0.20`."""
+    return "".join(_lines(CHOICES, study, trial))
+
+
+def _lines(said: Iterable[Column], study: StudyRecord, trial: TrialRecord) -> tuple[str, ...]:
+    lines: list[str] = []
+    for column in said:
+        value = column.value(study, trial)
+        if value is None:
+            continue
+        phrase = column.told.format(heading=column.heading, text=column.text(value))
+        if column.joined and lines:
+            phrase = f"{lines.pop()}, {phrase}"
+        lines.append(phrase)
+    return tuple(lines)
+
+
+def shown_value(objective: Objective, value: float) -> str:
+    """Return an objective's value in its own manner."""
+    if objective.unit == "fraction":
+        return format_percent(value)
+    return format_count(value) if objective.static or objective.unit == "bytes" else f"{value:.4f}"
+
+
+def _objectives(study: StudyRecord) -> Iterator[Column]:
+    return (_objective(study.objective(name)) for name in study.objectives)
+
+
+def _objective(objective: Objective) -> Column:
+    return Column(
+        name=objective.name, title=objective.title, note=objective.unit,
+        value=lambda _study, trial: objective.value(trial.cost, trial.last),
+        text=lambda value: shown_value(objective, value),
+        views=View.TABLES | View.DATA,
+    )  # fmt: skip
+
+
+def _headline(study: StudyRecord) -> Iterator[Column]:
+    """Yield how good a network is, whatever the objectives are."""
+    headline = OBJECTIVES[study.task.headline]
+    yield replace(
+        _objective(headline),
+        title="", note=headline.title, told=f"{headline.title} {{text}}", views=View.PAGE | View.HOVER,
+    )  # fmt: skip
+
+
+def _cost(name: str, note: str = "", **others: Any) -> Column:
+    return Column(
+        name=name, note=note, value=lambda _study, trial: getattr(trial.cost, name), text=format_count,
+        told="{text} {heading}", **others,
+    )  # fmt: skip
+
+
+def _grouped(trial: TrialRecord) -> bool:
+    return KINDS[trial.architecture.block].grouped
+
+
+def _dropout(_study: StudyRecord, trial: TrialRecord) -> str:
+    where, rate = trial.architecture.dropout, trial.architecture.dropout_rate
+    return where if where == "none" else f"{where} {rate:.2f}"
+
+
+def _reached(study: StudyRecord, trial: TrialRecord) -> str:
+    return f"{trial.epochs} of {format_number_of('epoch', study.max_epochs)}"
+
+
+_EPOCHS = Column(name="epochs", value=lambda _, trial: trial.epochs, stays=3)
+_PARAMS = _cost("params", "trainable parameters", stays=4)
+_NAMED = ("params", "macs", "activations")  # costs with an entry of their own
+
+CHOICES = (  # the five that people ask for; over a point they are one line
+    Column(
+        name="block", value=lambda _, trial: trial.architecture.block,
+        numeric=False, views=View.TABLES | View.HOVER, stays=1, told="{text}",
+    ),
+    Column(
+        name="depth", note="residual blocks per stage", value=lambda _, trial: depth_of(trial.architecture, "-"),
+        numeric=False, views=View.TABLES | View.HOVER, stays=1, joined=True,
+    ),
+    Column(
+        name="k", note="widening factor: multiplies the width of every stage",
+        value=lambda _, trial: trial.architecture.widening_factor, text=lambda factor: f"{factor:g}",
+        views=View.TABLES | View.HOVER, stays=1, told="k = {text}", joined=True,
+    ),
+    Column(
+        name="C", note="cardinality: groups of the 3x3 convolution",
+        value=lambda _, trial: trial.architecture.cardinality if _grouped(trial) else None,
+        views=View.TABLES | View.HOVER, stays=1, told="C = {text}", joined=True,
+    ),
+    Column(
+        name="dropout", note="where units are dropped, and how often", value=_dropout,
+        numeric=False, views=View.TABLES | View.HOVER, stays=2, joined=True,
+    ),
+)  # fmt: skip
+
+# A name that comes again is the same column: its first place counts, and what its last entry says.
+COLUMNS: list[Column | Callable[[StudyRecord], Iterable[Column]]] = [
+    Column(name="trial", note="the trial's number", value=lambda _, trial: trial.number, stays=6),
+    Column(
+        name="name", note="block, depth and widening factor, and what else matters",
+        value=lambda _, trial: name_of(trial.architecture),
+        numeric=False, views=View.TABLES | View.DATA, stays=math.inf,
+    ),
+    Column(
+        name="state", value=lambda _, trial: str(trial.state),
+        numeric=False, views=View.DATA | View.HOVER, told="{text}", joined=True,
+    ),
+    Column(name="reached", value=_reached, views=View.HOVER, told="{text}", joined=True),
+    _EPOCHS.only(View.DATA),
+    *CHOICES,
+    _objectives,
+    _headline,
+    _PARAMS.only(View.DATA | View.HOVER),
+    _cost("macs", "multiply-accumulates per image", stays=5, joined=True),
+    _PARAMS.only(View.TABLES),
+    _cost(
+        "activations", "numbers that convolutions and linear layers put out per image",
+        views=View.PAGE | View.HOVER | View.DATA,
+    ),
+    *(_cost(name, views=View.DATA) for name in NAMES if name not in _NAMED),
+    _EPOCHS.only(View.TABLES),
+    Column(name="choice", value=lambda _, trial: trial.params, views=View.DATA, spread=True),
+    Column(name="digest", value=lambda _, trial: trial.digest, numeric=False, views=View.DATA),
+    Column(name="architecture", value=lambda _, trial: trial.architecture.to_json(), views=View.JSON),
+]  # fmt: skip
