@@ -7,8 +7,8 @@ from typing import Protocol
 
 from search.core.fronts import front_hypervolume, front_trials, objective_values
 from search.core.records import Rejection, Session, State, StudyRecord, TrialRecord
+from search.storage.finding import HasStudies, find
 from spaces.domains import Scalar
-from spaces.errors import InputError
 from workers.objectives import OBJECTIVES
 from workers.tasks import CLASSIFICATION
 
@@ -16,17 +16,8 @@ HEADLINE = OBJECTIVES[CLASSIFICATION.headline]  # what curves and tables show of
 DOMAINS = ("choice", "int", "float")  # the words of the file; each names a domain
 
 
-class Reads(Protocol):
+class Reads(HasStudies, Protocol):
     """Read studies: what a figure needs of `search.storage.store.Store`, so that this module needs no database."""
-
-    @property
-    def shown_url(self) -> str:
-        """Return the address without its password."""
-        ...
-
-    def studies(self) -> Iterable[StudyRecord]:
-        """Return every study."""
-        ...
 
     def trials(self, study: str) -> Iterable[TrialRecord]:
         """Return a study's trials."""
@@ -57,7 +48,7 @@ class StudyView:
         Raises:
             InputError: there is no study of this name, or several and no name was given.
         """
-        study = _find(store, name)
+        study = find(store, name)
         return cls(
             study=study,
             trials=tuple(store.trials(study.name)),
@@ -103,20 +94,6 @@ class StudyView:
         listed = _listed(self.study.space.get(parameter))
         in_order = [option for option in listed if option in taken]
         return in_order + sorted(taken - set(in_order), key=lambda value: (isinstance(value, str), value))
-
-
-def _find(store: Reads, name: str | None) -> StudyRecord:
-    known = {study.name: study for study in store.studies()}
-    if name is None and len(known) == 1:
-        return next(iter(known.values()))
-    if not known:
-        raise InputError(f"{store.shown_url} holds no study")
-    names = ", ".join(sorted(known))
-    if name is None:
-        raise InputError(f"{store.shown_url} holds {len(known)} studies; --study must name one of {names}")
-    if name not in known:
-        raise InputError(f"{store.shown_url} holds no study {name!r}; known are {names}")
-    return known[name]
 
 
 def domain_word(domain: object) -> str:

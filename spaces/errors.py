@@ -91,8 +91,13 @@ def first_line(error: object) -> str:
 
 
 def unknown(what: str, given: object, known: Iterable[str]) -> str:
-    """Return one line that refuses a name and tells the known ones, the nearest of them first."""
+    """Return one line that refuses a name and tells the known ones, and the nearest of them."""
     names = list(known)
-    near = difflib.get_close_matches(str(given)[:COMPARED], names, 1, 0.5)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
-    return f"unknown {what} {given!r}{hint}; known are {', '.join(names) or 'none'}"
+    return f"unknown {what} {given!r}{did_you_mean(given, names)}; known are {', '.join(names) or 'none'}"
+
+
+def did_you_mean(given: object, known: Iterable[str]) -> str:
+    """Return ` (did you mean 'depth'?)` for the name that is nearest, whatever its case; nothing where none is near."""
+    lowered = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(str(given)[:COMPARED].lower(), lowered, 1, 0.5)
+    return f" (did you mean {lowered[near[0]]!r}?)" if near else ""

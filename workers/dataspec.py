@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from spaces.errors import InputError
-from workers.sources import DATASETS, DataSpec, check_keys, nearest
+from spaces.errors import InputError, did_you_mean
+from workers.sources import DATASETS, DataSpec, check_keys
 
 COMMON = ("name", "validation", "split_seed", "limit", "augment")
 
@@ -44,7 +44,7 @@ def _named(given: Mapping[str, object]) -> dict[str, object]:
 
 def _hint(given: Mapping[str, object], short: Mapping[str, str]) -> str:
     strange = [key for key in given if key not in COMMON]
-    return f" (unknown key {strange[0]!r}; {nearest(strange[0], short)})" if strange else ""
+    return f"; unknown key {strange[0]!r}{did_you_mean(strange[0], short)}" if strange else ""
 
 
 def _augment(described: Mapping[str, object]) -> Mapping[str, object] | None:

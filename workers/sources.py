@@ -3,7 +3,6 @@
 A source reads its training part or its test part; nothing here splits or scales them.
 """
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from spaces.architecture import ImageSpec
-from spaces.errors import COMPARED, InputError
+from spaces.errors import InputError, unknown
 from workers.augment import Augment
 from workers.images import Labelled, as_nchw, read_idx, read_npz
 from workers.pictures import read_folder
@@ -47,7 +46,7 @@ class DataSpec:
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or self.name not in DATASETS:
-            raise InputError(f"unknown data set {self.name!r}; {nearest(str(self.name), DATASETS)}")
+            raise InputError(unknown("data set", self.name, DATASETS))
         source = DATASETS[self.name]
         if self.root is None:
             object.__setattr__(self, "root", source.root)
@@ -109,19 +108,12 @@ class Source:
     members: Mapping[str, Augment] = field(default_factory=dict)  # the data sets inside it, each with its own
 
 
-def nearest(given: str, known: Iterable[str]) -> str:
-    """Return half a sentence that helps someone who gave a name nobody knows."""
-    written = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(given[:COMPARED].lower(), written, 1, 0.5)
-    return f"did you mean {written[close[0]]!r}?" if close else f"known are {', '.join(written.values())}"
-
-
 def check_keys(given: Mapping[str, object], known: Iterable[str], *, place: str = "") -> None:
     """Raise InputError at the first key that is not known."""
     known = list(known)
     for key in given:
         if key not in known:
-            raise InputError(f"unknown key {key!r}; {nearest(str(key), known)}", place=place)
+            raise InputError(unknown("key", key, known), place=place)
 
 
 def _augmentation(described: Mapping[str, Any]) -> Augment:
@@ -142,7 +134,7 @@ def _check_fields(spec: DataSpec, source: Source) -> None:
         if given is not None and name not in ("size", "scale") and not (isinstance(given, str) and given):
             raise InputError(f"{name} {given!r} is not text")
     if source.members and spec.dataset not in source.members:
-        raise InputError(f"unknown data set {spec.dataset!r}; {nearest(str(spec.dataset), source.members)}")
+        raise InputError(unknown("data set", spec.dataset, source.members))
 
 
 def _check_numbers(spec: DataSpec) -> None:

@@ -1,11 +1,26 @@
 """Find a study in a database by its name."""
 
+from collections.abc import Sequence
+from typing import Protocol
+
 from search.core.records import StudyRecord
-from search.storage.store import Store
 from spaces.errors import InputError, unknown
 
 
-def find(store: Store, name: str | None) -> StudyRecord:
+class HasStudies(Protocol):
+    """Hold studies: what is needed of `search.storage.store.Store`, so that whoever finds one needs no database."""
+
+    @property
+    def shown_url(self) -> str:
+        """Return the address without its password."""
+        ...
+
+    def studies(self) -> Sequence[StudyRecord]:
+        """Return every study."""
+        ...
+
+
+def find(store: HasStudies, name: str | None) -> StudyRecord:
     """Return a study; without a name, the only one there is.
 
     Raises:

@@ -112,6 +112,12 @@ def test_a_near_miss_names_the_nearest() -> None:
     assert told == expected
 
 
+def test_a_near_miss_is_told_whatever_its_case() -> None:
+    told = unknown("data set", "cifar10", ("CIFAR10", "MNIST"))
+    assert told == "unknown data set 'cifar10' (did you mean 'CIFAR10'?); known are CIFAR10, MNIST"
+    assert "did you mean 'basic'?" in unknown("block", "BASIC", ("basic", "preact"))
+
+
 def test_a_far_miss_only_names_the_known() -> None:
     assert unknown("block", "zzz", ("basic", "preact")) == "unknown block 'zzz'; known are basic, preact"
 

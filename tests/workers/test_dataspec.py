@@ -40,7 +40,7 @@ def test_what_a_person_writes_is_understood(given: Any, meant: DataSpec) -> None
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("digts", "unknown data set 'digts'; did you mean 'digits'?"),
+        ("digts", "unknown data set 'digts' (did you mean 'digits'?)"),
         ("folder", "folder needs a path: {folder: ...}"),
         (["digits"], "['digits'] is neither the name of a data set nor a mapping; known are digits, "),
         (None, "None is neither the name of a data set nor a mapping"),
@@ -48,9 +48,9 @@ def test_what_a_person_writes_is_understood(given: Any, meant: DataSpec) -> None
         ({"validation": 0.1}, "names no data set: give name, torchvision, folder, npz"),
         (
             {"torchvison": "CIFAR10"},
-            "names no data set: give name, torchvision, folder, npz (unknown key 'torchvison'; ",
+            "names no data set: give name, torchvision, folder, npz; unknown key 'torchvison' (did you mean ",
         ),
-        ({"torchvision": "CIFAR"}, "unknown data set 'CIFAR'; did you mean 'CIFAR10"),
+        ({"torchvision": "CIFAR"}, "unknown data set 'CIFAR' (did you mean 'CIFAR10"),
         ({"torchvision": None}, "torchvision needs a dataset: {torchvision: ...}"),
         ({"digits": None}, "digits: takes no value; write `digits` alone, or {name: digits, ...}"),
         ({"name": ["digits"]}, "unknown data set ['digits']"),
@@ -58,7 +58,7 @@ def test_what_a_person_writes_is_understood(given: Any, meant: DataSpec) -> None
             {"name": "digits", "root": "data"},
             "unknown key 'root'; known are name, validation, split_seed, limit, augment",
         ),
-        ({"name": "digits", "validaton": 0.1}, "unknown key 'validaton'; did you mean 'validation'?"),
+        ({"name": "digits", "validaton": 0.1}, "unknown key 'validaton' (did you mean 'validation'?)"),
         ({"folder": "a", "npz": "b"}, "unknown key 'npz'; "),
         ({"folder": "a", "path": "b"}, "path: path is given twice: `folder: ...` already says it"),
         ({"folder": "a", 5: "b"}, "unknown key '5'; "),
@@ -71,7 +71,7 @@ def test_what_a_person_writes_is_understood(given: Any, meant: DataSpec) -> None
             {"name": "digits", "augment": True},
             "augment: True is neither none nor a mapping such as {crop: 4, flip: true}",
         ),
-        ({"name": "digits", "augment": {"crp": 4}}, "augment: unknown key 'crp'; did you mean 'crop'?"),
+        ({"name": "digits", "augment": {"crp": 4}}, "augment: unknown key 'crp' (did you mean 'crop'?)"),
         ({"name": "digits", "augment": {4: 4}}, "augment: unknown key 4; known are crop, flip, cutout, pad"),
         ({"name": "digits", "augment": {"crop": -1}}, "augment.crop: -1 is not a whole number of pixels"),
     ],

@@ -221,7 +221,7 @@ WRONG = [
     (["--set", "block"], "--set: 'block' is not of the form field=value"),
     (["--set", "block=basik"], "--set: unknown block 'basik' (did you mean 'basic'?); known are basic, "),
     (["no.json"], "no.json: cannot be read: No such file or directory"),
-    (["--data", "digit"], "--data: unknown data set 'digit'; did you mean 'digits'?"),
+    (["--data", "digit"], "--data: unknown data set 'digit' (did you mean 'digits'?)"),
     (["--data", "digits", "--image", "1x8x8"], "--image: is what the data say it is: give it without --data"),
     (["--data", "digits", "--classes", "3"], "--classes: is what the data say it is: give it without --data"),
     (["--data", "digits", "--batch", "1201"], "--batch: 1201 is above the 1200 training images"),

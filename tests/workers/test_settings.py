@@ -70,9 +70,9 @@ def test_data_are_a_name_or_a_json_object() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("digit", "--data: unknown data set 'digit'; did you mean 'digits'?"),
+        ("digit", "--data: unknown data set 'digit' (did you mean 'digits'?)"),
         ("{digits", "--data: '{digits' is not JSON: "),
-        ('{"npz": "no.npz", "limits": 3}', "--data: unknown key 'limits'; did you mean 'limit'?"),
+        ('{"npz": "no.npz", "limits": 3}', "--data: unknown key 'limits' (did you mean 'limit'?)"),
     ],
 )
 def test_data_that_nobody_knows_are_refused_at_data(text: str, message: str) -> None:
