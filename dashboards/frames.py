@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from search.core.confirmation import assessed
 from search.core.fronts import front_hypervolume, front_trials, objective_values
 from search.core.records import Rejection, Session, State, StudyRecord, TrialRecord
 from search.storage.finding import HasStudies, find
@@ -51,7 +52,7 @@ class StudyView:
         study = find(store, name)
         return cls(
             study=study,
-            trials=tuple(store.trials(study.name)),
+            trials=tuple(assessed(study, store.trials(study.name))),
             rejections=tuple(store.rejections(study.name)),
             sessions=tuple(store.sessions(study.name)),
         )
@@ -113,5 +114,5 @@ def value_text(value: object) -> str:
 
 def headline_of(trial: TrialRecord) -> float | None:
     """Return the task's headline metric at a trial's latest epoch, where it was measured and is a number."""
-    found = trial.last.get(HEADLINE.name) if trial.last else None
+    found = trial.found.get(HEADLINE.name) if trial.found else None
     return found if found is not None and math.isfinite(found) else None

@@ -78,8 +78,8 @@ def _points(view: StudyView, plane: Plane, trials: Iterable[TrialRecord]) -> tup
     points = (
         Point(
             number=trial.number,
-            x=OBJECTIVES[plane.horizontal].value(trial.cost, trial.last),
-            y=OBJECTIVES[plane.vertical].value(trial.cost, trial.last),
+            x=OBJECTIVES[plane.horizontal].value(trial.cost, trial.found),
+            y=OBJECTIVES[plane.vertical].value(trial.cost, trial.found),
             epochs=trial.epochs,
             lines=lines_of(view.study, trial),
         )

@@ -65,7 +65,7 @@ def info(view: StudyView) -> Importance:
 def _importance(view: StudyView, name: str, parameters: Sequence[str]) -> ObjectiveImportance:
     objective = OBJECTIVES[name]
     trials = list(view.trials) if objective.static else view.complete
-    values = np.array([objective.value(trial.cost, trial.last) for trial in trials])
+    values = np.array([objective.value(trial.cost, trial.found) for trial in trials])
     if len(view.complete) < LEAST_TRIALS or not parameters:
         return ObjectiveImportance(objective=name, trials=len(trials))
     if objective.static and (values > 0).all():

@@ -7,7 +7,7 @@ from datetime import datetime
 from dashboards import choices, curves, edf, front, importance, page, progress
 from dashboards.frames import StudyView
 from dashboards.page import Cell, Column
-from search.core.columns import View, columns
+from search.core.columns import View, columns, filled
 from search.core.records import Rejection, State
 from search.core.units import UNKNOWN, format_duration, format_number_of
 from workers.objectives import OBJECTIVES
@@ -116,7 +116,7 @@ def found(view: StudyView) -> list[str]:
 
 
 def _front_table(view: StudyView) -> str:
-    shown = columns(view.study, View.PAGE)
+    shown = filled(columns(view.study, View.PAGE), view.study, view.front)
     heads = [Column(title=each.heading, note=each.note, numeric=each.numeric) for each in shown]
     rows = (
         [Cell(text=each.shown(view.study, trial), key=each.key(view.study, trial)) for each in shown]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from search import cli
 from search.core.columns import View, row_of
+from search.core.confirmation import Confidence, assessed, confirmation_lines
 from search.core.environment import expand
 from search.core.fronts import front_trials
 from search.core.records import StudyRecord, TrialRecord
@@ -36,11 +37,13 @@ def _show(given: argparse.Namespace) -> int:
     if given.curves:
         write_curves(trials, given.curves)
     else:
-        _print(study, front_trials(study, trials), given)
+        trials = assessed(study, trials)
+        _print(study, trials, given)
     return cli.DONE
 
 
-def _print(study: StudyRecord, front: list[TrialRecord], given: argparse.Namespace) -> None:
+def _print(study: StudyRecord, trials: list[TrialRecord], given: argparse.Namespace) -> None:
+    front = front_trials(study, trials)
     if given.json:
         print(json.dumps([row_of(study, trial) for trial in front], indent=2))
     elif given.csv:
@@ -48,6 +51,8 @@ def _print(study: StudyRecord, front: list[TrialRecord], given: argparse.Namespa
     elif front:
         console = make_console()
         console.print(front_table(study, front, width=console.width))
+        for line in confirmation_lines(Confidence(study, trials)):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
     else:
         print(f"no trial of {study.name} has reached {format_number_of('epoch', study.max_epochs)} yet")
 

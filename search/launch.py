@@ -4,29 +4,26 @@ python -m search.launch space.yaml [--set scheduler.max_epochs=3] [--dry-run]
 """
 
 import argparse
-import re
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from search import cli
-from search.core.commands import command
+from search.core.commands import again
 from search.core.interrupts import interrupts
-
-PASSWORD = re.compile(r"(://[^:/@\s]*:)\S+(?=@)|(?<=password=)[^&\s]+")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     started_at = datetime.now(UTC)
-    again = [command("search.launch", *(PASSWORD.sub(r"\1***", each) for each in argv or sys.argv[1:]))]
-    interrupts.line = lambda: f"interrupted; nothing is lost, go on with: {again[-1]}"
+    told = [again("search.launch", argv)]
+    interrupts.line = lambda: f"interrupted; nothing is lost, go on with: {told[-1]}"
 
     def act(given: argparse.Namespace) -> int:
         from search.driver.launching import launch  # takes seconds, in which a signal is heeded
 
-        return launch(given, started_at, again.append)
+        return launch(given, started_at, told.append)
 
     return cli.run(_parser(), argv, act, interrupted=lambda: interrupts.line())
 

@@ -17,7 +17,7 @@ from spaces.errors import InputError
 from workers.augment import Augment
 from workers.images import Labelled, Pixels, blocks
 from workers.sources import DATASETS, DataSpec
-from workers.splits import Indices, sample, split
+from workers.splits import Indices, fold, sample, split
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -69,7 +69,7 @@ def load(spec: DataSpec) -> Dataset:
     Raises:
         InputError: the data cannot be read, or are too few or too small for what the specification asks.
     """
-    pool = _read(spec, True)
+    pool = _pool(spec)
     train, val = _parts(spec, pool)
     _check_augment(spec, pool.images)
     mean, std = _moments(pool.images[train])
@@ -94,8 +94,40 @@ def load_test(spec: DataSpec) -> tuple[Tensor, Tensor]:
     Raises:
         InputError: the data have none, or it cannot be read.
     """
-    part = _read(spec, False)
-    return torch.tensor(part.images), torch.tensor(part.labels)
+    if spec.test is None:
+        part = _read(spec, False)
+        return torch.tensor(part.images), torch.tensor(part.labels)
+    pool = _read(spec, True)
+    _, aside = _apart(spec, pool)
+    return torch.tensor(pool.images[aside]), torch.tensor(pool.labels[aside])
+
+
+def _pool(spec: DataSpec) -> Labelled:
+    """Return the images that are not set apart for a test."""
+    pool = _read(spec, True)
+    if spec.test is None:
+        return pool
+    _refuse_second_test(spec)
+    kept, _ = _apart(spec, pool)
+    return replace(pool, images=pool.images[kept], labels=pool.labels[kept])
+
+
+def _apart(spec: DataSpec, pool: Labelled) -> tuple[Indices, Indices]:
+    """Return the images that stay and those of the test split; a person's own validation part, at the end, stays."""
+    free = len(pool.labels) - pool.validation
+    kept, aside = split(pool.labels[:free], spec.test or 0.0, spec.split_seed)
+    if len(aside) == 0:
+        raise InputError("no class has the 2 images that a test split needs", place=spec.title)
+    return np.concatenate([kept, np.arange(free, len(pool.labels))]), aside
+
+
+def _refuse_second_test(spec: DataSpec) -> None:
+    """Refuse to set a test split apart where there is one: nobody would know which is meant."""
+    try:
+        _read(spec, False)
+    except InputError:
+        return
+    raise InputError(f"{spec.title} has a test split of its own: nothing need be set apart", place="test")
 
 
 def _read(spec: DataSpec, train: bool) -> Labelled:
@@ -116,6 +148,8 @@ def _check_augment(spec: DataSpec, images: Pixels) -> None:
 
 def _parts(spec: DataSpec, pool: Labelled) -> tuple[Indices, Indices]:
     """Return the images to train on and those to be measured on: a person's own part, or one that is split off."""
+    if spec.fold is not None:
+        return fold(pool.labels, *spec.fold, spec.split_seed)
     if pool.validation:
         every = np.arange(len(pool.labels))
         train, val = every[: -pool.validation], every[-pool.validation :]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from spaces.errors import InputError, did_you_mean
 from workers.sources import DATASETS, DataSpec, check_keys
 
-COMMON = ("name", "validation", "split_seed", "limit", "augment")
+COMMON = ("name", "validation", "test", "split_seed", "limit", "augment")
 
 
 def data_spec(given: str | Mapping[str, object]) -> DataSpec:

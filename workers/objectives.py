@@ -56,6 +56,11 @@ class Objective:
     count: Callable[[Architecture, ImageSpec], float] | None = None  # of a static one that `Cost` has no field for
     read: Callable[[Measurement], float] | None = None  # of one that follows from others, such as seconds
 
+    @property
+    def is_rate(self) -> bool:
+        """Whether it is a share in [0, 1]."""
+        return self.unit == "fraction"
+
     def value(self, cost: Cost, measurement: Measurement | None) -> float:
         """Return its value for a network; NaN for what no epoch has revealed yet."""
         if self.static:

@@ -22,6 +22,7 @@ from workers.vision import IMAGES, TORCHVISION, read_torchvision
 
 DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
 DIGITS_TEST = 297  # of 1,797: leaves 1,500
+MOST_FOLDS = 100
 _DIGITS_SEED = 1797  # what it draws is the test split for ever
 
 
@@ -40,6 +41,8 @@ class DataSpec:
     size: tuple[int, int] | None = None  # h w that pictures are stretched to
     scale: float | None = None  # the value that stands for white, where type and range do not tell it
     validation: float = 0.2  # fraction of the training images that trials are measured on, where no part is set apart
+    test: float | None = None  # fraction that is set apart before all else, where the data set has no test split
+    fold: tuple[int, int] | None = None  # measure on this part, from 0, of so many equal ones, and train on the others
     split_seed: int = 0
     limit: int | None = None  # train on that many images only, for a quick look
     augment: Augment | None = None  # without it, the data set's own
@@ -52,6 +55,8 @@ class DataSpec:
             object.__setattr__(self, "root", source.root)
         _check_fields(self, source)
         _check_numbers(self)
+        _check_parts(self)
+        _check_parts(self)
 
     @property
     def augmentation(self) -> Augment:
@@ -82,7 +87,8 @@ class DataSpec:
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as plain values."""
-        return {**asdict(self), "size": list(self.size) if self.size else None}
+        pairs = {name: list(given) if (given := getattr(self, name)) else None for name in ("size", "fold")}
+        return {**asdict(self), **pairs}
 
     @classmethod
     def from_json(cls, described: Mapping[str, Any]) -> "DataSpec":
@@ -91,8 +97,9 @@ class DataSpec:
         given = dict(described)
         if given.get("augment") is not None:
             given["augment"] = _augmentation(given["augment"])
-        if given.get("size") is not None:
-            given["size"] = tuple(given["size"])
+        for name in ("size", "fold"):
+            if given.get(name) is not None:
+                given[name] = tuple(given[name])
         return cls(**given)
 
 
@@ -106,6 +113,7 @@ class Source:
     root: str | None = None  # where it looks unless told
     augment: Augment = field(default_factory=Augment)
     members: Mapping[str, Augment] = field(default_factory=dict)  # the data sets inside it, each with its own
+    has_test: bool = False  # always a test split of its own
 
 
 def check_keys(given: Mapping[str, object], known: Iterable[str], *, place: str = "") -> None:
@@ -152,6 +160,15 @@ def _check_numbers(spec: DataSpec) -> None:
         raise InputError(f"{spec.scale!r} is not the value above 0 that stands for white", place="scale")
     if spec.augment is not None and not isinstance(spec.augment, Augment):
         raise InputError(f"{spec.augment!r} is not an augmentation", place="augment")
+
+
+def _check_parts(spec: DataSpec) -> None:
+    if spec.test is not None and (not _is_number(spec.test) or not 0 < spec.test < 1):
+        raise InputError(f"{spec.test!r} is not a fraction between 0 and 1", place="test")
+    if spec.test is not None and DATASETS[spec.name].has_test:
+        raise InputError(f"{spec.title} has a test split of its own: nothing need be set apart", place="test")
+    if spec.fold is not None and not 0 <= spec.fold[0] < spec.fold[1] <= MOST_FOLDS:
+        raise InputError(f"{spec.fold!r} is not a part, from 0, of 2 to {MOST_FOLDS}", place="fold")
 
 
 def _is_whole(given: object) -> bool:
@@ -214,11 +231,11 @@ FASHION = (
 
 DATASETS: dict[str, Source] = {
     # A mirrored digit is another sign, and in 8 pixels it fills there is no margin to shift it in.
-    "digits": Source(read=_digits),
-    "fashion-mnist": Source(read=_fashion_mnist, takes=("root",), augment=TORCHVISION["FashionMNIST"]),
+    "digits": Source(read=_digits, has_test=True),
+    "fashion-mnist": Source(read=_fashion_mnist, takes=("root",), augment=TORCHVISION["FashionMNIST"], has_test=True),
     "torchvision": Source(
         read=lambda spec, train: read_torchvision(spec.dataset or "", Path(spec.root or "."), train=train),
-        needs="dataset", takes=("root",), root="data", members=TORCHVISION,
+        needs="dataset", takes=("root",), root="data", members=TORCHVISION, has_test=True,
     ),
     # Of images nobody has described, even a shift or a mirror may change the class: what is wanted is asked for.
     "folder": Source(

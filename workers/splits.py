@@ -25,6 +25,19 @@ def split(labels: Labels, fraction: float, seed: int) -> tuple[Indices, Indices]
     return np.flatnonzero(~aside), np.flatnonzero(aside)
 
 
+def fold(labels: Labels, part: int, parts: int, seed: int) -> tuple[Indices, Indices]:
+    """Return the images of all other parts and those of one, of so many parts that hold every class in its share.
+
+    Raises:
+        InputError: there are more parts than images.
+    """
+    if parts > len(labels):
+        raise InputError(f"{len(labels)} images cannot make {parts} parts")
+    dealt = np.zeros(len(labels), dtype=np.bool_)
+    dealt[_by_class(labels, seed)[part::parts]] = True
+    return np.flatnonzero(~dealt), np.flatnonzero(dealt)
+
+
 def sample(labels: Labels, count: int, seed: int) -> Indices:
     """Return exactly `count` images, or all where there are no more: each class its share, and at least one.
 
@@ -44,14 +57,19 @@ def sample(labels: Labels, count: int, seed: int) -> Indices:
     return np.flatnonzero(_drawn(labels, shares, seed))
 
 
-def _drawn(labels: Labels, shares: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:
-    """Say of each image whether it is among its class's share.
+def _by_class(labels: Labels, seed: int) -> Indices:
+    """Return all images class by class, within each in an order that the seed draws.
 
     `RandomState` because numpy keeps its numbers the same for ever (NEP 19), and `default_rng` may change them: a study
     that goes on under another numpy must find the same split.
     """
     shuffled = np.random.RandomState(seed).permutation(len(labels))
-    grouped = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    return np.asarray(shuffled[np.argsort(labels[shuffled], kind="stable")], dtype=np.int64)
+
+
+def _drawn(labels: Labels, shares: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:
+    """Say of each image whether it is among its class's share."""
+    grouped = _by_class(labels, seed)
     counts = np.bincount(labels, minlength=len(shares))
     starts = np.cumsum(counts) - counts
     place = np.arange(len(labels)) - starts[labels[grouped]]

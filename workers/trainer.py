@@ -183,6 +183,13 @@ class Trainer:
         self.history = (*self.history, measurement)
         return measurement
 
+    def evaluated(self) -> dict[str, float]:
+        """Return what the network, as it stands, comes to on the images that it is measured on; nothing of its cost."""
+        with self._drawing(_epoch_seed(self.spec.seed, -1 - self.epoch)):
+            self.evaluation = self._evaluate()
+        names = [name for name in self.measures if OBJECTIVES[name].quality]
+        return {name: float(_measure(name)(self)) for name in names}
+
     @property
     def measures(self) -> tuple[str, ...]:
         """Return the names of what is measured after each epoch."""

@@ -59,6 +59,7 @@ class ReplayForm(Form):
     recipe: Any = None
     storage: Any = None
     checkpoints: Any = None
+    confirm: Any = None
 
     _name_alone = field_validator("sampler", "scheduler", mode="before")(name_alone)
 

@@ -247,6 +247,21 @@ class CheckpointsForm(Form):
         return math.inf if self.limit == NO_LIMIT else _bytes(self.limit.removesuffix("B"))
 
 
+class ConfirmForm(Form):
+    """Train the front again with other seeds once the study is over; `search.confirm` tells what each is."""
+
+    seeds: Annotated[int, Field(ge=1, le=1000)] = 5
+    near: Annotated[float, Field(ge=0, le=100)] = 2.0
+    level: Annotated[float, Field(ge=0.5, le=1)] = 0.95
+    trainings: Annotated[int, Field(ge=0)] | None = None
+    test: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _seeds_alone(cls, given: object) -> object:
+        return {"seeds": given} if isinstance(given, int) and not isinstance(given, bool) else given
+
+
 _BOUND = re.compile(r"\s*(<=|<|>=|>)\s*((?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*([kKMG]?)\s*")
 _UNITS = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9}
 

@@ -17,6 +17,7 @@ from search.config.errors import refusal
 from search.config.sections import (
     BudgetForm,
     CheckpointsForm,
+    ConfirmForm,
     ConstraintForm,
     Form,
     RecipeForm,
@@ -56,6 +57,7 @@ class StudyConfig(Form):
     resources: ResourcesForm = ResourcesForm()
     storage: str = "sqlite:///widefront.db"
     checkpoints: CheckpointsForm = CheckpointsForm()
+    confirm: ConfirmForm | None = None  # none: a front of single runs
     _storage_text: str = PrivateAttr("")
     _written: dict[str, Any] = PrivateAttr(default_factory=dict)  # the file's sections, no variable looked up
     _dropped: list[str] = PrivateAttr(default_factory=list)

@@ -41,6 +41,9 @@ class Column:
     text: Callable[[Any], str] = str  # a value as people read it
     title: str = ""  # its heading on the page, where that is longer
     note: str = ""  # what it means, or its unit
+    cell: Callable[[TrialRecord, Any], str] | None = None  # the text, where a value alone does not make it
+    nothing: str = NOTHING  # where it does not apply
+    optional: bool = False  # left out of tables where it applies to no trial
     numeric: bool = True
     views: View = View.ALL
     stays: float = 0  # where a terminal is narrow, what has least is left out first, what has as much with it
@@ -56,7 +59,11 @@ class Column:
     def shown(self, study: StudyRecord, trial: TrialRecord) -> str:
         """Return the text of its cell."""
         value = self.value(study, trial)
-        return NOTHING if value is None else self.text(value)
+        return self.nothing if value is None else self.said(trial, value)
+
+    def said(self, trial: TrialRecord, value: Any) -> str:
+        """Return the text of a value that applies."""
+        return self.cell(trial, value) if self.cell else self.text(value)
 
     def key(self, study: StudyRecord, trial: TrialRecord) -> Any:
         """Return what its cell is sorted by; what is not known comes first."""
@@ -84,6 +91,14 @@ def columns(study: StudyRecord, view: View) -> list[Column]:
     return [replace(each, stays=math.inf) if name in study.objectives else each for name, each in shown.items()]
 
 
+def filled(shown: Iterable[Column], study: StudyRecord, trials: Iterable[TrialRecord]) -> list[Column]:
+    """Return the columns without those that are optional and apply to none of the trials."""
+    trials = list(trials)
+    return [
+        each for each in shown if not each.optional or any(each.value(study, trial) is not None for trial in trials)
+    ]
+
+
 def row_of(study: StudyRecord, trial: TrialRecord, view: View = View.JSON) -> dict[str, Any]:
     """Return everything about a trial at its latest epoch as plain values."""
     return {name: value for column in columns(study, view) for name, value in column.items(study, trial).items()}
@@ -105,7 +120,7 @@ def _lines(said: Iterable[Column], study: StudyRecord, trial: TrialRecord) -> tu
         value = column.value(study, trial)
         if value is None:
             continue
-        phrase = column.told.format(heading=column.heading, text=column.text(value))
+        phrase = column.told.format(heading=column.heading, text=column.said(trial, value))
         if column.joined and lines:
             phrase = f"{lines.pop()}, {phrase}"
         lines.append(phrase)
@@ -126,10 +141,35 @@ def _objectives(study: StudyRecord) -> Iterator[Column]:
 def _objective(objective: Objective) -> Column:
     return Column(
         name=objective.name, title=objective.title, note=objective.unit,
-        value=lambda _study, trial: objective.value(trial.cost, trial.last),
-        text=lambda value: shown_value(objective, value),
+        value=lambda _study, trial: objective.value(trial.cost, trial.found),
+        cell=lambda trial, value: _with_doubt(objective, trial, value),
         views=View.TABLES | View.DATA,
     )  # fmt: skip
+
+
+def _with_doubt(objective: Objective, trial: TrialRecord, value: float) -> str:
+    """Return a value; of a mean over seeds with half of its interval, `98.45 ± 0.31 %`."""
+    known = trial.confirmation and trial.confirmation.intervals.get(objective.name)
+    shown = shown_value(objective, value)
+    if not known or math.isnan(known.low):
+        return shown
+    half = shown_value(objective, max(known.high - known.mean, known.mean - known.low))
+    number, space, unit = shown.partition(" ")
+    return f"{number} ± {half}" if half.endswith(f"{space}{unit}") else f"{shown} ± {half}"
+
+
+def _confirmed(trial: TrialRecord) -> dict[str, Any]:
+    """Return what seeds tell of a network as plain values; nothing where it was not confirmed."""
+    known = trial.confirmation
+    if known is None:
+        return {}
+    told: dict[str, Any] = {"seeds": known.seeds, "failed": known.failed, "on_front": known.on_front}
+    for kind, intervals in (("", known.intervals), ("test_", known.test)):
+        for name, each in intervals.items():
+            told |= {f"{kind}{name}": each.mean, f"{kind}{name}_low": each.low, f"{kind}{name}_high": each.high}
+    told |= {"test_looks": known.looks} if known.looks else {}
+    told |= {f"{name}_deviation": value for name, value in known.deviations.items()}
+    return {name: None if value != value else value for name, value in told.items()}
 
 
 def _headline(study: StudyRecord) -> Iterator[Column]:
@@ -155,6 +195,16 @@ def _grouped(trial: TrialRecord) -> bool:
 def _dropout(_study: StudyRecord, trial: TrialRecord) -> str:
     where, rate = trial.architecture.dropout, trial.architecture.dropout_rate
     return where if where == "none" else f"{where} {rate:.2f}"
+
+
+def _on_front(trial: TrialRecord) -> float | None:
+    known = trial.confirmation
+    return None if known is None or math.isnan(known.on_front) else known.on_front
+
+
+def _test(study: StudyRecord, trial: TrialRecord) -> float | None:
+    found = trial.confirmation and trial.confirmation.test.get(study.task.headline)
+    return found.mean if found else None
 
 
 def _reached(study: StudyRecord, trial: TrialRecord) -> str:
@@ -215,6 +265,22 @@ COLUMNS: list[Column | Callable[[StudyRecord], Iterable[Column]]] = [
         views=View.PAGE | View.HOVER | View.DATA,
     ),
     *(_cost(name, views=View.DATA) for name in NAMES if name not in _NAMED),
+    Column(
+        name="seeds", note="full trainings that the mean and its interval of 95 % are of",
+        value=lambda _, trial: trial.confirmation.seeds if trial.confirmation else None, nothing="one run",
+        views=View.TABLES | View.HOVER, stays=7, told="mean of {text} seeds", optional=True,
+    ),
+    Column(
+        name="P(front)", note="probability to be on the front, by its seeds",
+        value=lambda _, trial: _on_front(trial), text=lambda share: f"{share:.2f}",
+        views=View.TABLES, stays=2, optional=True,
+    ),
+    Column(
+        name="test", note="mean of the headline metric on the test split",
+        value=_test, text=lambda share: format_percent(share), views=View.TABLES | View.HOVER, stays=3,
+        told="test {text}", optional=True,
+    ),
+    Column(name="confirmed", value=lambda _, trial: _confirmed(trial), views=View.DATA, spread=True),
     _EPOCHS.only(View.TABLES),
     Column(name="choice", value=lambda _, trial: trial.params, views=View.DATA, spread=True),
     Column(name="digest", value=lambda _, trial: trial.digest, numeric=False, views=View.DATA),

@@ -14,7 +14,16 @@ from search.models.pareto import Points, as_points, front, hypervolume
 
 
 def objective_values(study: StudyRecord, trial: TrialRecord) -> tuple[float, ...]:
-    """Return the trial's latest value of each objective; NaN for what no epoch has revealed yet."""
+    """Return what is known of the network in each objective; NaN for what no epoch has revealed yet.
+
+    That is the mean over its replicates where it has been confirmed, and the trial's latest epoch where not.
+    """
+    found = trial.found
+    return tuple(study.objective(name).value(trial.cost, found) for name in study.objectives)
+
+
+def run_values(study: StudyRecord, trial: TrialRecord) -> tuple[float, ...]:
+    """Return the same of the trial's own training alone, as Optuna's tables have it."""
     return tuple(study.objective(name).value(trial.cost, trial.last) for name in study.objectives)
 
 

@@ -1,10 +1,11 @@
 """Tell one trial's story: what was tried, how far it went, what came of it."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from search.models.seeds import Interval
 from spaces.architecture import Architecture
 from spaces.cost import Cost
 from spaces.domains import Scalar
@@ -21,6 +22,44 @@ class State(StrEnum):
     COMPLETE = "complete"
     STOPPED = "stopped"  # early, at a rung
     FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replicate:
+    """One more full training of a trial's network: with another seed, or measured on another fold."""
+
+    number: int  # of the study's replicates, from 0
+    trial: int  # whose network it is
+    seed: int
+    fold: tuple[int, int] | None = None  # the part, from 0, that it is measured on, and of how many
+    state: State = State.RUNNING
+    reason: str = ""  # why it failed: one line
+    failure_kind: str = ""
+    failure_details: str = ""
+    attempts: int = 0
+    started_at: datetime | None = None  # UTC
+    ended_at: datetime | None = None  # UTC
+    measurements: tuple[Measurement, ...] = ()  # as a trial's
+    test: Mapping[str, float] | None = None  # metrics on the test split, where somebody has looked
+    tested_at: datetime | None = None  # UTC; equal for all that one look has measured
+
+    @property
+    def complete(self) -> bool:
+        """Whether it counts."""
+        return self.state is State.COMPLETE and bool(self.measurements)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmation:
+    """What repeated trainings of one network tell: see `search.core.confirmation`."""
+
+    seeds: int  # that count
+    failed: int
+    intervals: Mapping[str, Interval]  # of measured objectives, by name
+    deviations: Mapping[str, float]  # between its own seeds; of those with two or more
+    on_front: float  # the probability; NaN where no deviation is known
+    test: Mapping[str, Interval] = field(default_factory=dict)  # of metrics on the test split
+    looks: int = 0  # times that somebody has looked at the test split, for whatever network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +81,8 @@ class TrialRecord:
     started_at: datetime | None = None  # UTC
     ended_at: datetime | None = None  # UTC
     measurements: tuple[Measurement, ...] = ()  # one per epoch, in order, without gaps
+    replicates: tuple[Replicate, ...] = ()  # what its network came to with other seeds
+    confirmation: Confirmation | None = None  # what they tell, where somebody has worked it out
 
     @property
     def failed_transiently(self) -> bool:
@@ -62,6 +103,33 @@ class TrialRecord:
     def last(self) -> Measurement | None:
         """Return the latest measurement, if there is one."""
         return self.measurements[-1] if self.measurements else None
+
+    @property
+    def confirmed(self) -> tuple[Measurement, ...]:
+        """Return the last measurement of each replicate that counts; the trial's own, which chose it, does not."""
+        return tuple(each.measurements[-1] for each in self.replicates if each.complete)
+
+    @property
+    def found(self) -> Measurement | None:
+        """Return what is known of the network: the mean over its replicates where it has any, else its latest epoch."""
+        confirmed = self.confirmed if self.replicates else ()
+        return mean_of(confirmed) if confirmed else self.last
+
+    def at(self, *measurements: Measurement) -> "TrialRecord":
+        """Return the trial as if these were all that is known of it."""
+        return replace(self, measurements=measurements, replicates=(), confirmation=None)
+
+
+def mean_of(measurements: Sequence[Measurement]) -> Measurement:
+    """Return the mean of measurements at one epoch; a metric that one of them lacks is left out."""
+    first, count = measurements[0], len(measurements)
+    names = [name for name in first.metrics if all(name in each.metrics for each in measurements)]
+    return Measurement(
+        epoch=first.epoch,
+        metrics={name: sum(each.metrics[name] for each in measurements) / count for name in names},
+        train_s=sum(each.train_s for each in measurements) / count,
+        eval_s=sum(each.eval_s for each in measurements) / count,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +155,8 @@ class EventKind(StrEnum):
     STOPPED = "stopped"
     FAILED = "failed"
     FRONT = "front"  # has changed
+    CONFIRMED = "confirmed"  # a network was trained once more, with another seed
+    TESTED = "tested"  # the test split was looked at
     NOTICE = "notice"
 
 

@@ -8,7 +8,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from search.core.columns import Column, View, columns
+from search.core.columns import Column, View, columns, filled
 from search.core.records import StudyRecord, TrialRecord
 
 WIDE = 200  # characters in a line of what is no terminal: more than any table needs
@@ -26,10 +26,10 @@ class _Console(Console):
         raise BrokenPipeError
 
 
-def make_console() -> Console:
+def make_console(*, stderr: bool = False) -> Console:
     """Return a console for standard output; what is not a terminal gets whole tables and no control codes."""
-    console = _Console()
-    return console if console.is_terminal else _Console(width=WIDE)
+    console = _Console(stderr=stderr)
+    return console if console.is_terminal else _Console(width=WIDE, stderr=stderr)
 
 
 def front_table(
@@ -43,7 +43,7 @@ def front_table(
         width: characters in a line; where they are too few, what matters less is left out, then numbers are stacked.
         rows: lines of the table; where they are too few, its middle is left out.
     """
-    shown = columns(study, View.TERMINAL)
+    shown = filled(columns(study, View.TERMINAL), study, trials)
     words = [column.name for column in shown if not column.numeric]
     layouts = list(_layouts(shown, study, trials, width))
     heading, *lines = next((each for each in layouts if _width(each) <= width), layouts[-1])

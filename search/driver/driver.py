@@ -242,21 +242,21 @@ def run(
             make_folder(checkpoint_folder(config, record))
             if not share:  # notes of a launch that was killed; another's workers may hold theirs open
                 sweep_notes(checkpoint_folder(config, record))
-            _say(console, _opening(config, data, seen, running, first))
+            say(console, _opening(config, data, seen, running, first))
             for line in () if running.trials else orphans(record, config.checkpoints.folder):
-                _say(console, f"warning: {line}")
+                say(console, f"warning: {line}")
             for line in advice(data, config.full_recipe):
-                _say(console, f"warning: {line}")
+                say(console, f"warning: {line}")
             _look_over_processor(config, data, address)
             cluster.start(address, verbose=verbose, private=private(config.storage_variables))
             if address and not cluster.asks_for_token():
-                _say(
+                say(
                     console,
                     f"warning: the cluster at {address} asks for no token: who reaches it can run anything there",
                 )
             with interrupts.careful():
                 try:
-                    watch = _watch(config, console, running, started_at, sqlite_on_driver) if address else None
+                    watch = watch_of(config, console, running, started_at, sqlite_on_driver) if address else None
                     with watch or nullcontext():
                         _drive(config, console, SessionLog(store, running, session), running, started_at, watch)
                 finally:
@@ -298,19 +298,21 @@ def _quietly(call: Callable[[], object]) -> None:
         call()
 
 
-def _need(config: StudyConfig) -> Need:
+def need_of(config: StudyConfig) -> Need:
+    """Return what one trial takes of a machine."""
     return Need(gpus=config.resources.gpus_per_trial, cpus=config.resources.cpus_per_trial)
 
 
-def _say(console: Console, line: str) -> None:
+def say(console: Console, line: str) -> None:
+    """Print a line in which nothing is markup and no secret stands."""
     console.print(visible(hide(line)), markup=False, highlight=False, soft_wrap=True)
 
 
-def _watch(
+def watch_of(
     config: StudyConfig, console: Console, running: RunningStudy, started_at: datetime, sqlite_on_driver: bool
 ) -> Preflight:
     """Return who asks the nodes of a cluster that was joined."""
-    need, record = _need(config), running.record
+    need, record = need_of(config), running.record
     check_storage(config.storage, need, allowed=sqlite_on_driver)
     took_s = (datetime.now(UTC) - started_at).total_seconds()  # reading the data here is the most of it
     return Preflight(
@@ -318,7 +320,7 @@ def _watch(
             checkpoint_folder(config, record), config.data_spec, str(record.config["fingerprint"]), gpu=need.gpus > 0
         ),
         need=need,
-        say=partial(_say, console),
+        say=partial(say, console),
         patience_s=ANSWER_S + SLOWER * took_s,
     )
 
@@ -334,7 +336,7 @@ def _drive(
     resources, checkpoints = config.resources, Checkpoints.of(config, running.record)
     if watch:
         watch.first()
-    room = cluster.room(_need(config), resources.concurrent_trials, joined=watch is not None)
+    room = cluster.room(need_of(config), resources.concurrent_trials, joined=watch is not None)
     worker = {
         "checkpoints": str(checkpoints.folder),
         "gpus": resources.gpus_per_trial,
@@ -354,7 +356,7 @@ def _drive(
             progress.update()
             log.touch()
             for line in (*checkpoints.tidy(running), *room.news(), *running.news()):
-                _say(console, line)
+                say(console, line)
             if watch:
                 watch.later()
 

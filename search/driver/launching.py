@@ -6,24 +6,30 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
+
+from rich.console import Console
 
 from search import cli
 from search.config.paths import check_inside, enter
 from search.config.study import StudyConfig, load
 from search.config.unread import unread
 from search.core.commands import command
+from search.core.confirmation import assessed
 from search.core.environment import hide
 from search.core.interrupts import interrupts
+from search.core.records import TrialRecord
 from search.core.terminal import make_console
 from search.driver import preview
+from search.driver.confirming import Asked, NothingToConfirm, confirm
 from search.driver.driver import look_ahead, run
 from search.driver.screen import meanwhile
 from search.driver.summary import show_end
 from search.storage.store import Store
 from search.storage.url import holds_secret
 from search.study.running import RunningStudy
+from search.study.seeds import SeedPlan
 from spaces.cli import DONE, INTERRUPTED
 from spaces.errors import StudyError, WidefrontError
 
@@ -66,12 +72,34 @@ def launch(given: argparse.Namespace, started_at: datetime, again: Callable[[str
     )
     if not running.over:
         return INTERRUPTED
+    trials, over = list(running.trials.values()), True
+    if config.confirm is not None:
+        trials, over = _confirm(given, config, console, trials)
+    if not over:
+        return INTERRUPTED
     report = None
     if not given.no_report:
         with meanwhile(console, "writing the report"):
             report = _publish(config, given.report)
-    show_end(running, config, report, console)
+    show_end(running, config, report, console, assessed(running.record, trials))
     return _verdict(running)
+
+
+def _confirm(
+    given: argparse.Namespace, config: StudyConfig, console: Console, trials: list[TrialRecord]
+) -> tuple[list[TrialRecord], bool]:
+    """Train the front again with other seeds as the file asks, and return the trials then, and whether that is done."""
+    assert config.confirm is not None
+    asked = Asked(
+        url=config.storage_text, study=config.study, plan=SeedPlan(**config.confirm.model_dump(exclude={"test"})),
+        test=config.confirm.test, address=given.address, verbose=given.verbose,
+    )  # fmt: skip
+    try:
+        found = confirm(asked, console, datetime.now(UTC))
+    except NothingToConfirm as error:
+        cli.warn([f"nothing is confirmed: {error}"])
+        return trials, True
+    return found.trials, found.over
 
 
 def _heed_unread(config: StudyConfig) -> None:

@@ -72,14 +72,22 @@ class Progress:
         if self._screen:
             self._screen.draw(self._display(self._screen.said[-NOTES:]))
         else:
-            self._print(summary(self.study, self.checkpoints, self._left_s))
+            self._print(self._summary())
             self._tell_crashed()
 
     def _tell_ended(self) -> None:
         ended = [self.study.trials[number] for number in self.study.trials.ended[self._told :]]
         self._told += len(ended)
         for trial in sorted(ended, key=_ended_at):
-            self._print(trial_line(trial))
+            self._print(self._line(trial))
+
+    def _line(self, trial: TrialRecord) -> str:
+        """Return what is said of a trial that has ended."""
+        return trial_line(trial)
+
+    def _summary(self) -> str:
+        """Return one line: how it goes."""
+        return summary(self.study, self.checkpoints, self._left_s)
 
     def _tell_crashed(self) -> None:
         """Say of what workers died, whenever it is more of them."""
@@ -113,7 +121,7 @@ class Progress:
     def _around(self, said: Sequence[RenderableType]) -> list[tuple[list[RenderableType], list[RenderableType]]]:
         """Return what stands above and below the front: everything, then less for terminals of few rows."""
         study = self.study
-        name, counts = Text(study.record.name, style="bold"), Text(summary(study, self.checkpoints, self._left_s))
+        name, counts = Text(study.record.name, style="bold"), Text(self._summary())
         died = [Text(line, style="yellow")] if (line := failures_line(study.trials.crashed)) else []
         running = _running_line(study)
         return [([name, counts, *died, running], list(said)), ([name, counts, running], []), ([counts], []), ([], [])]

@@ -7,10 +7,11 @@ from rich.console import Console
 
 from search.config.study import StudyConfig
 from search.core.commands import command, tool
+from search.core.confirmation import Confidence, confirmation_lines
 from search.core.environment import hide, variables
 from search.core.fronts import front_hypervolume, front_trials
 from search.core.labels import failures_line
-from search.core.records import State
+from search.core.records import State, TrialRecord
 from search.core.terminal import front_table
 from search.core.units import format_duration, format_number_of
 from search.storage.url import holds_secret, shown_url
@@ -19,14 +20,30 @@ from search.study.running import RunningStudy
 from spaces.errors import InputError, visible
 
 
-def show_end(running: RunningStudy, config: StudyConfig, report: Path | None, console: Console) -> None:
-    """Print the front as a table, the split of the time, and the commands to look further."""
-    trials = list(running.trials.values())
+def show_end(
+    running: RunningStudy,
+    config: StudyConfig,
+    report: Path | None,
+    console: Console,
+    trials: list[TrialRecord] | None = None,
+) -> None:
+    """Print the front as a table, the split of the time, and the commands to look further.
+
+    Args:
+        running: the study.
+        config: its file.
+        report: where that is, if it was written.
+        console: where to print.
+        trials: the study's as they are known now, where networks were confirmed since.
+    """
+    trials = list(running.trials.values()) if trials is None else trials
     front = front_trials(running.record, trials)
     size, full = format_number_of("network", len(front)), format_number_of("epoch", running.record.max_epochs)
     console.print(f"[bold]{config.study}[/]: front of {size} at {full}")
     if front:
         console.print(front_table(running.record, front, width=console.width))
+    for line in confirmation_lines(Confidence(running.record, trials)):
+        _line(console, line)
     _line(console, _counts(running, front_hypervolume(running.record, trials)))
     if failures := failures_line(trials):
         _line(console, failures)

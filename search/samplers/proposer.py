@@ -57,6 +57,8 @@ class Proposal:
 class Proposer:
     """Ask the sampler until it names something new that can be trained."""
 
+    waits = False  # what is not left now never will be
+
     def __init__(
         self,
         catalogue: Catalogue,

@@ -32,7 +32,7 @@ class Entry:
 
 def entry_of(study: StudyRecord, trial: TrialRecord, measurement: Measurement) -> Entry | None:
     """Return what a trial shows by a measurement; None where an objective was not measured then."""
-    then = replace(trial, measurements=(measurement,))
+    then = trial.at(measurement)
     if any(map(math.isnan, objective_values(study, then))):
         return None
     values = tuple(minimised_values(study, [then])[0].tolist())

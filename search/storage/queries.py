@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from sqlalchemy import (
@@ -23,10 +24,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from search.core.records import TrialRecord
+from search.core.records import Replicate, State, TrialRecord
 from search.storage import rows
 from search.storage.damage import Damage, Lost, named
-from search.storage.tables import MEASUREMENT, METADATA, TRIAL
+from search.storage.tables import LOOK, MEASUREMENT, METADATA, REPLICATE, REPLICATE_MEASUREMENT, TRIAL
 
 DialectInsert = Callable[[Table], sqlite.Insert | postgresql.Insert]
 INSERTS: dict[str, DialectInsert] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
@@ -41,9 +42,9 @@ def whole_rows(table: Table) -> Select[tuple[object, ...]]:
     return select(*raw)
 
 
-def is_trial(study_id: int, number: int) -> ColumnElement[bool]:
-    """Say of a row of trials whether it is this one."""
-    return (TRIAL.c.study_id == study_id) & (TRIAL.c.number == number)
+def is_trial(study_id: int, number: int, of: Table = TRIAL) -> ColumnElement[bool]:
+    """Say of a row of trials, or of replicates, whether it is this one."""
+    return (of.c.study_id == study_id) & (of.c.number == number)
 
 
 def no_trial(number: int) -> ValueError:
@@ -51,20 +52,20 @@ def no_trial(number: int) -> ValueError:
     return ValueError(f"there is no trial {number}")
 
 
-def measurement_after_the_last(insert: DialectInsert) -> Insert:
+def measurement_after_the_last(insert: DialectInsert, of: Table = TRIAL, into: Table = MEASUREMENT) -> Insert:
     """Insert a measurement and return its epoch, or nothing where it is recorded, leaves a gap or has no trial.
 
     One statement finds the trial, refuses a gap and lets in one of several writers: none can come in between. It takes
     `of_study`, `of_number`, `epoch_before` and the values of a measurement.
     """
-    before = bindparam("epoch_before", type_=MEASUREMENT.c.epoch.type)
-    recorded = exists().where(MEASUREMENT.c.trial_id == TRIAL.c.id, MEASUREMENT.c.epoch == before)
-    columns = [column for column in MEASUREMENT.c if column.name != "trial_id"]
-    source = select(TRIAL.c.id, *(bindparam(column.name, type_=column.type) for column in columns)).where(
-        TRIAL.c.study_id == bindparam("of_study"), TRIAL.c.number == bindparam("of_number"), (before == 0) | recorded
+    key, *columns = into.c  # that of what is measured comes first
+    before = bindparam("epoch_before", type_=into.c.epoch.type)
+    recorded = exists().where(key == of.c.id, into.c.epoch == before)
+    source = select(of.c.id, *(bindparam(column.name, type_=column.type) for column in columns)).where(
+        of.c.study_id == bindparam("of_study"), of.c.number == bindparam("of_number"), (before == 0) | recorded
     )
-    statement = insert(MEASUREMENT).from_select([MEASUREMENT.c.trial_id, *columns], source)
-    return statement.on_conflict_do_nothing().returning(MEASUREMENT.c.epoch)
+    statement = insert(into).from_select([key, *columns], source)
+    return statement.on_conflict_do_nothing().returning(into.c.epoch)
 
 
 def recorded(connection: Connection, study_id: int, number: int) -> int:
@@ -94,6 +95,40 @@ def trials(connection: Connection, which: ColumnElement[bool], damage: Damage) -
 def _trial(row: RowMapping, curve: list[RowMapping], damage: Damage) -> TrialRecord | None:
     name, lost = named(f"row {row['id']} of {TRIAL.name}", TRIAL.name, row["number"])
     return damage.read(partial(rows.trial_record, row, curve), name, lost)
+
+
+def replicates(connection: Connection, study_id: int, damage: Damage) -> list[Replicate]:
+    """Return the replicates of a study by number; damaged ones are noted."""
+    which = REPLICATE.c.study_id == study_id
+    found = connection.execute(whole_rows(REPLICATE).where(which).order_by(REPLICATE.c.number)).mappings().all()
+    if not found:
+        return []
+    curves = defaultdict[int, list[RowMapping]](list)
+    key, epoch = REPLICATE_MEASUREMENT.c.replicate_id, REPLICATE_MEASUREMENT.c.epoch
+    measured = whole_rows(REPLICATE_MEASUREMENT).join(REPLICATE, key == REPLICATE.c.id).where(which)
+    for row in connection.execute(measured.order_by(key, epoch)).mappings():
+        curves[row["replicate_id"]].append(row)
+    looked = connection.execute(whole_rows(LOOK).join(REPLICATE, LOOK.c.replicate_id == REPLICATE.c.id).where(which))
+    looks = {row["replicate_id"]: row for row in looked.mappings()}
+    made = [_replicate(row, curves[row["id"]], looks.get(row["id"]), damage) for row in found]
+    return [each for each in made if each is not None]
+
+
+def _replicate(row: RowMapping, curve: list[RowMapping], look: RowMapping | None, damage: Damage) -> Replicate | None:
+    make = partial(rows.replicate_record, row, curve, look)
+    return damage.read(make, f"row {row['id']} of {REPLICATE.name}", Lost(table=REPLICATE.name))
+
+
+def with_replicates(
+    connection: Connection, study_id: int, found: list[TrialRecord], damage: Damage
+) -> list[TrialRecord]:
+    """Return trials with what their networks came to with other seeds."""
+    if not any(trial.state is State.COMPLETE for trial in found):
+        return found
+    of = defaultdict[int, list[Replicate]](list)
+    for each in replicates(connection, study_id, damage):
+        of[each.trial].append(each)
+    return [replace(trial, replicates=tuple(of[trial.number])) if trial.number in of else trial for trial in found]
 
 
 _STRAYS = text("SELECT rowid, parent FROM pragma_foreign_key_check(:of_table)")

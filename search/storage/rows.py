@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from search.core.records import Event, Host, Rejection, Session, State, StudyRecord, TrialRecord
+from search.core.records import Event, Host, Rejection, Replicate, Session, State, StudyRecord, TrialRecord
 from search.storage import cells
 from search.storage.cells import Row
 from spaces.architecture import Architecture
@@ -146,6 +146,17 @@ def trial_values(trial: TrialRecord) -> Values:
     }
 
 
+def ending_values(*, state: State, reason: str, failure_kind: str, failure_details: str, ended_at: datetime) -> Values:
+    """Return the columns of how a trial or a replicate ended."""
+    return {
+        "state": state.value,
+        "reason": to_prose(reason),
+        "failure_kind": to_prose(failure_kind),
+        "failure_details": to_prose(failure_details),
+        "ended_at": to_utc(ended_at),
+    }
+
+
 def trial_record(row: Row, measurements: Iterable[Row]) -> TrialRecord:
     """Return the trial of a row and of its measurements' rows, which come by epoch.
 
@@ -195,11 +206,11 @@ def _state(row: Row) -> State:
         raise ValueError(f"state: {error}") from error
 
 
-def _measurement_of(row: Row) -> Measurement:
+def _measurement_of(row: Row, table: str = "nas_measurement") -> Measurement:
     try:
         return _measurement(row)
     except ValueError as error:
-        raise ValueError(f"{error}, in the row of epoch {row['epoch']!r} of nas_measurement") from error
+        raise ValueError(f"{error}, in the row of epoch {row['epoch']!r} of {table}") from error
 
 
 def measurement_values(measurement: Measurement) -> Values:
@@ -243,6 +254,50 @@ def _measurement(row: Row) -> Measurement:
 
 def _is_finite(value: object) -> bool:
     return isinstance(value, (int, float)) and cells.is_number(value) and math.isfinite(value)
+
+
+def replicate_values(replicate: Replicate) -> Values:
+    """Return the row of a replicate, without its measurements and what the test split told."""
+    fold, folds = replicate.fold or (None, None)
+    return {
+        "number": replicate.number,
+        "trial": replicate.trial,
+        "seed": replicate.seed,
+        "fold": fold,
+        "folds": folds,
+        "state": replicate.state.value,
+        "reason": to_prose(replicate.reason),
+        "failure_kind": to_prose(replicate.failure_kind),
+        "failure_details": to_prose(replicate.failure_details),
+        "attempts": replicate.attempts,
+        "started_at": replicate.started_at and to_utc(replicate.started_at),
+        "ended_at": replicate.ended_at and to_utc(replicate.ended_at),
+    }
+
+
+def replicate_record(row: Row, measurements: Iterable[Row], look: Row | None) -> Replicate:
+    """Return the replicate of a row, of its measurements' rows, which come by epoch, and of a look's.
+
+    Raises:
+        ValueError: one of these rows cannot be read.
+    """
+    fold = cells.optional(cells.whole, row, "fold")
+    return Replicate(
+        number=cells.whole(row, "number"),
+        trial=cells.whole(row, "trial"),
+        seed=cells.any_whole(row, "seed"),
+        fold=None if fold is None else (fold, cells.whole(row, "folds", 2)),
+        state=_state(row),
+        reason=cells.text(row, "reason"),
+        failure_kind=cells.text(row, "failure_kind"),
+        failure_details=cells.text(row, "failure_details"),
+        attempts=cells.whole(row, "attempts"),
+        started_at=cells.optional(cells.moment, row, "started_at"),
+        ended_at=cells.optional(cells.moment, row, "ended_at"),
+        measurements=tuple(_measurement_of(each, "nas_replicate_measurement") for each in measurements),
+        test=None if look is None else cells.mapping_of(_is_finite, look, "metrics"),
+        tested_at=None if look is None else cells.moment(look, "at"),
+    )
 
 
 def event_values(event: Event) -> Values:

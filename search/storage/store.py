@@ -135,6 +135,11 @@ class Store:
         last = max(told, key=lambda session: session.seen_at)
         return f" (process {last.process} on {last.host}, since {last.started_at:%Y-%m-%d %H:%M} UTC)"
 
+    @property
+    def dialect(self) -> str:
+        """Return which kind of database it is, by SQLAlchemy's name."""
+        return self._engine.dialect.name
+
     def close(self) -> None:
         """Let go of the database."""
         self._engine.dispose()
@@ -160,16 +165,23 @@ class Store:
             yield
 
     @contextmanager
-    def _writing(self) -> Iterator[Connection]:
+    def transaction(self) -> Iterator[Connection]:
+        """Give a transaction of the database to the modules beside this one."""
         with self.speaking(), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
-    def _reading(self) -> Iterator[Connection]:
+    def snapshot(self) -> Iterator[Connection]:
+        """Give a connection to read by to the modules beside this one."""
         with self.speaking(), self._reader.connect() as connection:
             yield connection
 
-    def _study_id(self, connection: Connection, name: str) -> int:
+    def study_id(self, connection: Connection, name: str) -> int:
+        """Return the key of a study.
+
+        Raises:
+            InputError: there is none of that name.
+        """
         if name not in self._study_ids:
             found = connection.scalar(select(STUDY.c.id).where(STUDY.c.name == name))
             if found is None:
@@ -185,22 +197,22 @@ class Store:
 
     def tables(self) -> set[str]:
         """Return the names of all tables of the database, Optuna's too."""
-        with self._reading() as connection:
+        with self.snapshot() as connection:
             return set(inspect(connection).get_table_names())
 
     def note_strays(self) -> None:
         """Note rows that belong to no study or no trial."""
-        with self._reading() as connection:
+        with self.snapshot() as connection:
             queries.note_strays(connection, self.damage)
 
     def names(self) -> list[str]:
         """Return the name of every study that has a readable one, oldest first; tables of any version can tell it."""
-        with self._reading() as connection:
+        with self.snapshot() as connection:
             return [name for name in connection.scalars(select(STUDY.c.name).order_by(STUDY.c.id)) if is_text(name)]
 
     def studies(self) -> list[StudyRecord]:
         """Return every study, oldest first."""
-        with self._reading() as connection:
+        with self.snapshot() as connection:
             found = connection.execute(queries.whole_rows(STUDY).order_by(STUDY.c.id)).mappings().all()
         return [study for row in found if (study := self._study(row)) is not None]
 
@@ -210,7 +222,7 @@ class Store:
 
     def study(self, name: str) -> StudyRecord | None:
         """Return the study of that name, if there is one."""
-        with self._reading() as connection:
+        with self.snapshot() as connection:
             row = connection.execute(queries.whole_rows(STUDY).where(STUDY.c.name == name)).mappings().one_or_none()
         return None if row is None else self._study(row)
 
@@ -221,15 +233,15 @@ class Store:
             InputError: the name is taken, or cannot be one.
         """
         statement = self._insert(STUDY).values(rows.study_values(record))
-        with self._writing() as connection:
+        with self.transaction() as connection:
             if connection.scalar(statement.on_conflict_do_nothing().returning(STUDY.c.id)) is None:
                 raise InputError(f"there is a study {record.name!r} already in {self.shown_url}")
 
     def update_config(self, name: str, record: StudyRecord) -> None:
         """Write what a later launch changed; the study keeps its name and the moment it was made."""
         changed = {key: value for key, value in rows.study_values(record).items() if key not in ("name", "created_at")}
-        with self._writing() as connection:
-            study_id = self._study_id(connection, name)
+        with self.transaction() as connection:
+            study_id = self.study_id(connection, name)
             connection.execute(update(STUDY).where(STUDY.c.id == study_id).values(changed))
 
     def add_trial(self, study: str, trial: TrialRecord) -> None:
@@ -241,8 +253,8 @@ class Store:
         measured = [rows.measurement_values(each) for each in trial.measurements]
         if [each["epoch"] for each in measured] != list(range(1, len(measured) + 1)):
             raise ValueError(f"the epochs of trial {trial.number} leave a gap")
-        with self._writing() as connection:
-            values = {"study_id": self._study_id(connection, study), **rows.trial_values(trial)}
+        with self.transaction() as connection:
+            values = {"study_id": self.study_id(connection, study), **rows.trial_values(trial)}
             statement = self._insert(TRIAL).values(values).on_conflict_do_nothing().returning(TRIAL.c.id)
             trial_id = connection.scalar(statement)
             if trial_id is not None:
@@ -258,8 +270,8 @@ class Store:
             ValueError: a value is not finite, the epoch before is not recorded, or there is no such trial.
         """
         values = rows.measurement_values(measurement)
-        with self._writing() as connection:
-            study_id = self._study_id(connection, study)
+        with self.transaction() as connection:
+            study_id = self.study_id(connection, study)
             place = {"of_study": study_id, "of_number": number, "epoch_before": measurement.epoch - 1}
             if connection.scalar(self._insert_measurement, {**values, **place}) is not None:
                 at, told = measurement.at or datetime.now(UTC), f"epoch {measurement.epoch}"
@@ -290,15 +302,11 @@ class Store:
         """
         if state is State.RUNNING:
             raise ValueError("running is no way to end")
-        ending = {
-            "state": state.value,
-            "reason": rows.to_prose(reason),
-            "failure_kind": rows.to_prose(failure_kind),
-            "failure_details": rows.to_prose(failure_details),
-            "ended_at": rows.to_utc(ended_at),
-        }
-        with self._writing() as connection:
-            study_id = self._study_id(connection, study)
+        ending = rows.ending_values(
+            state=state, reason=reason, failure_kind=failure_kind, failure_details=failure_details, ended_at=ended_at
+        )
+        with self.transaction() as connection:
+            study_id = self.study_id(connection, study)
             running = queries.is_trial(study_id, number) & (TRIAL.c.state == State.RUNNING.value)
             if connection.execute(update(TRIAL).where(running).values(ending)).rowcount == 1:
                 told = [Event(at=ended_at, kind=state.value, trial=number, text=reason)]
@@ -314,8 +322,8 @@ class Store:
         Raises:
             ValueError: there is no such trial.
         """
-        with self._writing() as connection:
-            known = queries.is_trial(self._study_id(connection, study), number)
+        with self.transaction() as connection:
+            known = queries.is_trial(self.study_id(connection, study), number)
             if connection.execute(update(TRIAL).where(known).values(digest=digest)).rowcount == 0:
                 raise queries.no_trial(number)
 
@@ -325,8 +333,8 @@ class Store:
         Raises:
             ValueError: there is no such trial.
         """
-        with self._writing() as connection:
-            study_id = self._study_id(connection, study)
+        with self.transaction() as connection:
+            study_id = self.study_id(connection, study)
             fewer = queries.is_trial(study_id, number) & (TRIAL.c.attempts < attempts)
             if connection.execute(update(TRIAL).where(fewer).values(attempts=attempts)).rowcount == 1:
                 now = datetime.now(UTC)
@@ -336,57 +344,60 @@ class Store:
     def claim(self, study: str, trial: TrialRecord, session: int) -> bool:
         """Take a running trial over from the launch that it had, and say whether nobody else was faster."""
         had = TRIAL.c.session_id.is_not_distinct_from(trial.session) | (TRIAL.c.session_id == session)
-        with self._writing() as connection:
-            running = queries.is_trial(self._study_id(connection, study), trial.number) & (TRIAL.c.state == "running")
+        with self.transaction() as connection:
+            running = queries.is_trial(self.study_id(connection, study), trial.number) & (TRIAL.c.state == "running")
             return connection.execute(update(TRIAL).where(running & had).values(session_id=session)).rowcount == 1
 
     def trials_since(self, study: str, newest: int, some: Collection[int]) -> list[TrialRecord]:
         """Return the trials above a number, and some below it, with their measurements."""
-        with self._reading() as connection:
-            mine = TRIAL.c.study_id == self._study_id(connection, study)
+        with self.snapshot() as connection:
+            mine = TRIAL.c.study_id == self.study_id(connection, study)
             news = (TRIAL.c.number > newest) | TRIAL.c.number.in_(some)
             return queries.trials(connection, mine & news, self.damage)
 
     def trials(self, study: str) -> list[TrialRecord]:
         """Return every trial of a study by its number, with its measurements."""
-        with self._reading() as connection:
-            return queries.trials(connection, TRIAL.c.study_id == self._study_id(connection, study), self.damage)
+        with self.snapshot() as connection:
+            study_id = self.study_id(connection, study)
+            found = queries.trials(connection, TRIAL.c.study_id == study_id, self.damage)
+            return queries.with_replicates(connection, study_id, found, self.damage)
 
     def trial(self, study: str, number: int) -> TrialRecord | None:
         """Return one trial with its measurements, if it is there."""
-        with self._reading() as connection:
-            found = queries.trials(connection, queries.is_trial(self._study_id(connection, study), number), self.damage)
-        return found[0] if found else None
+        with self.snapshot() as connection:
+            study_id = self.study_id(connection, study)
+            found = queries.trials(connection, queries.is_trial(study_id, number), self.damage)
+            return next(iter(queries.with_replicates(connection, study_id, found, self.damage)), None)
 
     def add_event(self, study: str, event: Event) -> None:
         """Write what happened; twice changes nothing."""
-        with self._writing() as connection:
-            study_id = self._study_id(connection, study)
+        with self.transaction() as connection:
+            study_id = self.study_id(connection, study)
             if not events.is_told(connection, study_id, event):
                 events.add(connection, study_id, event)
 
     def events(self, study: str, after: int = -1, most: int | None = None) -> list[Event]:
         """Return what happened since an event's number, oldest first; all of it without one."""
-        with self._reading() as connection:
-            known = (EVENT.c.study_id == self._study_id(connection, study)) & (EVENT.c.seq > after)
+        with self.snapshot() as connection:
+            known = (EVENT.c.study_id == self.study_id(connection, study)) & (EVENT.c.seq > after)
             found = queries.whole_rows(EVENT).where(known).order_by(EVENT.c.seq).limit(most)
             return self._made(connection.execute(found).mappings().all(), EVENT, "seq", rows.event_record)
 
     def add_rejection(self, study: str, rejection: Rejection) -> None:
         """Write a proposal that never became a trial."""
-        with self._writing() as connection:
-            values = {"study_id": self._study_id(connection, study), **rows.rejection_values(rejection)}
+        with self.transaction() as connection:
+            values = {"study_id": self.study_id(connection, study), **rows.rejection_values(rejection)}
             connection.execute(self._insert(REJECTION).values(values))
 
     def rejections(self, study: str) -> list[Rejection]:
         """Return the proposals that never became trials, oldest first."""
-        with self._reading() as connection:
+        with self.snapshot() as connection:
             return self._records(connection, REJECTION, study, rows.rejection_record)
 
     def add_host(self, study: str, host: Host) -> None:
         """Write what a machine computes right; to write it twice for a launch changes nothing."""
-        with self._writing() as connection:
-            values = {"study_id": self._study_id(connection, study), **rows.host_values(host)}
+        with self.transaction() as connection:
+            values = {"study_id": self.study_id(connection, study), **rows.host_values(host)}
             same = [
                 HOST.c[name].is_not_distinct_from(values[name]) for name in ("study_id", "session_id", "host", "kind")
             ]
@@ -395,7 +406,7 @@ class Store:
 
     def hosts(self, study: str) -> list[Host]:
         """Return the machines that trained for a study, by launch, oldest first."""
-        with self._reading() as connection:
+        with self.snapshot() as connection:
             return self._records(connection, HOST, study, rows.host_record)
 
     def open_session(self, study: str, *, started_at: datetime, machine: Mapping[str, str]) -> int:
@@ -404,8 +415,8 @@ class Store:
         values = {"started_at": moment, "seen_at": moment, "machine": rows.to_json(machine)}
         who = {"host": node(), "process": os.getpid()}
         seconds = {"startup_s": 0.0, "proposing_s": 0.0, "training_s": 0.0, "recording_s": 0.0}
-        with self._writing() as connection:
-            study_id = self._study_id(connection, study)
+        with self.transaction() as connection:
+            study_id = self.study_id(connection, study)
             statement = (
                 self._insert(SESSION).values({"study_id": study_id, **values, **who, **seconds}).returning(SESSION.c.id)
             )
@@ -435,7 +446,7 @@ class Store:
             "training_s": training_s,
             "recording_s": recording_s,
         }
-        with self._writing() as connection:
+        with self.transaction() as connection:
             statement = update(SESSION).where(SESSION.c.id == session_id).values(values)
             if connection.execute(statement).rowcount == 0:
                 raise ValueError(f"there is no session {session_id}")
@@ -458,7 +469,7 @@ class Store:
 
     def sessions(self, study: str) -> list[Session]:
         """Return the launches of a study, oldest first."""
-        with self._reading() as connection:
+        with self.snapshot() as connection:
             return self._records(connection, SESSION, study, rows.session_record)
 
     def _records(
@@ -476,5 +487,5 @@ class Store:
         return [record for record in made if record is not None]
 
     def _of_study(self, connection: Connection, table: Table, study: str) -> list[RowMapping]:
-        known = queries.whole_rows(table).where(table.c.study_id == self._study_id(connection, study))
+        known = queries.whole_rows(table).where(table.c.study_id == self.study_id(connection, study))
         return list(connection.execute(known.order_by(table.c.id)).mappings())

@@ -1,6 +1,8 @@
 """Lay out our tables. Optuna keeps its own in the same database, so every name of ours starts with `nas_`.
 
 nas_study ─┬─ nas_trial ─── nas_measurement
+           ├─ nas_replicate ─┬─ nas_replicate_measurement
+           │                 └─ nas_look
            ├─ nas_event
            ├─ nas_rejection
            ├─ nas_session
@@ -9,6 +11,8 @@ nas_study ─┬─ nas_trial ─── nas_measurement
 Numbers that a person may want to query have columns of their own; values whose shape the study chooses are JSON text.
 A change here needs a step in `search/storage/migrations/versions`.
 """
+
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -81,19 +85,60 @@ TRIAL = Table(
     UniqueConstraint("study_id", "number"),
 )
 
+
+def _measured() -> list[Column[Any]]:
+    """Return the columns of an epoch, whatever was trained."""
+    return [
+        Column("epoch", Integer, primary_key=True, autoincrement=False),
+        Column("accuracy", Double),  # NULL where it was not measured
+        Column("loss", Double),
+        Column("train_s", Double, nullable=False),
+        Column("eval_s", Double, nullable=False),
+        Column("metrics", Text, nullable=False, server_default="{}"),  # JSON: all others by name
+        Column("recorded_at", DateTime(timezone=True)),  # by the driver's clock
+        Column("host", Text),  # that measured it
+        Column("device", Text),
+    ]
+
+
 MEASUREMENT = Table(
-    "nas_measurement",
+    "nas_measurement", METADATA, Column("trial_id", ForeignKey(TRIAL.c.id), primary_key=True), *_measured()
+)
+
+REPLICATE = Table(
+    "nas_replicate",
     METADATA,
-    Column("trial_id", ForeignKey(TRIAL.c.id), primary_key=True),
-    Column("epoch", Integer, primary_key=True, autoincrement=False),
-    Column("accuracy", Double),  # NULL where it was not measured
-    Column("loss", Double),
-    Column("train_s", Double, nullable=False),
-    Column("eval_s", Double, nullable=False),
-    Column("metrics", Text, nullable=False, server_default="{}"),  # JSON: all others by name
-    Column("recorded_at", DateTime(timezone=True)),  # by the driver's clock
-    Column("host", Text),  # that measured it
-    Column("device", Text),
+    Column("id", Integer, primary_key=True),
+    Column("study_id", ForeignKey(STUDY.c.id), nullable=False),
+    Column("number", Integer, nullable=False),  # of the study's replicates
+    Column("trial", Integer, nullable=False),  # the number of the trial whose network it is
+    Column("seed", BigInteger, nullable=False),
+    Column("fold", Integer),  # the part of the images that it is measured on, from 0; NULL: the study's own split
+    Column("folds", Integer),  # how many parts there are
+    Column("state", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("failure_kind", Text, nullable=False),
+    Column("failure_details", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("started_at", DateTime(timezone=True)),
+    Column("ended_at", DateTime(timezone=True)),
+    UniqueConstraint("study_id", "number"),
+)
+
+REPLICATE_MEASUREMENT = Table(
+    "nas_replicate_measurement",
+    METADATA,
+    Column("replicate_id", ForeignKey(REPLICATE.c.id), primary_key=True),
+    *_measured(),
+)
+
+LOOK = Table(  # at the test split: a row for each replicate that was measured on it
+    "nas_look",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("replicate_id", ForeignKey(REPLICATE.c.id), nullable=False, unique=True),
+    Column("at", DateTime(timezone=True), nullable=False),  # equal for all rows of one look
+    Column("metrics", Text, nullable=False),  # JSON
 )
 
 EVENT = Table(

@@ -7,12 +7,11 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
-from search.core.records import Event, Host, State, TrialRecord
-from search.storage.store import Store
+from search.core.records import Event, Host, State, StudyRecord, TrialRecord
 from search.study.journal import Entry, Journal
-from search.study.recorder import Recorder
+from search.study.recording import RecorderProtocol
 from spaces.errors import StorageAway, StudyError
 from workers.measurement import Measurement
 
@@ -20,10 +19,60 @@ log = logging.getLogger(__name__)
 SOONEST_S, LATEST_S = 1.0, 30.0  # between two attempts to reach a database that is away
 
 
+class Writes(Protocol):
+    """Take what happens to trials, as a `Store` does; to write twice changes nothing."""
+
+    @property
+    def shown_url(self) -> str:
+        """Return the address of the database, for people."""
+
+    def add_measurement(self, study: str, number: int, measurement: Measurement) -> bool:
+        """Write what one epoch revealed."""
+
+    def end_trial(
+        self,
+        study: str,
+        number: int,
+        *,
+        state: State,
+        reason: str,
+        failure_kind: str,
+        failure_details: str,
+        ended_at: datetime,
+        front: str | None = None,
+    ) -> bool:
+        """Write an end."""
+
+    def set_attempts(self, study: str, number: int, attempts: int, why: str = "") -> None:
+        """Write how often a trial was handed out again."""
+
+    def add_event(self, study: str, event: Event) -> None:
+        """Write what happened beside."""
+
+    def add_host(self, study: str, host: Host) -> None:
+        """Write what a machine computes right."""
+
+
+class Records(RecorderProtocol, Protocol):
+    """Numbers trials, and knows where they are written."""
+
+    record: StudyRecord
+
+    @property
+    def store(self) -> Writes:
+        """Return what takes whatever waited."""
+
+    def measured(self, number: int, measurement: Measurement) -> bool:
+        """Record one epoch."""
+
+    def end(self, trial: TrialRecord, front: str | None = None) -> None:
+        """Record an end."""
+
+
 class Outbox:
     """Write measurements and endings, now or when the database is back."""
 
-    def __init__(self, recorder: Recorder, journal: Journal, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, recorder: Records, journal: Journal, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.recorder = recorder
         self.journal = journal
         self.clock = clock
@@ -107,7 +156,7 @@ class Outbox:
         return True
 
 
-def send(journal: Journal, store: Store, study: str) -> None:
+def send(journal: Journal, store: Writes, study: str) -> None:
     """Write all entries of a journal into the database, in order, and forget them once the last has arrived.
 
     Raises:
@@ -136,7 +185,7 @@ def _ending(trial: TrialRecord) -> Entry:
     }
 
 
-def _write(store: Store, study: str, entry: Entry) -> None:
+def _write(store: Writes, study: str, entry: Entry) -> None:
     if entry["what"] == "host":
         store.add_host(study, Host(**entry["host"]))
         return

@@ -13,7 +13,7 @@ from typing import Any
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from search.core.fronts import objective_values
+from search.core.fronts import run_values
 from search.core.records import Rejection, State, StudyRecord, TrialRecord
 from search.samplers.proposer import Proposal
 from search.samplers.registry import distributions
@@ -145,7 +145,7 @@ class Recorder:
         row_id = self._id(trial.number)
         for key, value in attrs.items():
             self.storage.set_trial_user_attr(row_id, key, value)
-        values = list(objective_values(self.record, trial)) if trial.state is State.COMPLETE else None
+        values = list(run_values(self.record, trial)) if trial.state is State.COMPLETE else None
         self.storage.set_trial_state_values(row_id, ENDS[trial.state], values)
 
     def _id(self, number: int) -> int:

@@ -1,13 +1,54 @@
-"""What a running study asks of whatever keeps its records: SQL behind an outbox, or nothing in a simulation."""
+"""What a running study asks of whoever proposes, and of whatever keeps its records: SQL, or nothing in a simulation."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
 from search.core.records import Event, Host, Rejection, TrialRecord
-from search.samplers.proposer import Proposal
+from search.samplers.proposer import Doubt, Proposal
+from spaces.domains import Scalar
 from spaces.errors import StorageAway
 from workers.measurement import Measurement
+
+
+class ProposerProtocol(Protocol):
+    """Names what is trained next, and hears what comes of it."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether what it last had nothing to propose for may still change: something is under way that decides."""
+
+    def propose(
+        self, known: Mapping[str, int], doubts: Sequence[Doubt] = ()
+    ) -> tuple[Proposal | None, list[Rejection]]:
+        """Return a proposal, or None, and what was rejected on the way."""
+
+    def begun(self, proposal: Proposal, number: int) -> None:
+        """Hear that a proposal has become the study's trial of a number."""
+
+    def take_back(self, proposal: Proposal) -> None:
+        """Hear that a proposal could not be recorded."""
+
+    def restore(
+        self,
+        trial: TrialRecord,
+        values: Sequence[float],
+        showed: Mapping[int, Sequence[float]],
+        attrs: Mapping[str, Any],
+    ) -> None:
+        """Hear of a trial of an earlier launch or of another one."""
+
+    def remember(self, params: Mapping[str, Scalar], *, violations: Mapping[str, float] | None = None) -> int:
+        """Hear of a proposal that an earlier launch rejected."""
+
+    def take_up(self) -> None:
+        """Make up its mind about all that it was told to remember."""
+
+    def tell(self, trial: TrialRecord, values: Sequence[float]) -> None:
+        """Hear how a trial ended."""
+
+    def showed(self, number: int, epoch: int, values: Sequence[float]) -> None:
+        """Hear what a trial showed at a rung."""
 
 
 class RecorderProtocol(Protocol):

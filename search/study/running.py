@@ -13,14 +13,14 @@ from search.core.fronts import objective_values
 from search.core.records import Event, EventKind, Host, Rejection, State, StudyRecord, TrialRecord
 from search.core.units import format_duration, format_number_of
 from search.samplers.memory import MEMORY, ceiling_of
-from search.samplers.proposer import Proposal, Proposer
+from search.samplers.proposer import Proposal
 from search.samplers.suspects import SUSPECTED
 from search.schedulers.base import GO_ON, Decision, PromotionState, Scheduler, Verdict
 from search.study.accounting import Account
 from search.study.disk import Disk
 from search.study.launches import Launches, OnlyLaunch
 from search.study.queue import Queue
-from search.study.recording import OutboxProtocol, RecorderProtocol
+from search.study.recording import OutboxProtocol, ProposerProtocol, RecorderProtocol
 from search.study.rejections import Rejections
 from search.study.trials import TrialIndex
 from spaces.errors import StorageAway, TrialFailure
@@ -43,7 +43,7 @@ class RunningStudy:
 
     record: StudyRecord
     outbox: OutboxProtocol
-    proposer: Proposer
+    proposer: ProposerProtocol
     scheduler: Scheduler
     account: Account
     launches: Launches = field(default_factory=OnlyLaunch)
@@ -250,8 +250,8 @@ class RunningStudy:
             try:
                 self._rejections.record(rejected)
                 if proposal is None:
-                    self.exhausted = True
-                    return Nothing.LEFT
+                    self.exhausted = not self.proposer.waits
+                    return Nothing.LEFT if self.exhausted else Nothing.NOW
                 trial = self.recorder.start(proposal, self.seed * 1_000_003, self.clock(), self.launches.session)
             except StorageAway:
                 if proposal is not None:
@@ -388,7 +388,7 @@ class RunningStudy:
 
     def _values(self, trial: TrialRecord, measurement: Measurement) -> tuple[float, ...]:
         """Return the objectives' values at an epoch."""
-        return objective_values(self.record, replace(trial, measurements=(measurement,)))
+        return objective_values(self.record, trial.at(measurement))
 
     def _judge(self, trial: TrialRecord, measurement: Measurement, *, told: bool = False) -> Decision:
         """Decide what becomes of a trial after an epoch; that it rests may have been told by an earlier launch."""

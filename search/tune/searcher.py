@@ -27,6 +27,7 @@ class StudySearcher(Searcher):
         worker: dict[str, Any],
         limit: Callable[[], float] = lambda: inf,
         begin: Callable[[int], str] | None = None,
+        data_of: Callable[[int], DataSpec] | None = None,
     ) -> None:
         super().__init__(metric="epoch", mode="max")  # Tune asks for one; nothing reads it
         self.study = study
@@ -34,6 +35,7 @@ class StudySearcher(Searcher):
         self.data = data
         self.worker = worker  # gpus, threads, the folder of checkpoints, and whether it is on a disk
         self.limit = limit  # trials that may run or wait for a worker now
+        self.data_of = data_of  # by the trial's number, where not all are trained on the same images
         self.begin = begin  # returns where a trial that is handed out leaves its signs of life
         self._live: set[str] = set()
 
@@ -55,7 +57,7 @@ class StudySearcher(Searcher):
         spec = TrialSpec(
             architecture=trial.architecture,
             recipe=self.recipe,
-            data=self.data,
+            data=self.data_of(trial.number) if self.data_of else self.data,
             seed=trial.seed,
             measures=to_measure(self.study.record.objectives, CLASSIFICATION.always),
             fingerprint=str(self.study.record.config.get("fingerprint", "")),

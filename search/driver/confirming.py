@@ -1,0 +1,347 @@
+"""Train networks of a study again with other seeds, by the same Ray driver, and look at the test split."""
+
+import logging
+import math
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+
+from rich.console import Console
+
+from search.config.stored import stored
+from search.config.study import StudyConfig
+from search.core.budget import Budget
+from search.core.confirmation import Confidence, assessed, confirmation_lines
+from search.core.environment import expand, private
+from search.core.fronts import front_trials
+from search.core.interrupts import interrupts
+from search.core.records import Replicate, State, StudyRecord, TrialRecord
+from search.core.terminal import front_table
+from search.core.units import format_number_of
+from search.driver.driver import need_of, say, watch_of
+from search.driver.seeds import SeedProgress
+from search.schedulers.base import Options
+from search.schedulers.registry import Plan
+from search.storage.finding import find
+from search.storage.replicates import Replicates
+from search.storage.store import Store
+from search.study.accounting import Account
+from search.study.checkpoints import NEWEST, checkpoint_folder, make_folder, newest, numbers, owner_of, sweep_notes
+from search.study.journal import FOLDER, Journal
+from search.study.outbox import Outbox, send
+from search.study.running import RunningStudy
+from search.study.seeds import SeedPlan, SeedProposer, SeedRecorder, SeedStore, as_trial
+from search.tune import run as cluster
+from search.tune.preflight import Preflight
+from search.tune.searcher import StudySearcher
+from search.tune.testing import measure_all
+from search.tune.watch import Watch
+from spaces.errors import InputError, StudyError
+from workers.datasets import load, load_test
+from workers.objectives import to_measure
+from workers.places import Folder, is_on_disk, join, open_folder
+from workers.sources import DataSpec
+from workers.tasks import CLASSIFICATION
+from workers.trainer import TrialSpec
+
+log = logging.getLogger(__name__)
+KEEP_S = 10.0  # between two looks at whether the study is still held
+
+
+class NothingToConfirm(InputError):
+    """There is no front."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What `search.confirm` was given."""
+
+    url: str
+    study: str | None
+    plan: SeedPlan
+    test: bool = False
+    hours: float | None = None
+    address: str | None = None
+    verbose: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What is known when the command ends."""
+
+    study: StudyRecord
+    trials: list[TrialRecord]  # with all their replicates
+    over: bool  # nothing is left to train
+
+    @property
+    def shown(self) -> list[TrialRecord]:
+        """Return the front, and behind it what was confirmed and is not on it."""
+        front = front_trials(self.study, self.trials)
+        on_it = {trial.number for trial in front}
+        return [*front, *(trial for trial in self.trials if trial.confirmation and trial.number not in on_it)]
+
+
+def confirm(asked: Asked, console: Console, started_at: datetime) -> Found:
+    """Train what is due, and return what is known then.
+
+    Raises:
+        InputError: there is nothing to confirm, or not as asked.
+    """
+    with Store.open(expand(asked.url, os.environ), create=False) as store:
+        if store.is_copy:
+            raise InputError(f"{store.shown_url} may only be read")
+        study = find(store, asked.study)
+        with store.hold(study.name):
+            over = Session.open(store, study, asked, console).train(started_at)
+            return Found(study=study, trials=assessed(study, store.trials(study.name)), over=over)
+
+
+def show(found: Found, console: Console) -> None:
+    """Print networks with their intervals, and what is sure of them."""
+    console.print(front_table(found.study, found.shown, width=console.width))
+    for line in confirmation_lines(Confidence(found.study, found.trials)):
+        say(console, line)
+
+
+@dataclass(slots=True, kw_only=True)
+class Session:
+    """One run of the command on one study."""
+
+    store: Store
+    asked: Asked
+    console: Console
+    record: StudyRecord
+    config: StudyConfig
+    replicates: Replicates
+    trials: Mapping[int, TrialRecord]
+    folder: Folder
+
+    @classmethod
+    def open(cls, store: Store, record: StudyRecord, asked: Asked, console: Console) -> "Session":
+        """Look over what is asked for.
+
+        Raises:
+            InputError: it cannot be had.
+        """
+        config = stored(record, asked.url)
+        trials = {trial.number: trial for trial in store.trials(record.name)}
+        _check_trials(asked.plan, trials)
+        _check_kind(asked.plan, trials)
+        if not front_trials(record, list(trials.values())):
+            raise NothingToConfirm(f"no trial of {record.name} is trained in full yet")
+        folder = open_folder(join(str(checkpoint_folder(config, record)), "seeds"))
+        replicates = Replicates(store, record.name)
+        return cls(
+            store=store, asked=asked, console=console, record=record, config=config, replicates=replicates,
+            trials=trials, folder=folder,
+        )  # fmt: skip
+
+    def train(self, started_at: datetime) -> bool:
+        """Train what is due and look at the test split if asked to, and say whether nothing is left."""
+        running = self.running()
+        if self.is_over(running) and not (self.asked.test and self._untested()):
+            return True
+        self._check_data()
+        make_folder(self.folder)
+        self._with_ray(running, started_at)
+        return not interrupts.asked
+
+    def is_over(self, running: RunningStudy) -> bool:
+        return not running.trials.running and _proposer(running).next_trial() is None
+
+    def _check_data(self) -> None:
+        """Refuse images that are not those of the study, and a test split that is not there, before Ray starts."""
+        try:
+            data = load(self.config.data_spec)
+            if self.asked.test:
+                load_test(self.config.data_spec)
+        except InputError as error:
+            raise error.at("data") from error
+        if data.fingerprint != self.record.config.get("fingerprint"):
+            raise InputError(f"the images are not those that {self.record.name!r} was begun with", place="data")
+
+    def running(self) -> RunningStudy:
+        """Return the replicates as a running study."""
+        send(self._journal(), SeedStore(self.replicates), self.record.name)
+        known = self.replicates.all()
+        record = replace(self.record, rungs=())
+        recorder = SeedRecorder(self.replicates, record, len(known))
+        proposer = SeedProposer(
+            study=self.record,
+            trials=self.trials,
+            plan=self.asked.plan,
+            replicates={each.number: each for each in known},
+        )
+        plan = Plan(name="fifo", options=Options(max_epochs=record.max_epochs), levels=(), chance=None)
+        running = RunningStudy(
+            record=record,
+            outbox=Outbox(recorder, self._journal()),
+            proposer=proposer,
+            scheduler=plan.make(record),
+            account=Account(budget=Budget(hours=self.asked.hours), rates=self.config.resources.rates),
+            limit_s=self.config.resources.limit_s,
+            seed=self.config.sampler.seed,
+        )
+        for host in self.store.hosts(record.name):
+            running.numerics.setdefault(host.kind, host.numerics)
+        running.restore([as_trial(each, self.trials[each.trial]) for each in known if each.trial in self.trials], [])
+        return running
+
+    def _journal(self) -> Journal:
+        return Journal(FOLDER / f"{self.record.label}.seeds.journal")
+
+    def _with_ray(self, running: RunningStudy, started_at: datetime) -> None:
+        say(self.console, self._opening(running))
+        cluster.start(self.asked.address, verbose=self.asked.verbose, private=private(self.config.storage_variables))
+        with interrupts.careful(), ExitStack() as stack:
+            stack.callback(sweep_notes, self.folder)
+            stack.callback(cluster.stop)
+            joined = self.asked.address is not None
+            watch = watch_of(self.config, self.console, running, started_at, False) if joined else None
+            with watch or nullcontext():
+                if watch:
+                    watch.first()
+                if not self.is_over(running):
+                    self._drive(running, watch)
+                if self.asked.test and not interrupts.asked:
+                    self._look()
+
+    def _opening(self, running: RunningStudy) -> str:
+        front = len(front_trials(self.record, list(self.trials.values())))
+        what = "folds" if self.asked.plan.folds else "seeds"
+        most = f"at most {self.asked.plan.repeats} {what} of each and {_proposer(running).most(front)} in all"
+        recorded = f"{len(running.trials)} recorded" if running.trials else "none recorded yet"
+        return f"{self.record.name}: front of {format_number_of('network', front)}; {most}, {recorded}; starting Ray"
+
+    def _drive(self, running: RunningStudy, watch: Preflight | None) -> None:
+        resources = self.config.resources
+        room = cluster.room(need_of(self.config), resources.concurrent_trials, joined=watch is not None)
+        worker = {
+            "checkpoints": str(self.folder),
+            "gpus": resources.gpus_per_trial,
+            "threads": resources.cpus_per_trial,
+            "on_disk": is_on_disk(self.folder),
+        }
+        pulses = Watch(running, resources.patience)
+        searcher = StudySearcher(
+            running, self.config.full_recipe, self.config.data_spec, worker, room.limit, pulses.begin,
+            data_of=partial(_data_of, self.config.data_spec, running),
+        )  # fmt: skip
+        held, tidied = Seldom(KEEP_S, running.keep), Seldom(KEEP_S, partial(self._tidy, running))
+        with SeedProgress(running, self.console, _proposer(running)) as progress:
+
+            def each() -> None:
+                running.look_at_start()
+                running.deliver()
+                progress.update()
+                held()
+                tidied()
+                for line in (*room.news(), *running.news()):
+                    say(self.console, line)
+
+            cluster.drive(running, searcher, room=room, watch=pulses, each=each)
+            each()
+        self._tidy(running)
+
+    def _tidy(self, running: RunningStudy) -> None:
+        """Remove what nobody needs of what has ended, and where weights are beyond their limit the oldest of them."""
+        try:
+            for name in spare(self.folder.sizes(), running.trials, self.config.checkpoints.limit_bytes):
+                self.folder.remove(name)
+        except OSError as error:
+            log.warning("the weights of seeds cannot be tidied now: %s", error)
+
+    def _spec(self, replicate: Replicate) -> TrialSpec:
+        return TrialSpec(
+            architecture=self.trials[replicate.trial].architecture,
+            recipe=self.config.full_recipe,
+            data=replace(self.config.data_spec, fold=replicate.fold),
+            seed=replicate.seed,
+            measures=to_measure(self.record.objectives, CLASSIFICATION.always),
+            fingerprint=str(self.record.config.get("fingerprint", "")),
+        )
+
+    def _untested(self) -> list[Replicate]:
+        return [each for each in self.replicates.all() if each.complete and each.test is None]
+
+    def _look(self) -> None:
+        """Measure on the test split what was not yet, and record it as one look."""
+        there = numbers(NEWEST, self.folder.sizes())
+        untested = self._untested()
+        asked = {
+            each.number: (self._spec(each), join(str(self.folder), newest(each.number)))
+            for each in untested
+            if each.number in there
+        }
+        say(self.console, f"measuring {format_number_of('training', len(asked))} on the test split")
+        found: dict[int, dict[str, float]] = {}
+        for number, result in measure_all(asked, need_of(self.config), lambda: None):
+            if isinstance(result, StudyError):
+                say(self.console, f"warning: replicate {number} was not measured on the test split: {result}")
+            else:
+                found[number] = result
+        if len(asked) < len(untested):
+            gone = format_number_of("training", len(untested) - len(asked))
+            say(self.console, f"warning: the weights of {gone} are gone: the test split tells nothing of them")
+        if found and not interrupts.asked:
+            self.replicates.add_look(datetime.now(UTC), found)
+
+
+def spare(sizes: Mapping[str, int], trials: Mapping[int, TrialRecord], limit_bytes: float) -> list[str]:
+    """Return the files that go: of what has ended all but the weights, and of these the oldest beyond a limit."""
+    ended = {number for number, trial in trials.items() if trial.state is not State.RUNNING}
+    weights = {newest(number) for number in ended if trials[number].state is State.COMPLETE}
+    gone = [name for name in sizes if owner_of(name) in ended and name not in weights]
+    held = sorted(numbers(NEWEST, weights & sizes.keys()), reverse=True)  # the newest first
+    room = limit_bytes
+    for number in held:
+        room -= sizes[newest(number)]
+        gone += [newest(number)] if room < 0 else []
+    return gone
+
+
+def _data_of(data: DataSpec, running: RunningStudy, number: int) -> DataSpec:
+    """Return what a replicate is trained on; no method, since Ray pickles what it is given."""
+    return replace(data, fold=_proposer(running).replicates[number].fold)
+
+
+def _proposer(running: RunningStudy) -> SeedProposer:
+    assert isinstance(running.proposer, SeedProposer)
+    return running.proposer
+
+
+@dataclass(slots=True)
+class Seldom:
+    """Call something at most once in so many seconds."""
+
+    seconds: float
+    call: Callable[[], object]
+    _last: float = -math.inf
+
+    def __call__(self) -> None:
+        """Call it if it is time."""
+        if time.monotonic() - self._last >= self.seconds:
+            self._last = time.monotonic()
+            self.call()
+
+
+def _check_trials(plan: SeedPlan, trials: Mapping[int, TrialRecord]) -> None:
+    for number in plan.trials:
+        if number not in trials:
+            raise InputError(f"there is no trial {number}", place="--trials")
+        if trials[number].state is not State.COMPLETE:
+            raise InputError(f"trial {number} is not trained in full: it is {trials[number].state}", place="--trials")
+
+
+def _check_kind(plan: SeedPlan, trials: Mapping[int, TrialRecord]) -> None:
+    """Refuse to mix seeds and folds: what they are measured on differs, and so do their means."""
+    for trial in trials.values():
+        for each in trial.replicates:
+            folds = each.fold[1] if each.fold else None
+            if folds != plan.folds:
+                known = f"by {folds} folds" if folds else "by seeds on the study's own split"
+                raise InputError(f"it is confirmed {known}; means of both cannot be compared", place="--folds")

@@ -1,0 +1,47 @@
+"""Show networks that are trained again: means, intervals, and how sure it is who is on the front."""
+
+from collections.abc import Sequence
+
+from rich.console import Console, RenderableType
+
+from search.core.confirmation import assessed
+from search.core.fronts import front_trials
+from search.core.labels import name_of
+from search.core.records import State, TrialRecord
+from search.core.terminal import front_table
+from search.core.units import format_duration, format_number_of, format_percent
+from search.driver.progress import Progress
+from search.study.running import RunningStudy
+from search.study.seeds import SeedProposer
+from workers.tasks import CLASSIFICATION
+
+
+class SeedProgress(Progress):
+    """Draw it as a running study is drawn, with networks in the place of the front of trials."""
+
+    def __init__(self, running: RunningStudy, console: Console, proposer: SeedProposer) -> None:
+        super().__init__(running, console)
+        self.proposer = proposer
+
+    def _line(self, trial: TrialRecord) -> str:
+        replicate = self.proposer.replicates[trial.number]
+        mine = sorted(each.number for each in self.proposer.replicates.values() if each.trial == replicate.trial)
+        nth = f"seed {mine.index(replicate.number) + 1} of up to {self.proposer.plan.seeds}"
+        what = f"fold {replicate.fold[0] + 1} of {replicate.fold[1]}" if replicate.fold else nth
+        shown = trial.last.get(CLASSIFICATION.headline) if trial.last else None
+        reached = f": {format_percent(shown)}" if trial.state is State.COMPLETE else f" {trial.state}: {trial.reason}"
+        return f"trial {replicate.trial} {name_of(trial.architecture)}, {what}{reached}"
+
+    def _summary(self) -> str:
+        running = self.study
+        done = running.trials.count[State.COMPLETE]
+        parts = [
+            f"{format_number_of('training', done)} done",
+            f"{len(running.at_work)} running",
+            format_number_of("epoch", running.account.trained_epochs),
+        ]
+        return f"{', '.join(parts)} in {format_duration(running.account.seconds)}"
+
+    def _table(self, front: Sequence[TrialRecord], rows: int) -> RenderableType:  # noqa: ARG002
+        shown = front_trials(self.proposer.study, assessed(self.proposer.study, self.proposer.now()))
+        return front_table(self.proposer.study, shown, width=self.console.width, rows=rows)

@@ -1,0 +1,297 @@
+"""Choose whose network is trained once more, and let a running study train replicates as it trains trials.
+
+A `RunningStudy` asks its proposer what to train and its outbox to remember it. With these two in their places it trains
+seeds of networks that are known, with the same care for failures, full disks and databases that are away.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from search.core.confirmation import Confidence
+from search.core.fronts import front_trials
+from search.core.records import Event, Host, Rejection, Replicate, State, StudyRecord, TrialRecord
+from search.samplers.proposer import Proposal
+from search.storage.replicates import Replicates
+from spaces.domains import Scalar
+from workers.kinds import FailureKind
+from workers.measurement import Measurement
+
+FIRST = 3  # seeds that each network of the front gets before seeds go where they decide something
+Fold = tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeedPlan:
+    """Who is to be trained again, and how often."""
+
+    seeds: int = 5  # of each network at most
+    trials: tuple[int, ...] = ()  # these, each that often; none: the front and what noise could put on it
+    near: float = 2.0  # deviations below the front that a network may be to be looked at
+    level: float = 0.95  # at which a network's place counts as known
+    trainings: int | None = None  # all in all; none: as many again as the front has
+    folds: int | None = None  # parts of the images, each of which is measured on once; none: other seeds instead
+
+    @property
+    def repeats(self) -> int:
+        """Return how often one network is trained at most."""
+        return self.folds or self.seeds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeedProposal(Proposal):
+    """One more training of a trial's network."""
+
+    trial: int
+    seed: int
+    fold: Fold = None
+
+
+@dataclass(slots=True)
+class SeedProposer:
+    """Name whose turn it is: the front a few times each, then whoever's place is least sure."""
+
+    study: StudyRecord
+    trials: Mapping[int, TrialRecord]  # of the study
+    plan: SeedPlan
+    replicates: dict[int, Replicate] = field(default_factory=dict)  # by number
+    waits: bool = False  # for what is under way, before it can tell whether anything is left
+    _news: bool = True  # since it was last asked
+
+    def propose(
+        self,
+        known: Mapping[str, int],  # noqa: ARG002  # no network here is new
+        doubts: Sequence[object] = (),  # noqa: ARG002
+    ) -> tuple[Proposal | None, list[Rejection]]:
+        """Return the next training, or None where none is due now."""
+        if self.waits and not self._news:
+            return None, []
+        chosen, self._news = self.next_trial(), False
+        self.waits = chosen is None and any(each.state is State.RUNNING for each in self.replicates.values())
+        return (None if chosen is None else self._proposal(chosen)), []
+
+    def next_trial(self) -> int | None:
+        """Return whose network is trained next, or None."""
+        counts = self.counts()
+        if self.plan.trainings is not None and sum(counts.values()) >= self.plan.trainings:
+            return None
+        if self.plan.trials:
+            return _fewest(self.plan.trials, counts, self.plan.repeats)
+        now = self.now()
+        front = [trial.number for trial in front_trials(self.study, now)]
+        if (first := _fewest(front, counts, min(FIRST, self.plan.repeats))) is not None:
+            return first
+        return self._race(Confidence(self.study, now), front, counts)
+
+    def _race(self, known: Confidence, front: Sequence[int], counts: Mapping[int, int]) -> int | None:
+        asked = [*front, *(trial.number for trial in known.near(self.plan.near))] if self.plan.near else list(front)
+        asked += [trial for trial in counts if trial not in asked]  # of whom seeds are known already
+        if sum(counts.get(number, 0) for number in asked) >= self.most(len(front)):
+            return None
+        order = known.order([known.trials[number] for number in asked])
+        spent = [counts.get(number, 0) for number in asked]
+        place = order.least_sure([count < self.plan.repeats for count in spent], spent, self.plan.level)
+        return None if place is None else asked[place]
+
+    def most(self, front: int) -> int:
+        """Return how many trainings there are at most, by how many networks the front has."""
+        return self.plan.trainings if self.plan.trainings is not None else 2 * front * self.plan.repeats
+
+    def now(self) -> list[TrialRecord]:
+        """Return the study's trials with all that their replicates have shown so far."""
+        of: dict[int, list[Replicate]] = {}
+        for each in self.replicates.values():
+            of.setdefault(each.trial, []).append(each)
+        return [replace(trial, replicates=tuple(of.get(number, ()))) for number, trial in self.trials.items()]
+
+    def counts(self) -> dict[int, int]:
+        """Return how often each trial's network was trained again, or is being; a machine's fault does not count."""
+        found: dict[int, int] = {}
+        for each in self.replicates.values():
+            if not (each.failure_kind and FailureKind.of(each.failure_kind).transient):
+                found[each.trial] = found.get(each.trial, 0) + 1
+        return found
+
+    def _proposal(self, number: int) -> SeedProposal:
+        trial = self.trials[number]
+        mine = [each for each in self.replicates.values() if each.trial == number]
+        fold = _free_fold(mine, self.plan.folds) if self.plan.folds else None
+        return SeedProposal(
+            params=dict(trial.params),
+            architecture=trial.architecture,
+            digest=trial.digest,
+            cost=trial.cost,
+            constraints={},
+            mirror=-1,
+            system_attrs={},
+            trial=number,
+            seed=trial.seed if fold else seed_of(trial, len(mine)),
+            fold=fold,
+        )
+
+    def begun(self, proposal: Proposal, number: int) -> None:
+        """Hear that a proposal is being trained."""
+        assert isinstance(proposal, SeedProposal)
+        self.replicates[number] = Replicate(number=number, trial=proposal.trial, seed=proposal.seed, fold=proposal.fold)
+
+    def tell(self, trial: TrialRecord, values: Sequence[float]) -> None:  # noqa: ARG002
+        """Hear how a training ended."""
+        self._news = True
+        self.replicates[trial.number] = replace(
+            self.replicates[trial.number],
+            state=trial.state,
+            failure_kind=trial.failure_kind,
+            measurements=trial.measurements,
+        )
+
+    def take_back(self, proposal: Proposal) -> None:
+        """Hear that a proposal could not be recorded."""
+
+    def restore(
+        self,
+        trial: TrialRecord,
+        values: Sequence[float],
+        showed: Mapping[int, Sequence[float]],
+        attrs: Mapping[str, Any],
+    ) -> None:
+        """Hear of a training of an earlier launch: it is among the replicates."""
+
+    def remember(self, params: Mapping[str, Scalar], *, violations: Mapping[str, float] | None = None) -> int:  # noqa: ARG002
+        """Remember nothing."""
+        return -1
+
+    def take_up(self) -> None:
+        """Make up no mind."""
+
+    def showed(self, number: int, epoch: int, values: Sequence[float]) -> None:
+        """Take nothing from an epoch: all are trained in full."""
+
+
+def _fewest(numbers: Iterable[int], counts: Mapping[int, int], limit: int) -> int | None:
+    """Return the number with the lowest count, if that is below a limit; of several the first."""
+    open_ = [number for number in numbers if counts.get(number, 0) < limit]
+    return min(open_, key=lambda number: counts.get(number, 0), default=None)
+
+
+def _free_fold(mine: Iterable[Replicate], folds: int) -> tuple[int, int]:
+    taken = {each.fold[0] for each in mine if each.fold and each.state is not State.FAILED}
+    return next(fold for fold in range(folds) if fold not in taken), folds
+
+
+def seed_of(trial: TrialRecord, place: int) -> int:
+    """Return the seed of a trial's replicate: always the same, and nobody else's."""
+    digest = hashlib.sha256(f"replicate {place} of seed {trial.seed}".encode()).digest()
+    return int.from_bytes(digest[:8]) >> 2  # below 2^62, as a seed has to be below 2^63
+
+
+def as_trial(replicate: Replicate, trial: TrialRecord) -> TrialRecord:
+    """Return a replicate as a running study sees it: a trial that has the replicate's number."""
+    return TrialRecord(
+        number=replicate.number,
+        params=trial.params,
+        architecture=trial.architecture,
+        digest=trial.digest,
+        seed=replicate.seed,
+        cost=trial.cost,
+        state=replicate.state,
+        reason=replicate.reason,
+        failure_kind=replicate.failure_kind,
+        failure_details=replicate.failure_details,
+        attempts=replicate.attempts,
+        started_at=replicate.started_at,
+        ended_at=replicate.ended_at,
+        measurements=replicate.measurements,
+    )
+
+
+class SeedStore:
+    """Write what a running study brings of its trials to the table of replicates."""
+
+    def __init__(self, replicates: Replicates) -> None:
+        self.replicates = replicates
+        self.shown_url = replicates.store.shown_url
+
+    def add_measurement(self, study: str, number: int, measurement: Measurement) -> bool:  # noqa: ARG002
+        """Write one epoch."""
+        return self.replicates.add_measurement(number, measurement)
+
+    def end_trial(self, study: str, number: int, *, front: str | None = None, **ending: Any) -> bool:  # noqa: ARG002
+        """Write an end; which front the replicates have among themselves is nobody's."""
+        return self.replicates.end(number, **ending)
+
+    def set_attempts(self, study: str, number: int, attempts: int, why: str = "") -> None:  # noqa: ARG002
+        """Write how often one was handed out again."""
+        self.replicates.set_attempts(number, attempts)
+
+    def add_event(self, study: str, event: Event) -> None:
+        """Leave out what happens between begin and end."""
+
+    def add_host(self, study: str, host: Host) -> None:
+        """Write what a machine computes right."""
+        self.replicates.store.add_host(study, host)
+
+
+class SeedRecorder:
+    """Number replicates, and remember them: see `search.study.recording.RecorderProtocol`."""
+
+    def __init__(self, replicates: Replicates, record: StudyRecord, count: int) -> None:
+        self.store = SeedStore(replicates)
+        self.record = record
+        self._count = count
+
+    def count(self) -> int:
+        """Return how many replicates have a number."""
+        return self._count
+
+    def start(self, proposal: Proposal, seeds: int, now: datetime, session: int | None = None) -> TrialRecord:  # noqa: ARG002
+        """Record a new replicate, and return it as a trial with its number."""
+        assert isinstance(proposal, SeedProposal)
+        replicate = Replicate(
+            number=self._count, trial=proposal.trial, seed=proposal.seed, fold=proposal.fold, started_at=now
+        )
+        self.store.replicates.add(replicate)
+        self._count += 1
+        return TrialRecord(
+            number=replicate.number,
+            params=proposal.params,
+            architecture=proposal.architecture,
+            digest=proposal.digest,
+            seed=proposal.seed,
+            cost=proposal.cost,
+            started_at=now,
+        )
+
+    def measured(self, number: int, measurement: Measurement) -> bool:
+        """Record one epoch."""
+        return self.store.replicates.add_measurement(number, measurement)
+
+    def end(self, trial: TrialRecord, front: str | None = None) -> None:  # noqa: ARG002
+        """Record an end."""
+        self.store.replicates.end(
+            trial.number, state=trial.state, reason=trial.reason, failure_kind=trial.failure_kind,
+            failure_details=trial.failure_details, ended_at=trial.ended_at or datetime.now().astimezone(),
+        )  # fmt: skip
+
+    def rejected(self, rejection: Rejection) -> None:
+        """Record nothing: no network is proposed that could be refused."""
+
+    def reacquire_lock(self) -> None:
+        """Make sure that nobody else holds the study."""
+        self.store.replicates.store.reacquire_lock()
+
+    def reconcile(self, trials: Mapping[int, TrialRecord]) -> list[TrialRecord]:  # noqa: ARG002
+        """Return nothing: replicates are in one table alone."""
+        return []
+
+    def sampler_attrs(self) -> dict[int, dict[str, Any]]:
+        """Return nothing."""
+        return {}
+
+    def sampler_attrs_of(self, number: int) -> dict[str, Any]:  # noqa: ARG002
+        """Return nothing."""
+        return {}
+
+    def close(self) -> None:
+        """Let go of nothing: the store is another's."""
