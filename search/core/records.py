@@ -171,6 +171,16 @@ class Event:
     seq: int = -1  # given by the database
 
 
+@dataclass(slots=True, kw_only=True)
+class Spent:
+    """Where the seconds of a launch went; each part is a column of its own."""
+
+    startup_s: float = 0.0
+    proposing_s: float = 0.0
+    training_s: float = 0.0  # summed over workers
+    recording_s: float = 0.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """One launch of a study: when it lived, where its seconds went, on what machine."""
@@ -178,10 +188,7 @@ class Session:
     id: int
     started_at: datetime  # UTC
     seen_at: datetime  # UTC; the driver was alive then
-    startup_s: float = 0.0
-    proposing_s: float = 0.0
-    training_s: float = 0.0  # summed over workers
-    recording_s: float = 0.0
+    spent: Spent = field(default_factory=Spent)
     machine: Mapping[str, str] | None = None  # hardware and versions
     host: str | None = None
     process: int | None = None  # on that host

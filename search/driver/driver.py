@@ -350,7 +350,7 @@ def _drive(
     with log, Progress(running, console, checkpoints=checkpoints) as progress:
 
         def each() -> None:
-            running.account.spent.running_s = time.monotonic() - began
+            running.account.running_s = time.monotonic() - began
             running.look_at_start()
             running.deliver()
             progress.update()

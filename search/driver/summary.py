@@ -100,9 +100,9 @@ def checkpoints_line(running: RunningStudy, config: StudyConfig) -> str:
 
 def time_split(running: RunningStudy) -> str:
     """Return one line: where the seconds of this launch went."""
-    spent = running.account.spent
+    spent, running_s = running.account.spent, running.account.running_s
     return (
-        f"this launch: start-up {format_duration(spent.startup_s)}, then {format_duration(spent.running_s)} for "
+        f"this launch: start-up {format_duration(spent.startup_s)}, then {format_duration(running_s)} for "
         f"proposing {format_duration(spent.proposing_s)}, recording {format_duration(spent.recording_s)}, "
         f"training {format_duration(spent.training_s)} summed over workers"
     )

@@ -7,10 +7,11 @@ Moments go as UTC and come back as UTC, whatever the database makes of time zone
 import json
 import math
 from collections.abc import Iterable
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
-from search.core.records import Event, Host, Rejection, Replicate, Session, State, StudyRecord, TrialRecord
+from search.core.records import Event, Host, Rejection, Replicate, Session, Spent, State, StudyRecord, TrialRecord
 from search.storage import cells
 from search.storage.cells import Row
 from spaces.architecture import Architecture
@@ -366,7 +367,6 @@ def session_record(row: Row) -> Session:
     Raises:
         ValueError: it cannot be read.
     """
-    seconds = {name: cells.number(row, name) for name in ("startup_s", "proposing_s", "training_s", "recording_s")}
     return Session(
         id=cells.any_whole(row, "id"),
         started_at=cells.moment(row, "started_at"),
@@ -374,5 +374,5 @@ def session_record(row: Row) -> Session:
         machine=cells.optional(cells.mapping, row, "machine"),
         host=cells.optional(cells.text, row, "host"),
         process=cells.optional(cells.whole, row, "process"),
-        **seconds,
+        spent=Spent(**{part.name: cells.number(row, part.name) for part in fields(Spent)}),
     )

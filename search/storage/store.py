@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from platform import node
@@ -10,7 +11,7 @@ from typing import Self
 
 from sqlalchemy import Connection, Engine, RowMapping, Table, inspect, make_url, select, update
 
-from search.core.records import Event, EventKind, Host, Rejection, Session, State, StudyRecord, TrialRecord
+from search.core.records import Event, EventKind, Host, Rejection, Session, Spent, State, StudyRecord, TrialRecord
 from search.storage import engine as database
 from search.storage import events, queries, rows
 from search.storage import locks as holds
@@ -414,38 +415,21 @@ class Store:
         moment = rows.to_utc(started_at)
         values = {"started_at": moment, "seen_at": moment, "machine": rows.to_json(machine)}
         who = {"host": node(), "process": os.getpid()}
-        seconds = {"startup_s": 0.0, "proposing_s": 0.0, "training_s": 0.0, "recording_s": 0.0}
         with self.transaction() as connection:
             study_id = self.study_id(connection, study)
-            statement = (
-                self._insert(SESSION).values({"study_id": study_id, **values, **who, **seconds}).returning(SESSION.c.id)
-            )
+            row = {"study_id": study_id, **values, **who, **asdict(Spent())}
+            statement = self._insert(SESSION).values(row).returning(SESSION.c.id)
             told = f"process {who['process']} on {who['host']}"
             events.add(connection, study_id, Event(at=started_at, kind=EventKind.LAUNCHED, text=told))
             return int(connection.execute(statement).scalar_one())
 
-    def touch_session(
-        self,
-        session_id: int,
-        *,
-        seen_at: datetime,
-        startup_s: float,
-        proposing_s: float,
-        training_s: float,
-        recording_s: float,
-    ) -> None:
+    def touch_session(self, session_id: int, *, seen_at: datetime, spent: Spent) -> None:
         """Write that a launch is alive, and where its seconds went so far, all in all.
 
         Raises:
             ValueError: there is no such session.
         """
-        values = {
-            "seen_at": rows.to_utc(seen_at),
-            "startup_s": startup_s,
-            "proposing_s": proposing_s,
-            "training_s": training_s,
-            "recording_s": recording_s,
-        }
+        values = {"seen_at": rows.to_utc(seen_at), **asdict(spent)}
         with self.transaction() as connection:
             statement = update(SESSION).where(SESSION.c.id == session_id).values(values)
             if connection.execute(statement).rowcount == 0:

@@ -12,6 +12,7 @@ Numbers that a person may want to query have columns of their own; values whose 
 A change here needs a step in `search/storage/migrations/versions`.
 """
 
+from dataclasses import fields
 from typing import Any
 
 from sqlalchemy import (
@@ -28,6 +29,8 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
+
+from search.core.records import Spent
 
 VERSION_TABLE = "nas_alembic_version"  # Optuna's alembic owns the table `alembic_version`
 
@@ -171,10 +174,7 @@ SESSION = Table(
     Column("study_id", ForeignKey(STUDY.c.id), nullable=False, index=True),
     Column("started_at", DateTime(timezone=True), nullable=False),
     Column("seen_at", DateTime(timezone=True), nullable=False),
-    Column("startup_s", Double, nullable=False),
-    Column("proposing_s", Double, nullable=False),
-    Column("training_s", Double, nullable=False),
-    Column("recording_s", Double, nullable=False),
+    *(Column(part.name, Double, nullable=False) for part in fields(Spent)),
     Column("machine", Text),  # JSON
     Column("host", Text),
     Column("process", Integer),

@@ -7,18 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from search.core.budget import Budget, Rates, Spending, steady_clock
+from search.core.records import Spent
 from workers.measurement import Measurement
-
-
-@dataclass(slots=True)
-class Spent:
-    """Where the seconds of this launch went."""
-
-    startup_s: float = 0.0
-    running_s: float = 0.0  # from Ray's start to the last trial's end
-    proposing_s: float = 0.0
-    training_s: float = 0.0
-    recording_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -29,7 +19,8 @@ class Account:
     rates: Rates = field(default_factory=Rates)
     earlier_s: float = 0.0  # spent by launches before this one
     clock: Callable[[], datetime] = field(default_factory=steady_clock)
-    spent: Spent = field(default_factory=Spent)
+    spent: Spent = field(default_factory=Spent)  # by this launch
+    running_s: float = 0.0  # from Ray's start to the last trial's end
     begun: Callable[[], int] = lambda: 0  # trials, over all launches
     trained_s: float = 0.0  # over all trials and launches, measuring included
     trained_epochs: int = 0

@@ -54,15 +54,7 @@ class SessionLog(AbstractContextManager["SessionLog"]):
         self._touched = time.monotonic()
         if self.running.outbox.away_s is not None:
             return
-        spent = self.running.account.spent
-        self.store.touch_session(
-            self.id,
-            seen_at=self.clock(),
-            startup_s=spent.startup_s,
-            proposing_s=spent.proposing_s,
-            training_s=spent.training_s,
-            recording_s=spent.recording_s,
-        )
+        self.store.touch_session(self.id, seen_at=self.clock(), spent=self.running.account.spent)
 
     def __exit__(self, *_raised: object) -> None:
         with suppress(StorageAway):  # only some seconds of this launch are not counted then

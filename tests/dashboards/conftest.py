@@ -47,9 +47,9 @@ def synthetic_view() -> StudyView:
     trials = tuple(_synthetic_trial(number, rng) for number in range(60))
     large = Rejection(params={"block": "bottleneck"}, violations={"params": 0.3}, reason="params 1.3M is above 1M")
     odd = Rejection(params={"block": "resnext"}, violations={}, reason="cardinality 8 does not divide width 12")
-    first = Session(id=1, started_at=START, seen_at=START + timedelta(minutes=21), training_s=1900.0, machine=MACHINE)
+    first = Session(id=1, started_at=START, seen_at=START + timedelta(minutes=21), machine=MACHINE)
     later = START + timedelta(hours=20)
-    second = Session(id=2, started_at=later, seen_at=later + timedelta(minutes=44), training_s=4000.0, machine=MACHINE)
+    second = Session(id=2, started_at=later, seen_at=later + timedelta(minutes=44), machine=MACHINE)
     return StudyView(
         study=factories.study(space=SPACE, config=CONFIG, bounds=_BOUNDS, created_at=START),
         trials=trials,

@@ -338,8 +338,8 @@ def test_a_launch_runs_a_study_to_its_end(doubled: Cluster) -> None:
     with Store.open("sqlite:///study.db") as store:
         assert {trial.number: trial for trial in store.trials("small")} == running.trials
         (session,) = store.sessions("small")
-    assert session.training_s == running.account.spent.training_s > 0
-    assert session.startup_s > 0
+    assert session.spent.training_s == running.account.spent.training_s > 0
+    assert session.spent.startup_s > 0
     assert session.machine is not None
     assert {"device", "torch", "ray", "optuna"} <= session.machine.keys()
 

@@ -11,10 +11,9 @@ from rich.console import Console
 from search.config.study import StudyConfig, load, parse
 from search.core.fronts import front_hypervolume, front_trials
 from search.core.labels import name_of
-from search.core.records import TrialRecord
+from search.core.records import Spent, TrialRecord
 from search.core.units import format_number_of
 from search.driver.summary import show_end, time_split
-from search.study.accounting import Spent
 from search.study.running import RunningStudy
 from spaces.errors import TrialFailure
 from tests.search.bench import FILE, Bench
@@ -124,7 +123,8 @@ def test_a_report_is_named_by_its_whole_path(ended: RunningStudy, tmp_path: Path
 def test_the_split_of_the_time_is_shown_where_this_launch_did_something(bench: Bench, ended: RunningStudy) -> None:
     assert not any("this launch" in line for line in shown(ended))
     bench.clock.advance(100)
-    ended.account.spent = Spent(startup_s=2.5, running_s=100.0, proposing_s=0.5, recording_s=1.25, training_s=150.0)
+    ended.account.spent = Spent(startup_s=2.5, proposing_s=0.5, recording_s=1.25, training_s=150.0)
+    ended.account.running_s = 100.0
     assert time_split(ended) == (
         "this launch: start-up 2.5 s, then 1 min 40 s for proposing 0.50 s, recording 1.2 s, "
         "training 2 min 30 s summed over workers"

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from search.core.records import Event, EventKind, Rejection, Session, State, StudyRecord, TrialRecord
+from search.core.records import Event, EventKind, Rejection, Session, Spent, State, StudyRecord, TrialRecord
 from search.storage.store import Store
 from spaces.architecture import Architecture
 from spaces.cost import Cost
@@ -193,12 +193,12 @@ def test_a_rejection_may_be_infinitely_far_off(filled: Store) -> None:
 def test_a_session_tells_where_its_seconds_went(filled: Store) -> None:
     first = filled.open_session(STUDY, started_at=NOON, machine={"gpu": "H200", "torch": "2.15"})
     second = filled.open_session(STUDY, started_at=NOON.astimezone(KOLKATA), machine={})
-    seconds = {"startup_s": 0.1 + 0.2, "proposing_s": 1 / 3, "training_s": 1e9, "recording_s": 0.0}
-    filled.touch_session(first, seen_at=NOON + timedelta(seconds=90), **seconds)
+    spent = Spent(startup_s=0.1 + 0.2, proposing_s=1 / 3, training_s=1e9)
+    filled.touch_session(first, seen_at=NOON + timedelta(seconds=90), spent=spent)
     found = filled.sessions(STUDY)
     assert found == [
         Session(
-            id=first, started_at=NOON, seen_at=NOON + timedelta(seconds=90), **seconds,
+            id=first, started_at=NOON, seen_at=NOON + timedelta(seconds=90), spent=spent,
             machine={"gpu": "H200", "torch": "2.15"}, host=node(), process=os.getpid(),
         ),
         Session(id=second, started_at=NOON, seen_at=NOON, machine={}, host=node(), process=os.getpid()),
@@ -208,7 +208,7 @@ def test_a_session_tells_where_its_seconds_went(filled: Store) -> None:
 
 def test_a_session_that_was_never_opened_cannot_be_touched(filled: Store) -> None:
     with pytest.raises(ValueError, match="no session 99"):
-        filled.touch_session(99, seen_at=NOON, startup_s=0, proposing_s=0, training_s=0, recording_s=0)
+        filled.touch_session(99, seen_at=NOON, spent=Spent())
 
 
 def test_studies_do_not_see_each_others_trials(filled: Store, make_study: MakeStudy, make_trial: MakeTrial) -> None:

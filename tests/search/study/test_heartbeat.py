@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from search.core.records import Session
+from search.core.records import Session, Spent
 from search.study.heartbeat import SessionLog, alive_s
 from spaces.errors import StorageAway
 from tests.search.bench import NOON, Bench
@@ -22,12 +22,12 @@ def test_a_launch_records_that_it_lives_and_where_its_seconds_go(bench: Bench) -
         spent.proposing_s, spent.training_s = 1.5, 7.0
         log.touch()
         (session,) = store.sessions("bench")
-        assert (session.proposing_s, session.training_s, session.machine) == (1.5, 7.0, {"device": "toaster"})
+        assert (session.spent, session.machine) == (Spent(proposing_s=1.5, training_s=7.0), {"device": "toaster"})
         spent.recording_s = 3.0
         log.touch()  # too soon to be written
-        assert store.sessions("bench")[0].recording_s == 0.0
+        assert store.sessions("bench")[0].spent.recording_s == 0.0
     (session,) = store.sessions("bench")
-    assert session.recording_s == 3.0
+    assert session.spent.recording_s == 3.0
     assert 30 <= session.wall_s < 60
 
 

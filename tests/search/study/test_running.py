@@ -16,7 +16,7 @@ from optuna.trial import TrialState
 from sqlalchemy.exc import OperationalError
 
 from search.core.fronts import objective_values
-from search.core.records import EventKind, Host, State, TrialRecord
+from search.core.records import EventKind, Host, Spent, State, TrialRecord
 from search.schedulers.base import GO_ON, Decision, Options, Scheduler, Verdict
 from search.storage.store import Store
 from search.study.queue import ATTEMPTS, BACK_OFF_S
@@ -410,8 +410,7 @@ def test_a_budget_of_hours_ends_a_study_and_downtime_does_not_count(make_bench: 
     trial = hand_out(running)
     bench.clock.advance(2400)
     assert running.account.seconds == 2400
-    spent = {"startup_s": 0.0, "proposing_s": 0.0, "training_s": 0.0, "recording_s": 0.0}
-    running.recorder.store.touch_session(session, seen_at=bench.clock(), **spent)
+    running.recorder.store.touch_session(session, seen_at=bench.clock(), spent=Spent())
     bench.clock.advance(86_400)  # the machine is off for a day
     again = bench.open()
     assert again.account.seconds == 2400
