@@ -1,19 +1,24 @@
 """Turn records into rows of `search.storage.tables` and back.
 
-A value whose shape the study chooses goes as JSON text, so that `True`, 1, 1.0 and `"1"` come back as they went.
-Moments go as UTC and come back as UTC, whatever the database makes of time zones.
+A field of a trial with a column of its name goes and comes by that column's type. A value whose shape the study chooses
+goes as JSON text, so that `True`, 1, 1.0 and `"1"` come back as they went. Moments go as UTC and come back as UTC,
+whatever the database makes of time zones.
 """
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
+from sqlalchemy import BigInteger, Column, DateTime, Double, Integer, String, Text
+from sqlalchemy.types import TypeEngine
+
 from search.core.records import Event, Host, Rejection, Replicate, Session, Spent, State, StudyRecord, TrialRecord
 from search.storage import cells
 from search.storage.cells import Row
+from search.storage.tables import TRIAL
 from spaces.architecture import Architecture
 from spaces.cost import NAMES as COST_NAMES
 from spaces.cost import Cost
@@ -26,6 +31,16 @@ Values = dict[str, Any]
 
 LONGEST_NAME = 512
 _COLUMNS = ("accuracy", "loss")  # metrics with a column of their own
+_SHAPED = ("params", "architecture", "cost", "state", "session", "measurements")  # of a trial, otherwise in SQL
+_PLAIN = [TRIAL.c[item.name] for item in fields(TrialRecord) if item.name not in _SHAPED]
+_READERS: dict[type[TypeEngine[Any]], Callable[[Row, str], object]] = {
+    Integer: cells.whole,
+    BigInteger: cells.any_whole,
+    Double: cells.number,
+    String: cells.text,
+    Text: cells.text,
+    DateTime: cells.moment,
+}
 
 
 def to_utc(moment: datetime) -> datetime:
@@ -129,21 +144,13 @@ def _is_range(value: object) -> bool:
 def trial_values(trial: TrialRecord) -> Values:
     """Return the row of a trial, without its measurements."""
     return {
-        "number": trial.number,
+        **{column.name: _written(getattr(trial, column.name)) for column in _PLAIN},
         "parameters": to_json(trial.params),
         "architecture": to_json(trial.architecture.to_json()),
-        "digest": trial.digest,
-        "seed": trial.seed,
         **trial.cost.to_json(),
         "more_costs": to_json(trial.cost.more),
         "state": trial.state.value,
-        "reason": to_prose(trial.reason),
-        "failure_kind": to_prose(trial.failure_kind),
-        "failure_details": to_prose(trial.failure_details),
-        "attempts": trial.attempts,
         "session_id": trial.session,
-        "started_at": trial.started_at and to_utc(trial.started_at),
-        "ended_at": trial.ended_at and to_utc(trial.ended_at),
     }
 
 
@@ -158,29 +165,33 @@ def ending_values(*, state: State, reason: str, failure_kind: str, failure_detai
     }
 
 
+def _written(value: object) -> object:
+    if isinstance(value, datetime):
+        return to_utc(value)
+    return to_prose(value) if isinstance(value, str) else value
+
+
 def trial_record(row: Row, measurements: Iterable[Row]) -> TrialRecord:
     """Return the trial of a row and of its measurements' rows, which come by epoch.
 
     Raises:
         ValueError: one of these rows cannot be read.
     """
+    plain: dict[str, Any] = {column.name: _read(row, column) for column in _PLAIN}
     return TrialRecord(
-        number=cells.whole(row, "number"),
         params=cells.mapping_of(_is_scalar, row, "parameters"),
         architecture=_architecture(row),
-        digest=cells.text(row, "digest"),
-        seed=cells.any_whole(row, "seed"),
         cost=_cost(row),
         state=_state(row),
-        reason=cells.text(row, "reason"),
-        failure_kind=cells.text(row, "failure_kind"),
-        failure_details=cells.text(row, "failure_details"),
-        attempts=cells.whole(row, "attempts"),
         session=cells.optional(cells.any_whole, row, "session_id"),
-        started_at=cells.optional(cells.moment, row, "started_at"),
-        ended_at=cells.optional(cells.moment, row, "ended_at"),
         measurements=tuple(_measurement_of(each) for each in measurements),
+        **plain,
     )
+
+
+def _read(row: Row, column: Column[Any]) -> object:
+    read = _READERS[type(column.type)]
+    return cells.optional(read, row, column.name) if column.nullable else read(row, column.name)
 
 
 def _cost(row: Row) -> Cost:
