@@ -181,7 +181,8 @@ def golden() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("setting", "message"), golden())
 def test_what_is_wrong_is_said_in_one_line_with_its_place(setting: str, message: str) -> None:
-    assert refusal(set_to(setting)) == message
+    said = refusal(set_to(setting))
+    assert said.startswith(message.removesuffix("...")) if message.endswith(", ...") else said == message
 
 
 @pytest.mark.parametrize("section", ["study", "data", "space"])
