@@ -250,7 +250,7 @@ class CheckpointsForm(Form):
 class ConfirmForm(Form):
     """Train the front again with other seeds once the study is over; `search.confirm` tells what each is."""
 
-    seeds: Annotated[int, Field(ge=1, le=1000)] = 5
+    seeds: Annotated[int, Field(ge=0, le=1000)] = 5  # 0: a front of single runs
     near: Annotated[float, Field(ge=0, le=100)] = 2.0
     level: Annotated[float, Field(ge=0.5, le=1)] = 0.95
     trainings: Annotated[int, Field(ge=0)] | None = None

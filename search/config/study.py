@@ -57,7 +57,7 @@ class StudyConfig(Form):
     resources: ResourcesForm = ResourcesForm()
     storage: str = "sqlite:///widefront.db"
     checkpoints: CheckpointsForm = CheckpointsForm()
-    confirm: ConfirmForm | None = None  # none: a front of single runs
+    confirm: ConfirmForm = ConfirmForm(seeds=0)
     _storage_text: str = PrivateAttr("")
     _written: dict[str, Any] = PrivateAttr(default_factory=dict)  # the file's sections, no variable looked up
     _dropped: list[str] = PrivateAttr(default_factory=list)

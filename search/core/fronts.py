@@ -60,6 +60,12 @@ def front_trials(study: StudyRecord, trials: Sequence[TrialRecord]) -> list[Tria
     return [trial for _, trial in sorted(kept, key=lambda pair: (pair[0], pair[1].number))]
 
 
+def run_front(study: StudyRecord, trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Return the front by the trials' own trainings alone: theirs are the weights that were kept."""
+    of = {trial.number: trial for trial in trials}
+    return [of[each.number] for each in front_trials(study, [trial.at(*trial.measurements) for trial in trials])]
+
+
 def front_hypervolume(study: StudyRecord, trials: Sequence[TrialRecord]) -> float:
     """Return the share of the objective space that the complete trials dominate, in [0, 1]."""
     complete = complete_trials(trials)

@@ -151,6 +151,7 @@ class Session:
         return not interrupts.asked
 
     def is_over(self, running: RunningStudy) -> bool:
+        """Whether nothing is left to train."""
         return not running.trials.running and _proposer(running).next_trial() is None
 
     def _check_data(self) -> None:

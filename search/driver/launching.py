@@ -73,7 +73,7 @@ def launch(given: argparse.Namespace, started_at: datetime, again: Callable[[str
     if not running.over:
         return INTERRUPTED
     trials, over = list(running.trials.values()), True
-    if config.confirm is not None:
+    if config.confirm.seeds:
         trials, over = _confirm(given, config, console, trials)
     if not over:
         return INTERRUPTED
@@ -89,7 +89,6 @@ def _confirm(
     given: argparse.Namespace, config: StudyConfig, console: Console, trials: list[TrialRecord]
 ) -> tuple[list[TrialRecord], bool]:
     """Train the front again with other seeds as the file asks, and return the trials then, and whether that is done."""
-    assert config.confirm is not None
     asked = Asked(
         url=config.storage_text, study=config.study, plan=SeedPlan(**config.confirm.model_dump(exclude={"test"})),
         test=config.confirm.test, address=given.address, verbose=given.verbose,

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import islice
 
-from search.core.fronts import front_trials
+from search.core.fronts import run_front
 from search.core.records import Host, State, StudyRecord, TrialRecord
 from search.core.units import format_number_of
 from search.storage.damage import Lost
 from search.storage.optuna_tables import Counterpart
 from search.storage.tables import HOST, MEASUREMENT, TRIAL
 from search.study.checkpoints import before, newest, over_limit
+from search.study.retention import either_front
 
 OURS, OPTUNAS = TRIAL.name, "trials"
 # Optuna lets nobody change a row that has ended, nor delete one alone.
@@ -265,8 +266,8 @@ def unreadable(line: str) -> Finding:
 
 
 def on_front(study: StudyRecord, trials: Sequence[TrialRecord]) -> set[int]:
-    """Return the trials on the front."""
-    return {trial.number for trial in front_trials(study, trials)}
+    """Return the trials on the front by their own trainings: whose seeds brought them there may have no weights."""
+    return {trial.number for trial in run_front(study, trials)}
 
 
 def _sound(study: StudyRecord, trial: TrialRecord) -> bool:
@@ -282,7 +283,8 @@ def needed(study: StudyRecord, trials: Sequence[TrialRecord]) -> set[int]:
     unsound = {trial.number for trial in trials if not _sound(study, trial)}
     running = {trial.number for trial in trials if trial.state is State.RUNNING}
     sound = [trial for trial in trials if trial.number not in unsound]
-    return running | unsound | on_front(study, trials) | on_front(study, sound)
+    either = {trial.number for trial in either_front(study, trials)}
+    return running | unsound | either | on_front(study, sound)
 
 
 def checkpoints(seen: Seen) -> list[Finding]:

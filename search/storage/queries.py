@@ -1,7 +1,7 @@
 """Phrase the statements that are more than one row in or out."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -119,15 +119,27 @@ def _replicate(row: RowMapping, curve: list[RowMapping], look: RowMapping | None
     return damage.read(make, f"row {row['id']} of {REPLICATE.name}", Lost(table=REPLICATE.name))
 
 
+def _note_orphans(of: Mapping[int, list[Replicate]], known: Collection[int], damage: Damage) -> None:
+    """Note replicates of no trial, but where a trial that cannot be read may be theirs."""
+    if any(lost.table == TRIAL.name for lost in damage.lines.values()):
+        return
+    for number in of.keys() - known:
+        for each in of[number]:
+            line = f"replicate {each.number} of {REPLICATE.name} belongs to trial {number}, which is not there"
+            damage.note(line, Lost(table=REPLICATE.name))
+
+
 def with_replicates(
-    connection: Connection, study_id: int, found: list[TrialRecord], damage: Damage
+    connection: Connection, study_id: int, found: list[TrialRecord], damage: Damage, *, all_there: bool
 ) -> list[TrialRecord]:
-    """Return trials with what their networks came to with other seeds."""
+    """Return trials, which may be all of a study, with what their networks came to with other seeds."""
     if not any(trial.state is State.COMPLETE for trial in found):
         return found
     of = defaultdict[int, list[Replicate]](list)
     for each in replicates(connection, study_id, damage):
         of[each.trial].append(each)
+    if all_there:
+        _note_orphans(of, {trial.number for trial in found}, damage)
     return [replace(trial, replicates=tuple(of[trial.number])) if trial.number in of else trial for trial in found]
 
 

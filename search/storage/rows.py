@@ -18,7 +18,7 @@ from sqlalchemy.types import TypeEngine
 from search.core.records import Event, Host, Rejection, Replicate, Session, Spent, State, StudyRecord, TrialRecord
 from search.storage import cells
 from search.storage.cells import Row
-from search.storage.tables import TRIAL
+from search.storage.tables import REPLICATE, TRIAL
 from spaces.architecture import Architecture
 from spaces.cost import NAMES as COST_NAMES
 from spaces.cost import Cost
@@ -31,8 +31,11 @@ Values = dict[str, Any]
 
 LONGEST_NAME = 512
 _COLUMNS = ("accuracy", "loss")  # metrics with a column of their own
-_SHAPED = ("params", "architecture", "cost", "state", "session", "measurements")  # of a trial, otherwise in SQL
+# Fields that SQL has in another shape, or that are of other rows.
+_SHAPED = ("params", "architecture", "cost", "state", "session", "measurements", "replicates", "confirmation")
+_SHAPED_REPLICATE = ("fold", "state", "measurements", "test", "tested_at")
 _PLAIN = [TRIAL.c[item.name] for item in fields(TrialRecord) if item.name not in _SHAPED]
+_PLAIN_REPLICATE = [REPLICATE.c[item.name] for item in fields(Replicate) if item.name not in _SHAPED_REPLICATE]
 _READERS: dict[type[TypeEngine[Any]], Callable[[Row, str], object]] = {
     Integer: cells.whole,
     BigInteger: cells.any_whole,
@@ -271,20 +274,8 @@ def _is_finite(value: object) -> bool:
 def replicate_values(replicate: Replicate) -> Values:
     """Return the row of a replicate, without its measurements and what the test split told."""
     fold, folds = replicate.fold or (None, None)
-    return {
-        "number": replicate.number,
-        "trial": replicate.trial,
-        "seed": replicate.seed,
-        "fold": fold,
-        "folds": folds,
-        "state": replicate.state.value,
-        "reason": to_prose(replicate.reason),
-        "failure_kind": to_prose(replicate.failure_kind),
-        "failure_details": to_prose(replicate.failure_details),
-        "attempts": replicate.attempts,
-        "started_at": replicate.started_at and to_utc(replicate.started_at),
-        "ended_at": replicate.ended_at and to_utc(replicate.ended_at),
-    }
+    plain = {column.name: _written(getattr(replicate, column.name)) for column in _PLAIN_REPLICATE}
+    return {**plain, "fold": fold, "folds": folds, "state": replicate.state.value}
 
 
 def replicate_record(row: Row, measurements: Iterable[Row], look: Row | None) -> Replicate:
@@ -294,22 +285,21 @@ def replicate_record(row: Row, measurements: Iterable[Row], look: Row | None) ->
         ValueError: one of these rows cannot be read.
     """
     fold = cells.optional(cells.whole, row, "fold")
+    plain: dict[str, Any] = {column.name: _read(row, column) for column in _PLAIN_REPLICATE}
     return Replicate(
-        number=cells.whole(row, "number"),
-        trial=cells.whole(row, "trial"),
-        seed=cells.any_whole(row, "seed"),
         fold=None if fold is None else (fold, cells.whole(row, "folds", 2)),
         state=_state(row),
-        reason=cells.text(row, "reason"),
-        failure_kind=cells.text(row, "failure_kind"),
-        failure_details=cells.text(row, "failure_details"),
-        attempts=cells.whole(row, "attempts"),
-        started_at=cells.optional(cells.moment, row, "started_at"),
-        ended_at=cells.optional(cells.moment, row, "ended_at"),
         measurements=tuple(_measurement_of(each, "nas_replicate_measurement") for each in measurements),
-        test=None if look is None else cells.mapping_of(_is_finite, look, "metrics"),
-        tested_at=None if look is None else cells.moment(look, "at"),
+        **({} if look is None else _look(look)),
+        **plain,
     )
+
+
+def _look(row: Row) -> dict[str, Any]:
+    try:
+        return {"test": cells.mapping_of(_is_finite, row, "metrics"), "tested_at": cells.moment(row, "at")}
+    except ValueError as error:
+        raise ValueError(f"{error}, in row {row['id']} of nas_look") from error
 
 
 def event_values(event: Event) -> Values:

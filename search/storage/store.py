@@ -361,14 +361,14 @@ class Store:
         with self.snapshot() as connection:
             study_id = self.study_id(connection, study)
             found = queries.trials(connection, TRIAL.c.study_id == study_id, self.damage)
-            return queries.with_replicates(connection, study_id, found, self.damage)
+            return queries.with_replicates(connection, study_id, found, self.damage, all_there=True)
 
     def trial(self, study: str, number: int) -> TrialRecord | None:
         """Return one trial with its measurements, if it is there."""
         with self.snapshot() as connection:
             study_id = self.study_id(connection, study)
             found = queries.trials(connection, queries.is_trial(study_id, number), self.damage)
-            return next(iter(queries.with_replicates(connection, study_id, found, self.damage)), None)
+            return next(iter(queries.with_replicates(connection, study_id, found, self.damage, all_there=False)), None)
 
     def add_event(self, study: str, event: Event) -> None:
         """Write what happened; twice changes nothing."""

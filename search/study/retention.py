@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 
 from search.config.study import StudyConfig
-from search.core.fronts import front_trials, minimised_values
+from search.core.fronts import front_trials, minimised_values, run_front
 from search.core.records import State, StudyRecord, TrialRecord
 from search.core.units import format_bytes
 from search.models.pareto import order
@@ -45,7 +45,7 @@ def judge(
         sizes: bytes by name of what lies in the folder.
         limit_bytes: that all of it may take.
     """
-    front = front_trials(study, list(trials.values()))
+    front = either_front(study, list(trials.values()))
     best = {trial.number for trial in front}
     ended = {number for number, trial in trials.items() if trial.state is not State.RUNNING}
     needless = {name for name in sizes if owner_of(name) in ended and not _stays(name, best, sizes)}
@@ -54,6 +54,14 @@ def judge(
     return Retention(
         needless=needless, over_limit=over, left_bytes=left - sum(sizes[newest(number)] for number in over)
     )
+
+
+def either_front(study: StudyRecord, trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Return who is on the front by its own training, or by the mean of its seeds."""
+    by_run = run_front(study, trials)
+    if not any(trial.replicates for trial in trials):
+        return by_run
+    return list({trial.number: trial for trial in (*by_run, *front_trials(study, trials))}.values())
 
 
 def _stays(name: str, front: Collection[int], sizes: Mapping[str, int]) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from dashboards.frames import StudyView, domain_word, value_text
-from search.core.records import State, StudyRecord
+from search.core.records import State, StudyRecord, TrialRecord
 from spaces.errors import InputError
 from tests import factories
 
@@ -21,8 +21,8 @@ class Shelf:
     def studies(self):  # type: ignore[no-untyped-def]
         return self.held
 
-    def trials(self, study: str) -> list[str]:
-        return [f"trial of {study}"]
+    def trials(self, study: str) -> list[TrialRecord]:
+        return [factories.trial(len(study))]
 
     def rejections(self, study: str) -> list[str]:
         return [f"rejection of {study}"]
@@ -36,7 +36,7 @@ def test_a_view_holds_everything_of_the_named_study() -> None:
     view = StudyView.read(shelf, "b")
     assert view.study.name == "b"
     assert (view.trials, view.rejections, view.sessions) == (
-        ("trial of b",),
+        (factories.trial(1),),
         ("rejection of b",),
         ("session of b",),
     )

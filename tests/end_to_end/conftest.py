@@ -44,10 +44,14 @@ class Folder:
         (self.path / "space.yaml").write_text(yaml.safe_dump({**SMALL, **changes}), encoding="utf-8")
 
     def start(self, *options: str) -> subprocess.Popen[str]:
-        """Launch and return at once; output goes to a file, so that nobody waits for a reader."""
+        """Launch and return at once."""
+        return self.command("search.launch", "space.yaml", *options)
+
+    def command(self, module: str, *arguments: str) -> subprocess.Popen[str]:
+        """Start a command and return at once; output goes to a file, so that nobody waits for a reader."""
         with (self.path / f"out-{len(self.started)}.txt").open("w") as out:
             driver = subprocess.Popen(
-                [sys.executable, "-m", "search.launch", "space.yaml", *options],
+                [sys.executable, "-m", module, *arguments],
                 cwd=self.path,
                 stdout=out,
                 stderr=subprocess.STDOUT,

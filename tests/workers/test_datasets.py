@@ -278,3 +278,85 @@ def test_importing_it_imports_neither_torchvision_nor_what_belongs_to_other_floo
     code = f"import sys, workers.datasets; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+# The test split, and folds
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """Give an archive of 100 images that can be told apart, of 4 classes, without a test split."""
+    images = np.arange(100, dtype=np.uint8)[:, None, None].repeat(4, 1).repeat(4, 2)
+    np.savez(tmp_path / "all.npz", images=images, labels=np.arange(100) % 4)
+    return tmp_path / "all.npz"
+
+
+def seen(images: torch.Tensor) -> set[int]:
+    return set(images[:, 0, 0, 0].tolist())
+
+
+def test_a_test_split_is_set_apart_before_all_else_and_is_nobodys(archive: Path) -> None:
+    spec = DataSpec(name="npz", path=str(archive), test=0.2)
+    data = load(spec)
+    images, labels = load_test(spec)
+    train, val, test = seen(data.train_images), seen(data.val_images), seen(images)
+    assert len(test) == 20
+    assert train | val | test == set(range(100))
+    assert not train & val
+    assert not train & test
+    assert not val & test
+    assert labels.bincount().tolist() == [5, 5, 5, 5]  # every class has its share
+    assert (images[:, 0, 0, 0] % 4 == labels).all()
+
+
+def test_what_is_normalised_by_is_not_told_by_the_test_split(archive: Path) -> None:
+    data = load(DataSpec(name="npz", path=str(archive), test=0.5))
+    assert float(data.mean) == pytest.approx(float(data.train_images.float().mean()) / 255, abs=1e-6)
+
+
+@pytest.mark.parametrize("fold", range(5))
+def test_every_image_is_measured_on_in_one_fold(archive: Path, fold: int) -> None:
+    parts = [load(DataSpec(name="npz", path=str(archive), test=0.2, fold=(each, 5))) for each in range(5)]
+    tested = seen(load_test(DataSpec(name="npz", path=str(archive), test=0.2))[0])
+    assert set().union(*(seen(part.val_images) for part in parts)) == set(range(100)) - tested
+    assert sum(len(part.val_labels) for part in parts) == 80
+    mine = parts[fold]
+    assert not seen(mine.val_images) & seen(mine.train_images)
+    assert len(mine.train_labels) == 64
+    assert mine.val_labels.bincount().tolist() == [4, 4, 4, 4]
+
+
+def test_a_persons_own_validation_part_is_not_taken_for_the_test(tmp_path: Path) -> None:
+    own = np.arange(60, dtype=np.uint8)[:, None, None].repeat(4, 1).repeat(4, 2)
+    given = {"images": own[:40], "labels": np.arange(40) % 2, "val_images": own[40:], "val_labels": np.arange(20) % 2}
+    np.savez(tmp_path / "parts.npz", **given)
+    spec = DataSpec(name="npz", path=str(tmp_path / "parts.npz"), test=0.25)
+    assert seen(load(spec).val_images) == set(range(40, 60))
+    assert seen(load_test(spec)[0]) <= set(range(40))
+    assert len(load(spec).train_labels) == 30
+
+
+def test_where_there_is_a_test_split_none_is_set_apart(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="test: digits has a test split of its own: nothing need be set apart"):
+        DataSpec(name="digits", test=0.2)
+    images = np.zeros((8, 4, 4), np.uint8)
+    labels = np.arange(8) % 2
+    np.savez(tmp_path / "has.npz", images=images, labels=labels, test_images=images, test_labels=labels)
+    with pytest.raises(InputError, match="test: has has a test split of its own"):
+        load(DataSpec(name="npz", path=str(tmp_path / "has.npz"), test=0.2))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [({"test": 1.0}, "test: 1.0 is not a fraction"), ({"fold": (3, 3)}, "fold: "), ({"fold": (0, 1000)}, "fold: ")],
+)
+def test_parts_that_cannot_be_are_refused(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        DataSpec(name="npz", path="x.npz", **given)
+
+
+def test_a_specification_with_parts_travels(archive: Path) -> None:
+    spec = DataSpec(name="npz", path=str(archive), test=0.2, fold=(1, 5))
+    assert DataSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
+    before = {name: value for name, value in spec.to_json().items() if name not in ("test", "fold")}
+    assert DataSpec.from_json(before).fold is None  # of an earlier version

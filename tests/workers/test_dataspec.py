@@ -56,7 +56,7 @@ def test_what_a_person_writes_is_understood(given: Any, meant: DataSpec) -> None
         ({"name": ["digits"]}, "unknown data set ['digits']"),
         (
             {"name": "digits", "root": "data"},
-            "unknown key 'root'; known are name, validation, split_seed, limit, augment",
+            "unknown key 'root'; known are name, validation, test, split_seed, limit, augment",
         ),
         ({"name": "digits", "validaton": 0.1}, "unknown key 'validaton' (did you mean 'validation'?)"),
         ({"folder": "a", "npz": "b"}, "unknown key 'npz'; "),

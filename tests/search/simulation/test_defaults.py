@@ -46,12 +46,14 @@ def reached(sampler: str, scheduler: str, trials: int) -> float:
     return float(np.mean([each.shares[-1] for each in studies(sampler, scheduler, trials)]))
 
 
+@pytest.mark.very_slow
 def test_a_hundred_trials_find_nearly_the_whole_front_in_a_quarter_of_the_epochs() -> None:
     assert reached("auto", "auto", 100) > 0.91
     epochs = np.mean([each.epochs[-1] for each in studies("auto", "auto", 100)])
     assert epochs == pytest.approx(0.25 * 100 * 27, rel=0.05)
 
 
+@pytest.mark.very_slow
 def test_fifty_trainings_in_full_find_nearly_the_whole_front() -> None:
     assert reached("auto", "fifo", 50) > 0.94
 

@@ -6,19 +6,30 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from optuna.storages._rdb.models import BaseModel
+from sqlalchemy import Table
 
 import search.driver.driver
 from dashboards import report
 from search import doctor, front
 from search.config.study import parse
-from search.core.records import Host, Rejection
+from search.core.records import Host, Rejection, Replicate
+from search.storage.replicates import Replicates
 from search.storage.store import Store
 from search.storage.tables import METADATA, VERSION_TABLE
 from spaces.errors import StudyError
+from tests import factories
 from tests.search.bench import FILE, NOON, Bench, record_of
+
+
+def columns_of(table: Table) -> list[Any]:
+    """Return a table's columns, each with its table: the last one for every run, all others for a slow one."""
+    *others, last = (column.name for column in table.c)
+    return [*(pytest.param(table.name, name, marks=pytest.mark.very_slow) for name in others), (table.name, last)]
+
 
 GARBAGE = {  # as SQL
     "text": "'x'",
@@ -32,15 +43,21 @@ GARBAGE = {  # as SQL
     "a list": "'[[]]'",
     "a mapping": """'{"x": {}}'""",
 }
-OURS = [(table.name, column.name) for table in METADATA.tables.values() for column in table.c]
-OPTUNAS = [(table.name, column.name) for table in BaseModel.metadata.tables.values() for column in table.c]
+OURS = [pair for table in METADATA.tables.values() for pair in columns_of(table)]
+OPTUNAS = [pair for table in BaseModel.metadata.tables.values() for pair in columns_of(table)]
 VERSIONS = [("alembic_version", "version_num"), (VERSION_TABLE, "version_num")]
 
-FRONTS = ("nas_study", "nas_trial", "nas_measurement")
+FRONTS = ("nas_study", "nas_trial", "nas_measurement", "nas_replicate", "nas_replicate_measurement", "nas_look")
 NAMED = {  # where it is not the row itself that is left out
     "nas_study.id": "rows 1, 2 of nas_host belong to no row of nas_study",
     "nas_trial.id": "rows 1, 2 of nas_measurement belong to no row of nas_trial",
     "nas_measurement.trial_id": "row 1 of nas_measurement belongs to no row of nas_trial",
+    "nas_replicate.id": "row 1 of nas_replicate_measurement belongs to no row of nas_replicate",
+    "nas_replicate.trial": "row 1 of nas_replicate cannot be read|replicate 0 of nas_replicate belongs to trial",
+    "nas_replicate_measurement.replicate_id": "row 1 of nas_replicate_measurement belongs to no row of nas_replicate",
+    "nas_replicate_measurement": "row 1 of nas_replicate cannot be read .* of nas_replicate_measurement",
+    "nas_look.replicate_id": "row 1 of nas_look belongs to no row of nas_replicate",
+    "nas_look": "row 1 of nas_replicate cannot be read .* of nas_look",
     "nas_measurement": r"trial 0 \(row 1 of nas_trial\) cannot be read .* of nas_measurement",
 }
 
@@ -64,6 +81,10 @@ def whole(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
             session = store.open_session("bench", started_at=NOON, machine={"cpu": host})
             numerics = {"numerics": "float32", "product": "1", "torch": "2", "step_ms": {"float32": 1.0}, "wrong": {}}
             store.add_host("bench", Host(host=host, kind="cpu", session=session, **numerics))
+        seeds = Replicates(store, "bench")
+        seeds.add(Replicate(number=0, trial=0, seed=7, fold=(0, 2), started_at=NOON))
+        seeds.add_measurement(0, factories.measurement(1))
+        seeds.add_look(NOON, {0: {"accuracy": 0.5}})
         bench.close()
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("PRAGMA journal_mode=DELETE")  # so that all of it is in the one file
@@ -98,8 +119,10 @@ def counted(file: Path) -> list[int]:
             return []
         (study,) = store.names()
         trials = store.trials(study)
+        seeds = [each for trial in trials for each in trial.replicates]
         others = [len(read(study)) for read in (store.sessions, store.rejections, store.hosts)]
-        return [len(trials), sum(trial.epochs for trial in trials), *others]
+        told = [len(seeds), sum(len(each.measurements) for each in seeds), sum(each.test is not None for each in seeds)]
+        return [len(trials), sum(trial.epochs for trial in trials), *told, *others]
 
 
 def run(command: Callable[[list[str]], int], *given: str, capsys: Capture) -> tuple[int, str]:

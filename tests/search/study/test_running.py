@@ -782,12 +782,13 @@ def test_whatever_dies_and_in_whatever_order_every_trial_ends_once(make_bench: M
 
 
 @pytest.mark.slow
-def test_seventy_random_courses_end_whole(make_bench: MakeBench) -> None:
-    worlds = [check_all(make_bench, seed) for seed in range(1000, 1070)]
+@pytest.mark.parametrize("count", [14, pytest.param(70, marks=pytest.mark.very_slow)])
+def test_random_courses_end_whole(make_bench: MakeBench, count: int) -> None:
+    worlds = [check_all(make_bench, seed) for seed in range(1000, 1000 + count)]
     # The courses are worth their name: drivers died, workers were lost, news came twice.
-    assert sum(world.killer.kills for world in worlds) > 100
-    assert sum(world.told_twice for world in worlds) > 100
-    assert sum(world.killer.outages for world in worlds) > 50
+    assert sum(world.killer.kills for world in worlds) > count
+    assert sum(world.told_twice for world in worlds) > count
+    assert sum(world.killer.outages for world in worlds) > count / 2
 
 
 @pytest.mark.slow
