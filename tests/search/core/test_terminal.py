@@ -13,7 +13,7 @@ from search.core.labels import name_of
 from search.core.records import StudyRecord, TrialRecord
 from search.core.terminal import WIDE, front_table, make_console
 from spaces.architecture import Architecture
-from spaces.cost import Cost
+from spaces.cost import NAMES, Cost
 from workers.objectives import OBJECTIVES
 
 MakeStudy = Callable[..., StudyRecord]
@@ -59,7 +59,8 @@ LONG = Architecture(
     widening_factor=0.125,
     order="bn_after_addition",
 )
-AMOUNTS = Cost(params=987_654, macs=123_456_789, activations=45_678_901, weight_bytes=3_950_616)
+MORE = {name: 12_345 for name, each in OBJECTIVES.items() if each.static and name not in NAMES}
+AMOUNTS = Cost(params=987_654, macs=123_456_789, activations=45_678_901, weight_bytes=3_950_616, more=MORE)
 
 
 @pytest.mark.parametrize("width", range(60, 141, 8))

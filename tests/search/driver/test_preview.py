@@ -13,11 +13,11 @@ from PIL import Image
 from rich.console import Console
 
 from search.config.study import parse
+from search.core.costs import cost_of
 from search.core.units import format_count, format_duration
 from search.driver import preview as dry_run
 from search.driver.driver import look
 from spaces.architecture import ImageSpec
-from spaces.counting import cost
 from tests.search.bench import FILE
 from workers import timing
 from workers.datasets import Dataset
@@ -84,7 +84,7 @@ def test_a_dry_run_says_what_there_is_to_know() -> None:
 def test_the_share_that_is_allowed_is_that_of_the_constraints() -> None:
     config = parse(SMALL)
     data, seen = look(config)
-    costs = [cost(config.search_space.architecture(params), data.image) for params in config.search_space.members()]
+    costs = [cost_of(config.search_space.architecture(params), data.image) for params in config.search_space.members()]
     share = sum(each.params <= 150_000 for each in costs) / len(costs)
     assert 0 < share < 1
     assert seen.share_allowed == share
@@ -99,8 +99,8 @@ def test_the_ends_of_the_space_are_named_with_their_cost() -> None:
     space_of = parse({**SMALL, "space": space}).search_space
     for end, depth, k in (("smallest", 1, 0.5), ("largest", 3, 1)):
         batch = parse(SMALL).full_recipe.batch_size
-        counted = cost(space_of.architecture({"depth": depth, "widening_factor": k}), DIGITS, batch=batch)
-        texts = [f"{format_count(value)} {name}" for name, value in counted.to_json().items()]
+        counted = cost_of(space_of.architecture({"depth": depth, "widening_factor": k}), DIGITS, batch=batch)
+        texts = [f"{format_count(value)} {name}" for name, value in {**counted.to_json(), **counted.more}.items()]
         assert told[end] == f"basic-{depth}x{k:g}: {', '.join(texts)}"
 
 

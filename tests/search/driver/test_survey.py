@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
+from search.core.costs import cost_of
 from search.driver import survey as surveying
 from search.driver.survey import survey
 from spaces.architecture import Architecture, ImageSpec
 from spaces.cost import Cost
-from spaces.counting import cost
 from spaces.domains import Choice, Float, Int, Parameter, When
 from spaces.errors import InputError
 from spaces.space import SearchSpace
@@ -57,12 +57,12 @@ def test_a_small_space_is_looked_at_whole() -> None:
 
 def test_each_member_comes_with_its_cost() -> None:
     seen = survey(space(depth=DEPTHS), IMAGE, anything)
-    costs = [cost(Architecture(depths=(depth,) * 3), IMAGE) for depth in (1, 2, 3)]
+    costs = [cost_of(Architecture(depths=(depth,) * 3), IMAGE) for depth in (1, 2, 3)]
     assert seen.allowed == [({"depth": depth}, counted) for depth, counted in zip((1, 2, 3), costs, strict=True)]
 
 
 def test_the_ends_are_the_cheapest_and_the_dearest_that_are_allowed() -> None:
-    costs = [cost(Architecture(depths=(depth,) * 3), IMAGE).params for depth in (1, 2, 3)]
+    costs = [cost_of(Architecture(depths=(depth,) * 3), IMAGE).params for depth in (1, 2, 3)]
     seen = survey(space(depth=DEPTHS), IMAGE, below(costs[1]))
     least, most = seen.ends(lambda counted: counted.params)
     assert (least[0], most[0]) == ({"depth": 1}, {"depth": 2})
@@ -71,7 +71,7 @@ def test_the_ends_are_the_cheapest_and_the_dearest_that_are_allowed() -> None:
 
 
 def test_a_limit_reached_exactly_is_kept() -> None:
-    smallest = cost(Architecture(), IMAGE).params
+    smallest = cost_of(Architecture(), IMAGE).params
     assert len(survey(space(depth=DEPTHS), IMAGE, below(smallest)).allowed) == 1
 
 
@@ -85,7 +85,7 @@ def test_the_constraint_least_overstepped_is_remembered() -> None:
 
 
 def test_constraints_that_no_network_meets_are_named_with_the_nearest() -> None:
-    smallest = cost(Architecture(), IMAGE).params
+    smallest = cost_of(Architecture(), IMAGE).params
     with pytest.raises(InputError) as caught:
         survey(space(depth=DEPTHS), IMAGE, below(smallest / 1.5))
     told = "constraints.params: no network of this space meets it; the nearest oversteps it by 50%"
@@ -133,7 +133,7 @@ def test_a_value_between_the_ends_of_a_float_may_be_what_another_needs() -> None
 
 @pytest.mark.usefixtures("few")
 def test_a_window_between_the_ends_of_a_float_is_met() -> None:
-    low, high = (cost(Architecture(widening_factor=k), IMAGE).params for k in (1.5, 2))
+    low, high = (cost_of(Architecture(widening_factor=k), IMAGE).params for k in (1.5, 2))
     seen = survey(
         space(widening_factor=Float(low=1, high=3)),
         IMAGE,
@@ -147,7 +147,7 @@ def test_a_window_between_the_ends_of_a_float_is_met() -> None:
 def test_the_ends_of_a_float_are_among_what_is_looked_at() -> None:
     seen = survey(space(widening_factor=Float(low=1, high=3)), IMAGE, anything)
     ends = [counted for _, counted in seen.ends(lambda counted: counted.macs)]
-    assert ends == [cost(Architecture(widening_factor=k), IMAGE) for k in (1, 3)]
+    assert ends == [cost_of(Architecture(widening_factor=k), IMAGE) for k in (1, 3)]
 
 
 def test_images_too_small_for_any_network_are_said_to_be_so() -> None:
@@ -219,4 +219,4 @@ def test_where_chance_finds_enough_nothing_is_searched() -> None:
 
 
 def _allowed(given: SearchSpace, params: dict[str, Any], limit: float) -> bool:
-    return cost(given.architecture(params), IMAGE).params <= limit
+    return cost_of(given.architecture(params), IMAGE).params <= limit

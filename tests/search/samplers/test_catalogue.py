@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from search.config.study import parse
+from search.core.costs import cost_of
 from search.samplers.candidates import SIZE, Network, Pool, Scale, columns
 from search.samplers.catalogue import SpaceCatalogue, coordinate, neighbour
 from spaces.architecture import ImageSpec
-from spaces.counting import cost
 from spaces.domains import Choice, Float, Int, Parameter
 from spaces.errors import InfeasibleArchitecture
 from tests.search.bench import FILE
@@ -33,7 +33,7 @@ def pool(offered: SpaceCatalogue, seed: int = 0) -> Pool:
 
 def test_what_is_known_is_what_counting_finds() -> None:
     described = catalogue(params="<= 1").describe({"block": "basic", "depth": 2, "widening_factor": 1})
-    assert described.cost == cost(described.architecture, DIGITS)
+    assert described.cost == cost_of(described.architecture, DIGITS)
     assert described.digest == described.architecture.digest
     assert not described.allowed
     with pytest.raises(InfeasibleArchitecture):

@@ -11,6 +11,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import FrozenTrial, TrialState
 
 from search.config.study import parse
+from search.core.costs import cost_of
 from search.core.records import Rejection
 from search.samplers.catalogue import SpaceCatalogue, coordinate
 from search.samplers.proposer import RANDOM_TRIES, SAMPLER_TRIES, Proposal, Proposer
@@ -18,7 +19,6 @@ from search.samplers.registry import distribution, make_sampler
 from search.simulation.recordings import RecordedCatalogue
 from spaces.architecture import ImageSpec
 from spaces.cost import Cost
-from spaces.counting import cost
 from spaces.domains import Choice, Domain, Float, Int, Scalar
 from spaces.errors import InfeasibleArchitecture
 from spaces.space import SearchSpace
@@ -90,7 +90,7 @@ def test_a_proposal_keeps_every_constraint() -> None:
     proposals, _ = propose_all(proposer, 40)
     assert len(proposals) == 40
     for proposal in proposals:
-        assert proposal.cost == cost(proposal.architecture, DIGITS)
+        assert proposal.cost == cost_of(proposal.architecture, DIGITS)
         assert proposal.cost.params <= 40_000
         assert proposal.cost.activations >= 5_000
         assert proposal.constraints == violations_of(proposer, proposal.cost)
@@ -154,7 +154,7 @@ def test_every_rejection_is_told_with_its_reason() -> None:
 def _check_rejection(proposer: Proposer, rejection: Rejection) -> str:
     """Return why a rejection was right, found out anew."""
     try:
-        counted = cost(space_of(proposer).architecture(rejection.params), DIGITS)
+        counted = cost_of(space_of(proposer).architecture(rejection.params), DIGITS)
     except InfeasibleArchitecture as error:
         reason = str(error)
         counted = None
@@ -268,7 +268,7 @@ def test_a_small_space_is_exhausted_exactly(sampler: str) -> None:
             architecture = space_of(proposer).architecture(params)
         except InfeasibleArchitecture:
             continue
-        if cost(architecture, DIGITS).params <= 12_000:
+        if cost_of(architecture, DIGITS).params <= 12_000:
             allowed.add(architecture.digest)
     assert 5 < len(allowed) < (space_of(proposer).size or 0)
     proposals, _ = propose_all(proposer)
