@@ -32,11 +32,14 @@ audit: .venv/installed
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[audit]"
 	$(BIN)/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip --progress-spinner off
 
-# What samplers and schedulers find on recorded trainings, by simulated time: the table in docs/benchmarks.md.
+# What samplers and schedulers find on recorded trainings, by simulated time, and how often intervals of confirmed
+# networks hold (TABLES=folder for other tables): docs/benchmarks.md.
 benchmark: .venv/installed
 	for workers in 1 8; do $(BIN)/python -m search.simulate tests/benchmarks/digits.yaml \
 		--table tests/benchmarks/digits.csv.gz --seeds 20 --workers $$workers \
 		--compare auto,auto+fifo,auto+pareto-asha,random+fifo,random,random+asha,tpe+asha,nsga2+asha || exit; done
+
+	$(BIN)/python -m tests.benchmarks.calibration $(TABLES)
 
 # The same trainings beside what people use today, in an environment of its own; NePS needs yet another one.
 peers:

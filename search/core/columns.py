@@ -142,15 +142,15 @@ def _objective(objective: Objective) -> Column:
     return Column(
         name=objective.name, title=objective.title, note=objective.unit,
         value=lambda _study, trial: objective.value(trial.cost, trial.found),
-        cell=lambda trial, value: _with_doubt(objective, trial, value),
+        cell=lambda trial, _value: shown_mean(objective, trial),
         views=View.TABLES | View.DATA,
     )  # fmt: skip
 
 
-def _with_doubt(objective: Objective, trial: TrialRecord, value: float) -> str:
-    """Return a value; of a mean over seeds with half of its interval, `98.45 ± 0.31 %`."""
+def shown_mean(objective: Objective, trial: TrialRecord) -> str:
+    """Return a network's value; of a mean over seeds with half of its interval, `98.45 ± 0.31 %`."""
     known = trial.confirmation and trial.confirmation.intervals.get(objective.name)
-    shown = shown_value(objective, value)
+    shown = shown_value(objective, objective.value(trial.cost, trial.found))
     if not known or math.isnan(known.low):
         return shown
     half = shown_value(objective, max(known.high - known.mean, known.mean - known.low))

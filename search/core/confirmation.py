@@ -16,6 +16,7 @@ from search.models.seeds import Estimates, Interval, Order, Spread, interval, sp
 from workers.objectives import Objective
 
 LEVEL = 0.95  # of every interval that is shown
+SURE = 0.95  # of which of two networks is the better one, to call them told apart
 
 
 class Confidence:
@@ -139,6 +140,19 @@ class Confidence:
             for place, (first, second) in enumerate(pairwise(front))
         ]
 
+    def worse_than(self, chosen: TrialRecord, quality: Objective) -> list[tuple[TrialRecord, float]]:
+        """Return the confirmed networks of which nobody can tell whether they are worse, and how likely they are.
+
+        Empty where the chosen one is known by one run: that was lucky, or not.
+        """
+        column = self.study.objectives.index(quality.name)
+        others = [trial for trial in self.trials.values() if trial.confirmed and trial.number != chosen.number]
+        if not chosen.confirmed or not others or not self.membership:
+            return []
+        drawn = self.estimates([chosen, *others]).draws()[:, :, column]
+        worse = (drawn[:, 1:] > drawn[:, :1]).mean(axis=0).tolist()
+        return [(trial, sure) for trial, sure in zip(others, worse, strict=True) if sure < SURE]
+
     @cached_property
     def membership(self) -> dict[int, float]:
         """Return the probability to be on the front of every network that is there or was confirmed, by its trial."""
@@ -149,9 +163,6 @@ class Confidence:
             return {}
         numbers, chances = list(asked), self.order(list(asked.values())).on_front
         return dict(zip(numbers, chances.tolist(), strict=True))
-
-
-SURE = 0.95  # of which of two networks is the better one, to call them told apart
 
 
 def confirmation_lines(known: Confidence) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Record what 300 random residual networks show at every epoch of a full training, as a table to replay.
 
     python -m tests.benchmarks.record digits --out digits.csv
+    python -m tests.benchmarks.record digits --networks 24 --seeds 12 --epochs 9 --out seeds.csv
     python -m tests.benchmarks.record fashion --out fashion.csv --device cuda --processes 16
 
 Goes on where it was stopped. Needs neither Ray nor Optuna nor SQL, so it runs on a bare machine with a GPU.
@@ -12,6 +13,7 @@ import random
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -111,11 +113,12 @@ def record(given: argparse.Namespace) -> None:
     """Train what is not in the file yet, every network with the first seed before any with the second."""
     began = time.monotonic()
     spec, recipe = data_of(given.data, given.root)
+    recipe = replace(recipe, epochs=given.epochs or recipe.epochs)
     done = _done(given.out)
     jobs = [
         (params, seed)
         for seed in range(given.seeds)
-        for params in networks()
+        for params in networks()[: given.networks]
         if (SPACE.architecture(params).digest, seed) not in done
     ]
     with (
@@ -144,6 +147,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="a CSV file to add to")
     parser.add_argument("--root", help="the folder of Fashion-MNIST's files, where it is not Debian's")
     parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--networks", type=int, default=NETWORKS, help="the first so many")
+    parser.add_argument("--epochs", type=int, help="of each, where not as many as suit the data")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--minutes", type=float, help="stop after so long")
