@@ -1,6 +1,7 @@
 """Keep a trial's progress in two files, of which one is whole whenever a process dies: the newest, and the one before.
 
-A file begins with the SHA-256 of what follows, so a torn or damaged one is never taken for a state.
+A file is an archive as `torch.save` writes it, so whoever has torch can open it, and ends with the SHA-256 of all that
+stands before: as the archive's comment, which a zip file may have. So a torn or damaged one is never taken for a state.
 """
 
 import errno
@@ -16,7 +17,11 @@ import torch
 
 from workers.places import Content, Folder, locate
 
-_DIGEST = 32  # bytes of SHA-256 that stand before the state: torch does not notice a flipped bit
+_MARK = b"sha256:"  # begins the comment; torch does not notice a flipped bit
+_DIGEST = 64  # hexadecimal digits of SHA-256, which end it and the file
+_COMMENT = len(_MARK) + _DIGEST
+_END, _ENDING = b"PK\5\6", 22  # how a zip file's last record begins, and its bytes without the comment
+_BEFORE = 32  # bytes of SHA-256 that stood before the archive in earlier files
 _ABSENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
 
@@ -101,11 +106,27 @@ def is_whole(folder: Folder, name: str) -> bool:
 
 def _content(state: dict[str, Any]) -> Content:
     written = io.BytesIO()
-    written.write(bytes(_DIGEST))
     torch.save(state, written)
     held = written.getbuffer()
-    held[:_DIGEST] = hashlib.sha256(held[_DIGEST:]).digest()
-    return held
+    last = bytes(held[-_ENDING:])
+    if not last.startswith(_END) or last[-2:] != bytes(2):
+        raise RuntimeError("torch.save has written something else than a zip file without a comment")
+    held[-2:] = _COMMENT.to_bytes(2, "little")
+    del held  # what is looked at cannot grow
+    written.seek(0, io.SEEK_END)
+    written.write(_MARK)
+    written.write(hashlib.sha256(written.getbuffer()).hexdigest().encode())
+    return written.getbuffer()
+
+
+def _whole(read: memoryview) -> memoryview | None:
+    """Return the archive of a file that is as it was written, or None."""
+    held, told = read[:-_DIGEST], bytes(read[-_DIGEST:])
+    if bytes(held[-len(_MARK) :]) == _MARK and hashlib.sha256(held).hexdigest().encode() == told:
+        return read
+    if hashlib.sha256(read[_BEFORE:]).digest() == read[:_BEFORE]:
+        return read[_BEFORE:]
+    return None
 
 
 def _write(folder: Folder, name: str, content: Content) -> None:
@@ -130,10 +151,11 @@ def read_state(folder: Folder, name: str) -> dict[str, Any] | None:
         if error.errno == errno.EIO:  # a disk that cannot read it now never will
             return None
         raise
-    if hashlib.sha256(read[_DIGEST:]).digest() != read[:_DIGEST]:
+    archive = _whole(read)
+    if archive is None:
         return None  # damaged by a disk: what it held is trained again, which costs time but no truth
     try:
-        state = torch.load(io.BytesIO(read[_DIGEST:]), map_location="cpu", weights_only=True)
+        state = torch.load(io.BytesIO(archive), map_location="cpu", weights_only=True)
     except Exception:  # whole, but not written by `save`: torch has no one error for that
         return None
     return state if isinstance(state, dict) else None

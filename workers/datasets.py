@@ -16,6 +16,7 @@ from spaces.architecture import ImageSpec
 from spaces.errors import InputError
 from workers.augment import Augment
 from workers.images import Labelled, Pixels, blocks
+from workers.preprocess import Preprocess
 from workers.sources import DATASETS, DataSpec
 from workers.splits import Indices, fold, sample, split
 
@@ -35,6 +36,7 @@ class Dataset:
     augment: Augment
     notes: tuple[str, ...] = ()  # what was understood, such as the scale of floats
     warnings: tuple[str, ...] = ()  # what was not read
+    white: float | None = None  # in pictures of grey of 16 bits
 
     @property
     def classes(self) -> int:
@@ -46,6 +48,19 @@ class Dataset:
         """Return what a network for this data reads and tells apart."""
         _, c, h, w = self.train_images.shape
         return ImageSpec(channels=c, height=h, width=w, classes=self.classes)
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """Return what a picture goes through before a network for this data reads it."""
+        return Preprocess(
+            channels=self.image.channels,
+            height=self.image.height,
+            width=self.image.width,
+            mean=tuple(self.mean.tolist()),
+            deviation=tuple(self.std.tolist()),
+            class_names=self.class_names,
+            white=self.white,
+        )
 
     @property
     def fingerprint(self) -> str:
@@ -85,6 +100,7 @@ def load(spec: DataSpec) -> Dataset:
         augment=spec.augmentation,
         notes=(*pool.notes, *([f"{pool.validation:,} images set apart for validation"] if pool.validation else [])),
         warnings=pool.warnings,
+        white=pool.white,
     )
 
 

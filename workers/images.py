@@ -54,6 +54,7 @@ class Labelled:
     validation: int = 0  # of the images, at their end, that the person set apart to be measured on
     notes: tuple[str, ...] = ()  # what was understood, such as the scale of floats
     warnings: tuple[str, ...] = ()  # what was not read
+    white: float | None = None  # the value that stands for it in grey of 16 bits, where there is such a picture
 
     def __post_init__(self) -> None:
         if len(self.images) == 0:

@@ -212,6 +212,7 @@ def _labelled(
         validation=ends[1] - ends[0] if len(ends) > 1 else 0,
         notes=(f"grey of 16 bits from 0 to {form.white:.10g}",) if passed.deep else (),
         warnings=(*passed.lines(root), *passed.dim(), *_alike(names)),
+        white=form.white if passed.deep else None,
     )
 
 

@@ -214,6 +214,7 @@ class Trainer:
         return {
             "spec": self.spec.to_json(),
             "numerics": self.numerics.name,
+            "preprocess": self.data.preprocess.to_json(),  # so that the weights can be used without the data
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict() if self.epoch < self.spec.recipe.epochs else None,
             "history": [measurement.to_json() for measurement in self.history],

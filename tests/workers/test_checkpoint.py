@@ -8,6 +8,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import zipfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,54 @@ class Bomb:
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     save(tmp_path / "new" / "folder" / "7.pt", state())
     assert same(load(tmp_path / "new" / "folder" / "7.pt"), state())
+
+
+def of_before(state: dict[str, Any]) -> bytes:
+    """Return the file of a state as earlier versions wrote it: the SHA-256 before the archive."""
+    written = io.BytesIO()
+    torch.save(state, written)
+    return hashlib.sha256(written.getvalue()).digest() + written.getvalue()
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_a_file_opens_with_torch_alone(tmp_path: Path, mapped: bool) -> None:
+    save(tmp_path / "7.pt", state())
+    assert same(torch.load(tmp_path / "7.pt", weights_only=True, mmap=mapped), state())
+
+
+def test_a_file_is_a_zip_archive_whose_comment_tells_what_it_was(tmp_path: Path) -> None:
+    save(tmp_path / "7.pt", state())
+    with zipfile.ZipFile(tmp_path / "7.pt") as archive:
+        assert archive.testzip() is None
+        assert archive.comment.startswith(b"sha256:")
+    content = (tmp_path / "7.pt").read_bytes()
+    assert content.endswith(hashlib.sha256(content[:-64]).hexdigest().encode())
+
+
+def test_a_file_of_before_is_read_and_replaced(address: str) -> None:
+    folder, name = locate(address)
+    folder.make()
+    folder.write(name, of_before(state(1.0)))
+    assert is_whole(folder, name)
+    kept = Checkpoint(address)
+    assert same(kept.load(), state(1.0))
+    kept.save(state(2.0))
+    assert same(load(address), state(2.0))
+    assert folder.read(before(name)) == of_before(state(1.0))
+    folder.write(name, b"torn")
+    assert same(load(address), state(1.0))
+
+
+def test_a_damaged_file_of_before_is_no_state(tmp_path: Path) -> None:
+    whole = of_before(state())
+    for place in range(0, len(whole), 23):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << place % 8
+        (tmp_path / "7.pt").write_bytes(damaged)
+        assert load(tmp_path / "7.pt") is None
+    for length in (*range(70), len(whole) - 1):
+        (tmp_path / "7.pt").write_bytes(whole[:length])
+        assert load(tmp_path / "7.pt") is None
 
 
 def test_layout_and_type_of_tensors_are_kept(tmp_path: Path) -> None:
@@ -234,20 +283,22 @@ def test_a_file_torn_anywhere_is_no_state(tmp_path: Path) -> None:
 def test_a_file_with_one_flipped_bit_is_no_state(tmp_path: Path) -> None:
     save(tmp_path / "7.pt", state())
     whole = (tmp_path / "7.pt").read_bytes()
-    for place in range(0, len(whole), 23):
-        damaged = bytearray(whole)
-        damaged[place] ^= 1 << place % 8
-        (tmp_path / "7.pt").write_bytes(damaged)
-        assert load(tmp_path / "7.pt") is None
+    for place in (*range(0, len(whole) - 100, 23), *range(len(whole) - 100, len(whole))):
+        for bit in range(8):
+            damaged = bytearray(whole)
+            damaged[place] ^= 1 << bit
+            (tmp_path / "7.pt").write_bytes(damaged)
+            assert load(tmp_path / "7.pt") is None
 
 
 @settings(max_examples=50)
-@given(content=st.binary(max_size=200), hashed=st.booleans())
+@given(content=st.binary(max_size=200), hashed=st.sampled_from(["no", "before", "behind"]))
 def test_garbage_is_no_state_even_where_it_is_whole(
-    content: bytes, hashed: bool, tmp_path_factory: pytest.TempPathFactory
+    content: bytes, hashed: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    path = tmp_path_factory.mktemp("garbage") / "7.pt"
-    path.write_bytes(hashlib.sha256(content).digest() + content if hashed else content)
+    path, told = tmp_path_factory.mktemp("garbage") / "7.pt", content + b"sha256:"
+    behind = told + hashlib.sha256(told).hexdigest().encode()
+    path.write_bytes({"no": content, "before": hashlib.sha256(content).digest() + content, "behind": behind}[hashed])
     assert load(path) is None
 
 

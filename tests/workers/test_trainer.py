@@ -1,5 +1,7 @@
 """A trial is a function of its specification and its data, however often it is interrupted, and says what is true."""
 
+import hashlib
+import io
 import json
 import math
 import pickle
@@ -22,6 +24,7 @@ from workers import checkpoint, datasets, trainer
 from workers.augment import Augment
 from workers.datasets import Dataset
 from workers.measurement import Measurement
+from workers.preprocess import Preprocess
 from workers.recipe import Recipe
 from workers.sources import DATASETS, DataSpec
 from workers.trainer import Trainer, TrialSpec, learning_rate, train
@@ -739,6 +742,35 @@ def test_a_checkpoint_from_before_a_field_existed_is_known(tmp_path: Path) -> No
     checkpoint.save(path, state)
     again = list(train(spec(), toy(), checkpoint_path=path))
     assert again[0].train_s == state["history"][0]["train_s"]  # told again, and not trained again
+
+
+def test_a_file_of_an_earlier_version_is_gone_on_with_to_the_bit(tmp_path: Path) -> None:
+    """Its SHA-256 stands before the archive, and it does not say what pictures go through."""
+    whole = list(train(spec(), toy(), checkpoint_path=tmp_path / "whole.pt"))
+    first = train(spec(), toy(), checkpoint_path=tmp_path / "0.pt")
+    begun = [next(first), next(first)]
+    first.close()
+    state = checkpoint.load(tmp_path / "0.pt")
+    assert state is not None
+    del state["preprocess"]
+    written = io.BytesIO()
+    torch.save(state, written)
+    (tmp_path / "0.pt").write_bytes(hashlib.sha256(written.getvalue()).digest() + written.getvalue())
+    resumed = list(train(spec(), toy(), checkpoint_path=tmp_path / "0.pt"))
+    assert resumed[:2] == begun  # told again, and not trained again
+    assert shown(resumed) == shown(whole)
+    assert same_state(checkpoint.load(tmp_path / "0.pt"), checkpoint.load(tmp_path / "whole.pt"))
+
+
+def test_a_checkpoint_opens_with_torch_alone_and_says_what_pictures_go_through(tmp_path: Path) -> None:
+    data = replace(toy(), class_names=("ant\n", "'\"\u202e", "\udcff", "d", *"efgh")[: toy().classes], white=4095.0)
+    next(iter(train(spec(), data, checkpoint_path=tmp_path / "0.pt")))
+    held = torch.load(tmp_path / "0.pt", weights_only=True)
+    told = Preprocess.from_json(held["preprocess"])
+    assert told == data.preprocess
+    assert (told.image, told.class_names, told.white) == (data.image, data.class_names, 4095.0)
+    assert torch.equal(torch.tensor(told.mean), data.mean)
+    assert torch.equal(torch.tensor(told.deviation), data.std)
 
 
 def test_a_checkpoint_of_a_version_that_knew_more_is_none(tmp_path: Path) -> None:
