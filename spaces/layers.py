@@ -24,7 +24,7 @@ class StridedPointwise(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the convolution of `n c h w`."""
-        if x.device.type != "cpu" or not len(x):  # a batch of no images only counts: the slice is no memory of its own
+        if x.device.type != "cpu" or x.shape[0] == 0:  # a batch of none only counts: the slice is no memory of its own
             return super().forward(x)
         across, down = self.stride
         return F.conv2d(x[:, :, ::across, ::down], self.weight, self.bias, groups=self.groups)

@@ -27,6 +27,7 @@ class Latency:
     batch: int  # images
     median_ms: float
     p90_ms: float  # nine of ten runs took no longer
+    p99_ms: float
     runs: int  # that were timed
 
     @property
@@ -57,21 +58,45 @@ def measure_latency(
     network.to(device).to(memory_format=numerics.memory_format)
     images = _noise(image, batch).to(device, memory_format=numerics.memory_format)
 
-    def run() -> float:
-        began = clock()
+    def run() -> None:
         # Entered anew, as in evaluation: within one autocast the weights would be cast once for all runs.
         with torch.autocast(device.type, torch.bfloat16, enabled=numerics.bfloat16):
             network(images)
+
+    with _evaluating(network), torch.inference_mode():
+        return timed(run, batch=batch, device=device, clock=clock)
+
+
+def timed(
+    run: Callable[[], object],
+    *,
+    batch: int,
+    device: torch.device,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Latency:
+    """Time what computes one batch on a device, for about a second.
+
+    Args:
+        run: computes it.
+        batch: images in it.
+        device: that is waited for after each run.
+        clock: returns seconds.
+    """
+
+    def once() -> float:
+        began = clock()
+        run()
         _wait(device)
         return clock() - began
 
-    with _evaluating(network), torch.inference_mode():
-        _repeat(run, WARM_RUNS[device.type], WARM_S)
-        times_ms = [1000 * seconds for seconds in _repeat(run, LEAST_RUNS, TIMED_S)]
+    _repeat(once, WARM_RUNS[device.type], WARM_S)
+    times_ms = [1000 * seconds for seconds in _repeat(once, LEAST_RUNS, TIMED_S)]
+    percentiles = statistics.quantiles(times_ms, n=100, method="inclusive")
     return Latency(
         batch=batch,
         median_ms=statistics.median(times_ms),
-        p90_ms=statistics.quantiles(times_ms, n=10, method="inclusive")[-1],
+        p90_ms=percentiles[89],
+        p99_ms=percentiles[98],
         runs=len(times_ms),
     )
 

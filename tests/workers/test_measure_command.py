@@ -106,7 +106,7 @@ def test_precision_is_the_one_that_is_asked_for(capsys: pytest.CaptureFixture[st
 def test_one_image_and_a_batch_are_timed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def pretend(_network: object, image: ImageSpec, *, batch: int, **_given: object) -> Latency:
         assert image == ImageSpec(channels=2, height=8, width=6, classes=5)
-        return Latency(batch=batch, median_ms=batch * 2.0, p90_ms=batch * 3.0, runs=20)
+        return Latency(batch=batch, median_ms=batch * 2.0, p90_ms=batch * 3.0, p99_ms=batch * 4.0, runs=20)
 
     monkeypatch.setattr(measure, "measure_latency", pretend)
     found = told(capsys, *IMAGE, "--batch", "16")
