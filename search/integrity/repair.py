@@ -1,15 +1,12 @@
 """Read what there is of a study, and take away what disagrees. No measurement is ever deleted."""
 
-import os
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any
 
-from search.config.sections import CheckpointsForm
-from search.config.study import StudyConfig, parse
-from search.core.environment import expand
+from search.config.study import parse
 from search.core.records import State, StudyRecord, TrialRecord
 from search.integrity.checks import Fate, Files, Finding, Seen, needed, needless_files, on_front
 from search.storage.damage import Lost
@@ -21,7 +18,7 @@ from search.study.checkpoints import (
     NEWEST,
     OVER_LIMIT,
     before,
-    checkpoint_folder,
+    folder_of,
     newest,
     numbers,
     over_limit,
@@ -59,19 +56,6 @@ def look(store: Store, optunas: OptunasTables, study: StudyRecord, strays: Colle
         damaged=store.damage.taken(),
         strays=strays,
     )
-
-
-def folder_of(study: StudyRecord) -> Folder:
-    """Return the folder of a study's checkpoints, by the file it was last launched with.
-
-    Raises:
-        InputError: the driver of its URL is not installed here, or cannot reach it, or a variable of it is not set.
-    """
-    told = study.config.get("checkpoints", {})
-    text = told.get("folder", CheckpointsForm().folder) if isinstance(told, Mapping) else str(told)
-    folder = expand(text, os.environ, place="checkpoints")
-    form = CheckpointsForm.model_construct(folder=folder)  # the rest may be outdated
-    return checkpoint_folder(StudyConfig.model_construct(checkpoints=form), study)
 
 
 def _files(study: StudyRecord, trials: Sequence[TrialRecord]) -> Files:

@@ -7,11 +7,13 @@ has not finished; and `12.over-limit`, empty, where its weights had to go though
 import os
 import re
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
+from search.config.sections import CheckpointsForm
 from search.config.study import StudyConfig
+from search.core.environment import expand
 from search.core.records import StudyRecord
 from spaces.errors import InputError
 from workers import checkpoint
@@ -33,6 +35,19 @@ def checkpoint_folder(config: StudyConfig, record: StudyRecord) -> Folder:
     began = record.created_at.astimezone(UTC) if record.created_at else datetime.min
     with _placed():
         return open_folder(join(config.checkpoints.folder, f"{record.name}-{began:%Y%m%dT%H%M%S}"))
+
+
+def folder_of(study: StudyRecord, environment: Mapping[str, str] = os.environ) -> Folder:
+    """Return the folder of a study's checkpoints, by the file it was last launched with.
+
+    Raises:
+        InputError: the driver of its URL is not installed here, or cannot reach it, or a variable of it is not set.
+    """
+    told = study.config.get("checkpoints", {})
+    text = told.get("folder", CheckpointsForm().folder) if isinstance(told, Mapping) else str(told)
+    folder = expand(text, environment, place="checkpoints")
+    form = CheckpointsForm.model_construct(folder=folder)  # the rest may be outdated
+    return checkpoint_folder(StudyConfig.model_construct(checkpoints=form), study)
 
 
 def make_folder(folder: Folder) -> None:
