@@ -1,5 +1,6 @@
 """The wheel holds all that a user's environment needs: what a checkout has beside it is not there."""
 
+import json
 import subprocess
 import sys
 import sysconfig
@@ -8,12 +9,14 @@ from pathlib import Path
 
 import pytest
 import yaml
+from PIL import Image
 
 from tests.end_to_end.conftest import SMALL
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = (
-    "search.launch", "search.front", "search.doctor", "search.simulate", "search.submit", "search.schema",
+    "search.launch", "search.front", "search.export", "search.doctor", "search.simulate", "search.submit",
+    "search.schema",
     "spaces.describe", "workers.train", "workers.measure", "dashboards.report", "dashboards.publish",
     "dashboards.replays",
 )  # fmt: skip
@@ -21,7 +24,7 @@ COMMANDS = (
 pytestmark = pytest.mark.cluster
 
 
-def run(*command: str | Path, cwd: Path) -> str:
+def run(*command: str | int | Path, cwd: Path) -> str:
     done = subprocess.run([*map(str, command)], cwd=cwd, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -58,6 +61,18 @@ def test_a_study_runs_from_the_wheel(python: Path, tmp_path: Path) -> None:
     assert "trial" in run(python, "-m", "search.front", "sqlite:///study.db", cwd=tmp_path)
     assert "nothing" in run(python, "-m", "search.doctor", "sqlite:///study.db", cwd=tmp_path)
     assert "resnet-8" in run(python, "-m", "spaces.describe", "resnet-8", cwd=tmp_path)
+
+
+def test_a_network_is_exported_from_the_wheel_and_used(python: Path, tmp_path: Path) -> None:
+    (tmp_path / "space.yaml").write_text(yaml.safe_dump({**SMALL, "budget": {"trials": 3}}))
+    run(python, "-m", "search.launch", "space.yaml", cwd=tmp_path)
+    (best, *_) = json.loads(run(python, "-m", "search.front", "sqlite:///study.db", "--json", cwd=tmp_path))
+    given = ("--trial", best["trial"], "-o", "folder")
+    assert "accuracy" in run(python, "-m", "search.export", "sqlite:///study.db", *given, cwd=tmp_path)
+    Image.new("L", (8, 8)).save(tmp_path / "black.png")
+    (told,) = map(json.loads, run(python, "folder/predict.py", "black.png", cwd=tmp_path).splitlines())
+    assert told["class"] in "0123456789"
+    assert "ms for 1 image" in run(python, "-m", "workers.measure", "folder", cwd=tmp_path)
 
 
 def test_the_wheel_says_its_licence_and_that_it_is_typed(python: Path) -> None:

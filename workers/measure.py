@@ -1,6 +1,7 @@
 """Measure what one network costs on the device at hand: no Ray, no Optuna, no SQL.
 
 python -m workers.measure wrn-16-2 --data digits --batch 128
+python -m workers.measure folder --runtime onnxruntime     # what search.export has written
 """
 
 import argparse
@@ -8,6 +9,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import torch
 
@@ -17,6 +19,7 @@ from spaces.counting import BATCH, cost
 from spaces.errors import InputError
 from spaces.network import build
 from spaces.settings import read_image
+from workers import runtimes
 from workers.augment import Augment
 from workers.datasets import Dataset, load
 from workers.device import choose_device, fingerprint
@@ -26,6 +29,7 @@ from workers.latency import Latency, measure_latency
 from workers.numerics import pick, recipe_with, usual
 from workers.probe import verdict_of
 from workers.recipe import PRECISIONS, Recipe
+from workers.runtimes import is_export
 from workers.settings import add_arguments, architecture_of, read_data, set_threads
 from workers.sources import DataSpec
 from workers.timing import epoch_s, part, second_epoch
@@ -64,6 +68,10 @@ def _run(given: argparse.Namespace) -> int:
     set_threads(given.threads)
     if given.batch < 2:
         raise InputError(f"{given.batch} is below 2", place="--batch")  # normalisations need two images to tell apart
+    if given.network and is_export(Path(given.network)):
+        return _run_folder(given)
+    if given.runtime:
+        raise InputError("is of a folder that search.export has written: name one", place="--runtime")
     device = choose_device(given.device)
     # Without a learning rate nothing diverges, and what is computed takes as long.
     recipe = Recipe(batch_size=given.batch, precision=given.precision, learning_rate=0.0)
@@ -78,6 +86,19 @@ def _run(given: argparse.Namespace) -> int:
         failure = classify(error)
         raise failure if failure.kind == FailureKind.OUT_OF_MEMORY else error from None
     print(json.dumps(asdict(measured)) if given.json else table(measured, device))
+    return cli.DONE
+
+
+def _run_folder(given: argparse.Namespace) -> int:
+    """Time what was handed over, as it is."""
+    for name, usual_value in (("data", None), ("image", None), ("classes", None), ("set", []), ("precision", "auto")):
+        if getattr(given, name) != usual_value:
+            raise InputError("is what the folder says it is: give it without the folder", place=f"--{name}")
+    folder = Path(given.network)
+    runtime = given.runtime or runtimes.usual(folder)
+    device = choose_device("cpu" if runtime == "onnxruntime" and given.device == "auto" else given.device)
+    found = runtimes.measure(folder, runtime, batch=given.batch, device=device, threads=given.threads)
+    print(json.dumps(found.to_json()) if given.json else runtimes.table(found))
     return cli.DONE
 
 
@@ -178,12 +199,13 @@ def table(found: Measured, device: torch.device) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m workers.measure", description="Measure what one network costs.")
-    add_arguments(parser)
+    add_arguments(parser, "a name such as wrn-16-2, a JSON file of an architecture, or a folder that was exported")
     parser.add_argument("--data", help='time an epoch of a data set, such as digits or {"npz": "images.npz"}')
     parser.add_argument("--image", metavar="CxHxW", help="what it reads where no data are given; else 3x32x32")
     parser.add_argument("--classes", type=int, metavar="N", help="where no data are given; else 10")
     parser.add_argument("--batch", type=int, default=BATCH, help="images at once")
     parser.add_argument("--precision", default="auto", help=", ".join(PRECISIONS))
+    parser.add_argument("--runtime", help=f"of a folder: {', '.join(runtimes.RUNTIMES)}")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     return parser
 

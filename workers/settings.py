@@ -14,9 +14,11 @@ from workers.device import use_threads
 from workers.sources import DataSpec
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(
+    parser: argparse.ArgumentParser, told: str = "a name such as wrn-16-2, or a JSON file of an architecture"
+) -> None:
     """Add what every command about one network takes: which network, `--device` and `--threads`."""
-    parser.add_argument("network", nargs="?", help="a name such as wrn-16-2, or a JSON file of an architecture")
+    parser.add_argument("network", nargs="?", help=told)
     parser.add_argument("--set", action="extend", nargs="+", default=[], metavar="FIELD=VALUE", help="fields of it")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="for computing on a processor")

@@ -1,4 +1,4 @@
-"""Write a file whole or not at all, and over nothing but an earlier one of its kind."""
+"""Write a file or a folder whole or not at all, and over nothing but an earlier one of its kind."""
 
 import os
 import re
@@ -85,6 +85,36 @@ def _beside(path: Path, kind: str, is_own: Callable[[Path], bool]) -> Iterator[P
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path, why_not: Callable[[Path], str]) -> Iterator[Path]:
+    """Give an empty folder beside a place; once it is filled it takes the place, whose own folder is made.
+
+    Args:
+        path: the place.
+        why_not: says why a folder that is there already must stay, or nothing where it may be replaced.
+
+    Raises:
+        InputError: something else is there, or nothing can be written there; what is there stays.
+    """
+    path = path.resolve()  # what a link leads to is written, and the link stays
+    beside, aside = (path.with_name(f".{os.getpid()}.{path.name}{end}") for end in ("", ".before"))
+    try:
+        if path.exists() and (why := why_not(path)):
+            raise InputError(f"{path} {why}; move it away, or name another folder")
+        beside.mkdir(parents=True)
+        yield beside
+        if path.exists():
+            path.rename(aside)
+        beside.rename(path)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        if aside.exists() and not path.exists():
+            aside.rename(path)
+        for each in (beside, aside):
+            shutil.rmtree(each, ignore_errors=True)
 
 
 def _take_after(path: Path, beside: Path) -> None:

@@ -53,6 +53,9 @@ def show_end(
     if report:
         _line(console, f"report: {report.absolute()}")
     storage = _typed(config)
+    if front:
+        best = f"--study {config.study} --trial {front[-1].number} -o folder"
+        _line(console, f"take one with you: {command('search.export')} {storage} {best}")
     _line(console, f"again: {command('search.front')} {storage} --study {config.study}")
     _line(console, f"more: {tool('optuna-dashboard')} {storage}")
 

@@ -12,7 +12,7 @@ PACKAGES = ("spaces", "workers", "search", "dashboards")
 TYPED = "py.typed"  # tells type checkers that the annotations of a package are for them
 DATA = {  # beside its modules
     "spaces": ("examples/*.yaml", "published.csv", TYPED),
-    "workers": ("clusters/*", TYPED),
+    "workers": ("clusters/*", "templates/*", TYPED),
     "search": (TYPED,),
     "dashboards": (TYPED,),
 }

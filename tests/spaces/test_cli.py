@@ -12,7 +12,8 @@ from spaces import cli
 from spaces.errors import InputError, StudyError, TrialFailure
 
 COMMANDS = (
-    "search.launch", "search.front", "search.doctor", "search.simulate", "search.submit", "search.schema",
+    "search.launch", "search.front", "search.export", "search.doctor", "search.simulate", "search.submit",
+    "search.schema",
     "dashboards.report", "dashboards.replays", "workers.train", "workers.measure", "workers.probe", "spaces.describe",
 )  # fmt: skip
 

@@ -9,7 +9,7 @@ from threading import Thread
 
 import pytest
 
-from search.core.files import begins_with, replacing
+from search.core.files import begins_with, replacing, replacing_folder
 from spaces.errors import InputError
 
 PAGE = "<!doctype html>"
@@ -161,3 +161,79 @@ def test_a_pipe_that_nobody_reads_any_more_is_no_wrong_input() -> None:
 def test_a_stream_that_is_closed_is_one_line() -> None:
     with pytest.raises(InputError, match=r"cannot write /dev/fd/987654: Bad file descriptor"):
         write(Path("/dev/fd/987654"), PAGE)
+
+
+# Folders
+
+
+def ours(folder: Path) -> str:
+    """Say why a folder stays; of the kind are those that hold `own`."""
+    return "" if folder.is_dir() and [each.name for each in folder.iterdir()] in ([], ["own"]) else "is another's"
+
+
+def write_folder(path: Path, text: str) -> None:
+    with replacing_folder(path, ours) as beside:
+        (beside / "own").write_text(text)
+
+
+def test_a_folder_is_written_and_an_earlier_one_of_its_kind_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "export"
+    for text in ("one", "two"):
+        write_folder(path, text)
+        assert (path / "own").read_text() == text
+        assert [each.name for each in path.parent.iterdir()] == ["export"]
+
+
+def test_an_empty_folder_is_replaced_and_a_link_stays(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "empty")
+    write_folder(tmp_path / "link", "new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "empty" / "own").read_text() == "new"
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_is_no_such_folder_stays(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "export"
+    held = path if kind == "file" else path / "thesis"
+    held.parent.mkdir(exist_ok=True)
+    held.write_text("mine")
+    with pytest.raises(InputError, match="export is another's; move it away, or name another folder"):
+        write_folder(path, "new")
+    assert held.read_text() == "mine"
+    assert [each.name for each in tmp_path.iterdir()] == ["export"]
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), ValueError("No space left")])
+def test_a_folder_that_cannot_be_filled_leaves_the_earlier_one(tmp_path: Path, error: Exception) -> None:
+    write_folder(tmp_path / "export", "old")
+
+    def fill() -> None:
+        with replacing_folder(tmp_path / "export", ours) as beside:
+            (beside / "own").write_text("half")
+            raise error
+
+    with pytest.raises((InputError, ValueError), match="No space left"):
+        fill()
+    assert (tmp_path / "export" / "own").read_text() == "old"
+    assert [each.name for each in tmp_path.iterdir()] == ["export"]
+
+
+def test_a_folder_that_cannot_be_put_in_place_leaves_the_earlier_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_folder(tmp_path / "export", "old")
+    rename, done = Path.rename, list[str]()
+
+    def once(self: Path, target: Path) -> Path:
+        done.append(self.name)
+        if len(done) == 2:
+            raise OSError(5, "Input/output error")
+        return rename(self, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", once)
+        with pytest.raises(InputError, match="Input/output error"):
+            write_folder(tmp_path / "export", "new")
+    assert (tmp_path / "export" / "own").read_text() == "old"
+    assert [each.name for each in tmp_path.iterdir()] == ["export"]

@@ -48,5 +48,6 @@ def test_the_data_of_packages_are_those_of_a_wheel() -> None:
     packages = find_packages(str(ROOT), include=built["packages"]["find"]["include"])
     assert set(PACKAGES) == {name for name in packages if "." not in name}
     packed = {str(file.parent.relative_to(ROOT)).replace("/", ".")
-              for name in PACKAGES for file in sources(name, ROOT / name) if file.suffix == ".py"}  # fmt: skip
+              for name in PACKAGES for file in sources(name, ROOT / name)
+              if (file.parent / "__init__.py").exists()}  # fmt: skip
     assert packed == set(packages)
