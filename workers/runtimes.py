@@ -50,8 +50,14 @@ def usual(folder: Path) -> str:
 
 
 def is_export(folder: Path) -> bool:
-    """Whether it is a folder that was handed over."""
-    return (folder / CARD).is_file()
+    """Whether it is a folder that was handed over.
+
+    Raises:
+        InputError: it is another folder.
+    """
+    if folder.is_dir() and not (folder / CARD).is_file():
+        raise InputError(f"holds no {CARD}, so it is no folder that search.export has written", place=str(folder))
+    return folder.is_dir()
 
 
 def measure(folder: Path, runtime: str, *, batch: int, device: torch.device, threads: int) -> Timed:

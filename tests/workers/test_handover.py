@@ -11,7 +11,7 @@ import torch
 from spaces.errors import InputError
 from spaces.settings import load_architecture
 from tests.workers.handed import DIGITS, SMALL, card, renamed, trained
-from workers.exported import CARD, load
+from workers.exported import CARD, load, read_weights
 from workers.handover import images_of, why_not_ours, write
 from workers.preprocess import Preprocess
 from workers.trainer import Trainer
@@ -97,6 +97,20 @@ def test_several_passes_with_dropout_become_one_without_and_the_page_says_so(tmp
         module, images = load(folder), made.data.val_images[:8]
         assert torch.equal(module(images), module(images))
     assert "mean probabilities of 4 passes" in (folder / "README.md").read_text()
+
+
+def test_what_was_trained_in_bfloat16_and_groups_is_handed_over_in_float32(tmp_path: Path) -> None:
+    grouped = replace(SMALL, block="resnext", cardinality=4)
+    made = trained(grouped, precision="bfloat16", epochs=2)
+    assert made.numerics.bfloat16
+    folder = handed(made, tmp_path / "export")
+    assert {each.dtype for each in read_weights(folder / "weights.safetensors").values()} == {
+        torch.float32,
+        torch.int64,
+    }
+    told = json.loads((folder / CARD).read_text())
+    assert told["numerics"].startswith("bfloat16")
+    assert told["checks"]["accuracy"] == pytest.approx(made.history[-1].metrics["accuracy"], abs=0.03)
 
 
 def test_only_an_export_as_it_was_written_may_be_replaced(made: Trainer, tmp_path: Path) -> None:

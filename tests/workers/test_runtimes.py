@@ -96,6 +96,11 @@ def test_a_runtime_is_of_a_folder(capsys: Capture) -> None:
     assert "--runtime: is of a folder that search.export has written" in capsys.readouterr().err
 
 
+def test_another_folder_is_refused(tmp_path: Path, capsys: Capture) -> None:
+    assert main([str(tmp_path)]) == 2
+    assert f"{tmp_path}: holds no card.json" in capsys.readouterr().err
+
+
 def test_a_damaged_file_is_not_timed(folders: dict[bool, Path], capsys: Capture) -> None:
     path = folders[True] / "model.onnx"
     whole = path.read_bytes()
