@@ -6,10 +6,11 @@ python -m search.confirm URL --study S [--seeds 5] [--trials 3,18 | --front | --
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from search import cli
+from search.core.arguments import number, numbers, whole
 from search.core.commands import again
 from search.core.interrupts import interrupts
 
@@ -52,51 +53,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("url", help="the database, such as sqlite:///widefront.db; ${NAME} is looked up")
     parser.add_argument("--study", help="its name; may be left out where there is only one")
-    parser.add_argument("--seeds", type=_whole(1, 1000), default=5, help="of each network at most (default: 5)")
+    parser.add_argument("--seeds", type=whole(1, 1000), default=5, help="of each network at most (default: 5)")
     who = parser.add_mutually_exclusive_group()
-    who.add_argument("--trials", type=_numbers, default=(), metavar="3,18", help="these, each with all its seeds")
+    who.add_argument("--trials", type=numbers, default=(), metavar="3,18", help="these, each with all its seeds")
     who.add_argument("--front", action="store_true", help="the front alone")
-    who.add_argument("--near", type=_number(0, 100), default=2.0, metavar="N",
+    who.add_argument("--near", type=number(0, 100), default=2.0, metavar="N",
                      help="the front and what is less than N deviations off it (default: 2)")  # fmt: skip
-    parser.add_argument("--level", type=_number(0.5, 1), default=0.95, help="at which a place counts as known")
-    parser.add_argument("--trainings", type=_whole(0, 10**6), metavar="N", help="at most so many in all")
-    parser.add_argument("--hours", type=_number(0, 10**6), help="at most so long, this time")
-    parser.add_argument("--folds", type=_whole(2, 100), metavar="K", help="measure on each of K parts, not by seeds")
+    parser.add_argument("--level", type=number(0.5, 1), default=0.95, help="at which a place counts as known")
+    parser.add_argument("--trainings", type=whole(0, 10**6), metavar="N", help="at most so many in all")
+    parser.add_argument("--hours", type=number(0, 10**6), help="at most so long, this time")
+    parser.add_argument("--folds", type=whole(2, 100), metavar="K", help="measure on each of K parts, not by seeds")
     parser.add_argument("--test", action="store_true", help="then measure on the test split; each look is recorded")
     parser.add_argument("--address", help="a Ray cluster to join, such as auto")
     parser.add_argument("--json", action="store_true", help="print what was found as JSON")
     parser.add_argument("--verbose", action="store_true", help="show what Ray says")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     return parser
-
-
-def _whole(least: int, most: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        if not (text.isdecimal() and least <= int(text) <= most):
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
-        return int(text)
-
-    return read
-
-
-def _number(least: float, most: float) -> Callable[[str], float]:
-    def read(text: str) -> float:
-        try:
-            found = float(text)
-        except ValueError:
-            found = -1.0
-        if not least <= found <= most:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {least:g} to {most:g}")
-        return found
-
-    return read
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() for part in parts):
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of trials such as 3,18")
-    return tuple(dict.fromkeys(map(int, parts)))
 
 
 if __name__ == "__main__":

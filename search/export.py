@@ -4,6 +4,7 @@ python -m search.export URL --study S --trial 18 -o folder [--onnx] [--torch-exp
 """
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -11,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from search import cli
+from search.core.confirmation import assessed
 from search.core.environment import expand
 from search.core.files import replacing_folder
 from search.core.records import Session, StudyRecord, TrialRecord
 from search.core.units import format_number_of, format_percent
+from search.models.seeds import Interval
 from search.storage.finding import find
 from search.storage.store import Store
 from search.study import weights
@@ -36,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _export(given: argparse.Namespace) -> int:
     with Store.reading(expand(given.url, os.environ), cli.warn) as store:
         study = find(store, given.study)
-        trials, sessions = store.trials(study.name), store.sessions(study.name)
+        trials, sessions = assessed(study, store.trials(study.name)), store.sessions(study.name)
     trial = weights.pick(study, trials, given.trial)
     held = weights.read(study, trials, trial, _folder(study, given.checkpoints))
     card = card_of(study, trial, held, sessions)
@@ -75,7 +78,31 @@ def card_of(study: StudyRecord, trial: TrialRecord, held: Weights, sessions: Seq
         measured=held.last.metrics,
         machines=_machines(trial, sessions),
         versions=versions(),
+        intervals=_intervals(trial),
+        test=_test(trial),
     )
+
+
+def _intervals(trial: TrialRecord) -> dict[str, Any] | None:
+    """Return what other seeds tell of the network, where it was confirmed."""
+    known = trial.confirmation
+    if known is None:
+        return None
+    told = {name: _told(each) for name, each in known.intervals.items()}
+    return {"seeds": known.seeds, "probability to be on the front": known.on_front, **told}
+
+
+def _test(trial: TrialRecord) -> dict[str, Any] | None:
+    known = trial.confirmation
+    if known is None or not known.test:
+        return None
+    return {"looks": known.looks, **{name: _told(each) for name, each in known.test.items()}}
+
+
+def _told(known: Interval) -> str:
+    if math.isnan(known.low):
+        return f"mean {known.mean:.6g}"
+    return f"mean {known.mean:.6g}, from {known.low:.6g} to {known.high:.6g} at 95 %"
 
 
 def _data(study: StudyRecord, spec: TrialSpec) -> dict[str, Any]:

@@ -164,6 +164,8 @@ def _check_augment(spec: DataSpec, images: Pixels) -> None:
 
 def _parts(spec: DataSpec, pool: Labelled) -> tuple[Indices, Indices]:
     """Return the images to train on and those to be measured on: a person's own part, or one that is split off."""
+    if spec.whole:
+        return np.arange(len(pool.labels)), np.arange(0)
     if spec.fold is not None:
         return fold(pool.labels, *spec.fold, spec.split_seed)
     if pool.validation:

@@ -43,6 +43,7 @@ class DataSpec:
     validation: float = 0.2  # fraction of the training images that trials are measured on, where no part is set apart
     test: float | None = None  # fraction that is set apart before all else, where the data set has no test split
     fold: tuple[int, int] | None = None  # measure on this part, from 0, of so many equal ones, and train on the others
+    whole: bool = False  # train on what would be measured on too, and measure on nothing
     split_seed: int = 0
     limit: int | None = None  # train on that many images only, for a quick look
     augment: Augment | None = None  # without it, the data set's own

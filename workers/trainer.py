@@ -6,7 +6,7 @@ trial that goes on after being killed computes on a CPU what it would have compu
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -48,6 +48,7 @@ class TrialSpec:
     seed: int
     measures: tuple[str, ...] = ()  # objectives to measure beside those that always are
     fingerprint: str = ""  # of what is trained on, where it is known: images are the same wherever they lie
+    start: str = ""  # SHA-256 of the weights that it begins with; nothing: drawn by the seed
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as plain values."""
@@ -58,6 +59,7 @@ class TrialSpec:
             "seed": self.seed,
             "measures": list(self.measures),
             "fingerprint": self.fingerprint,
+            "start": self.start,
         }
 
     def trains_as(self, other: "TrialSpec") -> bool:
@@ -77,6 +79,7 @@ class TrialSpec:
             seed=fields["seed"],
             measures=tuple(fields.get("measures", ["latency_ms"] if fields.get("latency") else [])),  # of before
             fingerprint=fields.get("fingerprint", ""),
+            start=fields.get("start", ""),
         )
 
 
@@ -88,6 +91,7 @@ def train(
     beat: Beat = no_beat,
     pick: Callable[[str | None], Numerics] | None = None,
     taken_up: Callable[[int, str], object] = lambda _epochs, _why: None,
+    start: Mapping[str, Tensor] | None = None,
 ) -> Iterator[Measurement]:
     """Train to full fidelity and yield a measurement after every epoch.
 
@@ -101,8 +105,10 @@ def train(
             without it they are the recipe's, as `workers.numerics.usual` reads it.
         taken_up: called once with the epochs that the checkpoint holds of this trial, and with what it is where it
             holds none.
+        start: weights to begin with, by name; `spec.start` tells which.
 
     Raises:
+        InputError: the weights to begin with are of another network.
         TrialFailure: the loss or a gradient is not finite.
         OSError: the checkpoint cannot be written, or may be there and cannot be reached; what is there stays.
     """
@@ -113,6 +119,8 @@ def train(
     trainer = Trainer(spec, data, beat, pick(before) if pick else usual(spec.recipe, data.train_images.device, before))
     if state is not None:
         trainer.resume(state)
+    elif start is not None:
+        trainer.begin_with(start)
     taken_up(trainer.epoch, "" if state else "is missing or damaged" if found is None else "is of another training")
     yield from trainer.history
     while trainer.epoch < spec.recipe.epochs:
@@ -171,8 +179,9 @@ class Trainer:
             train_loss = self._train()
         trained = time.perf_counter()
         self._recalibrate()
-        with self._drawing(_epoch_seed(self.spec.seed, -1 - self.epoch)):  # other draws than those of any training
-            self.evaluation = self._evaluate()
+        if len(self.data.val_labels):
+            with self._drawing(_epoch_seed(self.spec.seed, -1 - self.epoch)):  # other draws than those of any training
+                self.evaluation = self._evaluate()
         metrics = {name: float(_measure(name)(self)) for name in self.measures}
         measurement = Measurement(
             epoch=self.epoch + 1,
@@ -192,8 +201,9 @@ class Trainer:
 
     @property
     def measures(self) -> tuple[str, ...]:
-        """Return the names of what is measured after each epoch."""
-        return (*CLASSIFICATION.always, *self.spec.measures)
+        """Return the names of what is measured after each epoch; nothing of quality, where no images are for it."""
+        names = (*CLASSIFICATION.always, *self.spec.measures)
+        return names if len(self.data.val_labels) else tuple(n for n in names if not OBJECTIVES[n].quality)
 
     @property
     def peak_bytes(self) -> int:
@@ -226,6 +236,17 @@ class Trainer:
         if state["optimizer"] is not None:
             self.optimizer.load_state_dict(state["optimizer"])
         self.history = tuple(Measurement.from_json(fields) for fields in state["history"])
+
+    def begin_with(self, weights: Mapping[str, Tensor]) -> None:
+        """Take other weights in the place of those that the seed drew.
+
+        Raises:
+            InputError: they are of another network.
+        """
+        try:
+            self.network.load_state_dict(dict(weights))
+        except RuntimeError as error:  # torch's only word for it, of many lines
+            raise InputError("they are of another network", place="--weights") from error
 
     def _train(self) -> float:
         count = len(self.data.train_labels)

@@ -30,7 +30,16 @@ from search.storage.finding import find
 from search.storage.replicates import Replicates
 from search.storage.store import Store
 from search.study.accounting import Account
-from search.study.checkpoints import NEWEST, checkpoint_folder, make_folder, newest, numbers, owner_of, sweep_notes
+from search.study.checkpoints import (
+    NEWEST,
+    checkpoint_folder,
+    make_folder,
+    newest,
+    numbers,
+    owner_of,
+    seeds_folder,
+    sweep_notes,
+)
 from search.study.journal import FOLDER, Journal
 from search.study.outbox import Outbox, send
 from search.study.running import RunningStudy
@@ -43,7 +52,7 @@ from search.tune.watch import Watch
 from spaces.errors import InputError, StudyError
 from workers.datasets import load, load_test
 from workers.objectives import to_measure
-from workers.places import Folder, is_on_disk, join, open_folder
+from workers.places import Folder, is_on_disk, join
 from workers.sources import DataSpec
 from workers.tasks import CLASSIFICATION
 from workers.trainer import TrialSpec
@@ -133,7 +142,7 @@ class Session:
         _check_kind(asked.plan, trials)
         if not front_trials(record, list(trials.values())):
             raise NothingToConfirm(f"no trial of {record.name} is trained in full yet")
-        folder = open_folder(join(str(checkpoint_folder(config, record)), "seeds"))
+        folder = seeds_folder(checkpoint_folder(config, record))
         replicates = Replicates(store, record.name)
         return cls(
             store=store, asked=asked, console=console, record=record, config=config, replicates=replicates,

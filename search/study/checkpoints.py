@@ -50,6 +50,11 @@ def folder_of(study: StudyRecord, environment: Mapping[str, str] = os.environ) -
     return checkpoint_folder(StudyConfig.model_construct(checkpoints=form), study)
 
 
+def seeds_folder(folder: Folder) -> Folder:
+    """Return where, below a study's checkpoints, those of its replicates are; they are named by their own numbers."""
+    return open_folder(join(str(folder), "seeds"))
+
+
 def make_folder(folder: Folder) -> None:
     """Make the folder of a study's checkpoints, and show that files can be written there.
 

@@ -1,13 +1,13 @@
 """Read the weights of one trial, or say in one line why there are none to be had."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from search.core.fronts import front_trials
 from search.core.records import State, StudyRecord, TrialRecord
 from search.core.units import format_number_of
-from search.study.checkpoints import before, newest, over_limit
+from search.study.checkpoints import before, newest, over_limit, seeds_folder
 from spaces.errors import InputError, StudyError
 from workers.checkpoint import read_state
 from workers.measurement import Measurement
@@ -53,6 +53,8 @@ def pick(study: StudyRecord, trials: Sequence[TrialRecord], number: int | None) 
 def read(study: StudyRecord, trials: Sequence[TrialRecord], trial: TrialRecord, folder: Folder) -> Weights:
     """Return the weights of a trial: of its newest checkpoint, or where that is damaged of the one before.
 
+    Where it has none, those of another seed of its network are taken, if it was confirmed.
+
     Raises:
         InputError: there are none, or they are damaged or of another training.
         StudyError: the folder cannot be reached.
@@ -67,11 +69,25 @@ def read(study: StudyRecord, trials: Sequence[TrialRecord], trial: TrialRecord, 
         name, state = next(((name, state) for name, state in states if state is not None), ("", None))
     except OSError as error:
         raise StudyError(f"{folder} cannot be reached: {error.strerror or error}") from error
+    if state is None and (of_seed := _of_a_seed(trial, folder)) is not None:
+        return of_seed
     if state is None:
         why = f"{present[0]} is damaged" if present else _why_none(study, trials, trial, names)
         raise InputError(f"{why} (in {folder})", place=PLACE)
     warning = f"{present[0]} is damaged; the checkpoint before it is taken" if name != present[0] else ""
     return Weights(spec=_spec(trial, state, name), state=state, warning=warning)
+
+
+def _of_a_seed(trial: TrialRecord, folder: Folder) -> Weights | None:
+    """Return the weights of a replicate that was trained in full, if there are any."""
+    seeds = seeds_folder(folder)
+    for each in (each for each in trial.replicates if each.complete and each.fold is None):
+        state = read_state(seeds, newest(each.number))
+        if state is not None:
+            name, own = newest(each.number), replace(trial, seed=each.seed)
+            warning = f"trial {trial.number} has no weights of its own; those of seed {each.seed} are taken"
+            return Weights(spec=_spec(own, state, name), state=state, warning=warning)
+    return None
 
 
 def _spec(trial: TrialRecord, state: dict[str, Any], name: str) -> TrialSpec:
