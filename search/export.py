@@ -37,19 +37,51 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _export(given: argparse.Namespace) -> int:
-    with Store.reading(expand(given.url, os.environ), cli.warn) as store:
-        study = find(store, given.study)
-        trials, sessions = assessed(study, store.trials(study.name)), store.sessions(study.name)
-    trial = weights.pick(study, trials, given.trial)
-    held = weights.read(study, trials, trial, _folder(study, given.checkpoints))
-    card = card_of(study, trial, held, sessions)
-    cli.warn(_warnings(card, held))
-    with replacing_folder(given.output, why_not_ours) as beside:
-        told = held.state.get("preprocess")
-        images = images_of(held.spec, Preprocess.from_json(told) if told else None, read=not given.no_data)
-        card = write(beside, held.state, card, images, onnx=given.onnx, program=given.torch_export)
+    card = export(
+        given.url, given.study, given.trial, given.output, onnx=given.onnx, program=given.torch_export,
+        data=not given.no_data, checkpoints=given.checkpoints,
+    )  # fmt: skip
     print("\n".join(_lines(given.output, card)))
     return cli.DONE
+
+
+def export(
+    url: str,
+    name: str | None,
+    number: int | None,
+    output: Path,
+    *,
+    onnx: bool = False,
+    program: bool = False,
+    data: bool = True,
+    checkpoints: str | None = None,
+) -> Card:
+    """Write a trained network as a folder that stands alone, and return its card.
+
+    Args:
+        url: the database.
+        name: of the study; may be left out where there is only one.
+        number: of the trial.
+        output: the folder.
+        onnx: write model.onnx too, compared with torch.
+        program: write torch's exported program too.
+        data: try it on the study's images, else on random ones.
+        checkpoints: where the study's weights lie now, if not where they were.
+
+    Raises:
+        InputError: there is no such trial, it has no weights, or something else is in the place of the folder.
+    """
+    with Store.reading(expand(url, os.environ), cli.warn) as store:
+        study = find(store, name)
+        trials, sessions = assessed(study, store.trials(study.name)), store.sessions(study.name)
+    trial = weights.pick(study, trials, number)
+    held = weights.read(study, trials, trial, _folder(study, checkpoints))
+    card = card_of(study, trial, held, sessions)
+    cli.warn(_warnings(card, held))
+    with replacing_folder(output, why_not_ours) as beside:
+        told = held.state.get("preprocess")
+        images = images_of(held.spec, Preprocess.from_json(told) if told else None, read=data)
+        return write(beside, held.state, card, images, onnx=onnx, program=program)
 
 
 def _folder(study: StudyRecord, given: str | None) -> Folder:

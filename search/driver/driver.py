@@ -36,7 +36,7 @@ from search.study.orphans import orphans
 from search.study.outbox import Outbox, send
 from search.study.recorder import Recorder
 from search.study.retention import Checkpoints
-from search.study.running import RunningStudy
+from search.study.running import Listener, RunningStudy
 from search.tune import run as cluster
 from search.tune.nodes import Need
 from search.tune.preflight import ANSWER_S, SLOWER, Preflight, check_storage
@@ -209,6 +209,7 @@ def run(
     started_at: datetime,
     share: bool = False,
     sqlite_on_driver: bool = False,
+    listeners: Sequence[Listener] = (),
 ) -> RunningStudy:
     """Run a study until it is over or interrupted, and return it.
 
@@ -220,6 +221,7 @@ def run(
         started_at: when the command began.
         share: let other launches that ask for the same work on the study too.
         sqlite_on_driver: let the database be a file of this machine alone, where several train.
+        listeners: hear of every measurement and of every trial's end.
 
     Raises:
         InputError: something in the file is wrong; said before Ray starts.
@@ -236,6 +238,7 @@ def run(
                 stack.enter_context(store.living(session))
             launches = SharedLaunches(store, record.name, session) if share else OnlyLaunch(session)
             running = open_running(store, config, record, launches, first, seen.few)
+        running.listeners += listeners
         with closing(running.recorder):
             if running.over:
                 return running

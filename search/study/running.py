@@ -5,9 +5,11 @@ SQL before it counts.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum, auto
+from typing import Protocol
 
 from search.core.fronts import objective_values
 from search.core.records import Event, EventKind, Host, Rejection, State, StudyRecord, TrialRecord
@@ -23,11 +25,21 @@ from search.study.queue import Queue
 from search.study.recording import OutboxProtocol, ProposerProtocol, RecorderProtocol
 from search.study.rejections import Rejections
 from search.study.trials import TrialIndex
-from spaces.errors import StorageAway, TrialFailure
+from spaces.errors import StorageAway, TrialFailure, first_line
 from workers.kinds import FailureKind
 from workers.measurement import Measurement
 
 log = logging.getLogger(__name__)
+
+
+class Listener(Protocol):
+    """Hears what a study of this process shows, after it is recorded; what it raises ends nothing."""
+
+    def on_measurement(self, trial: TrialRecord, measurement: Measurement) -> object:
+        """Hear of an epoch."""
+
+    def on_trial(self, trial: TrialRecord) -> object:
+        """Hear of a trial's end."""
 
 
 class Nothing(Enum):
@@ -62,6 +74,7 @@ class RunningStudy:
     overdue: dict[int, float] = field(default_factory=dict)  # seconds that trials are behind what is expected
     setbacks: list[tuple[int, TrialFailure]] = field(default_factory=list)  # trials tried again, and why
     notices: list[str] = field(default_factory=list)  # that nobody was told yet
+    listeners: list[Listener] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.trials = TrialIndex(self.record)
@@ -366,6 +379,7 @@ class RunningStudy:
             if trial.state is not State.RUNNING or number in self.elsewhere:
                 return Decision(Verdict.STOP, trial.reason or "another launch trains it now")
         self._show(trial, measurement)
+        self._let_hear(lambda listener: listener.on_measurement(trial, measurement))
         return self._judge(trial, measurement)
 
     def trained_again(self, number: int, *, epochs: int, seconds: float, why: str) -> None:
@@ -479,3 +493,15 @@ class RunningStudy:
         with self.account.timed("recording_s"):
             self.outbox.ended(trial, changed)
         self.proposer.tell(trial, objective_values(self.record, trial))
+        self._let_hear(lambda listener: listener.on_trial(trial))
+
+    def _let_hear(self, tell: Callable[[Listener], object]) -> None:
+        """Tell those who asked for it; one that fails is told nothing more, as a study ends for none of them."""
+        for listener in list(self.listeners):
+            try:
+                tell(listener)
+            except Exception as error:  # somebody else's code
+                self.listeners.remove(listener)
+                log.debug("a callback failed", exc_info=True)
+                why = f"{type(error).__name__}: {first_line(error)}"
+                self.notices.append(f"warning: a callback failed and is called no more ({why})")
