@@ -151,10 +151,12 @@ class Study:
         """
         from search.core.terminal import make_console
         from search.driver.confirming import Asked, confirm
+        from search.driver.publishing import publish
         from search.study.seeds import SeedPlan
 
         asked = Asked(url=self.url, study=self._name, plan=SeedPlan(seeds=seeds), test=test, address=address)
-        confirm(asked, make_console(), datetime.now(UTC))
+        if confirm(asked, make_console(), datetime.now(UTC)).news:
+            publish(expand(self.url, os.environ), self.name, None)  # Optuna Dashboard's plot
         return self
 
     @property

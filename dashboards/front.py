@@ -27,6 +27,7 @@ class Point:
     y: float
     epochs: int
     lines: tuple[str, ...]  # what to say of it
+    ends: tuple[float, float] | None = None  # of the vertical objective's interval, where it was confirmed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,10 +83,17 @@ def _points(view: StudyView, plane: Plane, trials: Iterable[TrialRecord]) -> tup
             y=OBJECTIVES[plane.vertical].value(trial.cost, trial.found),
             epochs=trial.epochs,
             lines=lines_of(view.study, trial),
+            ends=_ends(trial, plane.vertical),
         )
         for trial in trials
     )
     return tuple(point for point in points if math.isfinite(point.x) and math.isfinite(point.y))
+
+
+def _ends(trial: TrialRecord, objective: str) -> tuple[float, float] | None:
+    """Return the ends of the interval that seeds tell, or nothing where one run is all there is."""
+    known = trial.confirmation and trial.confirmation.intervals.get(objective)
+    return (known.low, known.high) if known and math.isfinite(known.low) else None
 
 
 def _undominated(points: tuple[Point, ...], horizontal: str, vertical: str) -> list[Point]:
@@ -102,7 +110,7 @@ def figure(plane: Plane) -> go.Figure:
     if not points:
         return theme.message(TITLE, "No trial has a measurement yet.")
     across = theme.scale(plane.horizontal, [point.x for point in points])
-    up = theme.scale(plane.vertical, [point.y for point in points])
+    up = theme.scale(plane.vertical, [y for point in points for y in (point.y, *(point.ends or ()))])
     drawn = theme.blank(f"{TITLE}: {_named(plane)}", _subtitle(plane), height=520)
     drawn.add_traces([_trace(group, across, up) for group in _groups(plane) if group.points])
     drawn.update_layout(xaxis=across.axis, yaxis=up.axis, legend={"traceorder": "reversed"})
@@ -116,6 +124,8 @@ def _named(plane: Plane) -> str:
 def _subtitle(plane: Plane) -> str:
     trained = len(plane.front) + len(plane.dominated)
     parts = [f"{len(plane.front)} on the front of {trained} at full fidelity", f"{len(plane.stopped)} stopped early"]
+    confirmed = sum(point.ends is not None for point in (*plane.front, *plane.dominated))
+    parts += [f"{confirmed} are means over seeds, with intervals of 95 %; the others are one run"] if confirmed else []
     left_out = [f"{count} {word}" for count, word in ((plane.failed, "failed"), (plane.running, "running")) if count]
     return ", ".join(parts) + (f"; not drawn: {', '.join(left_out)}" if left_out else "")
 
@@ -183,7 +193,23 @@ def _trace(group: _Group, across: theme.Scale, up: theme.Scale) -> go.Scatter:
         y=[up.place(point.y) for point in group.points],
         hovertext=[theme.hover(point.lines) for point in group.points],
         hoverinfo="text",
+        error_y=_bars(group.points, up),
         name=group.name,
         showlegend=True,
         **group.style,
     )
+
+
+def _bars(points: tuple[Point, ...], up: theme.Scale) -> dict[str, object] | None:
+    """Return the intervals of means, as they lie on the axis; none where no point has one."""
+    if not any(point.ends for point in points):
+        return None
+    spans = [(up.place(point.y), *map(up.place, point.ends or (point.y, point.y))) for point in points]
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [max(low, high) - middle for middle, low, high in spans],
+        "arrayminus": [middle - min(low, high) for middle, low, high in spans],
+        "thickness": 1.2,
+        "width": 3,
+    }

@@ -25,11 +25,13 @@ PLOT = "widefront-front"
 
 def main(argv: Sequence[str]) -> int:
     """Write the report, then the plot, and return the exit code."""
-    return cli.run(report.parser(), argv, _publish)
+    parser = report.parser()
+    parser.add_argument("--plot-only", action="store_true", help="write no report")
+    return cli.run(parser, argv, _publish)
 
 
 def _publish(given: argparse.Namespace) -> int:
-    code = report.write(given)
+    code = cli.DONE if given.plot_only else report.write(given)
     save_plot(expand(given.url, os.environ), given.study)
     return code
 

@@ -5,6 +5,7 @@ python -m search.confirm URL --study S [--seeds 5] [--trials 3,18 | --front | --
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from datetime import UTC, datetime
 from search import cli
 from search.core.arguments import number, numbers, whole
 from search.core.commands import again
+from search.core.environment import expand
 from search.core.interrupts import interrupts
 
 
@@ -27,6 +29,7 @@ def _act(given: argparse.Namespace, started_at: datetime) -> int:
     from search.core.columns import row_of  # all of these take seconds, in which a signal is heeded
     from search.core.terminal import make_console
     from search.driver.confirming import Asked, confirm, show
+    from search.driver.publishing import publish
     from search.study.seeds import SeedPlan
     from spaces.cli import INTERRUPTED
 
@@ -40,6 +43,8 @@ def _act(given: argparse.Namespace, started_at: datetime) -> int:
     )  # fmt: skip
     console = make_console(stderr=given.json)
     found = confirm(asked, console, started_at)
+    if found.news:
+        publish(expand(given.url, os.environ), found.study.name, None)  # Optuna Dashboard's plot
     if given.json:
         print(json.dumps([row_of(found.study, trial) for trial in found.shown], indent=2))
     else:

@@ -85,6 +85,7 @@ class Found:
     study: StudyRecord
     trials: list[TrialRecord]  # with all their replicates
     over: bool  # nothing is left to train
+    news: bool  # something was
 
     @property
     def shown(self) -> list[TrialRecord]:
@@ -105,8 +106,10 @@ def confirm(asked: Asked, console: Console, started_at: datetime) -> Found:
             raise InputError(f"{store.shown_url} may only be read")
         study = find(store, asked.study)
         with store.hold(study.name):
+            before = store.trials(study.name)
             over = Session.open(store, study, asked, console).train(started_at)
-            return Found(study=study, trials=assessed(study, store.trials(study.name)), over=over)
+            after = store.trials(study.name)
+            return Found(study=study, trials=assessed(study, after), over=over, news=after != before)
 
 
 def show(found: Found, console: Console) -> None:

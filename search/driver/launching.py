@@ -2,12 +2,9 @@
 
 import argparse
 import logging
-import os
-import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
 from rich.console import Console
 
@@ -17,13 +14,12 @@ from search.config.study import StudyConfig, load
 from search.config.unread import unread
 from search.core.commands import command
 from search.core.confirmation import assessed
-from search.core.environment import hide
-from search.core.interrupts import interrupts
 from search.core.records import TrialRecord
 from search.core.terminal import make_console
 from search.driver import preview
 from search.driver.confirming import Asked, NothingToConfirm, confirm
 from search.driver.driver import look_ahead, run
+from search.driver.publishing import publish
 from search.driver.screen import meanwhile
 from search.driver.summary import show_end
 from search.storage.store import Store
@@ -32,8 +28,6 @@ from search.study.running import RunningStudy
 from search.study.seeds import SeedPlan
 from spaces.cli import DONE, INTERRUPTED
 from spaces.errors import StudyError, WidefrontError
-
-ASKED_S = 1.0  # in which a signal that ended the report's process has come to this one, if it was for both
 
 
 def launch(given: argparse.Namespace, started_at: datetime, again: Callable[[str], object]) -> int:
@@ -80,7 +74,7 @@ def launch(given: argparse.Namespace, started_at: datetime, again: Callable[[str
     report = None
     if not given.no_report:
         with meanwhile(console, "writing the report"):
-            report = _publish(config, given.report)
+            report = publish(config.storage, config.study, given.report)
     show_end(running, config, report, console, assessed(running.record, trials))
     return _verdict(running)
 
@@ -146,25 +140,3 @@ def _verdict(running: RunningStudy) -> int:
         return DONE
     commonest = max(set(kinds), key=kinds.count)
     raise StudyError(f"all {len(kinds)} trials failed; the commonest reason: {commonest}")
-
-
-def _publish(config: StudyConfig, path: Path) -> Path | None:
-    """Let the dashboards write the report; a process of its own, since they stand above search.
-
-    The storage goes by the environment, since a process list shows command lines.
-    """
-    arguments = [sys.executable, "-m", "dashboards.publish", "${WIDEFRONT_STORAGE}", "--study", config.study]
-    writing = subprocess.Popen(
-        [*arguments, "-o", str(path)],
-        env={**os.environ, "WIDEFRONT_STORAGE": config.storage},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    with interrupts.at_end(writing.kill), writing:
-        said = writing.communicate()[1].strip().splitlines()
-        interrupts.stand_back(ASKED_S if writing.returncode < 0 else 0.0)
-    if writing.returncode:
-        print(f"warning: there is no report: {hide((said or ['no error message'])[-1])}", file=sys.stderr)
-        return None
-    return path

@@ -7,7 +7,8 @@ import pytest
 
 from dashboards import front
 from dashboards.frames import StudyView
-from search.core.records import State
+from search.core.records import Confirmation, State
+from search.models.seeds import Interval
 from tests import factories
 
 
@@ -119,3 +120,20 @@ def test_a_study_without_measurements_says_so() -> None:
     figure = front.figure(front.info(view))
     assert len(figure.data) == 0
     assert "No trial" in figure.layout.annotations[0].text
+
+
+def test_means_over_seeds_have_their_intervals_and_others_are_called_one_run(small: StudyView) -> None:
+    known = Confirmation(
+        seeds=3, failed=0, intervals={"accuracy": Interval(0.9, 0.85, 0.96)}, deviations={}, on_front=0.9
+    )  # fmt: skip
+    trials = tuple(replace(t, confirmation=known) if t.number == 2 else t for t in small.trials)
+    plane = front.info(replace(small, trials=trials))
+    assert [point.ends for point in plane.front] == [None, (0.85, 0.96)]
+    drawing = front.figure(plane)
+    line = drawn(drawing, "on the front")
+    assert line.y[1] == pytest.approx(0.1)  # of an axis of errors, which are greater where the accuracy is less
+    assert list(line.error_y.array) == [0, pytest.approx(0.05)]
+    assert list(line.error_y.arrayminus) == [0, pytest.approx(0.06)]
+    said = drawing.layout.title.subtitle.text
+    assert "1 are means over seeds, with intervals of 95 %; the others are one run" in said
+    assert "one run" not in front.figure(front.info(small)).layout.title.subtitle.text
