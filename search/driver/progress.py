@@ -89,6 +89,10 @@ class Progress:
         """Return one line: how it goes."""
         return summary(self.study, self.checkpoints, self._left_s)
 
+    def _running(self) -> Text:
+        """Return one line: what trains now."""
+        return _running_line(self.study)
+
     def _tell_crashed(self) -> None:
         """Say of what workers died, whenever it is more of them."""
         crashed = len(self.study.trials.crashed)
@@ -123,7 +127,7 @@ class Progress:
         study = self.study
         name, counts = Text(study.record.name, style="bold"), Text(self._summary())
         died = [Text(line, style="yellow")] if (line := failures_line(study.trials.crashed)) else []
-        running = _running_line(study)
+        running = self._running()
         return [([name, counts, *died, running], list(said)), ([name, counts, running], []), ([counts], []), ([], [])]
 
     def _left(self, above: Sequence[RenderableType], below: Sequence[RenderableType]) -> int:

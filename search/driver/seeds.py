@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from rich.console import Console, RenderableType
+from rich.text import Text
 
 from search.core.confirmation import assessed
 from search.core.fronts import front_trials
@@ -23,14 +24,22 @@ class SeedProgress(Progress):
         super().__init__(running, console)
         self.proposer = proposer
 
-    def _line(self, trial: TrialRecord) -> str:
-        replicate = self.proposer.replicates[trial.number]
+    def _running(self) -> Text:
+        shown = [f"{self._named(number)} (epoch {self.study.trials[number].epochs})" for number in self.study.at_work]
+        return Text(f"running: {', '.join(sorted(shown)) or 'none'}", style="dim")
+
+    def _named(self, number: int) -> str:
+        """Return which training it is: `trial 3, seed 2 of up to 5`."""
+        replicate = self.proposer.replicates[number]
         mine = sorted(each.number for each in self.proposer.replicates.values() if each.trial == replicate.trial)
-        nth = f"seed {mine.index(replicate.number) + 1} of up to {self.proposer.plan.seeds}"
+        nth = f"seed {mine.index(number) + 1} of up to {self.proposer.plan.seeds}"
         what = f"fold {replicate.fold[0] + 1} of {replicate.fold[1]}" if replicate.fold else nth
+        return f"trial {replicate.trial}, {what}"
+
+    def _line(self, trial: TrialRecord) -> str:
         shown = trial.last.get(CLASSIFICATION.headline) if trial.last else None
         reached = f": {format_percent(shown)}" if trial.state is State.COMPLETE else f" {trial.state}: {trial.reason}"
-        return f"trial {replicate.trial} {name_of(trial.architecture)}, {what}{reached}"
+        return f"{self._named(trial.number)}, {name_of(trial.architecture)}{reached}"
 
     def _summary(self) -> str:
         running = self.study

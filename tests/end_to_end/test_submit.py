@@ -101,7 +101,7 @@ class Head:
         """Run the command to its end."""
         return subprocess.run(
             self.command(*given), cwd=self.desk, env=self.environment(), capture_output=True, text=True, check=False,
-            timeout=180,
+            timeout=360,
         )  # fmt: skip
 
     def environment(self) -> dict[str, str]:
@@ -176,7 +176,7 @@ def test_a_study_is_sent_and_followed_and_only_its_driver_knows_its_database(hea
     seen = environ_of(worker)
     assert (seen["STUDY_FILE"], seen["PGPASSWORD"]) == ("", "")
     assert not memory_holds(worker, SECRET)
-    said = follower.communicate(timeout=180)[0]
+    said = follower.communicate(timeout=360)[0]
     assert follower.returncode == 0, said
     assert "in ~/widefront there" in said
     assert said.count("complete in epoch 4") >= 1
