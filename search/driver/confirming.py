@@ -36,14 +36,15 @@ from search.study.checkpoints import (
     make_folder,
     newest,
     numbers,
-    owner_of,
     seeds_folder,
     sweep_notes,
 )
 from search.study.journal import FOLDER, Journal
 from search.study.outbox import Outbox, send
+from search.study.retention import spare_of_seeds
 from search.study.running import RunningStudy
-from search.study.seeds import SeedPlan, SeedProposer, SeedRecorder, SeedStore, as_trial
+from search.study.seed_records import SeedRecorder, SeedStore, as_trial
+from search.study.seeds import SeedPlan, SeedProposer
 from search.tune import run as cluster
 from search.tune.preflight import Preflight
 from search.tune.searcher import StudySearcher
@@ -263,7 +264,7 @@ class Session:
     def _tidy(self, running: RunningStudy) -> None:
         """Remove what nobody needs of what has ended, and where weights are beyond their limit the oldest of them."""
         try:
-            for name in spare(self.folder.sizes(), running.trials, self.config.checkpoints.limit_bytes):
+            for name in spare_of_seeds(self.folder.sizes(), running.trials, self.config.checkpoints.limit_bytes):
                 self.folder.remove(name)
         except OSError as error:
             log.warning("the weights of seeds cannot be tidied now: %s", error)
@@ -302,19 +303,6 @@ class Session:
             say(self.console, f"warning: the weights of {gone} are gone: the test split tells nothing of them")
         if found and not interrupts.asked:
             self.replicates.add_look(datetime.now(UTC), found)
-
-
-def spare(sizes: Mapping[str, int], trials: Mapping[int, TrialRecord], limit_bytes: float) -> list[str]:
-    """Return the files that go: of what has ended all but the weights, and of these the oldest beyond a limit."""
-    ended = {number for number, trial in trials.items() if trial.state is not State.RUNNING}
-    weights = {newest(number) for number in ended if trials[number].state is State.COMPLETE}
-    gone = [name for name in sizes if owner_of(name) in ended and name not in weights]
-    held = sorted(numbers(NEWEST, weights & sizes.keys()), reverse=True)  # the newest first
-    room = limit_bytes
-    for number in held:
-        room -= sizes[newest(number)]
-        gone += [newest(number)] if room < 0 else []
-    return gone
 
 
 def _data_of(data: DataSpec, running: RunningStudy, number: int) -> DataSpec:

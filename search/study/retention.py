@@ -10,7 +10,16 @@ from search.core.fronts import front_trials, minimised_values, run_front
 from search.core.records import State, StudyRecord, TrialRecord
 from search.core.units import format_bytes
 from search.models.pareto import order
-from search.study.checkpoints import OVER_LIMIT, before, checkpoint_folder, newest, numbers, over_limit, owner_of
+from search.study.checkpoints import (
+    NEWEST,
+    OVER_LIMIT,
+    before,
+    checkpoint_folder,
+    newest,
+    numbers,
+    over_limit,
+    owner_of,
+)
 from search.study.running import RunningStudy
 from workers.places import Folder
 
@@ -95,6 +104,19 @@ def _concerned(study: RunningStudy, names: Iterable[str]) -> dict[int, TrialReco
     """Return the trials of the front and of these files: the front of them is that of all, and they are few."""
     owners = {owner for name in names if (owner := owner_of(name)) is not None and owner in study.trials}
     return {trial.number: trial for trial in study.trials.front} | {owner: study.trials[owner] for owner in owners}
+
+
+def spare_of_seeds(sizes: Mapping[str, int], trials: Mapping[int, TrialRecord], limit_bytes: float) -> list[str]:
+    """Return the files of replicates that go: of what has ended all but weights, and of these the oldest over a limit."""
+    ended = {number for number, trial in trials.items() if trial.state is not State.RUNNING}
+    weights = {newest(number) for number in ended if trials[number].state is State.COMPLETE}
+    gone = [name for name in sizes if owner_of(name) in ended and name not in weights]
+    held = sorted(numbers(NEWEST, weights & sizes.keys()), reverse=True)  # the newest first
+    room = limit_bytes
+    for number in held:
+        room -= sizes[newest(number)]
+        gone += [newest(number)] if room < 0 else []
+    return gone
 
 
 @dataclass(slots=True, kw_only=True)

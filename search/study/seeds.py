@@ -1,23 +1,21 @@
-"""Choose whose network is trained once more, and let a running study train replicates as it trains trials.
+"""Choose whose network is trained once more.
 
-A `RunningStudy` asks its proposer what to train and its outbox to remember it. With these two in their places it trains
-seeds of networks that are known, with the same care for failures, full disks and databases that are away.
+A `RunningStudy` asks its proposer what to train and its outbox to remember it. With this proposer and the records of
+`search.study.seed_records` it trains seeds of networks that are known, with the same care for failures, full disks and
+databases that are away.
 """
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any
 
 from search.core.confirmation import Confidence
 from search.core.fronts import front_trials
-from search.core.records import Event, Host, Rejection, Replicate, State, StudyRecord, TrialRecord
+from search.core.records import Rejection, Replicate, State, StudyRecord, TrialRecord
 from search.samplers.proposer import Proposal
-from search.storage.replicates import Replicates
 from spaces.domains import Scalar
 from workers.kinds import FailureKind
-from workers.measurement import Measurement
 
 FIRST = 3  # seeds that each network of the front gets before seeds go where they decide something
 Fold = tuple[int, int] | None
@@ -184,114 +182,3 @@ def seed_of(trial: TrialRecord, place: int) -> int:
     """Return the seed of a trial's replicate: always the same, and nobody else's."""
     digest = hashlib.sha256(f"replicate {place} of seed {trial.seed}".encode()).digest()
     return int.from_bytes(digest[:8]) >> 2  # below 2^62, as a seed has to be below 2^63
-
-
-def as_trial(replicate: Replicate, trial: TrialRecord) -> TrialRecord:
-    """Return a replicate as a running study sees it: a trial that has the replicate's number."""
-    return TrialRecord(
-        number=replicate.number,
-        params=trial.params,
-        architecture=trial.architecture,
-        digest=trial.digest,
-        seed=replicate.seed,
-        cost=trial.cost,
-        state=replicate.state,
-        reason=replicate.reason,
-        failure_kind=replicate.failure_kind,
-        failure_details=replicate.failure_details,
-        attempts=replicate.attempts,
-        started_at=replicate.started_at,
-        ended_at=replicate.ended_at,
-        measurements=replicate.measurements,
-    )
-
-
-class SeedStore:
-    """Write what a running study brings of its trials to the table of replicates."""
-
-    def __init__(self, replicates: Replicates) -> None:
-        self.replicates = replicates
-        self.shown_url = replicates.store.shown_url
-
-    def add_measurement(self, study: str, number: int, measurement: Measurement) -> bool:  # noqa: ARG002
-        """Write one epoch."""
-        return self.replicates.add_measurement(number, measurement)
-
-    def end_trial(self, study: str, number: int, *, front: str | None = None, **ending: Any) -> bool:  # noqa: ARG002
-        """Write an end; which front the replicates have among themselves is nobody's."""
-        return self.replicates.end(number, **ending)
-
-    def set_attempts(self, study: str, number: int, attempts: int, why: str = "") -> None:  # noqa: ARG002
-        """Write how often one was handed out again."""
-        self.replicates.set_attempts(number, attempts)
-
-    def add_event(self, study: str, event: Event) -> None:
-        """Leave out what happens between begin and end."""
-
-    def add_host(self, study: str, host: Host) -> None:
-        """Write what a machine computes right."""
-        self.replicates.store.add_host(study, host)
-
-
-class SeedRecorder:
-    """Number replicates, and remember them: see `search.study.recording.RecorderProtocol`."""
-
-    def __init__(self, replicates: Replicates, record: StudyRecord, count: int) -> None:
-        self.store = SeedStore(replicates)
-        self.record = record
-        self._count = count
-
-    def count(self) -> int:
-        """Return how many replicates have a number."""
-        return self._count
-
-    def start(self, proposal: Proposal, seeds: int, now: datetime, session: int | None = None) -> TrialRecord:  # noqa: ARG002
-        """Record a new replicate, and return it as a trial with its number."""
-        assert isinstance(proposal, SeedProposal)
-        replicate = Replicate(
-            number=self._count, trial=proposal.trial, seed=proposal.seed, fold=proposal.fold, started_at=now
-        )
-        self.store.replicates.add(replicate)
-        self._count += 1
-        return TrialRecord(
-            number=replicate.number,
-            params=proposal.params,
-            architecture=proposal.architecture,
-            digest=proposal.digest,
-            seed=proposal.seed,
-            cost=proposal.cost,
-            started_at=now,
-        )
-
-    def measured(self, number: int, measurement: Measurement) -> bool:
-        """Record one epoch."""
-        return self.store.replicates.add_measurement(number, measurement)
-
-    def end(self, trial: TrialRecord, front: str | None = None) -> None:  # noqa: ARG002
-        """Record an end."""
-        self.store.replicates.end(
-            trial.number, state=trial.state, reason=trial.reason, failure_kind=trial.failure_kind,
-            failure_details=trial.failure_details, ended_at=trial.ended_at or datetime.now().astimezone(),
-        )  # fmt: skip
-
-    def rejected(self, rejection: Rejection) -> None:
-        """Record nothing: no network is proposed that could be refused."""
-
-    def reacquire_lock(self) -> None:
-        """Make sure that nobody else holds the study."""
-        self.store.replicates.store.reacquire_lock()
-
-    def reconcile(self, trials: Mapping[int, TrialRecord]) -> list[TrialRecord]:  # noqa: ARG002
-        """Return nothing: replicates are in one table alone."""
-        return []
-
-    def sampler_attrs(self) -> dict[int, dict[str, Any]]:
-        """Return nothing."""
-        return {}
-
-    def sampler_attrs_of(self, number: int) -> dict[str, Any]:  # noqa: ARG002
-        """Return nothing."""
-        return {}
-
-    def close(self) -> None:
-        """Let go of nothing: the store is another's."""

@@ -13,8 +13,9 @@ from rich.console import Console
 from search.core.confirmation import Confidence, assessed
 from search.core.fronts import front_trials
 from search.core.records import State, TrialRecord
-from search.driver.confirming import Asked, NothingToConfirm, Session, spare
+from search.driver.confirming import Asked, NothingToConfirm, Session
 from search.storage.store import Store
+from search.study.retention import spare_of_seeds
 from search.study.running import Nothing, RunningStudy
 from search.study.seeds import SeedPlan, SeedProposer, seed_of
 from spaces.errors import InputError, TrialFailure
@@ -258,9 +259,9 @@ def test_weights_of_seeds_stay_and_nothing_else_of_what_has_ended() -> None:
     states = {0: State.COMPLETE, 1: State.FAILED, 2: State.RUNNING, 3: State.COMPLETE}
     trials = {number: factories.trial(number, state=state) for number, state in states.items()}
     sizes = {"0.pt": 10, "0.before.pt": 10, "1.pt": 10, "2.pt": 10, "2.before.pt": 10, "3.pt": 10, "else.txt": 1}
-    assert sorted(spare(sizes, trials, 1000)) == ["0.before.pt", "1.pt"]
-    assert "0.pt" in spare(sizes, trials, 15)  # the oldest beyond the limit
-    assert "3.pt" not in spare(sizes, trials, 15)
+    assert sorted(spare_of_seeds(sizes, trials, 1000)) == ["0.before.pt", "1.pt"]
+    assert "0.pt" in spare_of_seeds(sizes, trials, 15)  # the oldest beyond the limit
+    assert "3.pt" not in spare_of_seeds(sizes, trials, 15)
 
 
 def test_a_proposer_names_the_front_first_then_whoever_is_least_sure() -> None:
