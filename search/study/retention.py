@@ -107,7 +107,7 @@ def _concerned(study: RunningStudy, names: Iterable[str]) -> dict[int, TrialReco
 
 
 def spare_of_seeds(sizes: Mapping[str, int], trials: Mapping[int, TrialRecord], limit_bytes: float) -> list[str]:
-    """Return the files of replicates that go: of what has ended all but weights, and of these the oldest over a limit."""
+    """Return what goes of the files of seeds: of those that ended all but weights, and the oldest over a limit."""
     ended = {number for number, trial in trials.items() if trial.state is not State.RUNNING}
     weights = {newest(number) for number in ended if trials[number].state is State.COMPLETE}
     gone = [name for name in sizes if owner_of(name) in ended and name not in weights]

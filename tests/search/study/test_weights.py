@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from search.core.records import State, TrialRecord
+from search.core.records import Replicate, State, TrialRecord
 from search.study.weights import Weights, pick, read
 from spaces.errors import InputError, StudyError
 from tests import factories
@@ -134,3 +134,29 @@ def test_a_trial_that_is_not_named_or_not_there_is_asked_for(number: int | None,
         pick(STUDY, TRIALS, number)
     assert (refused.value.place, refused.value.message) == ("--trial", f"{said}; on the front are 2, 0")
     assert pick(STUDY, TRIALS, 3) is TRIALS[3]
+
+
+def confirmed(folder: Path, *, complete: bool = True) -> TrialRecord:
+    """Return trial 1, which is dominated and has no weights of its own, with a replicate that has some."""
+    trial = TRIALS[1]
+    replicate = Replicate(
+        number=4, trial=1, seed=77, state=State.COMPLETE if complete else State.RUNNING,
+        measurements=trial.measurements,
+    )  # fmt: skip
+    saved(folder / "seeds", "4.pt", state_of(replace(trial, seed=77)))
+    return replace(trial, replicates=(replicate,))
+
+
+def test_where_it_has_none_of_its_own_a_seed_of_its_network_has_some(tmp_path: Path) -> None:
+    trial = confirmed(tmp_path)
+    found = weights(tmp_path, 1, [TRIALS[0], trial])
+    assert found.spec.seed == 77
+    assert found.warning == "trial 1 has no weights of its own; those of seed 77 are taken"
+    saved(tmp_path, "1.pt", state_of(trial))
+    assert weights(tmp_path, 1, [TRIALS[0], trial]).spec.seed == trial.seed  # its own come first
+
+
+def test_a_seed_that_still_trains_has_no_weights_to_give(tmp_path: Path) -> None:
+    trial = confirmed(tmp_path, complete=False)
+    with pytest.raises(InputError, match="trial 1 is complete and not on the front"):
+        weights(tmp_path, 1, [TRIALS[0], trial])
