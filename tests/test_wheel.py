@@ -15,7 +15,8 @@ from tests.end_to_end.conftest import SMALL
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = (
-    "search.launch", "search.front", "search.export", "search.doctor", "search.simulate", "search.submit",
+    "search.launch", "search.confirm", "search.front", "search.pick", "search.export", "search.retrain",
+    "search.doctor", "search.simulate", "search.submit",
     "search.schema",
     "spaces.describe", "workers.train", "workers.measure", "dashboards.report", "dashboards.publish",
     "dashboards.replays",
@@ -61,6 +62,8 @@ def test_a_study_runs_from_the_wheel(python: Path, tmp_path: Path) -> None:
     assert "trial" in run(python, "-m", "search.front", "sqlite:///study.db", cwd=tmp_path)
     assert "nothing" in run(python, "-m", "search.doctor", "sqlite:///study.db", cwd=tmp_path)
     assert "resnet-8" in run(python, "-m", "spaces.describe", "resnet-8", cwd=tmp_path)
+    looked = "from widefront import Study; print(Study.open('sqlite:///study.db').front())"
+    assert "accuracy" in run(python, "-c", looked, cwd=tmp_path)
 
 
 def test_a_network_is_exported_from_the_wheel_and_used(python: Path, tmp_path: Path) -> None:

@@ -90,7 +90,8 @@ def test_the_image_holds_all_that_is_installed() -> None:
     copied = [line.split()[1:-1] for line in text("Dockerfile").splitlines() if line.startswith("COPY")]
     given = {name for names in copied for name in names}
     packages = set(find_packages(str(ROOT), include=project()["tool"]["setuptools"]["packages"]["find"]["include"]))
-    assert given == {name for name in packages if "." not in name} | {
+    modules = {f"{name}.py" for name in project()["tool"]["setuptools"]["py-modules"]}
+    assert given == {name for name in packages if "." not in name} | modules | {
         "pyproject.toml", "constraints.txt", "README.md", "LICENSE",
     }  # fmt: skip
     assert all((ROOT / name).exists() for name in given)
