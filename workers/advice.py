@@ -7,11 +7,12 @@ FEW = 10  # training images of a class
 LEAST_STEPS = 50  # of the optimiser, in a full training
 LEFT_OUT = 1 / 3  # of an epoch: as much as a last, smaller batch may be
 ONE_SIDED = 0.95  # share of the images that one class has
+UNEQUAL = 10  # times the smallest class, beyond which the largest one drowns it
 
 
 def advice(data: Dataset, recipe: Recipe) -> list[str]:
     """Return a line for everything that is odd; what was not read comes first."""
-    return [*data.warnings, *_images(data), *_labels(data), *_steps(data, recipe)]
+    return [*data.warnings, *_images(data), *_labels(data), *_unequal(data, recipe), *_steps(data, recipe)]
 
 
 def _images(data: Dataset) -> list[str]:
@@ -37,6 +38,19 @@ def _labels(data: Dataset) -> list[str]:
     if data.classes > len(data.train_labels) / 2:
         lines.append(f"{data.classes} classes for {len(data.train_labels)} training images: are these labels?")
     return lines
+
+
+def _unequal(data: Dataset, recipe: Recipe) -> list[str]:
+    """Say where the largest class has more than `UNEQUAL` times the training images of the smallest, unbalanced."""
+    counts = data.train_labels.bincount(minlength=data.classes)
+    least, most = int(counts.where(counts > 0, counts.max()).argmin()), int(counts.argmax())
+    if recipe.balance != "none" or counts[most] <= UNEQUAL * counts[least]:
+        return []
+    few, many = data.class_names[least], data.class_names[most]
+    return [
+        f"class {many!r} has {int(counts[most]):,} training images and class {few!r} {int(counts[least]):,}, and "
+        "nothing balances them: recipe.balance can be weights or sampling"
+    ]
 
 
 def _steps(data: Dataset, recipe: Recipe) -> list[str]:

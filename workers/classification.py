@@ -11,15 +11,17 @@ from spaces.errors import TrialFailure
 from workers.kinds import FailureKind
 
 
-def loss(logits: Tensor, labels: Tensor, *, smoothing: float) -> Tensor:
+def loss(logits: Tensor, labels: Tensor, *, smoothing: float, weights: Tensor | None = None) -> Tensor:
     """Return the mean cross-entropy of a batch, in nats.
 
     Args:
         logits: `n k`.
         labels: `n`, class numbers.
         smoothing: share of the label that is spread over all classes.
+        weights: `k`, of each class; the mean is then over weights, and what is spread is weighed too, as in torch's
+            `cross_entropy`, so only what they are to each other counts.
     """
-    return F.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
+    return F.cross_entropy(logits.float(), labels, weight=weights, label_smoothing=smoothing)
 
 
 class Evaluation:

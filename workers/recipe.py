@@ -9,6 +9,7 @@ from spaces.errors import InputError, unknown
 PRECISIONS = ("auto", "float32", "bfloat16")
 MEMORY_FORMATS = ("auto", "channels_first", "channels_last")
 MOST_PASSES = 1000
+BALANCES = ("none", "weights", "sampling")  # how classes of unequal size come to count alike
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,7 @@ class Recipe:
     weight_decay: float = 5e-4  # not on norms and biases
     warmup_epochs: float = 1.0
     label_smoothing: float = 0.1
+    balance: str = "none"  # weights: the loss weighs classes; sampling: an epoch draws them equally often
     precision: str = "auto"
     memory_format: str = "auto"
     monte_carlo: int = 0  # passes with dropout on whose probabilities evaluation averages; 0: one pass without dropout
@@ -38,10 +40,9 @@ class Recipe:
             if not 0 <= getattr(self, name) < most:
                 asked = "at least 0 and below 1" if most == 1 else "a number of at least 0"
                 raise InputError(f"{getattr(self, name)} is not {asked}", place=name)
-        if self.precision not in PRECISIONS:
-            raise InputError(unknown("precision", self.precision, PRECISIONS), place="precision")
-        if self.memory_format not in MEMORY_FORMATS:
-            raise InputError(unknown("memory_format", self.memory_format, MEMORY_FORMATS), place="memory_format")
+        for name, known in (("balance", BALANCES), ("precision", PRECISIONS), ("memory_format", MEMORY_FORMATS)):
+            if getattr(self, name) not in known:
+                raise InputError(unknown(name, getattr(self, name), known), place=name)
         passes = self.monte_carlo
         if isinstance(passes, bool) or not isinstance(passes, int) or not 0 <= passes <= MOST_PASSES:
             raise InputError(f"{passes!r} is not a whole number from 0 to {MOST_PASSES}", place="monte_carlo")

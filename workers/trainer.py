@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from spaces.architecture import Architecture
 from spaces.errors import InputError, TrialFailure
 from spaces.network import Network, build, monte_carlo
-from workers import classification
+from workers import balance, classification
 from workers.augment import augment
 from workers.checkpoint import Checkpoint
 from workers.classification import Evaluation
@@ -160,9 +160,12 @@ class Trainer:
         network = build(spec.architecture, data.image, generator=torch.Generator().manual_seed(spec.seed))
         self.network = network.to(self.device).to(memory_format=self.numerics.memory_format)
         self.optimizer = _optimizer(self.network, spec.recipe)
-        # Drawn once, at random: files of images often come sorted by class.
+        # Drawn once, at random: files of images often come sorted by class. In the classes' own shares however training
+        # draws them: few images of a small class, many times each, tell its statistics worse.
         drawn = torch.randperm(len(data.train_labels), generator=torch.Generator().manual_seed(spec.seed))
         self.calibration = drawn[:RECALIBRATE].to(self.device)
+        weighs = spec.recipe.balance == "weights"
+        self.weights = balance.weights(data.train_labels, data.classes) if weighs else None
         scale = (data.std * 255).reshape(1, -1, 1, 1)
         self.scale = (1 / scale).to(self.device)
         self.shift = (data.mean.reshape(1, -1, 1, 1) / (scale / 255)).to(self.device)
@@ -253,7 +256,8 @@ class Trainer:
         batch = min(self.spec.recipe.batch_size, count)
         steps = count // batch  # a last, smaller batch is left out, as its statistics would be noisier
         generator = torch.Generator(self.device).manual_seed(_epoch_seed(self.spec.seed, self.epoch))
-        shuffled = torch.randperm(count, generator=generator, device=self.device)
+        alike = self.spec.recipe.balance == "sampling"
+        shuffled = balance.drawn(self.data.train_labels, generator, alike=alike)
         self.network.train()
         total = torch.zeros((), device=self.device)
         for step in range(steps):
@@ -270,7 +274,8 @@ class Trainer:
         with self._autocast():
             logits = self.network(images)
         labels = self.data.train_labels[chosen]
-        loss = classification.loss(logits, labels, smoothing=self.spec.recipe.label_smoothing)
+        smoothing = self.spec.recipe.label_smoothing
+        loss = classification.loss(logits, labels, smoothing=smoothing, weights=self.weights)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch's own stub
         self.optimizer.step()

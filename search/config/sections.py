@@ -194,6 +194,7 @@ class RecipeForm(Form):
     weight_decay: Number = _RECIPE.weight_decay
     warmup_epochs: Number = _RECIPE.warmup_epochs
     label_smoothing: Number = _RECIPE.label_smoothing
+    balance: Literal["none", "weights", "sampling"] = "none"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     memory_format: Literal["auto", "channels_first", "channels_last"] = "auto"
     monte_carlo: Whole = _RECIPE.monte_carlo

@@ -1,6 +1,7 @@
 """What is odd about data and recipe is said in a line each, and of ordinary data nothing is."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,12 +37,30 @@ def test_images_that_came_out_alike_are_said(make) -> None:  # type: ignore[no-u
 
 
 def test_a_class_of_few_images_is_named(make) -> None:  # type: ignore[no-untyped-def]
-    (line,) = advice(make([0] * 100 + [1] * 100 + [2] * 5), ORDINARY)
+    (line,) = advice(make([0] * 50 + [1] * 50 + [2] * 5), Recipe(epochs=40, batch_size=16, balance="weights"))
     assert line == "class '2' has 4 training images: too few to be learned"
 
 
 def test_one_class_that_has_nearly_all_is_said(make) -> None:  # type: ignore[no-untyped-def]
     assert "class '0' has 98% of the images: accuracy says little" in advice(make([0] * 900 + [1] * 20), ORDINARY)
+
+
+def test_very_unequal_classes_are_said_where_nothing_balances_them(make) -> None:  # type: ignore[no-untyped-def]
+    told = (
+        "class '1' has 2,000 training images and class '0' 199, and nothing balances them: recipe.balance can be "
+        "weights or sampling"
+    )
+    assert advice(make([0] * 249 + [1] * 2500 + [2] * 300), ORDINARY) == [told]
+    assert advice(make([0] * 250 + [1] * 2500 + [2] * 300), ORDINARY) == []  # 10 times, not more
+    for balance in ("weights", "sampling"):
+        assert advice(make([0] * 249 + [1] * 2500), Recipe(epochs=20, batch_size=16, balance=balance)) == []
+
+
+def test_a_class_that_a_fold_left_without_images_is_not_the_smallest(make) -> None:  # type: ignore[no-untyped-def]
+    data = make([0, 1, 2] * 100)
+    kept = data.train_labels != 1
+    without = replace(data, train_images=data.train_images[kept], train_labels=data.train_labels[kept])
+    assert not any("balances" in line for line in advice(without, ORDINARY))
 
 
 def test_labels_that_hardly_repeat_are_doubted(make) -> None:  # type: ignore[no-untyped-def]

@@ -67,3 +67,16 @@ def test_the_loss_of_a_batch_is_smoothed_over_all_classes() -> None:
     plain = torch.nn.functional.cross_entropy(logits, labels)
     uniform = -logits.log_softmax(dim=1).mean()
     assert loss(logits, labels, smoothing=0.2) == pytest.approx(float(0.8 * plain + 0.2 * uniform), rel=1e-5)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.9])
+def test_weights_and_smoothing_compose_as_the_formula_says(smoothing: float) -> None:
+    logits, labels = drawn(4)
+    weights = torch.tensor([0.1, 0.4, 1.0, 2.5])
+    target = torch.eye(4)[labels] * (1 - smoothing) + smoothing / 4
+    each = -(target * weights * logits.log_softmax(dim=1)).sum(dim=1)
+    found = loss(logits, labels, smoothing=smoothing, weights=weights)
+    assert float(found) == pytest.approx(float(each.sum() / weights[labels].sum()), rel=1e-5)
+    assert float(loss(logits, labels, smoothing=smoothing, weights=weights * 7)) == pytest.approx(float(found))
+    alike = loss(logits, labels, smoothing=smoothing, weights=torch.ones(4))
+    assert float(alike) == pytest.approx(float(loss(logits, labels, smoothing=smoothing)))

@@ -19,6 +19,7 @@ OTHER: dict[str, Any] = {
     "weight_decay": 1e-4,
     "warmup_epochs": 0.5,
     "label_smoothing": 0.05,
+    "balance": "weights",
     "precision": "float32",
     "memory_format": "channels_first",
     "monte_carlo": 20,
@@ -50,6 +51,12 @@ def test_recipes_that_differ_in_one_field_are_told_apart(name: str) -> None:
         ("warmup_epochs", -1.0, "warmup_epochs: -1.0 is not a number of at least 0"),
         ("momentum", 1.0, "momentum: 1.0 is not at least 0 and below 1"),
         ("label_smoothing", 1.0, "label_smoothing: 1.0 is not at least 0 and below 1"),
+        (
+            "balance",
+            "weight",
+            "balance: unknown balance 'weight' (did you mean 'weights'?); known are none, weights, sampling",
+        ),
+        ("balance", [], "balance: unknown balance []; known are none, weights, sampling"),
         ("precision", "half", "precision: unknown precision 'half'; known are auto, float32, bfloat16"),
         (
             "memory_format",

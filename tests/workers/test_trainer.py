@@ -67,6 +67,12 @@ def toy(count: int = 96, *, seed: int = 0, classes: int = 4, how: Augment | None
     )
 
 
+def uneven() -> Dataset:
+    """Return the toy's images with classes of 72, 12, 8 and 4."""
+    labels = torch.tensor([0] * 72 + [1] * 12 + [2] * 8 + [3] * 4)
+    return replace(toy(), train_labels=labels)
+
+
 def spec(architecture: Architecture = SMALL, *, seed: int = 0, **recipe: Any) -> TrialSpec:
     usual = {"epochs": 3, "batch_size": 32, "precision": "float32"}
     return TrialSpec(architecture=architecture, recipe=Recipe(**{**usual, **recipe}), data=DIGITS, seed=seed)
@@ -105,6 +111,39 @@ def same_state(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -
 
 
 # Interrupted and resumed
+
+
+@pytest.mark.parametrize("balance", ["weights", "sampling"])
+def test_a_balanced_trial_that_was_interrupted_ends_as_if_it_had_not_been(tmp_path: Path, balance: str) -> None:
+    given, data = spec(balance=balance, epochs=3), uneven()
+    whole = list(train(given, data, checkpoint_path=tmp_path / "whole.pt"))
+    first = train(given, data, checkpoint_path=tmp_path / "cut.pt")
+    next(first)
+    first.close()
+    assert shown(list(train(given, data, checkpoint_path=tmp_path / "cut.pt"))) == shown(whole)
+    assert same_state(checkpoint.load(tmp_path / "cut.pt"), checkpoint.load(tmp_path / "whole.pt"))
+
+
+def test_balancing_changes_what_is_trained_and_leaves_the_measured_images_as_they_are() -> None:
+    made = {each: Trainer(spec(balance=each, epochs=1), uneven()) for each in ("none", "weights", "sampling")}
+    losses = {each: trainer.run_epoch().metrics["train_loss"] for each, trainer in made.items()}
+    assert len(set(losses.values())) == 3
+    assert {trainer.evaluation.count for trainer in made.values() if trainer.evaluation} == {40}
+
+
+def test_weights_of_equal_classes_train_what_none_do() -> None:
+    data = toy()
+    alike = replace(data, train_labels=torch.arange(96) % 4)
+    none, weighed = (Trainer(spec(balance=each, epochs=1), alike).run_epoch() for each in ("none", "weights"))
+    assert none.metrics["train_loss"] == pytest.approx(weighed.metrics["train_loss"], rel=1e-5)
+
+
+def test_a_checkpoint_of_before_classes_could_be_balanced_is_of_none() -> None:
+    before = spec().to_json()
+    del before["recipe"]["balance"]
+    assert trainer.is_of(spec(), {"spec": before})
+    assert not trainer.is_of(spec(balance="weights"), {"spec": before})
+    assert not trainer.is_of(spec(balance="weights"), {"spec": spec(balance="sampling").to_json()})
 
 
 INTERRUPTED = [

@@ -123,11 +123,13 @@ def test_the_order_of_keys_changes_nothing(record: StudyRecord) -> None:
 
 def test_what_a_recipe_did_not_know_yet_is_as_it_is_unless_told(record: StudyRecord) -> None:
     recipe = dict(record.config["recipe"])
-    del recipe["monte_carlo"]
+    del recipe["monte_carlo"], recipe["balance"]
     older = replace(record, config={**record.config, "recipe": recipe})
     check_same(older, parse(FILE))
     with pytest.raises(InputError, match=r"recipe.monte_carlo: 0 -> 20"):
         check_same(older, changed("recipe.monte_carlo", 20))
+    with pytest.raises(InputError, match=r"recipe.balance: none -> sampling"):
+        check_same(older, changed("recipe.balance", "sampling"))
 
 
 @pytest.mark.parametrize(
