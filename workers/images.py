@@ -19,6 +19,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from spaces.errors import InputError, visible
+from workers import labels as classes_of
 from workers.memory import available
 from workers.splits import Labels
 
@@ -36,6 +37,7 @@ _SHOWN = 10  # names of an archive, or axes of an array
 _MOST_AXES = 32  # that every numpy can hold
 _PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # as numpy writes; others unpack in steps that have no bound
 _NUMBERS = "fiub"  # numpy's kinds
+_WORDED = ("labels", "label_names")  # how the names of arrays end that may hold words
 _READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}  # a third is only for records
 _ENCRYPTED = 1  # a zip's flag
 
@@ -171,7 +173,8 @@ def _idx(file: gzip.GzipFile | IO[bytes], on_disk: int) -> Pixels:
 def read_npz(path: Path, *, train: bool, scale: float | None = None) -> Labelled:
     """Return `images` and `labels` of an archive, or its `test_images` and `test_labels`.
 
-    Arrays named `val_images` and `val_labels` are the validation part. Labels number the classes from 0 without a gap.
+    Arrays named `val_images` and `val_labels` are the validation part. Labels number the classes from 0 without a gap,
+    and `label_names` may name them; or they are words, whose sorted order numbers them.
 
     Args:
         path: of the archive.
@@ -224,7 +227,7 @@ class _Archive(Mapping[str, NDArray[Any]]):
             self._check_member(member)
             with self._zip.open(member) as file:
                 shape, dtype = _header(file)
-                _check_header(shape, dtype, member.file_size - file.tell())
+                _check_header(shape, dtype, member.file_size - file.tell(), words=key.endswith(_WORDED))
                 what, on_disk = f"{dtype} of shape {_by(shape)}", min(member.compress_size, self._on_disk)
                 _check_packed(math.prod(shape) * dtype.itemsize, on_disk, what)
                 check_room(math.prod(shape), dtype.itemsize, what)
@@ -251,11 +254,13 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
     return tuple(map(int, shape)), dtype
 
 
-def _check_header(shape: tuple[int, ...], dtype: np.dtype[Any], held: int) -> None:
+def _check_header(shape: tuple[int, ...], dtype: np.dtype[Any], held: int, *, words: bool) -> None:
     if dtype.hasobject:
-        raise InputError("is an array of Python objects, of which none is read; numbers are required")
-    if dtype.kind not in _NUMBERS:
-        raise InputError(f"{_named(dtype)} is neither whole numbers nor floats")
+        required = "whole numbers or text (`astype(str)`)" if words else "numbers"
+        raise InputError(f"is an array of Python objects, of which none is read; {required} are required")
+    if dtype.kind not in _NUMBERS + (classes_of.WORDS if words else ""):
+        required = "whole numbers nor words" if words else "whole numbers nor floats"
+        raise InputError(f"{_named(dtype)} is neither {required}")
     room = math.prod(max(length, 1) for length in shape) * dtype.itemsize  # of axes that are empty too
     if min(shape, default=0) < 0 or len(shape) > _MOST_AXES or room > _MOST_BYTES:
         raise InputError(f"has no possible shape: {_by(shape)}")
@@ -275,30 +280,33 @@ def _by(shape: tuple[int, ...]) -> str:
 
 
 def _archived(archive: Mapping[str, NDArray[Any]], train: bool, asked: float | None) -> Labelled:
-    images, labels = _entry(archive, "images"), _labels(archive, "labels")
-    scale, names = asked or _told_scale(images), _numbered(labels)
+    images, given = _entry(archive, "images"), _entry(archive, "labels")
+    labels, names = classes_of.classes(given, archive.get("label_names"))
+    words = names if classes_of.are_words(given) or "label_names" in archive else ()
+    scale = asked or _told_scale(images)
+    odd = (*classes_of.alike(words), *classes_of.missing(words))
     notes = () if images.dtype == np.uint8 else (f"{images.dtype} from 0 to {scale:g}",)
     if not train:
-        tested, of = _beside(archive, "test", images, scale)
-        return Labelled(images=tested, labels=of, class_names=names, notes=notes)
+        tested, of = _beside(archive, "test", images, scale, words)
+        return Labelled(images=tested, labels=of, class_names=names, notes=notes, warnings=odd)
     own = _as_bytes(images, scale, "images")
     part = next((name for name in VALIDATION if f"{name}_images" in archive), None)
     if part is None:
-        return Labelled(images=own, labels=labels, class_names=names, notes=notes)
-    measured, of = _beside(archive, part, images, scale)
+        return Labelled(images=own, labels=labels, class_names=names, notes=notes, warnings=odd)
+    measured, of = _beside(archive, part, images, scale, words)
     return Labelled(images=np.concatenate([own, measured]), labels=np.concatenate([labels, of]), class_names=names,
-                    validation=len(of), notes=notes)  # fmt: skip
+                    validation=len(of), notes=notes, warnings=odd)  # fmt: skip
 
 
 def _beside(
-    archive: Mapping[str, NDArray[Any]], part: str, images: NDArray[Any], scale: float
+    archive: Mapping[str, NDArray[Any]], part: str, images: NDArray[Any], scale: float, words: tuple[str, ...]
 ) -> tuple[Pixels, Labels]:
-    """Return another part's images, of the same shape as the training images, and its labels."""
+    """Return another part's images, of the same shape as the training images, and the numbers of its labels."""
     found = _as_bytes(_entry(archive, f"{part}_images"), scale, f"{part}_images")
     if found.shape[1:] != as_nchw(images).shape[1:]:
         given, required = ("x".join(map(str, each.shape[1:])) for each in (found, as_nchw(images)))
         raise InputError(f"{part} images are {given}, not {required}", place=f"{part}_images")
-    return found, _labels(archive, f"{part}_labels")
+    return found, classes_of.among(_entry(archive, f"{part}_labels"), words, place=f"{part}_labels")
 
 
 def _entry(archive: Mapping[str, NDArray[Any]], key: str) -> NDArray[Any]:
@@ -310,23 +318,6 @@ def _entry(archive: Mapping[str, NDArray[Any]], key: str) -> NDArray[Any]:
 def _listed(names: list[str]) -> str:
     more = f" and {len(names) - _SHOWN:,} others" if len(names) > _SHOWN else ""
     return (", ".join(name[:100] for name in names[:_SHOWN]) + more) or "nothing"
-
-
-def _labels(archive: Mapping[str, NDArray[Any]], key: str) -> Labels:
-    labels = _entry(archive, key)
-    if labels.ndim != 1 or labels.dtype.kind not in "iu":
-        raise InputError(f"{labels.dtype} of {labels.ndim} axes is not one whole number for each image", place=key)
-    return labels.astype(np.int64)
-
-
-def _numbered(labels: Labels) -> tuple[str, ...]:
-    """Return the classes' names, which are their numbers."""
-    present = np.unique(labels)
-    highest = int(present.max(initial=0))
-    missing = np.setdiff1d(np.arange(min(highest, len(present) + 3)), present)  # a few of them; a label may be huge
-    if len(missing):
-        raise InputError(f"class {', '.join(map(str, missing))} of 0 to {highest} has no image", place="labels")
-    return tuple(str(number) for number in range(highest + 1))
 
 
 def _told_scale(images: NDArray[Any]) -> float:

@@ -16,6 +16,7 @@ from PIL import Image, UnidentifiedImageError, _imaging
 
 from spaces.errors import InputError, first_line, visible
 from workers.images import DEEP, VALIDATION, Labelled, Pixels, as_bytes, check_room, whole_scale
+from workers.labels import alike
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".webp", ".tif", ".tiff", ".gif")
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "GIF")  # Pillow's names; of others, one starts a program to read it
@@ -211,7 +212,7 @@ def _labelled(
         class_names=names,
         validation=ends[1] - ends[0] if len(ends) > 1 else 0,
         notes=(f"grey of 16 bits from 0 to {form.white:.10g}",) if passed.deep else (),
-        warnings=(*passed.lines(root), *passed.dim(), *_alike(names)),
+        warnings=(*passed.lines(root), *passed.dim(), *alike(names)),
         white=form.white if passed.deep else None,
     )
 
@@ -224,16 +225,6 @@ def _shared_size(pictures: Sequence[_Picture], white: float) -> tuple[int, int]:
     """Return the size of all pictures where they share one; a broken one, whose header says anything, has no say."""
     first = next((picture.size for picture in pictures if _can_be_read(picture, white)), (SIDE, SIDE))
     return (SIDE, SIDE) if any(each.size != first and _can_be_read(each, white) for each in pictures) else first
-
-
-def _alike(names: Iterable[str]) -> list[str]:
-    """Return a line where classes differ in case alone: somewhere else they would be one folder."""
-    seen: dict[str, str] = {}
-    for name in names:
-        other = seen.setdefault(name.casefold(), name)
-        if other != name:
-            return [visible(f"classes {other!r} and {name!r} differ in case alone: are they two?")]
-    return []
 
 
 def _room(parts: Sequence[Mapping[str, Sequence[_Picture]]], shape: tuple[int, ...], root: Path) -> None:

@@ -132,6 +132,7 @@ def test_test_images_are_read_on_the_scale_of_the_training_images(tmp_path: Path
         ({"labels": None}, "has no array 'labels'; it holds images"),
         ({"images": ramp(3, 5, 6)}, "3 images do not go with 4 labels"),
         ({"images": ramp(0, 5, 6), "labels": np.array([], dtype=int)}, "there is no image"),
+        ({"images": ramp(0, 5, 6), "labels": np.array([], dtype="U3")}, "there is no image"),
         ({"images": np.full((4, 5, 6), np.nan)}, "images: a pixel is not a finite number"),
         ({"images": np.full((4, 5, 6), np.inf)}, "images: a pixel is not a finite number"),
         ({"images": np.full((4, 5, 6), -0.5)}, "images: pixels run from -0.5 to 0.0, beyond 0 to 1"),
@@ -146,8 +147,14 @@ def test_test_images_are_read_on_the_scale_of_the_training_images(tmp_path: Path
         ({"labels": np.array([0, 3, 3, 5])}, "labels: class 1, 2, 4 of 0 to 5 has no image"),
         ({"labels": np.array([0, 1, 1, 10**12])}, "labels: class 2, 3, 4, 5 of 0 to 1000000000000 has no image"),
         ({"labels": np.array([-1, 0, 1, 0])}, "labels run from -1 to 1; 2 classes are numbered 0 to 1"),
-        ({"labels": np.array([0.0, 1, 1, 0])}, "labels: float64 of 1 axes is not one whole number for each image"),
-        ({"labels": np.zeros((4, 1), dtype=int)}, "labels: int64 of 2 axes is not one whole number for each image"),
+        (
+            {"labels": np.array([0.0, 1, 1, 0])},
+            "labels: float64 of 1 axes is not one whole number or word for each image",
+        ),
+        (
+            {"labels": np.zeros((4, 1), dtype=int)},
+            "labels: int64 of 2 axes is not one whole number or word for each image",
+        ),
         ({"images": np.array([None] * 4)}, "images: is an array of Python objects, of which none is read"),
     ],
 )
@@ -270,6 +277,102 @@ def test_a_validation_part_in_an_archive_is_used(tmp_path: Path) -> None:
              valid_labels=np.array([1, 0]))  # fmt: skip
     found = read_npz(tmp_path / "a.npz", train=True)
     assert (found.validation, found.images[-2:].min(), found.labels.tolist()) == (2, 9, [0, 1, 0, 1, 1, 0])
+
+
+@pytest.mark.parametrize("kind", ["U", "S"])
+def test_labels_that_are_words_name_the_classes_in_sorted_order(kind: str, tmp_path: Path) -> None:
+    labels = np.array(["dog", "cat", "dog", "ant"]).astype(kind)
+    parts = {"val_images": ramp(2, 5, 6), "val_labels": np.array(["dog", "ant"]),
+             "test_images": ramp(1, 5, 6), "test_labels": np.array(["cat"])}  # fmt: skip
+    read = read_npz(archive(tmp_path, labels=labels, **parts), train=True)
+    assert (read.class_names, read.labels.tolist()) == (("ant", "cat", "dog"), [2, 1, 2, 0, 2, 0])
+    assert (read.labels.dtype, read.validation, read.warnings) == (np.int64, 2, ())
+    tested = read_npz(tmp_path / "set.npz", train=False)
+    assert (tested.class_names, tested.labels.tolist()) == (("ant", "cat", "dog"), [1])
+
+
+def test_names_may_stand_beside_numbers(tmp_path: Path) -> None:
+    beside = {"label_names": np.array(["zebra", "ant"]), "val_images": ramp(2, 5, 6), "val_labels": np.array([1, 0])}
+    read = read_npz(archive(tmp_path, **beside), train=True)
+    assert (read.class_names, read.labels.tolist()) == (("zebra", "ant"), [0, 1, 1, 0, 1, 0])
+    worded = read_npz(archive(tmp_path, **{**beside, "val_labels": np.array(["ant", "zebra"])}), train=True)
+    assert worded.labels.tolist() == read.labels.tolist()
+
+
+CAT = np.array(["cat", "dog", "cat", "dog"])
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        (
+            {"labels": CAT, "val_images": ramp(1, 5, 6), "val_labels": np.array(["dogs"])},
+            "val_labels: unknown class 'dogs' (did you mean 'dog'?); known are cat, dog",
+        ),
+        (
+            {"labels": CAT, "val_images": ramp(1, 5, 6), "val_labels": np.array(["a\x1b[2J\n"])},
+            "val_labels: unknown class 'a\\x1b[2J\\n'; known are cat, dog",
+        ),
+        (
+            {"val_images": ramp(1, 5, 6), "val_labels": np.array(["0"])},
+            "val_labels: <U1 of 1 axes is not one whole number or word for each image",
+        ),
+        ({"labels": np.array(["a", "", "b", "a"])}, "labels: word 1 is empty"),
+        ({"labels": np.array(["a", "b", " ", "a"])}, "labels: word 2 is empty"),
+        (
+            {"labels": np.array(["a", "b", "c" * 300, "a"])},
+            "labels: word 2 has 300 characters, not at most 255: cccccccccccccccccccc [...] ccccccccccccc",
+        ),
+        ({"labels": CAT[:, None]}, "labels: <U3 of 2 axes is not one whole number or word for each image"),
+        ({"labels": CAT.astype(object)}, "labels: is an array of Python objects, of which none is read; whole numbers"),
+        ({"labels": CAT, "label_names": np.array(["a", "b"])}, "label_names: names whole numbers, and labels are"),
+        ({"label_names": np.array(["a", "a"])}, "label_names: 'a' stands there twice"),
+        ({"label_names": np.array(["a", "b", "c"])}, "label_names: class 2, 'c', has no image"),
+        ({"label_names": np.array(["a"])}, "labels run from 0 to 1; 1 classes are numbered 0 to 0"),
+        ({"label_names": np.array([5, 6])}, "label_names: int64 of 1 axes is not one name for each class"),
+        (
+            {"labels": np.array([0x110000] * 4, np.uint32).view("<U1")},
+            "labels: holds characters that there are not",
+        ),
+        ({"labels": CAT[:3]}, "4 images do not go with 3 labels"),
+    ],
+)
+def test_what_is_wrong_with_names_is_said_in_one_line(arrays: dict[str, Any], message: str, tmp_path: Path) -> None:
+    path = archive(tmp_path, **arrays)
+    with pytest.raises(InputError) as raised:
+        read_npz(path, train=True)
+    assert str(raised.value).startswith((f"{path}: {message}", f"{path}.{message}"))
+    assert str(raised.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("names", "line"),
+    [
+        (["cat", "Cat"], "classes 'Cat' and 'cat' differ in case alone: are they two?"),
+        (["cat", "cat "], "classes 'cat' and 'cat ' look alike: are they two?"),
+        (["é", "e\u0301"], "classes 'e\u0301' and 'é' look alike: are they two?"),
+        (["cat", "nan"], "class 'nan' has the name of a label that is missing"),
+    ],
+)
+def test_names_that_may_not_be_meant_are_said(names: list[str], line: str, tmp_path: Path) -> None:
+    assert read_npz(archive(tmp_path, labels=np.array(names * 2)), train=True).warnings == (line,)
+
+
+def test_hostile_names_are_kept_and_shown(tmp_path: Path) -> None:
+    names = ["\x1b[31mred", "b\nc", "\u202e", "<b>"]
+    read = read_npz(archive(tmp_path, labels=np.array(names)), train=True)
+    assert read.class_names == tuple(sorted(names))
+    odd = read_npz(archive(tmp_path, labels=np.array([b"caf\xe9", b"b", b"b", b"b"])), train=True)
+    assert odd.class_names == ("b", "caf\udce9")
+
+
+@given(words=st.lists(st.text(min_size=1, max_size=9).filter(lambda text: text.strip("\0 ").strip()), min_size=2))
+def test_any_words_are_read_as_python_sorts_them(words: list[str], tmp_path_factory: pytest.TempPathFactory) -> None:
+    words = [word.rstrip("\0") for word in words]  # numpy takes what is behind for padding
+    path = archive(tmp_path_factory.mktemp("npz"), images=ramp(len(words), 2, 2), labels=np.array(words))
+    read = read_npz(path, train=True)
+    assert read.class_names == tuple(sorted(set(words)))
+    assert [read.class_names[number] for number in read.labels] == words
 
 
 def npy(shape: tuple[int, ...] | str, dtype: str = "|u1", data: bytes = b"", version: int = 1) -> bytes:
