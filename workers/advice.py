@@ -20,7 +20,9 @@ def _images(data: Dataset) -> list[str]:
     if not (images != images[0]).any():
         value = f"all {int(images[0].flatten()[0])}" if not (images != images.flatten()[0]).any() else "one picture"
         return [f"all images are alike ({value}): is what tells them apart in their transparency, which is dropped?"]
-    return []
+    flat = images.amin(dim=(0, 2, 3)) == images.amax(dim=(0, 2, 3))
+    empty, count = [int(each) for each in flat.nonzero()], images.shape[1]
+    return [f"channel {empty[0]} of {count}, from 0, is the same in all images: it tells nothing"] if empty else []
 
 
 def _labels(data: Dataset) -> list[str]:

@@ -37,6 +37,7 @@ class Dataset:
     notes: tuple[str, ...] = ()  # what was understood, such as the scale of floats
     warnings: tuple[str, ...] = ()  # what was not read
     white: float | None = None  # in pictures of grey of 16 bits
+    scale: float | None = None  # the value that is white in arrays, where it is not 255
 
     @property
     def classes(self) -> int:
@@ -60,6 +61,7 @@ class Dataset:
             deviation=tuple(self.std.tolist()),
             class_names=self.class_names,
             white=self.white,
+            scale=self.scale,
         )
 
     @property
@@ -101,6 +103,7 @@ def load(spec: DataSpec) -> Dataset:
         notes=(*pool.notes, *([f"{pool.validation:,} images set apart for validation"] if pool.validation else [])),
         warnings=pool.warnings,
         white=pool.white,
+        scale=pool.scale,
     )
 
 

@@ -33,6 +33,8 @@ EXPANSION = 1_032  # times its file that deflate can hold at most: what says mor
 _BLOCK = 2**22  # pixels widened to 8 bytes at once, or those of one image
 _MOST_BYTES = 2**62  # that can be addressed
 _MOST_WORDS = 160  # characters of a library's own
+MOST_CHANNELS = 64  # that are taken for channels where nobody says which axis holds them
+ORDERS = ("first", "last")  # where channels stand: n c h w, n h w c
 _SHOWN = 10  # names of an archive, or axes of an array
 _MOST_AXES = 32  # that every numpy can hold
 _PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # as numpy writes; others unpack in steps that have no bound
@@ -57,10 +59,13 @@ class Labelled:
     notes: tuple[str, ...] = ()  # what was understood, such as the scale of floats
     warnings: tuple[str, ...] = ()  # what was not read
     white: float | None = None  # the value that stands for it in grey of 16 bits, where there is such a picture
+    scale: float | None = None  # the value that stands for white in arrays, where it is not 255
 
     def __post_init__(self) -> None:
         if len(self.images) == 0:
             raise InputError("there is no image")
+        if 0 in self.images.shape:
+            raise InputError(f"images of {'x'.join(map(str, self.images.shape[1:]))} have no pixel")
         if self.labels.ndim != 1:
             raise InputError(f"labels of shape {_by(self.labels.shape)} are not one for each image")
         if len(self.images) != len(self.labels):
@@ -124,17 +129,42 @@ def _ordinary(path: Path) -> int:
     return found.st_size
 
 
-def as_nchw(images: NDArray[Any]) -> NDArray[Any]:
-    """Return `n h w`, `n h w c` or `n c h w` as `n c h w`; c is the only axis of 1 or 3 among the second and last."""
-    if images.ndim == 3:
+def as_nchw(images: NDArray[Any], order: str | None = None) -> NDArray[Any]:
+    """Return `n h w`, `n h w c` or `n c h w` as `n c h w`.
+
+    Args:
+        images: to be returned so.
+        order: `first` or `last`, of the channels; without it, as `_told_order` tells.
+
+    Raises:
+        InputError: they have other axes, or nothing tells which of them holds the channels.
+    """
+    if images.ndim == 3 and order is None:
         return images[:, None]
-    if images.ndim == 4:
-        second, last = (images.shape[axis] in (1, 3) for axis in (1, 3))
-        if second != last:
-            return images if second else images.transpose(0, 3, 1, 2)
-    raise InputError(
-        f"images of shape {_by(images.shape)} are not clearly n h w, n h w c or n c h w with 1 or 3 channels"
-    )
+    if images.ndim == 4 and (found := order or _told_order(images.shape)):
+        return images if found == "first" else images.transpose(0, 3, 1, 2)
+    what = f"images of shape {_by(images.shape)}"
+    if images.ndim == 3:
+        raise InputError(f"{what} have no axis of channels: `channels: {order}` is not for them")
+    asked = "; say `channels: first` or `channels: last`" if images.ndim == 4 else ""
+    raise InputError(f"{what} are not clearly n h w, n h w c or n c h w{asked}")
+
+
+def _told_order(shape: tuple[int, ...]) -> str | None:
+    """Return which of the second and the last axis holds the channels, or None where nothing tells it.
+
+    The only one of 1 or 3 does. Else it is the one that is shorter than two others of one length, as most images are
+    square; or the only one of at most `MOST_CHANNELS`, where no square speaks against it.
+    """
+    sides = {"first": shape[1], "last": shape[3]}
+    usual = [order for order, length in sides.items() if length in (1, 3)]
+    if usual:
+        return usual[0] if len(usual) == 1 else None
+    square = {"first": shape[2] == shape[3], "last": shape[1] == shape[2]}
+    few = [order for order, length in sides.items() if length <= MOST_CHANNELS]
+    told = [order for order in few if square[order] and sides[order] < shape[2]]
+    told = told or [order for order in few if len(few) == 1 and not any(square.values())]
+    return told[0] if len(told) == 1 else None
 
 
 def read_idx(path: Path) -> Pixels:
@@ -170,7 +200,7 @@ def _idx(file: gzip.GzipFile | IO[bytes], on_disk: int) -> Pixels:
     return np.frombuffer(data, dtype=np.uint8).reshape(shape)
 
 
-def read_npz(path: Path, *, train: bool, scale: float | None = None) -> Labelled:
+def read_npz(path: Path, *, train: bool, scale: float | None = None, order: str | None = None) -> Labelled:
     """Return `images` and `labels` of an archive, or its `test_images` and `test_labels`.
 
     Arrays named `val_images` and `val_labels` are the validation part. Labels number the classes from 0 without a gap,
@@ -180,12 +210,13 @@ def read_npz(path: Path, *, train: bool, scale: float | None = None) -> Labelled
         path: of the archive.
         train: else the test part.
         scale: the value that stands for white; without it, it is told from the type and range of the training images.
+        order: `first` or `last`, of the channels; without it, it is told from the shape, or asked for.
     """
     on_disk = _ordinary(path)
     try:
         with path.open("rb") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # numpy's, of headers that an old one wrote
-            return _archived(_Archive(file, on_disk), train, scale)
+            return _archived(_Archive(file, on_disk), train, scale, order)
     except InputError as error:
         raise error.at(str(path)) from error
     except Exception as error:  # a broken archive raises errors of many kinds: zipfile's, zlib's, struct's, Unicode's
@@ -279,34 +310,58 @@ def _by(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape[:_SHOWN])) + more or "a single number"
 
 
-def _archived(archive: Mapping[str, NDArray[Any]], train: bool, asked: float | None) -> Labelled:
+def _archived(archive: Mapping[str, NDArray[Any]], train: bool, asked: float | None, order: str | None) -> Labelled:
     images, given = _entry(archive, "images"), _entry(archive, "labels")
     labels, names = classes_of.classes(given, archive.get("label_names"))
     words = names if classes_of.are_words(given) or "label_names" in archive else ()
     scale = asked or _told_scale(images)
-    odd = (*classes_of.alike(words), *classes_of.missing(words))
-    notes = () if images.dtype == np.uint8 else (f"{images.dtype} from 0 to {scale:g}",)
+    about: dict[str, Any] = {
+        "class_names": names,
+        "notes": _understood(images, scale, order),
+        "warnings": (*classes_of.alike(words), *classes_of.missing(words)),
+        "scale": None if scale == 255 else scale,
+    }
+    beside = _Beside(archive, _ordered(images, order, "images").shape[1:], scale, order, words)
     if not train:
-        tested, of = _beside(archive, "test", images, scale, words)
-        return Labelled(images=tested, labels=of, class_names=names, notes=notes, warnings=odd)
-    own = _as_bytes(images, scale, "images")
+        tested, of = beside.read("test")
+        return Labelled(images=tested, labels=of, **about)
+    own = _as_bytes(images, scale, "images", order)
     part = next((name for name in VALIDATION if f"{name}_images" in archive), None)
     if part is None:
-        return Labelled(images=own, labels=labels, class_names=names, notes=notes, warnings=odd)
-    measured, of = _beside(archive, part, images, scale, words)
-    return Labelled(images=np.concatenate([own, measured]), labels=np.concatenate([labels, of]), class_names=names,
-                    validation=len(of), notes=notes, warnings=odd)  # fmt: skip
+        return Labelled(images=own, labels=labels, **about)
+    measured, of = beside.read(part)
+    return Labelled(images=np.concatenate([own, measured]), labels=np.concatenate([labels, of]), validation=len(of),
+                    **about)  # fmt: skip
 
 
-def _beside(
-    archive: Mapping[str, NDArray[Any]], part: str, images: NDArray[Any], scale: float, words: tuple[str, ...]
-) -> tuple[Pixels, Labels]:
-    """Return another part's images, of the same shape as the training images, and the numbers of its labels."""
-    found = _as_bytes(_entry(archive, f"{part}_images"), scale, f"{part}_images")
-    if found.shape[1:] != as_nchw(images).shape[1:]:
-        given, required = ("x".join(map(str, each.shape[1:])) for each in (found, as_nchw(images)))
-        raise InputError(f"{part} images are {given}, not {required}", place=f"{part}_images")
-    return found, classes_of.among(_entry(archive, f"{part}_labels"), words, place=f"{part}_labels")
+def _understood(images: NDArray[Any], scale: float, order: str | None) -> tuple[str, ...]:
+    """Return what was told from the training images' type, range and shape."""
+    told = [] if images.dtype == np.uint8 else [f"{images.dtype} from 0 to {scale:g}"]
+    channels = _ordered(images, order, "images").shape[1]
+    if channels not in (1, 3):
+        axis = order or _told_order(images.shape)
+        told.append(f"{channels} channels, on the {'second' if axis == 'first' else 'last'} of 4 axes")
+    return tuple(told)
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """Read what stands beside the training images, and is like them."""
+
+    archive: Mapping[str, NDArray[Any]]
+    shape: tuple[int, ...]  # c h w of the training images
+    scale: float
+    order: str | None
+    words: tuple[str, ...]  # the classes' names, where they are words
+
+    def read(self, part: str) -> tuple[Pixels, Labels]:
+        """Return a part's images, of the same shape as the training images, and the numbers of its labels."""
+        found = _as_bytes(_entry(self.archive, f"{part}_images"), self.scale, f"{part}_images", self.order)
+        if found.shape[1:] != self.shape:
+            given, required = ("x".join(map(str, each)) for each in (found.shape[1:], self.shape))
+            raise InputError(f"{part} images are {given}, not {required}", place=f"{part}_images")
+        labels = _entry(self.archive, f"{part}_labels")
+        return found, classes_of.among(labels, self.words, place=f"{part}_labels")
 
 
 def _entry(archive: Mapping[str, NDArray[Any]], key: str) -> NDArray[Any]:
@@ -391,10 +446,17 @@ def _whole(images: NDArray[Any]) -> bool:
     return all(bool((rows[block] == np.rint(rows[block])).all()) for block in blocks(rows.shape))
 
 
-def _as_bytes(images: NDArray[Any], scale: float, key: str) -> Pixels:
+def _ordered(images: NDArray[Any], order: str | None, key: str) -> NDArray[Any]:
+    try:
+        return as_nchw(images, order)
+    except InputError as error:
+        raise error.at(key) from error
+
+
+def _as_bytes(images: NDArray[Any], scale: float, key: str, order: str | None) -> Pixels:
     if images.dtype.kind not in _NUMBERS:
         raise InputError(f"{images.dtype} is neither whole numbers nor floats", place=key)
-    images = as_nchw(images)
+    images = _ordered(images, order, key)
     try:
         return as_bytes(images, scale)
     except InputError as error:

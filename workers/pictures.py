@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError, _imaging
@@ -24,6 +23,7 @@ MOST_PIXELS = 2**26  # of a picture: 8192 x 8192, of which a WebP takes 1.4 GB w
 MOST_SCANS = 200  # of a progressive JPEG; 10 are usual
 MOST_LINES = 10  # of what is not read: a folder of `.1`, `.2` and so on has as many suffixes as files
 SIDE = 32  # pixels; of pictures that differ in size
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's, of as many channels
 _GREY = ("1", "L", "LA", "La")  # Pillow's modes
 _DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I")  # grey of 16 bits; the last is what older files of it are read as
 _SIXTEEN = ";16"  # in the name of how Pillow unpacks 16 bits a channel
@@ -34,6 +34,7 @@ _UPRIGHT = {  # what brings each orientation upright
     8: Image.Transpose.ROTATE_90,
 }  # fmt: skip
 _SIDEWAYS = (5, 6, 7, 8)  # orientations that exchange height and width
+_SAMPLES = 277  # TIFF's tag of how many bands a picture has
 _TILE = (322, 323)  # TIFF's tags of the width and height of a tile, which is read as a whole
 _SCAN = b"\xff\xda"  # begins a scan of a JPEG, and stands nowhere inside one
 _NO_PICTURE = "they cannot be read as pictures"
@@ -54,9 +55,12 @@ class _Seen:
     deep: int = 0
     wide: int = 0
     brightest: int = 0  # of 255, in what is wide
+    partly: dict[str, list[Path]] = field(default_factory=dict)  # what is read of pictures, and of which
 
     def read(self, picture: "_Picture", pixels: Pixels) -> None:
         self.deep += picture.deep
+        if picture.part:
+            self.partly.setdefault(picture.part, []).append(picture.path)
         if picture.wide:
             self.wide, self.brightest = self.wide + 1, max(self.brightest, int(pixels.max()))
 
@@ -68,6 +72,14 @@ class _Seen:
             f"colours of 16 bits (in {self.wide:,} of the pictures) reach {self.brightest} of 255, as only their upper "
             "8 bits are read; where white is below 65535, save them in 8 bits"
         ]
+
+    def parts(self, root: Path) -> list[str]:
+        """Return a line for pictures of which only a part is read."""
+        return [
+            visible(f"{len(paths):,} of the pictures are read in part: {part} ({paths[0].relative_to(root)}); an npz "
+                    "archive holds any number of channels")
+            for part, paths in list(self.partly.items())[:MOST_LINES]
+        ]  # fmt: skip
 
     def over(self, why: str, path: Path) -> None:
         if why not in self.counts and len(self.counts) >= MOST_LINES - 1:
@@ -92,30 +104,38 @@ class _Picture:
     deep: bool  # of 16 bits, and grey
     wide: bool  # of 16 bits, and in colour
     size: tuple[int, int]  # h w
+    part: str = ""  # what is read of it, where that is not all
 
 
 @dataclass(frozen=True, slots=True)
 class _Form:
     """What all pictures are brought to."""
 
-    grey: bool
+    channels: int  # a key of MODES
     size: tuple[int, int]  # h w
     white: float  # the value that stands for it in what is deep
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Return c h w."""
-        return (1 if self.grey else 3, *self.size)
+        return (self.channels, *self.size)
 
 
-def read_folder(root: Path, size: tuple[int, int] | None, *, train: bool, scale: float | None = None) -> Labelled:
+def read_folder(
+    root: Path,
+    size: tuple[int, int] | None,
+    *,
+    train: bool,
+    scale: float | None = None,
+    channels: int | None = None,
+) -> Labelled:
     """Return the pictures of `root/class/`, or of `root/train/class/` and the like where those exist.
 
     Beside `train` a folder `val`, `valid` or `validation` is the validation part and `test` the test part. Pictures are
     stretched to `size` (h w); without it they keep the size they all share, or become 32x32. They have one channel
-    where every training picture is grey, else three; transparency is dropped, and EXIF rotation followed. What is not
-    read is counted, with the first of each kind. In grey of 16 bits `scale` is white; without it, that is told from the
-    training pictures.
+    where every training picture is grey, else three, unless `channels` says 1, 3 or 4; transparency is the fourth, and
+    else dropped; EXIF rotation is followed. What is not read is counted, with the first of each kind. In grey of 16
+    bits `scale` is white; without it, that is told from the training pictures.
 
     Raises:
         InputError: a folder is missing or empty, a class has fewer than 2 pictures that can be read, or the scale of 16
@@ -128,7 +148,7 @@ def read_folder(root: Path, size: tuple[int, int] | None, *, train: bool, scale:
     other = _part(root, VALIDATION if train else ("test",), names, passed) if parted else None
     if not train and other is None:
         raise InputError("has no test split; it takes the folders train and test", place=str(root))
-    form = _form([_every(pictures), _every(other or {})], size, scale, root)
+    form = _form([_every(pictures), _every(other or {})], size, scale, channels, root)
     parts = [part for part in (pictures if train else None, other) if part is not None]
     _room(parts, form.shape, root)
     return _labelled(parts, names, form, passed, root)
@@ -138,11 +158,18 @@ def _every(part: Mapping[str, Sequence[_Picture]]) -> list[_Picture]:
     return [picture for members in part.values() for picture in members]
 
 
-def _form(parts: Sequence[Sequence[_Picture]], size: tuple[int, int] | None, scale: float | None, root: Path) -> _Form:
+def _form(
+    parts: Sequence[Sequence[_Picture]],
+    size: tuple[int, int] | None,
+    scale: float | None,
+    channels: int | None,
+    root: Path,
+) -> _Form:
     """Return what the training pictures, which are the first part, ask for."""
     white = _white(parts, scale, root)
-    grey = not any(not picture.grey and _can_be_read(picture, white) for picture in parts[0])
-    return _Form(grey, size or _shared_size(parts[0], white), white)
+    if channels is None:
+        channels = 3 if any(not picture.grey and _can_be_read(picture, white) for picture in parts[0]) else 1
+    return _Form(channels, size or _shared_size(parts[0], white), white)
 
 
 def _white(parts: Sequence[Sequence[_Picture]], scale: float | None, root: Path) -> float:
@@ -212,13 +239,13 @@ def _labelled(
         class_names=names,
         validation=ends[1] - ends[0] if len(ends) > 1 else 0,
         notes=(f"grey of 16 bits from 0 to {form.white:.10g}",) if passed.deep else (),
-        warnings=(*passed.lines(root), *passed.dim(), *alike(names)),
+        warnings=(*passed.lines(root), *passed.dim(), *passed.parts(root), *alike(names)),
         white=form.white if passed.deep else None,
     )
 
 
 def _can_be_read(picture: _Picture, white: float) -> bool:
-    return _pixels(picture, _Form(picture.grey, (1, 1), white), _Seen()) is not None
+    return _pixels(picture, _Form(3, (1, 1), white), _Seen()) is not None
 
 
 def _shared_size(pictures: Sequence[_Picture], white: float) -> tuple[int, int]:
@@ -369,12 +396,21 @@ def _look(path: Path, passed: _Seen) -> _Picture | None:
             deep = picture.mode in _DEEP
             wide = not deep and _SIXTEEN in str(tiles)
             size = (w, h) if _orientation(picture) in _SIDEWAYS else (h, w)
-            return _Picture(path, deep or picture.mode in _GREY, deep, wide, size)
+            return _Picture(path, deep or picture.mode in _GREY, deep, wide, size, _part_read(picture))
     except (_TooLarge, Image.DecompressionBombError):
         passed.over(_TOO_LARGE, path)
     except Exception:  # as `_opened` says
         passed.over(_NO_PICTURE, path)
     return None
+
+
+def _part_read(picture: Image.Image) -> str:
+    """Return what is read of a TIFF that has more bands than Pillow reads, or more pages than one."""
+    tags = getattr(picture, "tag_v2", None)
+    bands, samples = len(picture.getbands()), tags.get(_SAMPLES, 1) if tags else 1
+    if isinstance(samples, int) and samples > bands:
+        return f"{bands} of {samples} bands"
+    return "the first page" if getattr(tags, "next", 0) else ""
 
 
 def _pixels(read: _Picture, form: _Form, passed: _Seen) -> Pixels | None:
@@ -383,14 +419,14 @@ def _pixels(read: _Picture, form: _Form, passed: _Seen) -> Pixels | None:
     Raises:
         InputError: a grey of 16 bits is beyond white.
     """
-    mode, (h, w) = "L" if form.grey else "RGB", form.size
+    mode, (h, w) = MODES[form.channels], form.size
     try:
         with _opened(read.path) as picture:
-            upright = _eight_bits(picture, form.white)
+            upright = _eight_bits(picture, form.white, mode)
             if (turn := _UPRIGHT.get(_orientation(picture))) is not None:
                 upright = upright.transpose(turn)
             upright = upright if upright.mode == mode else upright.convert(mode)
-            pixels: Any = np.asarray(upright.resize((w, h), Image.Resampling.BILINEAR))
+            pixels = np.stack([_stretched(band, w, h) for band in upright.split()])
     except _Beyond:
         passed.over(f"their greys are of 32 bits and beyond 0 to {form.white:.10g}", read.path)
         return None
@@ -400,15 +436,19 @@ def _pixels(read: _Picture, form: _Form, passed: _Seen) -> Pixels | None:
         passed.over(_NO_PICTURE, read.path)
         return None
     passed.read(read, pixels)
-    shaped: Pixels = pixels[None] if form.grey else pixels.transpose(2, 0, 1)
-    return shaped
+    return pixels
 
 
-def _eight_bits(picture: Image.Image, white: float) -> Image.Image:
+def _stretched(band: Image.Image, w: int, h: int) -> Pixels:
+    """Return one band `h w`, alone: with transparency as a fourth, Pillow would darken colours by it."""
+    return np.asarray(band.resize((w, h), Image.Resampling.BILINEAR))
+
+
+def _eight_bits(picture: Image.Image, white: float, mode: str) -> Image.Image:
     """Return a picture of at most 8 bits a channel: Pillow would clip deeper greys to white."""
     if picture.mode in _DEEP:
         values = np.asarray(picture)
         if picture.mode == "I" and (values.min() < 0 or values.max() > white):  # a damaged one may hold anything
             raise _Beyond
         return Image.fromarray(as_bytes(values, white))
-    return picture.convert("RGB") if picture.mode in ("P", "PA") else picture
+    return picture.convert("RGB" if mode == "L" else mode) if picture.mode in ("P", "PA") else picture

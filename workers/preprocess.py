@@ -12,16 +12,18 @@ from spaces.errors import InputError
 class Preprocess:
     """Stretch a picture to `height` by `width`, make it grey or RGB; on a scale of 0 to 1, (x - mean) / deviation.
 
-    Pictures are stretched as `workers.pictures` does it: by Pillow's bilinear filter, after EXIF rotation.
+    Pictures are stretched as `workers.pictures` does it: by Pillow's bilinear filter, after EXIF rotation, each channel
+    alone. Of other numbers of channels there are arrays alone, of the network's own size.
     """
 
-    channels: int  # 1: grey; 3: RGB
+    channels: int  # 1: grey; 3: RGB; 4: RGB and transparency, or of an array as it was
     height: int  # pixels
     width: int  # pixels
     mean: tuple[float, ...]  # of each channel
     deviation: tuple[float, ...]  # of each channel; 1 where it is constant
     class_names: tuple[str, ...]  # in the order of the outputs
     white: float | None = None  # in grey of 16 bits, where the training pictures were of that kind
+    scale: float | None = None  # the value that is white in arrays, where it is not 255
 
     @property
     def image(self) -> ImageSpec:

@@ -15,8 +15,8 @@ import numpy as np
 from spaces.architecture import ImageSpec
 from spaces.errors import InputError, unknown
 from workers.augment import Augment
-from workers.images import Labelled, as_nchw, read_idx, read_npz
-from workers.pictures import read_folder
+from workers.images import ORDERS, Labelled, as_nchw, read_idx, read_npz
+from workers.pictures import MODES, read_folder
 from workers.splits import sample
 from workers.vision import IMAGES, TORCHVISION, read_torchvision
 
@@ -40,6 +40,7 @@ class DataSpec:
     root: str | None = None  # folder that holds the data set's files
     size: tuple[int, int] | None = None  # h w that pictures are stretched to
     scale: float | None = None  # the value that stands for white, where type and range do not tell it
+    channels: str | int | None = None  # where an archive's stand, first or last; of pictures, how many
     validation: float = 0.2  # fraction of the training images that trials are measured on, where no part is set apart
     test: float | None = None  # fraction that is set apart before all else, where the data set has no test split
     fold: tuple[int, int] | None = None  # measure on this part, from 0, of so many equal ones, and train on the others
@@ -77,12 +78,13 @@ class DataSpec:
         return replace(self, **found)
 
     def anywhere(self) -> "DataSpec":
-        """Return the same without a word of where its files lie or what is white in them; only to be compared.
+        """Return the same without a word of where its files lie or how they are to be understood; only to be compared.
 
-        What a scale makes of the images, their fingerprint tells: one may be written down where it was told so far.
+        What a scale or an order of axes makes of the images, their fingerprint tells: one may be written down where it
+        was told so far.
         """
         found = copy(self)
-        for name in ("path", "root", "scale"):
+        for name in ("path", "root", "scale", *(["channels"] if isinstance(self.channels, str) else [])):
             object.__setattr__(found, name, None)
         return found
 
@@ -111,6 +113,7 @@ class Source:
     read: Callable[[DataSpec, bool], Labelled]  # true: the training part; false: the test part
     needs: str = ""  # the field that must be given; `{key: value}` is short for `{name: key, needs: value}`
     takes: tuple[str, ...] = ()  # fields that may be given
+    channels: tuple[str | int, ...] = ()  # what that field may be
     root: str | None = None  # where it looks unless told
     augment: Augment = field(default_factory=Augment)
     members: Mapping[str, Augment] = field(default_factory=dict)  # the data sets inside it, each with its own
@@ -134,13 +137,13 @@ def _augmentation(described: Mapping[str, Any]) -> Augment:
 
 
 def _check_fields(spec: DataSpec, source: Source) -> None:
-    for name in ("dataset", "path", "root", "size", "scale"):
+    for name in ("dataset", "path", "root", "size", "scale", "channels"):
         given = getattr(spec, name)
         if given is None and name == source.needs:
             raise InputError(f"{spec.name} needs a {name}: {{{spec.name}: ...}}")
         if given is not None and name != source.needs and name not in source.takes:
             raise InputError(f"{spec.name} takes no {name}", place=name)
-        if given is not None and name not in ("size", "scale") and not (isinstance(given, str) and given):
+        if given is not None and name not in ("size", "scale", "channels") and not (isinstance(given, str) and given):
             raise InputError(f"{name} {given!r} is not text")
     if source.members and spec.dataset not in source.members:
         raise InputError(unknown("data set", spec.dataset, source.members))
@@ -159,6 +162,9 @@ def _check_numbers(spec: DataSpec) -> None:
         raise InputError(f"{spec.size!r} is not a height and a width in pixels", place="size")
     if spec.scale is not None and (not _is_number(spec.scale) or not 0 < spec.scale < 2**32):
         raise InputError(f"{spec.scale!r} is not the value above 0 that stands for white", place="scale")
+    known = DATASETS[spec.name].channels
+    if spec.channels is not None and (isinstance(spec.channels, bool) or spec.channels not in known):
+        raise InputError(f"{spec.channels!r} is none of {', '.join(map(str, known))}", place="channels")
     if spec.augment is not None and not isinstance(spec.augment, Augment):
         raise InputError(f"{spec.augment!r} is not an augmentation", place="augment")
 
@@ -240,11 +246,13 @@ DATASETS: dict[str, Source] = {
     ),
     # Of images nobody has described, even a shift or a mirror may change the class: what is wanted is asked for.
     "folder": Source(
-        read=lambda spec, train: read_folder(Path(spec.path or ""), spec.size, train=train, scale=spec.scale),
-        needs="path", takes=("size", "scale"),
+        read=lambda spec, train: read_folder(Path(spec.path or ""), spec.size, train=train, scale=spec.scale,
+                                              channels=spec.channels if isinstance(spec.channels, int) else None),
+        needs="path", takes=("size", "scale", "channels"), channels=tuple(MODES),
     ),
     "npz": Source(
-        read=lambda spec, train: read_npz(Path(spec.path or ""), train=train, scale=spec.scale), needs="path",
-        takes=("scale",),
+        read=lambda spec, train: read_npz(Path(spec.path or ""), train=train, scale=spec.scale,
+                                           order=spec.channels if isinstance(spec.channels, str) else None),
+        needs="path", takes=("scale", "channels"), channels=ORDERS,
     ),
 }  # fmt: skip

@@ -67,7 +67,8 @@ class TrialSpec:
         mine, theirs = (replace(each, data=each.data.anywhere(), fingerprint="") for each in (self, other))
         if self.fingerprint and other.fingerprint:
             return mine == theirs and self.fingerprint == other.fingerprint
-        return mine == theirs and self.data.scale == other.data.scale
+        understood = [(each.data.scale, each.data.channels) for each in (self, other)]
+        return mine == theirs and understood[0] == understood[1]
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> "TrialSpec":

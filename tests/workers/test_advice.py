@@ -36,6 +36,14 @@ def test_images_that_came_out_alike_are_said(make) -> None:  # type: ignore[no-u
     assert line.startswith("all images are alike (all 0): is what tells them apart in their transparency")
 
 
+def test_a_channel_that_is_the_same_everywhere_is_said(make) -> None:  # type: ignore[no-untyped-def]
+    images = np.random.default_rng(0).integers(0, 256, (200, 5, 8, 8), dtype=np.uint8)
+    images[:, 3] = 255
+    assert advice(make([0, 1] * 100, images), ORDINARY) == [
+        "channel 3 of 5, from 0, is the same in all images: it tells nothing"
+    ]
+
+
 def test_a_class_of_few_images_is_named(make) -> None:  # type: ignore[no-untyped-def]
     (line,) = advice(make([0] * 50 + [1] * 50 + [2] * 5), Recipe(epochs=40, batch_size=16, balance="weights"))
     assert line == "class '2' has 4 training images: too few to be learned"

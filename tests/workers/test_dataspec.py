@@ -21,6 +21,8 @@ from workers.sources import DATASETS, DataSpec
         ({"torchvision": "CIFAR10"}, DataSpec(name="torchvision", dataset="CIFAR10", root="data")),
         ({"folder": "pets"}, DataSpec(name="folder", path="pets")),
         ({"name": "folder", "path": "pets"}, DataSpec(name="folder", path="pets")),
+        ({"npz": "a.npz", "channels": "last"}, DataSpec(name="npz", path="a.npz", channels="last")),
+        ({"folder": "pets", "channels": 4}, DataSpec(name="folder", path="pets", channels=4)),
         ({"folder": "pets", "size": 32}, DataSpec(name="folder", path="pets", size=(32, 32))),
         ({"folder": "pets", "size": [32, 48]}, DataSpec(name="folder", path="pets", size=(32, 48))),
         ({"limit": 100, "npz": "a.npz", "split_seed": 3}, DataSpec(name="npz", path="a.npz", limit=100, split_seed=3)),

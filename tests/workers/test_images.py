@@ -93,6 +93,67 @@ def test_axes_that_cannot_be_told_apart_are_refused(shape: tuple[int, ...]) -> N
         as_nchw(ramp(*shape))
 
 
+@pytest.mark.parametrize(
+    ("shape", "order"),
+    [
+        ((2, 5, 8, 8), "first"),
+        ((2, 8, 8, 5), "last"),
+        ((2, 2, 32, 32), "first"),
+        ((2, 64, 80, 80), "first"),
+        ((2, 4, 100, 90), "first"),
+        ((2, 100, 90, 13), "last"),
+        ((2, 90, 100, 64), "last"),
+        ((2, 65, 65, 64), "last"),
+    ],
+)
+def test_many_channels_are_told_by_squares_and_by_their_number(shape: tuple[int, ...], order: str) -> None:
+    images = ramp(*shape)
+    expected = images if order == "first" else images.transpose(0, 3, 1, 2)
+    assert np.array_equal(as_nchw(images), expected)
+    assert np.array_equal(as_nchw(images, order), expected)
+
+
+@pytest.mark.parametrize(
+    "shape", [(2, 4, 5, 6), (2, 8, 8, 8), (2, 100, 60, 60), (2, 60, 60, 100), (2, 48, 32, 32), (2, 80, 90, 100)]
+)
+def test_channels_that_nothing_tells_are_asked_for_and_taken_as_said(shape: tuple[int, ...]) -> None:
+    images = ramp(*shape)
+    with pytest.raises(InputError, match=r"; say `channels: first` or `channels: last`$"):
+        as_nchw(images)
+    assert as_nchw(images, "first").shape == shape
+    assert as_nchw(images, "last").shape == (shape[0], shape[3], shape[1], shape[2])
+
+
+def test_images_without_an_axis_of_channels_take_no_order() -> None:
+    with pytest.raises(InputError, match="images of shape 2 x 4 x 5 have no axis of channels: `channels: last` is not"):
+        as_nchw(ramp(2, 4, 5), "last")
+
+
+@pytest.mark.parametrize("train", [True, False])
+def test_parts_are_of_one_order_and_it_is_said(train: bool, tmp_path: Path) -> None:
+    images = ramp(4, 6, 7, 5)
+    path = archive(tmp_path, images=images, test_images=images[:2], test_labels=np.array([0, 1]),
+                   val_images=images[:1], val_labels=np.array([1]))  # fmt: skip
+    read = read_npz(path, train=train, order="last")
+    assert read.images.shape[1:] == (5, 6, 7)
+    assert np.array_equal(read.images[0], images[0].transpose(2, 0, 1))
+    assert read.notes == ("5 channels, on the last of 4 axes",)
+    assert read_npz(path, train=train, order="first").notes == ("6 channels, on the second of 4 axes",)
+
+
+def test_an_image_has_pixels(tmp_path: Path) -> None:
+    for shape in ((4, 0, 6), (4, 3, 0, 6), (4, 5, 6, 0)):
+        path = archive(tmp_path, images=np.zeros(shape, np.uint8))
+        with pytest.raises(InputError, match="have no pixel"):
+            read_npz(path, train=True, order="last" if len(shape) == 4 else None)
+
+
+def test_the_white_of_arrays_is_kept_where_it_is_not_255(tmp_path: Path) -> None:
+    assert read_npz(archive(tmp_path), train=True).scale is None
+    assert read_npz(archive(tmp_path, images=ramp(4, 5, 6) / 255), train=True).scale == 1
+    assert read_npz(archive(tmp_path, images=ramp(4, 5, 6).astype(np.uint16)), train=True, scale=4095).scale == 4095
+
+
 def test_an_archive_of_bytes_is_read_as_it_is(tmp_path: Path) -> None:
     read = read_npz(archive(tmp_path), train=True)
     assert np.array_equal(read.images, ramp(4, 1, 5, 6))
@@ -143,7 +204,7 @@ def test_test_images_are_read_on_the_scale_of_the_training_images(tmp_path: Path
         ({"images": np.full((4, 5, 6), 256)}, "images: int64 up to 256 is on no scale that can be told; say which"),
         ({"images": ramp(4, 5, 6) / 16}, "images: float64 up to 7.4375 is on no scale that can be told; say which"),
         ({"images": np.full((4, 5, 6), "a")}, "images: <U1 is neither whole numbers nor floats"),
-        ({"images": ramp(4, 5, 6, 7)}, "images of shape 4 x 5 x 6 x 7 are not clearly"),
+        ({"images": ramp(4, 5, 6, 7)}, "images: images of shape 4 x 5 x 6 x 7 are not clearly"),
         ({"labels": np.array([0, 3, 3, 5])}, "labels: class 1, 2, 4 of 0 to 5 has no image"),
         ({"labels": np.array([0, 1, 1, 10**12])}, "labels: class 2, 3, 4, 5 of 0 to 1000000000000 has no image"),
         ({"labels": np.array([-1, 0, 1, 0])}, "labels run from -1 to 1; 2 classes are numbered 0 to 1"),

@@ -7,9 +7,11 @@ import subprocess
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from spaces.errors import InputError
@@ -61,6 +63,87 @@ def test_one_coloured_picture_makes_all_of_three_channels(tmp_path: Path) -> Non
 def test_transparency_is_dropped_and_a_palette_is_colour(mode: str, channels: int, tmp_path: Path) -> None:
     read = read_folder(two_classes(tmp_path, mode=mode), None, train=True)
     assert read.images.shape == (4, channels, 6, 4)
+
+
+@pytest.mark.parametrize("size", [None, (3, 9)])
+def test_four_channels_are_colours_and_transparency_each_alone(size: tuple[int, int] | None, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 4, 4), dtype=np.uint8)
+    pixels[..., 3] = 0  # where all is transparent, Pillow would make all black
+    for number in range(2):
+        path = tmp_path / "a" / f"{number}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(path)
+    four, three = (read_folder(tmp_path, size, train=True, channels=channels).images for channels in (4, None))
+    assert (four.shape[1], three.shape[1]) == (4, 3)
+    assert np.array_equal(four[:, :3], three)
+    assert four[:, :3].max() > 0
+    assert four[:, 3].max() == 0
+
+
+@pytest.mark.parametrize(("mode", "fourth"), [("L", 255), ("RGB", 255), ("RGBA", 255), ("P", 255)])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_every_picture_is_brought_to_the_channels_that_are_asked_for(
+    mode: str, fourth: int, channels: int, tmp_path: Path
+) -> None:
+    read = read_folder(two_classes(tmp_path, mode=mode), None, train=True, channels=channels)
+    assert read.images.shape == (4, channels, 6, 4)
+    assert channels < 4 or (read.images[:, 3] == fourth).all()
+
+
+def tiff(bands: NDArray[Any], *, extra: tuple[int, ...], more: int = 0) -> bytes:
+    """Return a TIFF of `h w c`, the first three of which are colours and of the others each is what `extra` says."""
+    h, w, c = bands.shape
+    data = bands.astype(bands.dtype.newbyteorder("<")).tobytes()
+    at = 8 + len(data)
+    tail = struct.pack(f"<{c}H", *[8 * bands.itemsize] * c) + struct.pack("<4H", *(*extra, 0, 0, 0, 0)[:4])
+    few = struct.pack("<2H", *(*extra, 0)[:2])
+    tags = [(256, 4, 1, w), (257, 4, 1, h), (258, 3, c, at), (259, 3, 1, 1), (262, 3, 1, 2), (273, 4, 1, 8),
+            (277, 3, 1, c), (278, 4, 1, h), (279, 4, 1, len(data)), (284, 3, 1, 1),
+            (338, 3, len(extra), int.from_bytes(few, "little") if len(extra) < 3 else at + 2 * c)]  # fmt: skip
+    entries = b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    return (
+        struct.pack("<2sHI", b"II", 42, at + len(tail))
+        + data
+        + tail
+        + struct.pack("<H", len(tags))
+        + entries
+        + (struct.pack("<I", more))
+    )
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_a_tiff_of_four_bands_is_read_as_it_is(kind: type[Any], tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    bands = np.random.default_rng(0).integers(0, 2 ** (8 * np.dtype(kind).itemsize), (6, 5, 4)).astype(kind)
+    for number in range(2):
+        (tmp_path / "a" / f"{number}.tif").write_bytes(tiff(bands, extra=(2,)))
+    read = read_folder(tmp_path, None, train=True, channels=4)
+    upper = bands >> 8 if kind == np.uint16 else bands
+    assert np.array_equal(read.images[0].transpose(1, 2, 0), upper)
+    assert read.warnings == ()
+
+
+@pytest.mark.parametrize("channels", [None, 4])
+@pytest.mark.parametrize("extra", [(0,), (0, 0), (0, 0, 0)])
+def test_bands_that_are_not_read_are_said(extra: tuple[int, ...], channels: int | None, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    bands = np.random.default_rng(0).integers(0, 256, (6, 5, 3 + len(extra)), dtype=np.uint8)
+    for number in range(3):
+        (tmp_path / "a" / f"{number}.tif").write_bytes(tiff(bands, extra=extra))
+    read = read_folder(tmp_path, None, train=True, channels=channels)
+    assert np.array_equal(read.images[0, :3].transpose(1, 2, 0), bands[..., :3])
+    assert read.warnings == (
+        f"3 of the pictures are read in part: 3 of {3 + len(extra)} bands (a/0.tif); an npz archive holds any number "
+        "of channels",
+    )
+
+
+def test_pages_that_are_not_read_are_said(tmp_path: Path) -> None:
+    pages = [Image.new("L", (5, 6), value) for value in (7, 8, 9)]
+    two_classes(tmp_path)
+    pages[0].save(tmp_path / "cat" / "9.tif", save_all=True, append_images=pages[1:])
+    (line,) = read_folder(tmp_path, (6, 4), train=True).warnings
+    assert line.startswith("1 of the pictures are read in part: the first page (cat/9.tif); ")
 
 
 def test_pictures_of_one_size_keep_it_and_others_become_32_by_32(tmp_path: Path) -> None:

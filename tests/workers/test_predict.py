@@ -17,6 +17,7 @@ from PIL import Image
 from tests.workers.handed import card, renamed, trained
 from workers.exported import load
 from workers.handover import images_of, write
+from workers.images import read_npz
 from workers.pictures import read_folder
 from workers.trainer import Trainer
 
@@ -54,7 +55,11 @@ GREY = ("1", "L", "LA", "I;16")
 @pytest.mark.filterwarnings("ignore:Palette images with Transparency")  # of Pillow's, which reading for a study hides
 @pytest.mark.parametrize(
     ("mode", "channels"),
-    [*((mode, 1) for mode in GREY), *((mode, 3) for mode in (*GREY, "P", "RGB", "RGBA", "CMYK", *range(1, 9)))],
+    [
+        *((mode, 4) for mode in ("L", "LA", "I;16", "P", "RGB", "RGBA", "CMYK", 3, 6)),
+        *((mode, 1) for mode in GREY),
+        *((mode, 3) for mode in (*GREY, "P", "RGB", "RGBA", "CMYK", *range(1, 9))),
+    ],
 )
 def test_a_picture_is_read_as_the_study_read_it(tmp_path: Path, mode: str | int, channels: int) -> None:
     for number in (0, 1):
@@ -63,7 +68,7 @@ def test_a_picture_is_read_as_the_study_read_it(tmp_path: Path, mode: str | int,
         rotated(path, mode) if isinstance(mode, int) else drawn(mode).save(path)
     if channels == 3:
         drawn("RGB").save(tmp_path / "images" / "a" / "coloured.png")
-    read = read_folder(tmp_path / "images", (7, 5), train=True)
+    read = read_folder(tmp_path / "images", (7, 5), train=True, channels=4 if channels == 4 else None)
     assert read.images.shape[1] == channels
     predict = script(beside=tmp_path, height=7, width=5, channels=channels, class_names=["a"], white=read.white)
     expected = read.images[0].transpose(1, 2, 0).tobytes()
@@ -80,6 +85,27 @@ def test_grey_of_16_bits_has_the_white_of_the_study(tmp_path: Path, white: float
     assert read.white == white
     predict = script(beside=tmp_path, height=7, width=5, channels=1, class_names=["a"], white=read.white)
     assert bytes(predict.pixels(str(path))) == read.images[1].transpose(1, 2, 0).tobytes()
+
+
+@pytest.mark.parametrize("order", ["first", "last"])
+@pytest.mark.parametrize(("kind", "scale"), [(np.uint8, None), (np.uint16, 4095), (np.float32, 1.0)])
+def test_an_array_is_read_as_the_study_read_it(tmp_path: Path, order: str, kind: Any, scale: float | None) -> None:
+    images = (np.random.default_rng(0).random((4, 5, 7, 6)) * (scale or 255)).astype(kind)
+    np.savez(tmp_path / "a.npz", images=images, labels=np.array([0, 1, 0, 1]))
+    read = read_npz(tmp_path / "a.npz", train=True, scale=scale, order=order)
+    _, c, h, w = read.images.shape
+    predict = script(beside=tmp_path, height=h, width=w, channels=c, class_names=["a"], white=None, scale=read.scale)
+    np.save(path := tmp_path / "one.npy", images[3])
+    assert bytes(predict.pixels(str(path))) == read.images[3].transpose(1, 2, 0).tobytes()
+
+
+def test_what_no_picture_can_have_and_another_size_are_one_line(tmp_path: Path) -> None:
+    predict = script(beside=tmp_path, height=7, width=6, channels=5, class_names=["a"], white=None)
+    with pytest.raises(SystemExit, match=r"^a.png: no picture has 5 channels; give an array.npy$"):
+        predict.pixels("a.png")
+    np.save(path := tmp_path / "one.npy", np.zeros((5, 7, 7)))
+    with pytest.raises(SystemExit, match=r"one.npy: is 5x7x7, not 7x6x5$"):
+        predict.pixels(str(path))
 
 
 GUARD = """
@@ -149,4 +175,4 @@ def test_it_runs_where_only_what_it_names_is_installed(
 def test_without_a_picture_it_says_how_it_is_used(folder: Path) -> None:
     done = subprocess.run([sys.executable, str(folder / "predict.py")], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "python predict.py [--onnx] picture.png ..." in done.stderr
+    assert "python predict.py [--onnx] picture.png array.npy ..." in done.stderr

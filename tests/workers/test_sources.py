@@ -31,7 +31,8 @@ OWN: list[dict[str, Any]] = [
     {"name": "fashion-mnist", "root": "data"},
     {"name": "torchvision", "dataset": "CIFAR10"},
     {"name": "folder", "path": "pets", "size": (32, 48)},
-    {"name": "npz", "path": "pets.npz"},
+    {"name": "folder", "path": "pets", "channels": 4},
+    {"name": "npz", "path": "pets.npz", "channels": "last"},
 ]
 
 
@@ -63,6 +64,12 @@ def test_every_source_names_fields_that_there_are(name: str) -> None:
         ({"name": "torchvision", "dataset": "cifar11"}, "unknown data set 'cifar11' (did you mean 'CIFAR10'?)"),
         ({"name": "digits", "root": "data"}, "root: digits takes no root"),
         ({"name": "npz", "path": "a.npz", "size": (8, 8)}, "size: npz takes no size"),
+        ({"name": "npz", "path": "a", "channels": 4}, "channels: 4 is none of first, last"),
+        ({"name": "npz", "path": "a", "channels": ["last"]}, "channels: ['last'] is none of first, last"),
+        ({"name": "folder", "path": "a", "channels": "last"}, "channels: 'last' is none of 1, 3, 4"),
+        ({"name": "folder", "path": "a", "channels": 5}, "channels: 5 is none of 1, 3, 4"),
+        ({"name": "folder", "path": "a", "channels": True}, "channels: True is none of 1, 3, 4"),
+        ({"name": "digits", "channels": 1}, "channels: digits takes no channels"),
         ({"name": "npz", "path": 5}, "path 5 is not text"),
         ({"name": "npz", "path": ""}, "path '' is not text"),
         ({"name": "digits", "validation": 0}, "validation: 0 is not a fraction between 0 and 1"),
@@ -110,7 +117,7 @@ def test_paths_are_made_absolute_for_processes_that_start_elsewhere(tmp_path: Pa
 
 
 def test_a_title_is_what_people_call_the_data() -> None:
-    assert [DataSpec(**own).title for own in OWN] == ["digits", "fashion-mnist", "CIFAR10", "pets", "pets"]
+    assert [DataSpec(**own).title for own in OWN] == ["digits", "fashion-mnist", "CIFAR10", "pets", "pets", "pets"]
 
 
 def test_the_digits_are_all_there_and_none_is_in_both_parts() -> None:

@@ -770,6 +770,15 @@ def test_a_scale_that_is_written_down_later_changes_no_training_of_the_same_imag
     assert not replace(here, fingerprint="").trains_as(told)
 
 
+def test_an_order_of_axes_that_is_written_down_later_changes_no_training_of_the_same_images() -> None:
+    here = replace(spec(), data=DataSpec(name="npz", path="a.npz"), fingerprint="f00")
+    told = replace(here, data=DataSpec(name="npz", path="a.npz", channels="last"))
+    assert here.trains_as(told)
+    assert not replace(here, fingerprint="").trains_as(told)
+    seen = [replace(spec(), data=DataSpec(name="folder", path="a", channels=count)) for count in (None, 4)]
+    assert not seen[0].trains_as(seen[1])
+
+
 def test_a_checkpoint_from_before_a_field_existed_is_known(tmp_path: Path) -> None:
     path = tmp_path / "0.pt"
     next(iter(train(spec(), toy(), checkpoint_path=path)))
