@@ -1,6 +1,7 @@
 """What is odd about data and recipe together: nothing is refused, but a person would want to know it first."""
 
 from workers.datasets import Dataset
+from workers.duplicates import duplicates
 from workers.recipe import Recipe
 
 FEW = 10  # training images of a class
@@ -12,7 +13,14 @@ UNEQUAL = 10  # times the smallest class, beyond which the largest one drowns it
 
 def advice(data: Dataset, recipe: Recipe) -> list[str]:
     """Return a line for everything that is odd; what was not read comes first."""
-    return [*data.warnings, *_images(data), *_labels(data), *_unequal(data, recipe), *_steps(data, recipe)]
+    return [
+        *data.warnings,
+        *_images(data),
+        *_labels(data),
+        *_unequal(data, recipe),
+        *_equal(data),
+        *_steps(data, recipe),
+    ]
 
 
 def _images(data: Dataset) -> list[str]:
@@ -53,6 +61,42 @@ def _unequal(data: Dataset, recipe: Recipe) -> list[str]:
         f"class {many!r} has {int(counts[most]):,} training images and class {few!r} {int(counts[least]):,}, and "
         "nothing balances them: recipe.balance can be weights or sampling"
     ]
+
+
+def _equal(data: Dataset) -> list[str]:
+    """Say where validation images are training images too, stand there twice, or labels contradict each other."""
+    if not (data.train_images != data.train_images[0]).any():
+        return []  # all of them: it is said
+    found = duplicates(data.train_images, data.train_labels, data.val_images, data.val_labels)
+    of, lines = f"of {len(data.val_labels):,} validation images", []
+    if found.first_copied:
+        mine, theirs = found.first_copied
+        lines.append(
+            f"{found.copied:,} {of} {_are(found.copied)} also among the training images (the first is image {mine}, "
+            f"training image {theirs}, from 0): accuracy is told too high"
+        )
+    if found.first_repeated:
+        later, earlier = found.first_repeated
+        lines.append(
+            f"{found.repeated:,} {of} {_are(found.repeated)} there more than once (the first is image {later}, as "
+            f"image {earlier}): they count as often"
+        )
+    if found.first_contradicting:
+        told = " and ".join(_place(data, each) for each in found.first_contradicting)
+        lines.append(f"{found.contradicting:,} images are equal to others of another class, such as {told}")
+    return lines
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def _place(data: Dataset, place: int) -> str:
+    """Name an image, counted through those to train on and then those to be measured on, and its class."""
+    own = place - len(data.train_labels)
+    part, labels = ("training", data.train_labels) if own < 0 else ("validation", data.val_labels)
+    at = place if own < 0 else own
+    return f"{part} image {at} ({data.class_names[int(labels[at])]!r})"
 
 
 def _steps(data: Dataset, recipe: Recipe) -> list[str]:

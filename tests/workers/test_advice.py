@@ -84,3 +84,52 @@ def test_a_training_of_few_steps_is_said(make) -> None:  # type: ignore[no-untyp
 def test_a_batch_that_leaves_much_of_an_epoch_out_is_said(make) -> None:  # type: ignore[no-untyped-def]
     lines = advice(make([0, 1] * 100), Recipe(epochs=100, batch_size=100))
     assert lines == ["batches of 100 leave 60 of 160 images out of each epoch"]
+
+
+def shared(count: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, 8, 8), dtype=np.uint8)
+
+
+def split(
+    path: Path, images: np.ndarray, labels: Sequence[object], measured: Sequence[int], **parts: object
+) -> Dataset:
+    """Return a data set whose validation part is some of its images."""
+    held = {"val_images": images[list(measured)], "val_labels": np.array(labels)[list(measured)], **parts}
+    np.savez(path / "b.npz", images=images, labels=np.array(labels), **held)
+    return load(DataSpec(name="npz", path=str(path / "b.npz")))
+
+
+def test_validation_images_that_are_trained_on_are_counted(tmp_path: Path) -> None:
+    data = split(tmp_path, shared(200), [0, 1] * 100, [7, 3, 190])
+    assert advice(data, ORDINARY) == [
+        "3 of 3 validation images are also among the training images (the first is image 0, training image 7, from 0): "
+        "accuracy is told too high"
+    ]
+
+
+def test_validation_images_that_stand_there_twice_are_counted(tmp_path: Path) -> None:
+    images = shared(210)
+    parts = {"val_images": images[[200, 201, 200, 202, 200]], "val_labels": np.array([0, 1, 0, 0, 0])}
+    assert advice(split(tmp_path, images[:200], [0, 1] * 100, [], **parts), ORDINARY) == [
+        "2 of 5 validation images are there more than once (the first is image 2, as image 0): they count as often"
+    ]
+
+
+def test_equal_images_of_other_classes_are_counted(tmp_path: Path) -> None:
+    images = shared(202)
+    images[3] = images[10]
+    parts = {"val_images": images[[10, 200, 201]], "val_labels": np.array(["\x1bdog", "cat", "cat"])}
+    lines = advice(split(tmp_path, images[:200], ["cat", "\x1bdog"] * 100, [], **parts), ORDINARY)
+    assert lines == [
+        "1 of 3 validation images is also among the training images (the first is image 0, training image 3, from 0): "
+        "accuracy is told too high",
+        "3 images are equal to others of another class, such as training image 3 ('\\x1bdog') and training "
+        "image 10 ('cat')",
+    ]
+
+
+def test_the_test_split_is_not_looked_at(tmp_path: Path) -> None:
+    images = shared(210)
+    tested = {"test_images": images[:50], "test_labels": np.array([0, 1] * 25)}
+    measured = {"val_images": images[200:], "val_labels": np.array([0, 1] * 5)}
+    assert advice(split(tmp_path, images[:200], [0, 1] * 100, [], **measured, **tested), ORDINARY) == []
