@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from dashboards import theme
-from dashboards.frames import StudyView, domain_word, headline_of, value_text
+from dashboards.frames import StudyView, domain_word, headline_of
 from search.core.records import TrialRecord
-from search.core.units import format_number_of, format_percent
+from search.core.units import format_number_of, format_percent, value_text
 from spaces.domains import Scalar
 
 BOX_FROM = 5  # fewer errors than this are shown as points alone
@@ -37,7 +37,7 @@ def info(view: StudyView, parameter: str) -> ErrorsByValue:
     having = [trial for trial in complete if parameter in trial.params]
     return ErrorsByValue(
         parameter=parameter,
-        continuous=_is_continuous(view.study.space.get(parameter), having, parameter),
+        continuous=_is_continuous(view.study.domains.get(parameter), having, parameter),
         values=tuple(trial.params[parameter] for trial in having),
         errors=tuple(1.0 - (headline_of(trial) or 0.0) for trial in having),
         numbers=tuple(trial.number for trial in having),

@@ -86,13 +86,13 @@ class StudyView:
 
     def searched(self) -> list[str]:
         """Return the parameters that were searched, in the order of the file."""
-        named = [name for name, domain in self.study.space.items() if domain_word(domain)]
+        named = [name for name, domain in self.study.domains.items() if domain_word(domain)]
         return named or sorted({name for trial in self.trials for name in trial.params})
 
     def options(self, parameter: str) -> list[Scalar]:
         """Return the values that trials took, in the file's order where it lists them, else from low to high."""
         taken = {trial.params[parameter] for trial in self.trials if parameter in trial.params}
-        listed = _listed(self.study.space.get(parameter))
+        listed = _listed(self.study.domains.get(parameter))
         in_order = [option for option in listed if option in taken]
         return in_order + sorted(taken - set(in_order), key=lambda value: (isinstance(value, str), value))
 
@@ -105,11 +105,6 @@ def domain_word(domain: object) -> str:
 def _listed(domain: object) -> list[Scalar]:
     options = domain.get("choice") if isinstance(domain, Mapping) else None
     return list(options) if isinstance(options, (list, tuple)) else []
-
-
-def value_text(value: object) -> str:
-    """Return a parameter's value as a person writes it: 0.5, 2, none."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def headline_of(trial: TrialRecord) -> float | None:

@@ -28,6 +28,7 @@ from workers.card import Card
 from workers.handover import images_of, versions, why_not_ours, write
 from workers.places import Folder, open_folder
 from workers.preprocess import Preprocess
+from workers.recipe import SEARCHED
 from workers.trainer import TrialSpec
 
 
@@ -101,7 +102,7 @@ def card_of(study: StudyRecord, trial: TrialRecord, held: Weights, sessions: Seq
         state=str(trial.state),
         epochs=held.epochs,
         full_epochs=study.max_epochs,
-        network={"digest": trial.digest, **trial.params},
+        network={"digest": trial.digest, **{k: v for k, v in trial.params.items() if k not in SEARCHED}},
         costs=trial.cost.to_json(),
         recipe=held.spec.recipe.to_json(),
         numerics=str(held.state.get("numerics", "")),

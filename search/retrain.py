@@ -54,7 +54,7 @@ def _act(given: argparse.Namespace) -> int:
 
 def job_of(study: StudyRecord, config: StudyConfig, trial: TrialRecord, given: argparse.Namespace) -> Job:
     """Return what is to be trained."""
-    recipe = config.full_recipe
+    recipe = config.recipe_of(trial.params)
     return Job(
         architecture=trial.architecture,
         recipe=replace(recipe, epochs=given.epochs or recipe.epochs),

@@ -188,6 +188,22 @@ class Parameter:
         return all(params.get(condition.parameter) in condition.values for condition in self.when)
 
 
+def middle(domain: Domain) -> Scalar:
+    """Return a value to begin with where none is named: the first of a choice, the middle of a range on its scale."""
+    if isinstance(domain, Choice):
+        return domain.options[0]
+    middle = math.sqrt(domain.low * domain.high) if domain.log else (domain.low + domain.high) / 2
+    if domain.step is None:
+        return min(max(middle, domain.low), domain.high)
+    on_grid = domain.low + domain.step * math.floor((middle - domain.low) / domain.step + 1e-8)
+    return min(on_grid, domain.high) if isinstance(domain, Float) else int(on_grid)
+
+
+def largest(domain: Domain) -> Scalar:
+    """Return the largest value of a domain of numbers."""
+    return max(domain.options, key=float) if isinstance(domain, Choice) else domain.high
+
+
 def prior(parameters: Sequence[Parameter], params: Mapping[str, Scalar]) -> float:
     """Return how many times as much as others a choice of values is wanted: the product over what has weights."""
     weighted = ((item.domain, params[item.name]) for item in parameters if item.name in params)

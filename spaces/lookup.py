@@ -4,14 +4,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from spaces.architecture import Architecture
-from spaces.domains import Domain, Scalar
+from spaces.domains import Domain, Scalar, middle
 from spaces.errors import InfeasibleArchitecture, InputError
 from spaces.fields import FIELDS
 from spaces.space import SearchSpace
 
 
-def choice_of(space: SearchSpace, wanted: Architecture) -> dict[str, Scalar]:
+def choice_of(
+    space: SearchSpace, wanted: Architecture, beside: Mapping[str, Scalar] | None = None
+) -> dict[str, Scalar]:
     """Return the values by which a space chooses a network.
+
+    Args:
+        space: that may have it.
+        wanted: the network.
+        beside: how it is trained, where that is searched too; what is not named or not in the space is in the middle.
 
     Raises:
         InputError: it cannot; the fields are named that it lacks.
@@ -20,7 +27,10 @@ def choice_of(space: SearchSpace, wanted: Architecture) -> dict[str, Scalar]:
     params: dict[str, Scalar] = {}
     for item in space.parameters:
         if item.exists(params):
-            params[item.name] = _value(item.domain, fields.get(item.name))
+            if item.name in space.beside:
+                params[item.name] = _beside(item.domain, (beside or {}).get(item.name))
+            else:
+                params[item.name] = _value(item.domain, fields.get(item.name))
     try:
         found = space.architecture(params)
     except InfeasibleArchitecture as error:
@@ -28,6 +38,17 @@ def choice_of(space: SearchSpace, wanted: Architecture) -> dict[str, Scalar]:
     if found.digest != wanted.digest:
         raise InputError(f"is not in the space, which lacks {_lacking(found, wanted.canonical())}")
     return params
+
+
+def with_beside(space: SearchSpace, params: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
+    """Return a network's values with those of how it is trained, in the middle where they are not given."""
+    if not space.beside:
+        return params
+    whole: dict[str, Scalar] = dict(params)
+    for item in space.parameters:
+        if item.name in space.beside and item.name not in whole and item.exists(whole):
+            whole[item.name] = middle(item.domain)
+    return whole
 
 
 def check_choice(space: SearchSpace, params: Mapping[str, Scalar]) -> None:
@@ -65,6 +86,10 @@ def _value(domain: Domain, wanted: Any) -> Scalar:
     if not domain.contains(wanted):
         return domain.values()[0]
     return next((value for value in domain.values() if value == wanted), wanted)
+
+
+def _beside(domain: Domain, wanted: Scalar | None) -> Scalar:
+    return wanted if wanted is not None and domain.contains(wanted) else middle(domain)
 
 
 def _lacking(found: Architecture, wanted: Architecture) -> str:

@@ -6,7 +6,7 @@ A trial is anything with Optuna's three `suggest_` methods (`domains.Suggests`).
 import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from spaces.architecture import Architecture
 from spaces.domains import Domain, Parameter, Scalar, Suggests
@@ -23,6 +23,7 @@ class SearchSpace:
 
     parameters: tuple[Parameter, ...]
     fixed: tuple[tuple[str, Value], ...] = ()
+    beside: tuple[str, ...] = ()  # parameters that say how a network is trained: it is the same for all their values
 
     def suggest(self, trial: Suggests) -> dict[str, Scalar]:
         """Let the trial choose a value for every parameter that exists beside the earlier ones."""
@@ -35,6 +36,8 @@ class SearchSpace:
             InfeasibleArchitecture: no network has these values together.
         """
         values: dict[str, object] = {**dict(self.fixed), **params}
+        for name in self.beside:
+            values.pop(name, None)
         depth = values.pop("depth", None)
         if depth is not None:
             widths = listed("widths", values.get("widths", DEFAULTS["widths"]))  # which may be text
@@ -56,6 +59,14 @@ class SearchSpace:
         if any(parameter.domain.count is None for parameter in self.parameters):
             return None
         return self._count({}, self.parameters)
+
+    def counting(self, *names: str) -> "SearchSpace":
+        """Return the space without what is beside its networks, but for these parameters and what they depend on."""
+        kept = set(names)
+        for item in reversed(self.parameters):
+            if item.name in kept or item.name not in self.beside:
+                kept |= {item.name, *(condition.parameter for condition in item.when)}
+        return replace(self, parameters=tuple(item for item in self.parameters if item.name in kept))
 
     def _count(self, chosen: dict[str, Scalar], left: Sequence[Parameter]) -> int:
         """Count the ways on, walking only through values that a later parameter's existence hangs on."""

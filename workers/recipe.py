@@ -1,15 +1,19 @@
 """How a network is trained, apart from what it is and what it sees."""
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from spaces.domains import Scalar
 from spaces.errors import InputError, unknown
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 MEMORY_FORMATS = ("auto", "channels_first", "channels_last")
 MOST_PASSES = 1000
 BALANCES = ("none", "weights", "sampling")  # how classes of unequal size come to count alike
+# What a study can search beside the network, in the order in which it is chosen. No field of a network has such a name.
+SEARCHED = ("batch_size", "learning_rate", "momentum", "weight_decay", "warmup_epochs", "label_smoothing")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +51,14 @@ class Recipe:
         if isinstance(passes, bool) or not isinstance(passes, int) or not 0 <= passes <= MOST_PASSES:
             raise InputError(f"{passes!r} is not a whole number from 0 to {MOST_PASSES}", place="monte_carlo")
 
+    def chosen(self, params: Mapping[str, Scalar]) -> "Recipe":
+        """Return it with what a trial has chosen: a trial's parameters name network and recipe together.
+
+        Raises:
+            InputError: a value is none of a recipe's.
+        """
+        return replace(self, **chosen(params))  # type: ignore[arg-type]  # checked by the recipe itself
+
     def to_json(self) -> dict[str, Any]:
         """Return the fields as plain values."""
         return asdict(self)
@@ -55,3 +67,20 @@ class Recipe:
     def from_json(cls, fields: dict[str, Any]) -> "Recipe":
         """Return the recipe that `to_json` described."""
         return cls(**fields)
+
+
+def chosen(params: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """Return those of a trial's values that are its recipe's."""
+    return {name: params[name] for name in SEARCHED if name in params}
+
+
+def identity(digest: str, params: Mapping[str, Scalar]) -> str:
+    """Return what equal networks share that are trained by equal recipes: where none is searched, the digest alone.
+
+    Numbers are compared as numbers, since a file may say 1 today and 1.0 tomorrow.
+    """
+    return " ".join([digest, *(f"{name}={_plain(value)}" for name, value in chosen(params).items())])
+
+
+def _plain(value: Scalar) -> Scalar:
+    return value if isinstance(value, (bool, str)) else float(value)

@@ -39,9 +39,14 @@ def refusal(found: Sequence[Found], root: type[Form]) -> InputError:
 
 def _place(loc: Sequence[int | str]) -> list[str]:
     """Return the keys that lead there, without what pydantic adds: tags, members of unions, places in lists."""
-    parts = [*loc[:2], *loc[3:]] if loc[:1] == ("space",) else list(loc)
+    parts = [*loc[:2], *loc[3:]] if _tagged(loc) else list(loc)
     union = next((index for index, part in enumerate(parts) if part in _UNION and index > 1), len(parts))
     return [part for part in parts[:union] if isinstance(part, str)]
+
+
+def _tagged(loc: Sequence[int | str]) -> bool:
+    """Whether pydantic names a domain's word, or that a value is fixed, behind the parameter."""
+    return loc[:1] in (("space",), ("recipe",)) and loc[2:3] != () and loc[2] in (*FORMS, "fixed")
 
 
 def _message(found: Found) -> str:
@@ -62,7 +67,7 @@ def _message(found: Found) -> str:
 
 
 def _known_keys(loc: Sequence[int | str], root: type[Form]) -> list[str]:
-    form: Any = FORMS[str(loc[2])] if loc[:1] == ("space",) else root
+    form: Any = FORMS[str(loc[2])] if _tagged(loc) else root
     for part in loc if form is root else ():
         form = get_args(form)[1] if get_origin(form) is dict else form.model_fields[str(part)].annotation
     return [field.alias or name for name, field in form.model_fields.items()]

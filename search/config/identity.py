@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from search.config.sections import RecipeForm
+from search.config.recipe import RecipeForm
 from search.config.study import StudyConfig
 from search.core.records import StudyRecord
 from spaces.errors import InputError

@@ -30,7 +30,6 @@ from search.schedulers.base import Options, keys
 from search.schedulers.registry import SCHEDULERS, Plan, scheduler_class
 from spaces.errors import InputError
 from workers import places
-from workers.recipe import Recipe
 
 
 def shown(value: object) -> str:
@@ -180,24 +179,6 @@ class ResourcesForm(Form):
         """Return what an hour of one trial takes."""
         price = self.gpus_per_trial * self.price_per_gpu_hour + self.cpus_per_trial * self.price_per_cpu_hour
         return Rates(gpus=self.gpus_per_trial, price=price)
-
-
-_RECIPE = Recipe()
-
-
-class RecipeForm(Form):
-    """Name the fields of `workers.recipe.Recipe` that are not left at their default."""
-
-    batch_size: Whole = _RECIPE.batch_size
-    learning_rate: Number = _RECIPE.learning_rate
-    momentum: Number = _RECIPE.momentum
-    weight_decay: Number = _RECIPE.weight_decay
-    warmup_epochs: Number = _RECIPE.warmup_epochs
-    label_smoothing: Number = _RECIPE.label_smoothing
-    balance: Literal["none", "weights", "sampling"] = "none"
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    memory_format: Literal["auto", "channels_first", "channels_last"] = "auto"
-    monte_carlo: Whole = _RECIPE.monte_carlo
 
 
 _SIZE = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE]\+?[0-9]+)?")

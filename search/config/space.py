@@ -10,7 +10,7 @@ from spaces.architecture import Architecture
 from spaces.domains import Choice, Domain, Float, Int, Parameter, Scalar, When
 from spaces.errors import InfeasibleArchitecture, InputError, unknown
 from spaces.fields import LISTS, PRESERVED, check_most, listed
-from spaces.lookup import check_choice, choice_of
+from spaces.lookup import check_choice, choice_of, with_beside
 from spaces.names import named
 from spaces.space import PARAMETERS, SearchSpace, Value
 
@@ -80,10 +80,12 @@ class FloatForm(Form):
         return Float(low=self.bounds[0], high=self.bounds[1], step=self.step, log=self.log)
 
 
+DomainForm = ChoiceForm | IntForm | FloatForm
 FORMS: dict[str, type[Form]] = {"choice": ChoiceForm, "int": IntForm, "float": FloatForm}
 
 
-def _form(given: object) -> str | None:
+def form_of(given: object) -> str | None:
+    """Return which word of the file a value is, or that it is fixed; nothing where it is a mapping without one."""
     if isinstance(given, Form):
         return _kind(given)
     return next((key for key in FORMS if key in given), None) if isinstance(given, dict) else "fixed"
@@ -98,7 +100,7 @@ ParameterForm = Annotated[
     | Annotated[IntForm, Tag("int")]
     | Annotated[FloatForm, Tag("float")]
     | Annotated[Scalar | list[int] | None, Tag("fixed")],
-    Discriminator(_form),
+    Discriminator(form_of),
 ]
 
 
@@ -127,10 +129,11 @@ def chosen(space: SearchSpace, given: str | dict[str, Scalar], place: str) -> Ma
     try:
         if isinstance(given, str):
             return choice_of(space, named(given).architecture)
-        check_choice(space, given)
+        whole = with_beside(space, given)
+        check_choice(space, whole)
     except InputError as error:
         raise error.at(place) from error
-    return given
+    return whole
 
 
 def parse_space(forms: dict[str, ParameterForm]) -> SearchSpace:
@@ -146,11 +149,11 @@ def parse_space(forms: dict[str, ParameterForm]) -> SearchSpace:
     for name, form in forms.items():
         if name not in PARAMETERS:
             raise InputError(unknown("parameter", name, PARAMETERS), place=name)
-        if isinstance(form, (ChoiceForm, IntForm, FloatForm)):
-            parameters[name] = _parameter(name, form, parameters, forms)
+        if isinstance(form, DomainForm):
+            parameters[name] = parameter_of(name, form, parameters, forms)
             domain = parameters[name].domain
             for value in domain.options if isinstance(domain, Choice) else (domain.low, domain.high):
-                _check_value(name, value, f"{name}.{_kind(form)}")
+                _check_value(name, value, place_of(name, form))
         else:
             fixed[name] = tuple(form) if isinstance(form, list) else form
             _check_value(name, fixed[name], name)
@@ -167,19 +170,34 @@ def parse_parameters(forms: dict[str, ParameterForm]) -> tuple[Parameter, ...]:
     """
     parameters: dict[str, Parameter] = {}
     for name, form in forms.items():
-        if isinstance(form, (ChoiceForm, IntForm, FloatForm)):
-            parameters[name] = _parameter(name, form, parameters, forms)
+        if isinstance(form, DomainForm):
+            parameters[name] = parameter_of(name, form, parameters, forms)
     return tuple(parameters.values())
 
 
-def _parameter(
+def place_of(name: str, form: DomainForm) -> str:
+    """Return where a parameter's domain stands in its section."""
+    return f"{name}.{_kind(form)}"
+
+
+def parameter_of(
     name: str,
-    form: ChoiceForm | IntForm | FloatForm,
-    earlier: dict[str, Parameter],
-    forms: dict[str, ParameterForm],
+    form: DomainForm,
+    earlier: Mapping[str, Parameter],
+    forms: Mapping[str, ParameterForm],
 ) -> Parameter:
-    """Return a parameter that depends on none below it."""
-    place = f"{name}.{_kind(form)}"
+    """Return a parameter that depends on none below it.
+
+    Args:
+        name: of the parameter.
+        form: of its domain.
+        earlier: the parameters above it.
+        forms: all that the file says, fixed values too.
+
+    Raises:
+        InputError: with the place below the section.
+    """
+    place = place_of(name, form)
     try:
         domain = form.domain()
     except InputError as error:
@@ -196,7 +214,7 @@ def _parameter(
     return Parameter(name=name, domain=domain, when=conditions)
 
 
-def _condition(name: str, on: str, values: Scalar | list[Scalar], earlier: dict[str, Parameter]) -> When:
+def _condition(name: str, on: str, values: Scalar | list[Scalar], earlier: Mapping[str, Parameter]) -> When:
     place = f"{name}.when.{on}"
     if on not in earlier:
         raise InputError(unknown("earlier parameter", on, tuple(earlier)), place=place)

@@ -14,13 +14,13 @@ from pydantic import Field, PrivateAttr, ValidationError, field_serializer, fiel
 
 from search.config import unread
 from search.config.errors import refusal
+from search.config.recipe import RecipeForm, with_recipe
 from search.config.sections import (
     BudgetForm,
     CheckpointsForm,
     ConfirmForm,
     ConstraintForm,
     Form,
-    RecipeForm,
     ResourcesForm,
     SamplerForm,
     SchedulerForm,
@@ -32,7 +32,7 @@ from search.config.space import STUDY, ParameterForm, Start, chosen, parse_space
 from search.core.environment import variables
 from search.samplers.registry import check_sampler
 from spaces.cost import Cost
-from spaces.domains import Scalar
+from spaces.domains import Scalar, largest
 from spaces.errors import InputError, unknown
 from spaces.space import SearchSpace
 from workers.dataspec import data_spec
@@ -104,9 +104,13 @@ class StudyConfig(Form):
     def search_space(self) -> SearchSpace:
         """Return the space that the study searches."""
         try:
-            return parse_space(self.space)
+            networks = parse_space(self.space)
         except InputError as error:
             raise error.at("space") from error
+        try:
+            return with_recipe(networks, self.space, self.recipe)
+        except InputError as error:
+            raise error.at("recipe") from error
 
     @cached_property
     def data_spec(self) -> DataSpec:
@@ -139,11 +143,21 @@ class StudyConfig(Form):
 
     @cached_property
     def full_recipe(self) -> Recipe:
-        """Return how trials are trained, full fidelity included."""
+        """Return how trials are trained, full fidelity included; what is searched stands at its default."""
         try:
-            return Recipe(epochs=self.scheduler.max_epochs, **self.recipe.model_dump())
+            return self.recipe.recipe(self.scheduler.max_epochs)
         except InputError as error:
             raise error.at("recipe") from error
+
+    def recipe_of(self, params: Mapping[str, Scalar]) -> Recipe:
+        """Return how a trial is trained that has chosen these values, those of its network among them."""
+        return self.full_recipe.chosen(params)
+
+    @cached_property
+    def large_recipe(self) -> Recipe:
+        """Return the recipe of the largest batches that a trial may have: the fewest steps, the most memory."""
+        domain = next((item.domain for item in self.search_space.parameters if item.name == "batch_size"), None)
+        return self.full_recipe if domain is None else self.recipe_of({"batch_size": largest(domain)})
 
     def violations(self, cost: Cost) -> dict[str, float]:
         """Return by how much a cost oversteps each constraint, as a share of its limit; 0 or less keeps it."""

@@ -11,10 +11,11 @@ from typing import Any
 
 from search.core.labels import depth_of, name_of
 from search.core.records import StudyRecord, TrialRecord
-from search.core.units import format_count, format_number_of, format_percent
+from search.core.units import format_count, format_number_of, format_percent, value_text
 from spaces.cost import NAMES
 from spaces.kinds import KINDS
 from workers.objectives import OBJECTIVES, Objective
+from workers.recipe import chosen
 
 NOTHING = "-"  # where a column does not apply to a trial
 
@@ -111,7 +112,7 @@ def lines_of(study: StudyRecord, trial: TrialRecord) -> tuple[str, ...]:
 
 def architecture_line(study: StudyRecord, trial: TrialRecord) -> str:
     """Return one line: `resnext, depth 2, k = 4, C = 8, dropout between 0.20`."""
-    return "".join(_lines(CHOICES, study, trial))
+    return "".join(_lines((*CHOICES, _RECIPE), study, trial))
 
 
 def _lines(said: Iterable[Column], study: StudyRecord, trial: TrialRecord) -> tuple[str, ...]:
@@ -197,6 +198,10 @@ def _dropout(_study: StudyRecord, trial: TrialRecord) -> str:
     return where if where == "none" else f"{where} {rate:.2f}"
 
 
+def _recipe(_study: StudyRecord, trial: TrialRecord) -> str | None:
+    return ", ".join(f"{name} {value_text(value)}" for name, value in chosen(trial.params).items()) or None
+
+
 def _on_front(trial: TrialRecord) -> float | None:
     known = trial.confirmation
     return None if known is None or math.isnan(known.on_front) else known.on_front
@@ -240,6 +245,11 @@ CHOICES = (  # the five that people ask for; over a point they are one line
     ),
 )  # fmt: skip
 
+_RECIPE = Column(
+    name="recipe", note="how it was trained, as far as that was searched", value=_recipe,
+    numeric=False, views=View.TABLES | View.HOVER, stays=1, told="{text}", joined=True, optional=True,
+)  # fmt: skip
+
 # A name that comes again is the same column: its first place counts, and what its last entry says.
 COLUMNS: list[Column | Callable[[StudyRecord], Iterable[Column]]] = [
     Column(name="trial", note="the trial's number", value=lambda _, trial: trial.number, stays=6),
@@ -255,6 +265,7 @@ COLUMNS: list[Column | Callable[[StudyRecord], Iterable[Column]]] = [
     Column(name="reached", value=_reached, views=View.HOVER, told="{text}", joined=True),
     _EPOCHS.only(View.DATA),
     *CHOICES,
+    _RECIPE,
     _objectives,
     _headline,
     Column(

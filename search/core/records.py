@@ -12,6 +12,7 @@ from spaces.domains import Scalar
 from workers.kinds import FailureKind
 from workers.measurement import Measurement
 from workers.objectives import OBJECTIVES, Objective
+from workers.recipe import identity
 from workers.tasks import CLASSIFICATION, Task
 
 
@@ -67,7 +68,7 @@ class TrialRecord:
     """Everything that is known of one trial."""
 
     number: int  # Optuna's
-    params: Mapping[str, Scalar]
+    params: Mapping[str, Scalar]  # that were searched: of the network, and of how it is trained
     architecture: Architecture
     digest: str
     seed: int
@@ -83,6 +84,11 @@ class TrialRecord:
     measurements: tuple[Measurement, ...] = ()  # one per epoch, in order, without gaps
     replicates: tuple[Replicate, ...] = ()  # what its network came to with other seeds
     confirmation: Confirmation | None = None  # what they tell, where somebody has worked it out
+
+    @property
+    def identity(self) -> str:
+        """Return what trials share that train equal networks by equal recipes: nobody needs a second of them."""
+        return identity(self.digest, self.params)
 
     @property
     def failed_transiently(self) -> bool:
@@ -232,6 +238,13 @@ class StudyRecord:
     bounds: Mapping[str, tuple[float, float]]  # smallest and largest of each static objective in the space
     created_at: datetime | None = None  # UTC
     measures: Mapping[str, Objective] = field(default_factory=lambda: OBJECTIVES, compare=False)  # a table has its own
+
+    @property
+    def domains(self) -> dict[str, object]:
+        """Return what a network is described by, and behind it what is searched of how it is trained."""
+        recipe = self.config.get("recipe")
+        given = recipe.items() if isinstance(recipe, Mapping) else ()
+        return {**self.space, **{name: domain for name, domain in given if isinstance(domain, Mapping)}}
 
     @property
     def task(self) -> Task:

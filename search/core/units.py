@@ -59,3 +59,8 @@ def format_duration(seconds: float | None) -> str:
         return f"{sign}{minutes // 60} h {minutes % 60:02d} min"
     hours = round(whole / 3600)
     return f"{sign}{hours // 24} d {hours % 24:02d} h"
+
+
+def value_text(value: object) -> str:
+    """Return a parameter's value as a person writes it: 0.5, 2, none."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

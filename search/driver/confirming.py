@@ -270,9 +270,10 @@ class Session:
             log.warning("the weights of seeds cannot be tidied now: %s", error)
 
     def _spec(self, replicate: Replicate) -> TrialSpec:
+        trial = self.trials[replicate.trial]
         return TrialSpec(
-            architecture=self.trials[replicate.trial].architecture,
-            recipe=self.config.full_recipe,
+            architecture=trial.architecture,
+            recipe=self.config.recipe_of(trial.params),
             data=replace(self.config.data_spec, fold=replicate.fold),
             seed=replicate.seed,
             measures=to_measure(self.record.objectives, CLASSIFICATION.always),

@@ -98,7 +98,7 @@ def _read(config: StudyConfig) -> Dataset:
 
 def _survey(config: StudyConfig, image: ImageSpec) -> Survey:
     check_start(config, image)
-    return survey(config.search_space, image, config.violations, batch=config.recipe.batch_size)
+    return survey(config.search_space, image, config.violations, batch=config.full_recipe.batch_size)
 
 
 def plan_of(config: StudyConfig, classes: int) -> Plan:
@@ -161,7 +161,8 @@ def open_running(
     # Reseeded by how much is recorded, so that a study that goes on does not propose its beginning again.
     seed = config.sampler.seed + 7919 * len(trials) + (104_729 * (launches.session or 0) if launches.shared else 0)
     image = ImageSpec(channels=channels, height=height, width=width, classes=record.classes)
-    catalogue = SpaceCatalogue(config.search_space, image, config.violations, batch=config.recipe.batch_size, few=few)
+    batch = config.full_recipe.batch_size
+    catalogue = SpaceCatalogue(config.search_space, image, config.violations, batch=batch, few=few)
     objectives = [OBJECTIVES[name] for name in record.objectives]
     sampler = make_sampler(config.sampler.name, seed, catalogue, [coordinate(objective) for objective in objectives])
     proposer = Proposer(
@@ -248,7 +249,7 @@ def run(
             say(console, _opening(config, data, seen, running, first))
             for line in () if running.trials else orphans(record, config.checkpoints.folder):
                 say(console, f"warning: {line}")
-            for line in advice(data, config.full_recipe):
+            for line in advice(data, config.large_recipe):
                 say(console, f"warning: {line}")
             _look_over_processor(config, data, address)
             cluster.start(address, verbose=verbose, private=private(config.storage_variables))
@@ -291,7 +292,7 @@ def _opening(config: StudyConfig, data: Dataset, seen: Survey, running: RunningS
 def _look_over_processor(config: StudyConfig, data: Dataset, address: str | None) -> None:
     """Let a probe of this machine, which its first trial would wait for, run while Ray starts."""
     if address is None and not config.resources.gpus_per_trial:
-        setting = {"batch": config.recipe.batch_size, "threads": config.resources.cpus_per_trial}
+        setting = {"batch": config.large_recipe.batch_size, "threads": config.resources.cpus_per_trial}
         Thread(target=_quietly, args=(partial(examine, data.image, **setting),), daemon=True).start()
 
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from search.config.study import StudyConfig
 from search.core.costs import cost_of
 from search.core.fronts import front_trials
+from search.core.records import TrialRecord
 from search.core.units import format_number_of
 from search.storage.finding import find
 from search.storage.store import Store
-from spaces.architecture import Architecture, ImageSpec
+from spaces.architecture import ImageSpec
 from spaces.domains import Scalar
 from spaces.errors import InfeasibleArchitecture, InputError
 from spaces.lookup import choice_of
@@ -39,7 +40,7 @@ def check_start(config: StudyConfig, image: ImageSpec) -> None:
     """
     for place, params in config.starting:
         try:
-            over = _oversteps(config, config.search_space.architecture(params), image)
+            over = _oversteps(config, params, image)
         except InfeasibleArchitecture as error:
             raise error.at(place) from error
         if over:
@@ -56,33 +57,37 @@ def beginning(config: StudyConfig, image: ImageSpec, store: Store) -> Beginning:
     params = [params for _, params in config.starting]
     left_out = 0
     for place, name in config.starting_studies:
-        for architecture in _front(store, name, place):
-            found = _within(config, architecture, image)
+        for trial in _front(store, name, place):
+            found = _within(config, trial, image)
             left_out += found is None
             params += [found] if found is not None else []
     return Beginning(tuple(params), left_out)
 
 
-def _front(store: Store, name: str, place: str) -> list[Architecture]:
-    """Return the networks on another study's front, the cheapest last."""
+def _front(store: Store, name: str, place: str) -> list[TrialRecord]:
+    """Return the trials on another study's front, the cheapest last."""
     try:
         record = find(store, name)
     except InputError as error:
         raise InputError(error.message, place=place) from error
-    return [trial.architecture for trial in front_trials(record, store.trials(name))]
+    return front_trials(record, store.trials(name))
 
 
-def _within(config: StudyConfig, architecture: Architecture, image: ImageSpec) -> Params | None:
-    """Return the values by which this study may propose a network, or None where it may not."""
+def _within(config: StudyConfig, trial: TrialRecord, image: ImageSpec) -> Params | None:
+    """Return the values by which this study may propose a trial's network, or None where it may not.
+
+    Where the recipe is searched, its own is taken as far as it may be proposed.
+    """
     try:
-        params = choice_of(config.search_space, architecture)
-        return None if _oversteps(config, architecture, image) else params
+        params = choice_of(config.search_space, trial.architecture, trial.params)
+        return None if _oversteps(config, params, image) else params
     except InputError:  # it is not in the space, or too deep for these images
         return None
 
 
-def _oversteps(config: StudyConfig, architecture: Architecture, image: ImageSpec) -> tuple[str, float] | None:
+def _oversteps(config: StudyConfig, params: Params, image: ImageSpec) -> tuple[str, float] | None:
     """Return the constraint that a network oversteps most, and by how much."""
-    counted = cost_of(architecture, image, batch=config.recipe.batch_size)
+    architecture = config.search_space.architecture(params)
+    counted = cost_of(architecture, image, batch=config.recipe_of(params).batch_size)
     name, excess = max(config.violations(counted).items(), key=lambda item: item[1], default=("", 0.0))
     return (name, excess) if excess > 0 else None

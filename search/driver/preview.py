@@ -9,10 +9,10 @@ from search.config.study import StudyConfig
 from search.core.budget import Spending
 from search.core.environment import hide
 from search.core.labels import name_of
-from search.core.units import format_bytes, format_count, format_duration, format_percent
+from search.core.units import format_bytes, format_count, format_duration, format_percent, value_text
 from search.driver.survey import Member, Survey
 from spaces.architecture import ImageSpec
-from spaces.domains import Scalar
+from spaces.domains import Choice, Domain, Parameter, Scalar, middle
 from spaces.errors import InputError, visible
 from workers.advice import advice
 from workers.datasets import Dataset
@@ -48,13 +48,15 @@ def lines(config: StudyConfig, data: Dataset | Missing, seen: Survey) -> list[st
         f"study      {config.study}",
         f"data       {data.name}: {_images(data)}",
         *(f"           {note}" for note in (() if isinstance(data, Missing) else data.notes)),
-        *(f"warning    {line}" for line in (() if isinstance(data, Missing) else advice(data, config.full_recipe))),
+        *(f"warning    {line}" for line in (() if isinstance(data, Missing) else advice(data, config.large_recipe))),
         f"space      {_size(seen)}",
+        *_recipe(config),
         f"allowed    {format_percent(seen.share_allowed)} of the {seen.looked_at:,} looked at"
         + (f" ({', '.join(f'{name} {text}' for name, text in config.constraints.items())})" if config.bounds else ""),
         f"smallest   {_member(config, smallest)}",
         f"largest    {_member(config, largest)}",
         *([f"start      {', '.join(map(_start, config.start))}"] if config.start else []),
+        *_start_recipe(config),
         f"rungs      {config.scheduler.plan(None).told}",
         f"budget     {', '.join(f'{value:g} {name}' for name, value in _budget(config).items())}",
         f"time       {_time(config, data, seen) if isinstance(data, Dataset) else f'not measured: {data.why}'}",
@@ -64,6 +66,28 @@ def lines(config: StudyConfig, data: Dataset | Missing, seen: Survey) -> list[st
 def _start(given: str | Mapping[str, Scalar]) -> str:
     """Return what a study starts with as it may stand in its file."""
     return given if isinstance(given, str) else f"{{{', '.join(f'{name}: {value}' for name, value in given.items())}}}"
+
+
+def _recipe(config: StudyConfig) -> list[str]:
+    """Return what is searched beside networks, if anything is."""
+    told = [f"{item.name} {_domain(item.domain)}" for item in _beside(config)]
+    return [f"recipe     {', '.join(told)}"] if told else []
+
+
+def _domain(domain: Domain) -> str:
+    if isinstance(domain, Choice):
+        return " or ".join(map(str, domain.options))
+    return f"from {domain.low:g} to {domain.high:g}" + (" by its logarithm" if domain.log else "")
+
+
+def _start_recipe(config: StudyConfig) -> list[str]:
+    told = ", ".join(f"{item.name} {value_text(middle(item.domain))}" for item in _beside(config))
+    return [f"           trained with {told} where nothing is said"] if told and config.start else []
+
+
+def _beside(config: StudyConfig) -> list[Parameter]:
+    space = config.search_space
+    return [item for item in space.parameters if item.name in space.beside]
 
 
 def _images(data: Dataset | Missing) -> str:
@@ -100,10 +124,11 @@ def _time(config: StudyConfig, data: Dataset, seen: Survey) -> str:
     except InputError:
         return "not measured: trials ask for a GPU, and this machine has none"
     architecture = config.search_space.architecture(params)
-    needed = cost.training_bytes * min(1, len(data.train_labels) / config.recipe.batch_size)
+    recipe = config.recipe_of(params)
+    needed = cost.training_bytes * min(1, len(data.train_labels) / recipe.batch_size)
     if device.type == "cpu" and needed > MOST_BYTES:
         return f"not measured: a step of {name_of(architecture)} takes up to {format_bytes(needed)} of memory"
-    spec = TrialSpec(architecture=architecture, recipe=config.full_recipe, data=config.data_spec, seed=0)
+    spec = TrialSpec(architecture=architecture, recipe=recipe, data=config.data_spec, seed=0)
     try:
         seconds = epoch_s(spec, data, device)
     except Exception as error:  # a network that cannot be trained here is no reason to say nothing of the others

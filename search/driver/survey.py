@@ -65,14 +65,15 @@ def survey(
     Raises:
         InputError: no member can be built, a value that none can have, or constraints that none meets.
     """
+    size, space = space.size, space.counting("batch_size")  # of what is beside a network, all that a cost hangs on
     members, whole = _looked_at(space, seed)
-    seen = Survey(size=space.size, looked_at=len(members), whole=whole)
+    seen = Survey(size=size, looked_at=len(members), whole=whole)
     refused: dict[tuple[str, Scalar], str] = {}
     built: set[tuple[str, Scalar]] = set()
     reason = ""
     for params in members:
         try:
-            counted = cost_of(space.architecture(params), image, batch=batch)
+            counted = cost_of(space.architecture(params), image, batch=int(params.get("batch_size", batch)))
         except InfeasibleArchitecture as error:
             reason = str(error)
             refused.update(dict.fromkeys(params.items(), reason))

@@ -18,6 +18,7 @@ from search.storage.optuna_tables import Counterpart
 from search.storage.tables import HOST, MEASUREMENT, TRIAL
 from search.study.checkpoints import before, newest, over_limit
 from search.study.retention import either_front
+from workers.recipe import identity
 
 OURS, OPTUNAS = TRIAL.name, "trials"
 # Optuna lets nobody change a row that has ended, nor delete one alone.
@@ -244,13 +245,14 @@ def digests(seen: Seen) -> list[Finding]:
 
 
 def duplicates(seen: Seen) -> list[Finding]:
-    """Find networks that were tried twice, whatever digest is stored; a lost worker's trial may come again."""
+    """Find networks that one recipe trained twice, whatever digest is stored; a lost worker's trial may come again."""
     first: dict[str, int] = {}
     found = []
     for trial in seen.trials:
         digest = trial.architecture.digest
-        if not trial.failed_transiently and first.setdefault(digest, trial.number) != trial.number:
-            wrong = f"the same network as trial {first[digest]} (digest {digest})"
+        same = identity(digest, trial.params)
+        if not trial.failed_transiently and first.setdefault(same, trial.number) != trial.number:
+            wrong = f"the same network as trial {first[same]} (digest {digest})"
             found.append(seen.finding("duplicate", trial.number, wrong, "both were measured, and both stay"))
     return found
 

@@ -92,14 +92,14 @@ def _strange(
     known = {name: value for name, value in study.config.items() if name != "fingerprint"}
     try:
         config = parse({**known, "study": study.name})
-        recipe, data = config.full_recipe, config.data_spec
+        data = config.data_spec
     except InputError:  # of another version, or of variables that are not set here: nobody can tell
         return ()
     fingerprint = str(study.config.get("fingerprint", ""))
     specs = {
         trial.number: TrialSpec(
-            architecture=trial.architecture, recipe=recipe, data=data, seed=trial.seed, fingerprint=fingerprint,
-            measures=to_measure(study.objectives, CLASSIFICATION.always),
+            architecture=trial.architecture, recipe=config.recipe_of(trial.params), data=data, seed=trial.seed,
+            fingerprint=fingerprint, measures=to_measure(study.objectives, CLASSIFICATION.always),
         )
         for trial in trials
         if trial.state is State.RUNNING
@@ -140,8 +140,9 @@ def _reconcile(store: Store, seen: Seen, found: Sequence[Finding]) -> None:
     ours = {
         number: trial if number in few else replace(trial, state=State.RUNNING) for number, trial in seen.ours.items()
     }
-    try:  # of the file only the space matters; the images may be elsewhere
-        space = parse({"study": study.name, "data": "digits", "space": study.space}).search_space
+    asked = {"study": study.name, "data": "digits", "space": study.space, "recipe": study.config.get("recipe", {})}
+    try:  # of the file only what is searched matters; the images may be elsewhere
+        space = parse(asked).search_space
     except InputError as error:
         raise StudyError(f"the space of {study.name!r} is of another version: {error}") from error
     with closing(Recorder(store, study, space)) as recorder:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from search.samplers.catalogue import Catalogue, Coordinate, Params
 from spaces.domains import Choice, Float, Parameter, Scalar, prior
 from spaces.errors import InfeasibleArchitecture
+from workers.recipe import identity
 
 Array = NDArray[np.float64]
 
@@ -19,10 +20,10 @@ SAME = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """What a sampler sees of a network. Equal networks are those of one digest."""
+    """What a sampler sees of a network and, where that is searched, of how it is trained."""
 
     params: Params = field(compare=False)
-    digest: str
+    identity: str  # equal for equal networks that are trained in the same way
     costs: tuple[float, ...] = field(compare=False)  # of the known objectives, minimised
     row: Array = field(compare=False)  # `d`, as `columns` returns it
     prior: float = field(default=1.0, compare=False)  # how many times as much as others a person wants it
@@ -105,7 +106,7 @@ class Pool:
             return None
         costs = tuple(cost(described) for cost in self._costs)
         row = columns(self.catalogue.parameters, params, self.catalogue.traits(described))
-        return Network(params, described.digest, costs, row, prior(self.catalogue.parameters, params))
+        return Network(params, identity(described.digest, params), costs, row, prior(self.catalogue.parameters, params))
 
     def draw(self) -> Params:
         """Return any network, whether or not it can be built."""
@@ -127,13 +128,13 @@ class Pool:
 
     def _distinct(self, members: Iterable[Params]) -> list[Network]:
         found = filter(None, map(self.find, members))
-        return list({network.digest: network for network in found}.values())
+        return list({network.identity: network for network in found}.values())
 
     def close(self, front: Sequence[Network], known: Container[str]) -> list[Network]:
         """Return networks that differ little from those of the front."""
         found: dict[str, Network] = {}
         for _ in range(CLOSE):
             near = self.find(self.catalogue.near(self._rng.choice(front).params, self._rng))
-            if near is not None and near.digest not in known:
-                found[near.digest] = near
+            if near is not None and near.identity not in known:
+                found[near.identity] = near
         return list(found.values())

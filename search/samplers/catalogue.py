@@ -1,5 +1,6 @@
 """What a sampler may propose, and what is known of it before training."""
 
+import math
 import random
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,9 +11,10 @@ from search.core.costs import cost_of
 from spaces.architecture import Architecture, ImageSpec
 from spaces.cost import Cost
 from spaces.counting import BATCH
-from spaces.domains import Float, Parameter, Scalar, Suggests
+from spaces.domains import Choice, Float, Int, Parameter, Scalar, Suggests
 from spaces.space import RandomTrial, SearchSpace, weights_of
 from workers.objectives import OBJECTIVES, Objective
+from workers.recipe import SEARCHED
 
 Params = Mapping[str, Scalar]
 
@@ -100,7 +102,7 @@ class SpaceCatalogue:
             space: of choices.
             image: that networks read.
             violations: by how much a cost oversteps each constraint.
-            batch: images that memory is estimated for.
+            batch: images that memory is estimated for, where a trial does not choose its own.
             few: networks that are known to be allowed, where hardly any are: most draws are near one of them.
         """
         self.space = space
@@ -162,7 +164,7 @@ class SpaceCatalogue:
             InfeasibleArchitecture: it cannot be built.
         """
         architecture = self.space.architecture(params)
-        counted = cost_of(architecture, self.image, batch=self.batch)
+        counted = cost_of(architecture, self.image, batch=int(params.get("batch_size", self.batch)))
         constraints = dict(self.violations(counted))
         return Described(architecture=architecture, digest=architecture.digest, cost=counted, constraints=constraints)
 
@@ -190,6 +192,8 @@ def _read(name: str, described: Described) -> float:
 def neighbour(item: Parameter, value: Scalar, rng: random.Random) -> Scalar:
     """Return another value: mostly the next one where values have an order."""
     domain = item.domain
+    if item.name in SEARCHED and not isinstance(domain, Choice) and domain.log:  # rates differ by factors
+        return _by_a_factor(domain, float(value), rng)
     if isinstance(domain, Float) and domain.step is None:
         spread = (domain.high - domain.low) / 5
         return min(max(rng.gauss(float(value), spread), domain.low), domain.high)
@@ -199,3 +203,10 @@ def neighbour(item: Parameter, value: Scalar, rng: random.Random) -> Scalar:
     if ordered and rng.random() < 0.7:
         return values[min(max(place + rng.choice([-1, 1]), 0), len(values) - 1)]
     return rng.choice(values)
+
+
+def _by_a_factor(domain: Int | Float, value: float, rng: random.Random) -> Scalar:
+    low, high = math.log(domain.low), math.log(domain.high)
+    found = math.exp(min(max(rng.gauss(math.log(value), (high - low) / 5), low), high))
+    near = round(found) if isinstance(domain, Int) else found
+    return min(max(near, domain.low), domain.high)  # a rounding step beyond an end is no value of it

@@ -84,7 +84,7 @@ class FrontSampler(BaseSampler):
         """Return the parameters of the network to train next."""
         self._pool.refresh()
         past = self._past(study, trial.number)
-        fresh = [network for network in self._pool.networks if network.digest not in past.tried]
+        fresh = [network for network in self._pool.networks if network.identity not in past.tried]
         if not fresh:
             return dict(self._pool.draw())
         if len(past.done) < MIN_COMPLETE or len(past.done) + len(past.partial) < N_STARTUP_TRIALS:
@@ -164,11 +164,11 @@ class _Past:
         self.done: dict[Network, Sequence[float]] = {}  # trained in full, with their values
         self.rungs: dict[Network, dict[int, Sequence[float]]] = {}  # what each showed on its way, by epoch
         self.running: list[Network] = []
-        self.tried: set[str] = set()  # digests
+        self.tried: set[str] = set()  # by identity
 
     def add(self, trial: FrozenTrial, network: Network) -> None:
         """Take in what became of one."""
-        self.tried.add(network.digest)
+        self.tried.add(network.identity)
         shown = {rung: trial.user_attrs[name] for name in trial.user_attrs if (rung := rung_of(name)) is not None}
         if shown:
             self.rungs[network] = shown

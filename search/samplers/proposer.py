@@ -27,6 +27,7 @@ from spaces.architecture import Architecture
 from spaces.cost import Cost
 from spaces.domains import Scalar, Suggests
 from spaces.errors import InfeasibleArchitecture
+from workers.recipe import identity
 
 SAMPLER_TRIES = 30
 RANDOM_TRIES = 300
@@ -93,7 +94,7 @@ class Proposer:
         """Return a proposal, or None when nothing new is left, and what was rejected on the way.
 
         Args:
-            known: the trial of each digest that needs no second training.
+            known: the trial of each `workers.recipe.identity` that needs no second training.
             doubts: what refuses networks by what became of trials before.
         """
         rejected: list[Rejection] = []
@@ -159,10 +160,8 @@ class Proposer:
         if over:
             named = ", ".join(f"{name} by {value:.0%}" for name, value in over.items())
             return Rejection(params=params, violations=over, reason=f"oversteps {named}")
-        if described.digest in known:
-            return Rejection(
-                params=params, violations={}, reason=f"the same network as trial {known[described.digest]}"
-            )
+        if (same := known.get(identity(described.digest, params))) is not None:
+            return Rejection(params=params, violations={}, reason=f"the same network as trial {same}")
         counted = described.cost
         for doubt in doubts:
             if (refused := doubt.against(params, counted)) is not None:

@@ -58,6 +58,7 @@ def form_of(study: StudyRecord, settings: Sequence[str]) -> ReplayForm:
     """
     sections = ("space", "objectives", "sampler", "scheduler", "budget", "resources")
     own = {name: study.config[name] for name in sections if name in study.config}
+    own["space"] = study.domains  # a recipe that is searched tells trainings apart too
     given = copy.deepcopy({"study": study.name, **own, "table": {"classes": study.classes}})
     for setting in settings:
         replace_leaf(given, setting)

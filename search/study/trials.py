@@ -1,4 +1,4 @@
-"""A study's trials by number, with counts, front and digests kept up to date in constant time a change."""
+"""A study's trials by number, with counts, front and identities kept up to date in constant time a change."""
 
 from collections import Counter, UserDict
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ class TrialIndex(UserDict[int, TrialRecord]):
         self.count = Counter[State]()
         self.running: set[int] = set()
         self.ended: list[int] = []  # in the order in which they did
-        self.known: dict[str, int] = {}  # the trial of each digest that needs no second training
+        self.known: dict[str, int] = {}  # the trial of each identity that needs no second training
         self._ran_out: list[TrialRecord] = []  # of memory
         self.crashed: list[TrialRecord] = []  # or hung, and were convicted of it
         self._largest: TrialRecord | None = None  # of those that were trained, by its estimate of memory
@@ -44,7 +44,7 @@ class TrialIndex(UserDict[int, TrialRecord]):
     def _begin(self, trial: TrialRecord) -> None:
         self.newest = max(self.newest, trial.number)
         self.running.add(trial.number)
-        self.known[trial.digest] = trial.number
+        self.known[trial.identity] = trial.number
 
     def _end(self, trial: TrialRecord) -> None:
         self.running.remove(trial.number)
@@ -55,8 +55,8 @@ class TrialIndex(UserDict[int, TrialRecord]):
             self._ran_out.append(trial)
         if _crashed(trial):
             self.crashed.append(trial)
-        if trial.failed_transiently and self.known.get(trial.digest) == trial.number:
-            del self.known[trial.digest]
+        if trial.failed_transiently and self.known.get(trial.identity) == trial.number:
+            del self.known[trial.identity]
 
     def _note_memory(self, trial: TrialRecord) -> None:
         """Keep the largest that fits; one that runs out in a later epoch never did, and then another one is."""

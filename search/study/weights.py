@@ -94,6 +94,7 @@ def _spec(trial: TrialRecord, state: dict[str, Any], name: str) -> TrialSpec:
     try:
         spec = TrialSpec.from_json(state["spec"])
         same = (spec.architecture.digest, spec.seed) == (trial.digest, trial.seed) and bool(state["history"])
+        same = same and spec.recipe.chosen(trial.params) == spec.recipe
     except (KeyError, TypeError, InputError) as error:
         raise InputError(f"{name} is not a checkpoint of a trial that this version can read", place=PLACE) from error
     if not same:

@@ -31,7 +31,7 @@ class StudySearcher(Searcher):
     ) -> None:
         super().__init__(metric="epoch", mode="max")  # Tune asks for one; nothing reads it
         self.study = study
-        self.recipe = recipe
+        self.recipe = recipe  # but for what trials choose
         self.data = data
         self.worker = worker  # gpus, threads, the folder of checkpoints, and whether it is on a disk
         self.limit = limit  # trials that may run or wait for a worker now
@@ -56,7 +56,7 @@ class StudySearcher(Searcher):
     def _configuration(self, trial: TrialRecord) -> dict[str, Any]:
         spec = TrialSpec(
             architecture=trial.architecture,
-            recipe=self.recipe,
+            recipe=self.recipe.chosen(trial.params),
             data=self.data_of(trial.number) if self.data_of else self.data,
             seed=trial.seed,
             measures=to_measure(self.study.record.objectives, CLASSIFICATION.always),

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from dashboards.frames import StudyView, domain_word, value_text
+from dashboards.frames import StudyView, domain_word
 from search.core.records import State, StudyRecord, TrialRecord
+from search.core.units import value_text
 from spaces.errors import InputError
 from tests import factories
 

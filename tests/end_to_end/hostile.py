@@ -78,7 +78,11 @@ def valid(chance: random.Random) -> dict[str, Any]:
         "sampler": ["random", {"name": "auto", "seed": 3}, {"name": "tpe"}],
         "scheduler": ["fifo", {"name": "asha", "max_epochs": 4, "reduction_factor": 2}, {"max_epochs": 27}],
         "budget": [{"trials": 5}, {"hours": 0.5}, {"epochs": 100, "cost": 3}],
-        "recipe": [{"batch_size": 32}, {"learning_rate": 0.1, "momentum": 0}],
+        "recipe": [
+            {"batch_size": 32},
+            {"learning_rate": {"float": [0.01, 0.4], "log": True}, "momentum": 0},
+            {"batch_size": {"choice": [16, 32]}, "weight_decay": {"choice": [0, 1e-4], "when": {"batch_size": 16}}},
+        ],
         "resources": [{"cpus_per_trial": 1}, {"hours_per_trial": 1, "silence_s": "none"}],
         "storage": ["sqlite:///study.db", "sqlite:///a b{c}.db"],
         "checkpoints": ["runs", {"folder": "runs", "limit": "1G"}],

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from spaces.domains import Choice, Domain, Float, Int, Parameter, Scalar, When
+from spaces.domains import Choice, Domain, Float, Int, Parameter, Scalar, When, largest, middle
 from spaces.errors import InputError
 from spaces.space import RandomTrial
 
@@ -238,3 +238,27 @@ def test_all_conditions_of_a_parameter_must_hold() -> None:
     assert both.exists({"a": 1, "b": "x"})
     assert not both.exists({"a": 1, "b": "y"})
     assert not both.exists({"b": "x"})
+
+
+@pytest.mark.parametrize(
+    ("domain", "value"),
+    [
+        (Choice(options=(64, 32)), 64),
+        (Int(low=1, high=4), 2),
+        (Int(low=16, high=64, step=16), 32),
+        (Int(low=16, high=256, log=True), 64),
+        (Int(low=3, high=3), 3),
+        (Float(low=0.0, high=0.4), 0.2),
+        (Float(low=0.01, high=1.0, log=True), 0.1),
+        (Float(low=0.1, high=0.4, step=0.1), 0.2),
+        (Float(low=0.3, high=0.3, log=True), 0.3),
+    ],
+)
+def test_the_middle_is_a_value_on_the_domains_own_scale(domain: Domain, value: float) -> None:
+    assert middle(domain) == pytest.approx(value)
+    assert domain.contains(middle(domain))
+
+
+def test_the_largest_of_a_choice_need_not_be_its_last() -> None:
+    assert largest(Choice(options=(32, 128, 64))) == 128
+    assert largest(Int(low=1, high=9)) == 9

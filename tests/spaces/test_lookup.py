@@ -7,7 +7,7 @@ import pytest
 
 from spaces.domains import Choice, Float, Int, Parameter, When
 from spaces.errors import InputError
-from spaces.lookup import check_choice, choice_of
+from spaces.lookup import check_choice, choice_of, with_beside
 from spaces.names import named
 from spaces.space import SearchSpace
 
@@ -100,3 +100,33 @@ def test_values_that_are_no_networks_are_refused(changes: dict[str, Any], refuse
     with pytest.raises(InputError) as caught:
         check_choice(SPACE, given)
     assert str(caught.value) == refused
+
+
+TRAINED = replace(
+    SPACE,
+    parameters=(
+        *SPACE.parameters,
+        Parameter(name="rate", domain=Float(low=0.01, high=1.0, log=True)),
+        Parameter(name="batch", domain=Choice(options=(32, 64)), when=(When(parameter="block", values=("basic",)),)),
+    ),
+    beside=("rate", "batch"),
+)
+
+
+def test_how_a_network_is_trained_is_no_part_of_it() -> None:
+    params = choice_of(TRAINED, named("wrn-16-1").architecture)
+    assert params["rate"] == pytest.approx(0.1)
+    assert "batch" not in params  # it does not exist beside a preact block
+    assert TRAINED.architecture(params) == TRAINED.architecture({**params, "rate": 0.5})
+
+
+@pytest.mark.parametrize(("given", "taken"), [(0.5, 0.5), (5.0, 0.1), ("fast", 0.1)])
+def test_what_another_study_trained_with_is_taken_where_the_space_has_it(given: Any, taken: float) -> None:
+    found = choice_of(TRAINED, named("wrn-16-1").architecture, {"rate": given})
+    assert found["rate"] == pytest.approx(taken)
+
+
+def test_what_is_not_said_of_a_training_is_in_the_middle() -> None:
+    assert with_beside(SPACE, WHOLE) == WHOLE
+    whole = with_beside(TRAINED, {**WHOLE, "block": "basic", "rate": 0.5})
+    assert (whole["rate"], whole["batch"]) == (0.5, 32)

@@ -3,6 +3,7 @@
 import math
 import random
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -253,3 +254,20 @@ def test_a_log_scale_draws_each_factor_of_ten_as_often(method: str) -> None:
 def test_a_random_choice_is_as_often_each() -> None:
     chosen = Counter(drawn(3000, "suggest_categorical", ["a", "b", "c"]))
     assert all(chosen[name] == pytest.approx(1000, abs=150) for name in "abc")
+
+
+def test_what_is_beside_a_network_is_left_out_but_for_what_a_cost_hangs_on() -> None:
+    slow = (When(parameter="rate", values=(0.1,)),)
+    space = SearchSpace(
+        parameters=(
+            Parameter(name="depth", domain=Int(low=1, high=2)),
+            Parameter(name="rate", domain=Choice(options=(0.1, 0.2))),
+            Parameter(name="batch", domain=Choice(options=(32, 64)), when=slow),
+            Parameter(name="decay", domain=Float(low=0.0, high=1.0)),
+        ),
+        beside=("rate", "batch", "decay"),
+    )
+    assert [item.name for item in space.counting("batch").parameters] == ["depth", "rate", "batch"]
+    assert [item.name for item in space.counting().parameters] == ["depth"]
+    assert space.counting("decay").architecture({"depth": 2, "decay": 0.5}) == space.architecture({"depth": 2})
+    assert replace(space, beside=()).counting().parameters == space.parameters

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from spaces.errors import InputError
-from workers.recipe import MEMORY_FORMATS, PRECISIONS, Recipe
+from spaces.space import PARAMETERS
+from workers.recipe import MEMORY_FORMATS, PRECISIONS, SEARCHED, Recipe, chosen, identity
 
 OTHER: dict[str, Any] = {
     "epochs": 3,
@@ -92,3 +93,35 @@ def test_every_named_precision_and_layout_is_taken() -> None:
         for memory_format in MEMORY_FORMATS:
             made = Recipe(precision=precision, memory_format=memory_format)
             assert (made.precision, made.memory_format) == (precision, memory_format)
+
+
+# What a trial chooses of it
+
+
+def test_a_trials_values_name_network_and_recipe_together_and_no_name_is_both() -> None:
+    assert not {*SEARCHED} & {*PARAMETERS}
+    assert {*SEARCHED} <= {each.name for each in fields(Recipe)} - {"epochs", "precision", "memory_format"}
+
+
+def test_a_trial_is_trained_with_what_it_chose() -> None:
+    params = {"block": "basic", "learning_rate": 0.3, "batch_size": 32}
+    assert Recipe(momentum=0.8).chosen(params) == Recipe(momentum=0.8, learning_rate=0.3, batch_size=32)
+    assert Recipe(momentum=0.8).chosen({"block": "basic"}) == Recipe(momentum=0.8)
+    assert chosen(params) == {"learning_rate": 0.3, "batch_size": 32}
+
+
+def test_equal_networks_with_equal_recipes_are_one_whatever_stands_beside_them() -> None:
+    assert identity("0a", {"block": "basic"}) == "0a"
+    one = identity("0a", {"learning_rate": 1, "batch_size": 32, "depth": 1})
+    assert identity("0a", {"batch_size": 32.0, "learning_rate": 1.0, "depth": 2}) == one
+    others = [("0b", {"learning_rate": 1, "batch_size": 32}), ("0a", {"learning_rate": 1}), ("0a", {"batch_size": 32})]
+    assert len({one, *(identity(digest, params) for digest, params in others)}) == 4
+
+
+def test_an_identity_survives_the_database_to_the_last_digit() -> None:
+    params = {"learning_rate": 0.1 + 0.2}
+    assert (
+        identity("0a", json.loads(json.dumps(params)))
+        == identity("0a", params)
+        != identity("0a", {"learning_rate": 0.3})
+    )

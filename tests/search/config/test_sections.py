@@ -7,12 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from search.config.sections import BudgetForm, ConstraintForm, RecipeForm, SamplerForm
+from search.config.sections import BudgetForm, ConstraintForm, SamplerForm
 from search.config.space import MOST_VALUES, ParameterForm, parse_space
 from spaces.domains import Choice, Float, Int, Parameter, When
 from spaces.errors import InputError
 from spaces.space import PARAMETERS, SearchSpace
-from workers.recipe import Recipe
 
 FORMS: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, ParameterForm])
 BLOCKS = {"block": {"choice": ["basic", "resnext"]}}
@@ -233,11 +232,6 @@ def test_a_violation_is_a_share_of_the_limit() -> None:
 
 
 # The other sections
-
-
-def test_a_recipe_left_alone_is_the_recipe() -> None:
-    assert Recipe(**RecipeForm().model_dump()) == Recipe()
-    assert {*RecipeForm.model_fields, "epochs"} == set(Recipe().to_json())
 
 
 def test_true_is_no_number() -> None:

@@ -191,3 +191,19 @@ def test_a_dry_run_trains_nothing_that_would_fill_the_memory(
     told = lines(data={"npz": str(tmp_path / "a.npz")})
     assert re.fullmatch(r"not measured: a step of preact-1x1 takes up to \d+(\.\d+)? GB of memory", told["time"])
     assert trained == []
+
+
+@pytest.mark.usefixtures("trained")
+def test_what_is_searched_of_the_recipe_is_told_and_what_starts_has_of_it() -> None:
+    rate = {"float": [0.01, 1], "log": True}
+    start = [{"block": "basic", "depth": 1}]
+    config = parse({**SMALL, "recipe": {"learning_rate": rate, "batch_size": {"choice": [8, 16]}}, "start": start})
+    told = dry_run.lines(config, *look(config))
+    assert "recipe     batch_size 8 or 16, learning_rate from 0.01 to 1 by its logarithm" in told
+    assert "           trained with batch_size 8, learning_rate 0.1 where nothing is said" in told
+    assert "endless" in next(line for line in told if line.startswith("space"))
+
+
+def test_the_time_is_measured_with_the_networks_own_batch(trained: list[tuple[TrialSpec, Dataset]]) -> None:
+    lines(recipe={"batch_size": {"choice": [8]}}, data="digits")
+    assert {spec.recipe.batch_size for spec, _ in trained} == {8}

@@ -362,3 +362,13 @@ def test_a_machine_that_cannot_be_read_may_have_trained_what_no_other_did(see: S
     trained = make_trial(0, accuracies=FULL)
     assert len(processors(see(trained))) == 1
     assert processors(see(trained, damaged={"row 1 of nas_host": Lost(table="nas_host")})) == []
+
+
+def test_a_network_of_two_recipes_is_no_duplicate(see: See, make_trial: MakeTrial) -> None:
+    one, other, same = (
+        make_trial(number, FULL, state=State.COMPLETE, params={"depth": 1, "learning_rate": rate}, macs=1000)
+        for number, rate in enumerate((0.1, 0.2, 0.1))
+    )
+    other, same = (replace(each, architecture=one.architecture, digest=one.digest) for each in (other, same))
+    found = wrong(see(one, other, same))
+    assert [(kind, number) for kind, number, *_ in found] == [("duplicate", 2)]

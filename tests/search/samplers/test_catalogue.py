@@ -103,8 +103,8 @@ def test_a_pool_grows_and_is_renewed_to_a_bound() -> None:
 
 def test_no_network_that_is_known_is_close() -> None:
     made = pool(catalogue())
-    known = {network.digest for network in made.networks}
-    assert not known & {network.digest for network in made.close(made.networks[:3], known)}
+    known = {network.identity for network in made.networks}
+    assert not known & {network.identity for network in made.close(made.networks[:3], known)}
     assert made.close(made.networks[:3], set())
 
 
@@ -142,3 +142,32 @@ def test_sizes_are_logarithms_and_each_choice_has_a_column() -> None:
     assert rows.shape == (6, 4)
     assert rows[2, 0] - rows[0, 0] == pytest.approx(rows[4, 0] - rows[2, 0])  # 1, 2, 4 are as far apart
     assert (rows[::2, 1] == -rows[1::2, 1]).all()
+
+
+# Where the recipe is searched too
+
+
+def test_a_rate_is_changed_by_a_factor() -> None:
+    item = Parameter(name="learning_rate", domain=Float(low=0.001, high=1.0, log=True))
+    rng = random.Random(0)
+    found = [float(neighbour(item, 0.03, rng)) for _ in range(400)]
+    assert all(item.domain.contains(value) for value in found)
+    assert 150 < sum(value < 0.03 for value in found) < 250
+    assert sum(value < 0.01 for value in found) > 20
+
+
+def test_a_whole_number_on_a_log_scale_is_changed_by_a_factor() -> None:
+    item = Parameter(name="batch_size", domain=Int(low=16, high=512, log=True))
+    found = {neighbour(item, 64, random.Random(seed)) for seed in range(200)}
+    assert all(item.domain.contains(value) for value in found)
+    assert min(found) < 32
+    assert max(found) > 128
+
+
+def test_equal_networks_of_two_recipes_are_two_candidates() -> None:
+    space = {"depth": {"int": [1, 2]}, "widening_factor": 0.25}
+    config = parse({**FILE, "space": space, "recipe": {"learning_rate": {"choice": [0.1, 0.2]}}})
+    made = pool(SpaceCatalogue(config.search_space, DIGITS, config.violations))
+    assert len(made.networks) == 4
+    assert len({network.identity for network in made.networks}) == 4
+    assert len({network.costs for network in made.networks}) == 2

@@ -27,6 +27,7 @@ from spaces.domains import Scalar, Suggests
 from spaces.errors import InfeasibleArchitecture
 from tests.search.bench import FILE
 from workers.objectives import OBJECTIVES
+from workers.recipe import identity
 
 SPACE = {
     "block": {"choice": ["basic", "bottleneck", "resnext", "preact"]},
@@ -307,3 +308,24 @@ def test_what_a_trial_showed_at_rungs_is_in_its_attributes() -> None:
         (row,) = [row for row in each.mirror.get_trials() if row.params == proposal.params]
         showed = {rung_of(name): values for name, values in row.user_attrs.items()}
         assert (row.state, showed) == (TrialState.PRUNED, {1: [0.5, 1e6], 3: [0.7, 1e6]})
+
+
+def test_a_recipe_is_learned_beside_the_network() -> None:
+    """Of a network's rates only one is good: the later half of what is proposed is nearer to it than chance."""
+    space = {"block": {"choice": ["basic", "preact"]}, "depth": {"int": [1, 4]}, "widening_factor": 0.5}
+    recipe = {"learning_rate": {"float": [0.001, 1.0], "log": True}}
+    config = parse({**FILE, "space": space, "recipe": recipe, "constraints": {}})
+    offered = SpaceCatalogue(config.search_space, CATALOGUE.image, config.violations)
+    proposer = Proposer(
+        offered, FrontSampler(offered, distributions(offered.parameters), (None, MACS), 0), ["maximize", "minimize"], 0
+    )
+    known: dict[str, int] = {}
+    away = []
+    for number in range(40):
+        found, _ = proposer.propose(known)
+        assert found is not None
+        known[identity(found.digest, found.params)] = number
+        off = abs(np.log10(float(found.params["learning_rate"])) + 1)  # decades from 0.1
+        away.append(off)
+        proposer.complete(found.mirror, [0.98 - 1 / found.cost.macs**0.25 - 0.2 * off**2, found.cost.macs])
+    assert mean(away[20:]) < 0.5 * mean(away[:10])
