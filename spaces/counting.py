@@ -6,8 +6,8 @@ repeat, within a network and between the networks of a space; so each is passed 
 one pass through the whole network gives (a test holds the two together), without any formula written twice.
 
 `training_bytes` is an upper estimate for SGD with momentum in float32: four numbers for each parameter (itself, its
-gradient, its momentum, and one in passing), and for each image of a batch every number that any operation puts out,
-since backward passes need no more than that and need most of it.
+gradient, its momentum, and one in passing, where AdamW has its second moment), and for each image of a batch every
+number that any operation puts out, since backward passes need no more than that and need most of it.
 """
 
 import math

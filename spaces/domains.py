@@ -204,6 +204,11 @@ def largest(domain: Domain) -> Scalar:
     return max(domain.options, key=float) if isinstance(domain, Choice) else domain.high
 
 
+def smallest(domain: Domain) -> Scalar:
+    """Return the smallest value of a domain of numbers, or the first word of its alphabet."""
+    return min(domain.options) if isinstance(domain, Choice) else domain.low
+
+
 def prior(parameters: Sequence[Parameter], params: Mapping[str, Scalar]) -> float:
     """Return how many times as much as others a choice of values is wanted: the product over what has weights."""
     weighted = ((item.domain, params[item.name]) for item in parameters if item.name in params)

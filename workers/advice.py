@@ -7,6 +7,7 @@ from workers.recipe import Recipe
 FEW = 10  # training images of a class
 LEAST_STEPS = 50  # of the optimiser, in a full training
 LEFT_OUT = 1 / 3  # of an epoch: as much as a last, smaller batch may be
+FAST = 0.02  # of adamw, a rate that ruins most trainings
 ONE_SIDED = 0.95  # share of the images that one class has
 UNEQUAL = 10  # times the smallest class, beyond which the largest one drowns it
 
@@ -20,6 +21,7 @@ def advice(data: Dataset, recipe: Recipe) -> list[str]:
         *_unequal(data, recipe),
         *_equal(data),
         *_steps(data, recipe),
+        *_rate(recipe),
     ]
 
 
@@ -112,3 +114,9 @@ def _steps(data: Dataset, recipe: Recipe) -> list[str]:
     if left > LEFT_OUT * count:
         lines.append(f"batches of {batch} leave {left} of {count} images out of each epoch")
     return lines
+
+
+def _rate(recipe: Recipe) -> list[str]:
+    if recipe.optimizer != "adamw" or recipe.learning_rate <= FAST:
+        return []
+    return [f"recipe.learning_rate {recipe.learning_rate:g} is high for adamw: 0.001 is usual"]

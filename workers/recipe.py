@@ -12,25 +12,45 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 MEMORY_FORMATS = ("auto", "channels_first", "channels_last")
 MOST_PASSES = 1000
 BALANCES = ("none", "weights", "sampling")  # how classes of unequal size come to count alike
+OPTIMIZERS = ("sgd", "adamw")
+SCHEDULES = ("cosine", "linear", "constant")
 # What a study can search beside the network, in the order in which it is chosen. No field of a network has such a name.
-SEARCHED = ("batch_size", "learning_rate", "momentum", "weight_decay", "warmup_epochs", "label_smoothing")
+SEARCHED = (
+    "optimizer",
+    "schedule",
+    "batch_size",
+    "learning_rate",
+    "momentum",
+    "weight_decay",
+    "warmup_epochs",
+    "label_smoothing",
+)
+
+OPTIONS = {
+    "balance": BALANCES, "optimizer": OPTIMIZERS, "schedule": SCHEDULES, "precision": PRECISIONS,
+    "memory_format": MEMORY_FORMATS,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """Train with SGD and Nesterov momentum, a linear warm-up and half a cosine, label smoothing, decay on weights only.
 
+    Or with AdamW (Loshchilov & Hutter 2019: decay apart from the gradient), and down to zero on a line or not at all.
+
     `auto` takes what was measured to be faster on the device (see `workers.device`).
     """
 
-    epochs: int = 9  # full fidelity: the length of the cosine, whether or not a trial reaches its end
+    epochs: int = 9  # full fidelity: the length of the schedule, whether or not a trial reaches its end
     batch_size: int = 64
     learning_rate: float = 0.1  # at its peak
-    momentum: float = 0.9
+    momentum: float = 0.9  # of adamw, its first beta
     weight_decay: float = 5e-4  # not on norms and biases
     warmup_epochs: float = 1.0
     label_smoothing: float = 0.1
     balance: str = "none"  # weights: the loss weighs classes; sampling: an epoch draws them equally often
+    optimizer: str = "sgd"
+    schedule: str = "cosine"  # of the learning rate after the warm-up
     precision: str = "auto"
     memory_format: str = "auto"
     monte_carlo: int = 0  # passes with dropout on whose probabilities evaluation averages; 0: one pass without dropout
@@ -44,9 +64,9 @@ class Recipe:
             if not 0 <= getattr(self, name) < most:
                 asked = "at least 0 and below 1" if most == 1 else "a number of at least 0"
                 raise InputError(f"{getattr(self, name)} is not {asked}", place=name)
-        for name, known in (("balance", BALANCES), ("precision", PRECISIONS), ("memory_format", MEMORY_FORMATS)):
-            if getattr(self, name) not in known:
-                raise InputError(unknown(name, getattr(self, name), known), place=name)
+        for name, options in OPTIONS.items():
+            if getattr(self, name) not in options:
+                raise InputError(unknown(name, getattr(self, name), options), place=name)
         passes = self.monte_carlo
         if isinstance(passes, bool) or not isinstance(passes, int) or not 0 <= passes <= MOST_PASSES:
             raise InputError(f"{passes!r} is not a whole number from 0 to {MOST_PASSES}", place="monte_carlo")

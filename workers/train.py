@@ -24,7 +24,7 @@ from workers.measurement import Measurement
 from workers.numerics import pick
 from workers.objectives import TRAIN_LOSS
 from workers.probe import verdict_of
-from workers.recipe import Recipe
+from workers.recipe import OPTIMIZERS, SCHEDULES, Recipe
 from workers.settings import add_arguments, architecture_of, read_data, set_threads
 from workers.trainer import TrialSpec, train
 
@@ -43,7 +43,10 @@ def _run(given: argparse.Namespace) -> int:
     if not 0 <= given.seed < 2**63:
         raise InputError(f"{given.seed} is not a whole number from 0 to 2^63 - 1", place="--seed")
     data = read_data(given.data)
-    recipe = Recipe(epochs=given.epochs, batch_size=given.batch_size, learning_rate=given.learning_rate)
+    recipe = Recipe(
+        epochs=given.epochs, batch_size=given.batch_size, learning_rate=given.learning_rate,
+        optimizer=given.optimizer, schedule=given.schedule,
+    )  # fmt: skip
     spec = TrialSpec(architecture=architecture_of(given), recipe=recipe, data=data, seed=given.seed)
     resident = load(data).to(choose_device(given.device))
     spec = replace(spec, fingerprint=resident.fingerprint)  # else a checkpoint of other images would be taken up
@@ -96,6 +99,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--epochs", type=int, default=9)
     parser.add_argument("--batch-size", type=int, default=_RECIPE.batch_size)
     parser.add_argument("--learning-rate", type=float, default=_RECIPE.learning_rate)
+    parser.add_argument("--optimizer", choices=OPTIMIZERS, default=_RECIPE.optimizer)
+    parser.add_argument("--schedule", choices=SCHEDULES, default=_RECIPE.schedule, help="of the learning rate")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--checkpoint", help="a file to write progress to, and to go on from, or its URL")
     parser.add_argument("--job", help="a JSON file that search.retrain has written, in the place of all of these")

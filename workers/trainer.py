@@ -35,6 +35,7 @@ from workers.sources import DataSpec
 from workers.tasks import CLASSIFICATION
 
 EVAL_BATCH = 512
+SECOND_BETA = 0.999  # of AdamW
 RECALIBRATE = 512  # training images that normalisations are measured on before each evaluation
 
 
@@ -372,12 +373,16 @@ def _measure(name: str) -> Callable[[Any], float]:
 
 
 def learning_rate(recipe: Recipe, epochs: float) -> float:
-    """Return the rate after this many epochs: a linear warm-up, then half a cosine down to zero at full fidelity."""
+    """Return the rate after this many epochs: a linear warm-up, then by the schedule, down to zero at full fidelity."""
     warmup = min(recipe.warmup_epochs, recipe.epochs / 2)
     if epochs < warmup:
         return recipe.learning_rate * (0.1 + 0.9 * epochs / warmup)
-    share = (epochs - warmup) / (recipe.epochs - warmup)
-    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * min(share, 1.0)))
+    share = min((epochs - warmup) / (recipe.epochs - warmup), 1.0)
+    if recipe.schedule == "constant":
+        return recipe.learning_rate
+    if recipe.schedule == "linear":
+        return recipe.learning_rate * (1 - share)
+    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * share))
 
 
 def _epoch_seed(seed: int, epoch: int) -> int:
@@ -386,12 +391,10 @@ def _epoch_seed(seed: int, epoch: int) -> int:
 
 
 def _optimizer(network: Network, recipe: Recipe) -> torch.optim.Optimizer:
-    """Return SGD with Nesterov momentum; norms and biases, the parameters of one axis, do not decay."""
+    """Return SGD with Nesterov momentum, or AdamW; norms and biases, the parameters of one axis, do not decay."""
     decayed = [p for p in network.parameters() if p.ndim > 1]
     others = [p for p in network.parameters() if p.ndim <= 1]
-    return torch.optim.SGD(
-        [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}],
-        lr=recipe.learning_rate,
-        momentum=recipe.momentum,
-        nesterov=recipe.momentum > 0,
-    )
+    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(recipe.momentum, SECOND_BETA))
+    return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.momentum > 0)

@@ -38,11 +38,17 @@ def _one_value(given: object) -> object:
 
 
 _FIXED = BeforeValidator(_one_value)
+_OptimizerForm = Annotated[_DOMAINS | Annotated[Literal["sgd", "adamw"], Tag("fixed")], Discriminator(form_of)]
+_ScheduleForm = Annotated[
+    _DOMAINS | Annotated[Literal["cosine", "linear", "constant"], Tag("fixed")], Discriminator(form_of)
+]
 
 
 class RecipeForm(Form):
     """Name the fields of `workers.recipe.Recipe` that are not left at their default, or what is searched of them."""
 
+    optimizer: _OptimizerForm = "sgd"
+    schedule: _ScheduleForm = "cosine"
     batch_size: _WholeForm = _RECIPE.batch_size
     learning_rate: _NumberForm = _RECIPE.learning_rate
     momentum: _NumberForm = _RECIPE.momentum
@@ -95,11 +101,17 @@ def with_recipe(space: SearchSpace, networks: Mapping[str, ParameterForm], form:
     return replace(space, parameters=tuple(earlier.values()), beside=tuple(form.searched))
 
 
+_KINDS: dict[type, tuple[tuple[type, ...], str]] = {
+    int: ((int,), "a whole number"),
+    float: ((int, float), "a number"),
+    str: ((str,), "a word"),
+}
+
+
 def _check_values(item: Parameter, place: str) -> None:
     for value in _ends(item.domain):
-        usual = getattr(_RECIPE, item.name)
-        if isinstance(value, bool) or not isinstance(value, int if isinstance(usual, int) else (int, float)):
-            what = "a whole number" if isinstance(usual, int) else "a number"
+        types, what = _KINDS[type(getattr(_RECIPE, item.name))]
+        if isinstance(value, bool) or not isinstance(value, types):
             raise InputError(f"{shown(value)} is not {what}", place=place)
         try:
             _RECIPE.chosen({item.name: value})

@@ -32,7 +32,7 @@ from search.config.space import STUDY, ParameterForm, Start, chosen, parse_space
 from search.core.environment import variables
 from search.samplers.registry import check_sampler
 from spaces.cost import Cost
-from spaces.domains import Scalar, largest
+from spaces.domains import Scalar, largest, smallest
 from spaces.errors import InputError, unknown
 from spaces.space import SearchSpace
 from workers.dataspec import data_spec
@@ -154,10 +154,14 @@ class StudyConfig(Form):
         return self.full_recipe.chosen(params)
 
     @cached_property
-    def large_recipe(self) -> Recipe:
-        """Return the recipe of the largest batches that a trial may have: the fewest steps, the most memory."""
-        domain = next((item.domain for item in self.search_space.parameters if item.name == "batch_size"), None)
-        return self.full_recipe if domain is None else self.recipe_of({"batch_size": largest(domain)})
+    def extreme_recipe(self) -> Recipe:
+        """Return the recipe of the largest batches, the lowest rate, and adamw, as far as a trial may have them.
+
+        Its steps are the fewest, it takes most memory, and a rate that is too high for it is too high for all.
+        """
+        domains = {item.name: item.domain for item in self.search_space.parameters}
+        picks = {"batch_size": largest, "learning_rate": smallest, "optimizer": smallest}  # adamw comes before sgd
+        return self.recipe_of({name: pick(domains[name]) for name, pick in picks.items() if name in domains})
 
     def violations(self, cost: Cost) -> dict[str, float]:
         """Return by how much a cost oversteps each constraint, as a share of its limit; 0 or less keeps it."""

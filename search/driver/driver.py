@@ -249,7 +249,7 @@ def run(
             say(console, _opening(config, data, seen, running, first))
             for line in () if running.trials else orphans(record, config.checkpoints.folder):
                 say(console, f"warning: {line}")
-            for line in advice(data, config.large_recipe):
+            for line in advice(data, config.extreme_recipe):
                 say(console, f"warning: {line}")
             _look_over_processor(config, data, address)
             cluster.start(address, verbose=verbose, private=private(config.storage_variables))
@@ -292,7 +292,7 @@ def _opening(config: StudyConfig, data: Dataset, seen: Survey, running: RunningS
 def _look_over_processor(config: StudyConfig, data: Dataset, address: str | None) -> None:
     """Let a probe of this machine, which its first trial would wait for, run while Ray starts."""
     if address is None and not config.resources.gpus_per_trial:
-        setting = {"batch": config.large_recipe.batch_size, "threads": config.resources.cpus_per_trial}
+        setting = {"batch": config.extreme_recipe.batch_size, "threads": config.resources.cpus_per_trial}
         Thread(target=_quietly, args=(partial(examine, data.image, **setting),), daemon=True).start()
 
 

@@ -48,7 +48,7 @@ def lines(config: StudyConfig, data: Dataset | Missing, seen: Survey) -> list[st
         f"study      {config.study}",
         f"data       {data.name}: {_images(data)}",
         *(f"           {note}" for note in (() if isinstance(data, Missing) else data.notes)),
-        *(f"warning    {line}" for line in (() if isinstance(data, Missing) else advice(data, config.large_recipe))),
+        *(f"warning    {line}" for line in (() if isinstance(data, Missing) else advice(data, config.extreme_recipe))),
         f"space      {_size(seen)}",
         *_recipe(config),
         f"allowed    {format_percent(seen.share_allowed)} of the {seen.looked_at:,} looked at"

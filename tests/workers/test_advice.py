@@ -133,3 +133,10 @@ def test_the_test_split_is_not_looked_at(tmp_path: Path) -> None:
     tested = {"test_images": images[:50], "test_labels": np.array([0, 1] * 25)}
     measured = {"val_images": images[200:], "val_labels": np.array([0, 1] * 5)}
     assert advice(split(tmp_path, images[:200], [0, 1] * 100, [], **measured, **tested), ORDINARY) == []
+
+
+def test_a_rate_of_sgd_is_high_for_adamw(make) -> None:  # type: ignore[no-untyped-def]
+    data = make([0, 1] * 100)
+    (line,) = advice(data, replace(ORDINARY, optimizer="adamw"))
+    assert line == "recipe.learning_rate 0.1 is high for adamw: 0.001 is usual"
+    assert advice(data, replace(ORDINARY, optimizer="adamw", learning_rate=0.001)) == []

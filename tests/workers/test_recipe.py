@@ -21,6 +21,8 @@ OTHER: dict[str, Any] = {
     "warmup_epochs": 0.5,
     "label_smoothing": 0.05,
     "balance": "weights",
+    "optimizer": "adamw",
+    "schedule": "linear",
     "precision": "float32",
     "memory_format": "channels_first",
     "monte_carlo": 20,

@@ -25,7 +25,7 @@ from workers.augment import Augment
 from workers.datasets import Dataset
 from workers.measurement import Measurement
 from workers.preprocess import Preprocess
-from workers.recipe import Recipe
+from workers.recipe import OPTIMIZERS, SCHEDULES, Recipe
 from workers.sources import DATASETS, DataSpec
 from workers.trainer import Trainer, TrialSpec, learning_rate, train
 
@@ -106,7 +106,7 @@ def same_state(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -
     assert (one["optimizer"] is None) == (other["optimizer"] is None)
     momenta = [(held["optimizer"] or {"state": {}})["state"] for held in (one, other)]
     assert momenta[0].keys() == momenta[1].keys()
-    pairs += [(momenta[0][name]["momentum_buffer"], momenta[1][name]["momentum_buffer"]) for name in momenta[0]]
+    pairs += [(held, momenta[1][name][kind]) for name, kinds in momenta[0].items() for kind, held in kinds.items()]
     return len(pairs) > 20 and all(torch.equal(*pair) for pair in pairs)
 
 
@@ -256,6 +256,8 @@ def test_without_a_path_nothing_is_written(tmp_path: Path, monkeypatch: pytest.M
     [
         spec(seed=1),
         spec(learning_rate=0.05),
+        spec(optimizer="adamw"),
+        spec(schedule="linear"),
         spec(epochs=4),
         spec(replace(SMALL, block="preact")),
         replace(spec(), data=DataSpec(name="digits", split_seed=1)),
@@ -349,6 +351,13 @@ def test_the_learning_rate_warms_up_peaks_and_comes_down_to_zero() -> None:
     assert all(one > other for one, other in pairwise(rates[100:]))
 
 
+@pytest.mark.parametrize(("schedule", "rates"), [("linear", (0.4, 0.2, 0)), ("constant", (0.4, 0.4, 0.4))])
+def test_other_schedules_begin_behind_the_same_warm_up(schedule: str, rates: tuple[float, ...]) -> None:
+    recipe = Recipe(epochs=9, learning_rate=0.4, warmup_epochs=1, schedule=schedule)
+    assert learning_rate(recipe, 0.5) == pytest.approx(0.22)
+    assert [learning_rate(recipe, epochs) for epochs in (1, 5, 9)] == pytest.approx(rates)
+
+
 def test_without_a_warm_up_the_learning_rate_begins_at_its_peak() -> None:
     recipe = Recipe(epochs=3, learning_rate=0.4, warmup_epochs=0)
     assert learning_rate(recipe, 0) == 0.4
@@ -371,8 +380,9 @@ def test_the_learning_rate_reaches_the_optimizer_step_by_step() -> None:
     assert used == [{learning_rate(made.spec.recipe, epoch + step / 3)} for epoch in (0, 1) for step in range(3)]
 
 
-def test_weights_decay_and_norms_and_biases_do_not() -> None:
-    made = Trainer(spec(weight_decay=0.25), toy())
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_weights_decay_and_norms_and_biases_do_not(optimizer: str) -> None:
+    made = Trainer(spec(weight_decay=0.25, optimizer=optimizer), toy())
     decays = {id(p): group["weight_decay"] for group in made.optimizer.param_groups for p in group["params"]}
     assert sum(len(group["params"]) for group in made.optimizer.param_groups) == len(decays)
     expected = {}
@@ -390,6 +400,43 @@ def test_momentum_is_nesterovs_and_can_be_left_out() -> None:
     groups = Trainer(spec(momentum=0.8), toy()).optimizer.param_groups
     assert [(group["momentum"], group["nesterov"]) for group in groups] == [(0.8, True)] * 2
     assert len(list(train(spec(momentum=0), toy()))) == 3
+
+
+def test_adamw_decays_apart_from_the_gradient() -> None:
+    """Where no gradient moves a weight, it shrinks by rate times decay; through the moments it would go by the rate."""
+    made = Trainer(spec(optimizer="adamw", momentum=0.8, weight_decay=0.5, learning_rate=0.1), toy())
+    assert [group["betas"] for group in made.optimizer.param_groups] == [(0.8, 0.999)] * 2
+    before = {name: p.detach().clone() for name, p in made.network.named_parameters()}
+    for p in made.network.parameters():
+        p.grad = torch.zeros_like(p)
+    made.optimizer.step()
+    for name, p in made.network.named_parameters():
+        torch.testing.assert_close(p.detach(), before[name] * (0.95 if p.ndim > 1 else 1.0))
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_whatever_steps_a_trial_goes_on_as_if_it_had_not_been_interrupted(
+    tmp_path: Path, optimizer: str, schedule: str
+) -> None:
+    given = spec(optimizer=optimizer, schedule=schedule, learning_rate=0.01)
+    whole = list(train(given, toy(), checkpoint_path=tmp_path / "whole.pt"))
+    for _ in range(3):
+        next(train(given, toy(), checkpoint_path=tmp_path / "cut.pt"))
+        first = train(given, toy(), checkpoint_path=tmp_path / "cut.pt")
+        told = len(checkpoint.load(tmp_path / "cut.pt")["history"])  # type: ignore[index]
+        for _ in range(told):
+            next(first)
+        next(first, None)
+        first.close()
+    assert shown(list(train(given, toy(), checkpoint_path=tmp_path / "cut.pt"))) == shown(whole)
+    for ending in ("pt", "before.pt"):
+        assert same_state(checkpoint.load(tmp_path / f"cut.{ending}"), checkpoint.load(tmp_path / f"whole.{ending}"))
+
+
+def test_adamw_learns() -> None:
+    found = list(train(spec(optimizer="adamw", learning_rate=0.01, epochs=6), toy()))
+    assert found[-1].metrics["accuracy"] > 0.9
 
 
 def test_images_are_changed_anew_in_every_epoch() -> None:
@@ -784,8 +831,9 @@ def test_a_checkpoint_from_before_a_field_existed_is_known(tmp_path: Path) -> No
     next(iter(train(spec(), toy(), checkpoint_path=path)))
     state = checkpoint.load(path)
     assert state is not None
-    for fields, name in ((state["spec"], "fingerprint"), (state["spec"]["recipe"], "monte_carlo")):
-        del fields[name]
+    del state["spec"]["fingerprint"]
+    for name in ("monte_carlo", "optimizer", "schedule"):
+        del state["spec"]["recipe"][name]
     del state["spec"]["data"]["scale"], state["numerics"]
     checkpoint.save(path, state)
     again = list(train(spec(), toy(), checkpoint_path=path))

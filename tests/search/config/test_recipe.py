@@ -71,8 +71,8 @@ def test_a_value_may_depend_on_the_network_or_on_another_value() -> None:
     ("domain", "most"), [(BATCH, 128), ({"int": [16, 96], "step": 16}, 96), ({"choice": [128, 16]}, 128)]
 )
 def test_the_largest_batch_is_known(domain: Any, most: int) -> None:
-    assert config_of({"batch_size": domain}).large_recipe.batch_size == most
-    assert config_of({"batch_size": 48}).large_recipe.batch_size == 48
+    assert config_of({"batch_size": domain}).extreme_recipe.batch_size == most
+    assert config_of({"batch_size": 48}).extreme_recipe.batch_size == 48
 
 
 def test_a_file_comes_back_from_the_database(make_study: MakeStudy) -> None:
@@ -125,3 +125,16 @@ def test_the_weights_of_a_recipe_are_heeded_or_refused() -> None:
     assert config_of(weighted).search_space.parameters[-1].weights == (1, 1, 2)
     with pytest.raises(InputError, match=r"sampler\.name: tpe does not heed weights, and batch_size has some"):
         config_of(weighted, sampler="tpe")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "rate", "optimizer"),
+    [
+        ({"optimizer": "adamw", "learning_rate": {"float": [0.001, 0.4]}}, 0.001, "adamw"),
+        ({"optimizer": {"choice": ["sgd", "adamw"]}}, 0.1, "adamw"),
+        ({"optimizer": {"choice": ["sgd"]}, "learning_rate": {"choice": [0.2, 0.05]}}, 0.05, "sgd"),
+    ],
+)
+def test_what_is_odd_of_every_trial_is_told_of_the_extreme_one(recipe: Any, rate: float, optimizer: str) -> None:
+    extreme = config_of(recipe).extreme_recipe
+    assert (extreme.learning_rate, extreme.optimizer) == (rate, optimizer)
