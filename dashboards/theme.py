@@ -25,7 +25,7 @@ CROWDED = 0.7  # opacity of marks that may lie on each other; fainter ones would
 LOG_SPAN = 10.0  # an axis is logarithmic where its largest value is more than this many times its smallest
 HEIGHT = 440
 WIDEST = 44  # characters in a line of a tooltip: more would be cut on a phone
-PARAMETERS = {  # what a parameter of an architecture counts or names, for axes
+PARAMETERS = {  # what a parameter of an architecture or a recipe counts or names, for axes
     "block": "block (kind)",
     "depth": "depth (residual blocks per stage)",
     "widening_factor": "widening factor k (multiple of the width)",
@@ -50,6 +50,16 @@ PARAMETERS = {  # what a parameter of an architecture counts or names, for axes
     "fusion": "fusion (of two streams)",
     "drop_decay": "drop decay (over depth)",
     "drop_unit": "drop unit (what a branch is dropped for)",
+    "optimizer": "optimizer (name)",
+    "schedule": "schedule (of the learning rate)",
+    "batch_size": "batch size (images)",
+    "learning_rate": "learning rate (at its peak)",
+    "momentum": "momentum (share kept a step)",
+    "weight_decay": "weight decay (factor)",
+    "warmup_epochs": "warm-up (epochs)",
+    "label_smoothing": "label smoothing (share)",
+    "crop": "crop (pixels)",
+    "cutout": "cutout (pixels)",
 }
 
 

@@ -104,7 +104,7 @@ def card_of(study: StudyRecord, trial: TrialRecord, held: Weights, sessions: Seq
         full_epochs=study.max_epochs,
         network={"digest": trial.digest, **{k: v for k, v in trial.params.items() if k not in SEARCHED}},
         costs=trial.cost.to_json(),
-        recipe=held.spec.recipe.to_json(),
+        recipe={name: value for name, value in held.spec.recipe.to_json().items() if value is not None},
         numerics=str(held.state.get("numerics", "")),
         seed=held.spec.seed,
         data=_data(study, held.spec),

@@ -24,6 +24,8 @@ SEARCHED = (
     "weight_decay",
     "warmup_epochs",
     "label_smoothing",
+    "crop",
+    "cutout",
 )
 
 OPTIONS = {
@@ -51,6 +53,8 @@ class Recipe:
     balance: str = "none"  # weights: the loss weighs classes; sampling: an epoch draws them equally often
     optimizer: str = "sgd"
     schedule: str = "cosine"  # of the learning rate after the warm-up
+    crop: int | None = None  # pixels; nothing: as the data say (`workers.augment`)
+    cutout: int | None = None  # pixels; nothing: as the data say
     precision: str = "auto"
     memory_format: str = "auto"
     monte_carlo: int = 0  # passes with dropout on whose probabilities evaluation averages; 0: one pass without dropout
@@ -59,17 +63,22 @@ class Recipe:
         for name, least in (("epochs", 1), ("batch_size", 2)):  # normalisations need two images to tell apart
             if getattr(self, name) < least:
                 raise InputError(f"{getattr(self, name)} is below {least}", place=name)
+        self._check_numbers()
+        for name, options in OPTIONS.items():
+            if getattr(self, name) not in options:
+                raise InputError(unknown(name, getattr(self, name), options), place=name)
+
+    def _check_numbers(self) -> None:
         for name in ("learning_rate", "momentum", "weight_decay", "warmup_epochs", "label_smoothing"):
             most = 1 if name in ("momentum", "label_smoothing") else math.inf
             if not 0 <= getattr(self, name) < most:
                 asked = "at least 0 and below 1" if most == 1 else "a number of at least 0"
                 raise InputError(f"{getattr(self, name)} is not {asked}", place=name)
-        for name, options in OPTIONS.items():
-            if getattr(self, name) not in options:
-                raise InputError(unknown(name, getattr(self, name), options), place=name)
-        passes = self.monte_carlo
-        if isinstance(passes, bool) or not isinstance(passes, int) or not 0 <= passes <= MOST_PASSES:
-            raise InputError(f"{passes!r} is not a whole number from 0 to {MOST_PASSES}", place="monte_carlo")
+        if not _is_whole(self.monte_carlo, MOST_PASSES):
+            raise InputError(f"{self.monte_carlo!r} is not a whole number from 0 to {MOST_PASSES}", place="monte_carlo")
+        for name in ("crop", "cutout"):
+            if (pixels := getattr(self, name)) is not None and not _is_whole(pixels):
+                raise InputError(f"{pixels!r} is not a whole number of pixels, 0 or more", place=name)
 
     def chosen(self, params: Mapping[str, Scalar]) -> "Recipe":
         """Return it with what a trial has chosen: a trial's parameters name network and recipe together.
@@ -87,6 +96,10 @@ class Recipe:
     def from_json(cls, fields: dict[str, Any]) -> "Recipe":
         """Return the recipe that `to_json` described."""
         return cls(**fields)
+
+
+def _is_whole(value: object, most: float = math.inf) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
 
 
 def chosen(params: Mapping[str, Scalar]) -> dict[str, Scalar]:

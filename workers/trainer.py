@@ -19,7 +19,7 @@ from spaces.architecture import Architecture
 from spaces.errors import InputError, TrialFailure
 from spaces.network import Network, build, monte_carlo
 from workers import balance, classification
-from workers.augment import augment
+from workers.augment import Augment, augment
 from workers.checkpoint import Checkpoint
 from workers.classification import Evaluation
 from workers.datasets import Dataset
@@ -162,6 +162,7 @@ class Trainer:
         network = build(spec.architecture, data.image, generator=torch.Generator().manual_seed(spec.seed))
         self.network = network.to(self.device).to(memory_format=self.numerics.memory_format)
         self.optimizer = _optimizer(self.network, spec.recipe)
+        self.augment = augmentation(spec.recipe, data.augment)
         # Drawn once, at random: files of images often come sorted by class. In the classes' own shares however training
         # draws them: few images of a small class, many times each, tell its statistics worse.
         drawn = torch.randperm(len(data.train_labels), generator=torch.Generator().manual_seed(spec.seed))
@@ -272,7 +273,7 @@ class Trainer:
         return float(total) / steps
 
     def _step(self, chosen: Tensor, generator: torch.Generator) -> Tensor:
-        images = augment(self._normalised(self.data.train_images[chosen]), self.data.augment, generator)
+        images = augment(self._normalised(self.data.train_images[chosen]), self.augment, generator)
         with self._autocast():
             logits = self.network(images)
         labels = self.data.train_labels[chosen]
@@ -370,6 +371,12 @@ def _measure(name: str) -> Callable[[Any], float]:
     if objective is None or objective.measure is None:
         raise TrialFailure(FailureKind.DATA, f"nothing here measures {name!r}")
     return objective.measure
+
+
+def augmentation(recipe: Recipe, own: Augment) -> Augment:
+    """Return how images are changed: as the data say, but for what the recipe says otherwise."""
+    crop, cutout = recipe.crop, recipe.cutout
+    return replace(own, crop=own.crop if crop is None else crop, cutout=own.cutout if cutout is None else cutout)
 
 
 def learning_rate(recipe: Recipe, epochs: float) -> float:

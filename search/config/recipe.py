@@ -5,6 +5,7 @@ A value is searched where a domain of the words of `space` stands in its place; 
 
 from collections.abc import Mapping
 from dataclasses import replace
+from types import NoneType
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Tag, field_serializer, model_validator
@@ -38,6 +39,7 @@ def _one_value(given: object) -> object:
 
 
 _FIXED = BeforeValidator(_one_value)
+_PixelsForm = Annotated[_DOMAINS | Annotated[Whole | None, Tag("fixed")], Discriminator(form_of)]
 _OptimizerForm = Annotated[_DOMAINS | Annotated[Literal["sgd", "adamw"], Tag("fixed")], Discriminator(form_of)]
 _ScheduleForm = Annotated[
     _DOMAINS | Annotated[Literal["cosine", "linear", "constant"], Tag("fixed")], Discriminator(form_of)
@@ -56,6 +58,8 @@ class RecipeForm(Form):
     warmup_epochs: _NumberForm = _RECIPE.warmup_epochs
     label_smoothing: _NumberForm = _RECIPE.label_smoothing
     balance: Annotated[Literal["none", "weights", "sampling"], _FIXED] = "none"
+    crop: _PixelsForm = _RECIPE.crop
+    cutout: _PixelsForm = _RECIPE.cutout
     precision: Annotated[Literal["auto", "float32", "bfloat16"], _FIXED] = "auto"
     memory_format: Annotated[Literal["auto", "channels_first", "channels_last"], _FIXED] = "auto"
     monte_carlo: Annotated[Whole, _FIXED] = _RECIPE.monte_carlo
@@ -105,6 +109,7 @@ _KINDS: dict[type, tuple[tuple[type, ...], str]] = {
     int: ((int,), "a whole number"),
     float: ((int, float), "a number"),
     str: ((str,), "a word"),
+    NoneType: ((int,), "a whole number"),  # of pixels, where nothing means the data's own
 }
 
 

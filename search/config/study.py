@@ -155,12 +155,14 @@ class StudyConfig(Form):
 
     @cached_property
     def extreme_recipe(self) -> Recipe:
-        """Return the recipe of the largest batches, the lowest rate, and adamw, as far as a trial may have them.
+        """Return the recipe of the largest batches, the lowest rate, adamw, and the most that is cut off images.
 
-        Its steps are the fewest, it takes most memory, and a rate that is too high for it is too high for all.
+        As far as a trial may have them: its steps are the fewest, it takes most memory, a rate that is too high for it
+        is so for all, and images that are large enough for it are so for all.
         """
         domains = {item.name: item.domain for item in self.search_space.parameters}
         picks = {"batch_size": largest, "learning_rate": smallest, "optimizer": smallest}  # adamw comes before sgd
+        picks |= {"crop": largest, "cutout": largest}
         return self.recipe_of({name: pick(domains[name]) for name, pick in picks.items() if name in domains})
 
     def violations(self, cost: Cost) -> dict[str, float]:

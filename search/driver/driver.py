@@ -54,6 +54,7 @@ from workers.places import is_on_disk
 from workers.probe import examine
 from workers.sources import known_image
 from workers.tasks import CLASSIFICATION
+from workers.trainer import augmentation
 
 
 def look(config: StudyConfig) -> tuple[Dataset, Survey]:
@@ -87,6 +88,10 @@ def _read(config: StudyConfig) -> Dataset:
         data = load(config.data_spec)
     except InputError as error:
         raise error.at("data") from error
+    try:
+        augmentation(config.extreme_recipe, data.augment).check(data.image.height, data.image.width)
+    except InputError as error:
+        raise error.at("recipe") from error
     if data.classes < 2:
         raise InputError("all images are of one class; at least two are needed", place="data")
     for name in config.objectives:

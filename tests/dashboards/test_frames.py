@@ -121,3 +121,14 @@ def test_a_domain_is_told_from_a_fixed_value(domain: object, word: str) -> None:
 @pytest.mark.parametrize(("value", "text"), [(0.5, "0.5"), (1 / 3, "0.3333"), (2, "2"), ("none", "none")])
 def test_a_value_reads_as_it_was_written(value: object, text: str) -> None:
     assert value_text(value) == text
+
+
+def test_what_is_searched_of_the_recipe_stands_behind_the_network() -> None:
+    recipe = {"learning_rate": {"float": [0.02, 0.4], "log": True}, "batch_size": {"choice": [64, 32]}, "momentum": 0.9}
+    study = factories.study(config={"recipe": recipe})
+    trials = (factories.trial(0, params={"depth": 1, "batch_size": 32, "learning_rate": 0.1}),
+              factories.trial(1, params={"depth": 2, "batch_size": 64, "learning_rate": 0.05}))  # fmt: skip
+    view = StudyView(study=study, trials=trials)
+    assert view.searched() == ["block", "depth", "learning_rate", "batch_size"]
+    assert view.options("batch_size") == [64, 32]
+    assert view.options("learning_rate") == [0.05, 0.1]

@@ -23,6 +23,8 @@ OTHER: dict[str, Any] = {
     "balance": "weights",
     "optimizer": "adamw",
     "schedule": "linear",
+    "crop": 2,
+    "cutout": 0,
     "precision": "float32",
     "memory_format": "channels_first",
     "monte_carlo": 20,

@@ -257,6 +257,7 @@ def test_without_a_path_nothing_is_written(tmp_path: Path, monkeypatch: pytest.M
         spec(seed=1),
         spec(learning_rate=0.05),
         spec(optimizer="adamw"),
+        spec(crop=1),
         spec(schedule="linear"),
         spec(epochs=4),
         spec(replace(SMALL, block="preact")),
@@ -437,6 +438,19 @@ def test_whatever_steps_a_trial_goes_on_as_if_it_had_not_been_interrupted(
 def test_adamw_learns() -> None:
     found = list(train(spec(optimizer="adamw", learning_rate=0.01, epochs=6), toy()))
     assert found[-1].metrics["accuracy"] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("said", "how"),
+    [
+        ({}, Augment(crop=2, flip=True, cutout=2)),
+        ({"crop": 0}, Augment(flip=True, cutout=2)),
+        ({"crop": 1, "cutout": 4}, Augment(crop=1, flip=True, cutout=4)),
+    ],
+)
+def test_a_recipe_says_how_strongly_images_are_changed_or_the_data_do(said: dict[str, int], how: Augment) -> None:
+    own = toy(how=Augment(crop=2, flip=True, cutout=2))
+    assert shown(list(train(spec(**said), own))) == shown(list(train(spec(), toy(how=how))))
 
 
 def test_images_are_changed_anew_in_every_epoch() -> None:
@@ -832,7 +846,7 @@ def test_a_checkpoint_from_before_a_field_existed_is_known(tmp_path: Path) -> No
     state = checkpoint.load(path)
     assert state is not None
     del state["spec"]["fingerprint"]
-    for name in ("monte_carlo", "optimizer", "schedule"):
+    for name in ("monte_carlo", "optimizer", "schedule", "crop", "cutout"):
         del state["spec"]["recipe"][name]
     del state["spec"]["data"]["scale"], state["numerics"]
     checkpoint.save(path, state)

@@ -44,7 +44,7 @@ def test_a_study_that_searches_no_recipe_has_the_space_of_before() -> None:
 
 @pytest.mark.parametrize("name", SEARCHED)
 def test_every_name_can_be_searched(name: str) -> None:
-    domain = {"choice": [2, 4]} if name in ("batch_size", "warmup_epochs") else {"choice": [0.1, 0.2]}
+    domain = {"choice": [2, 4]} if name in ("batch_size", "warmup_epochs", "crop", "cutout") else {"choice": [0.1, 0.2]}
     if isinstance(getattr(Recipe(), name), str):
         domain = {"choice": [getattr(Recipe(), name)]}
     config = config_of({name: domain})

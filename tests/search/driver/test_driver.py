@@ -436,3 +436,17 @@ def test_an_objective_that_tells_nothing_of_so_many_classes_is_refused(tmp_path:
     np.savez(tmp_path / "three.npz", images=images, labels=labels)
     with pytest.raises(InputError, match=rf"^objectives: {name} tells nothing of 3 classes$"):
         look(config_of(data={"npz": str(tmp_path / "three.npz")}, objectives=[name, "macs"]))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "told"),
+    [
+        ({"crop": 8}, "recipe.crop: 8 is not below the side of 8x8 images"),
+        ({"crop": {"int": [0, 8]}}, "recipe.crop: 8 is not below the side of 8x8 images"),
+        ({"cutout": {"choice": [9, 2]}}, "recipe.cutout: 9 is above the side of 8x8 images"),
+    ],
+)
+def test_images_too_small_for_what_is_cut_off_them_are_refused_before_anything_starts(recipe: Any, told: str) -> None:
+    with pytest.raises(InputError) as error:
+        look(config_of(recipe=recipe))
+    assert str(error.value) == told
