@@ -5,13 +5,14 @@
 A table has a row for each training (`digest` or `network`, `seed`, `accuracy`, and `epoch`, of which the last counts),
 or one for each network with its seeds side by side (`acc_0`, `acc_1`, ...); in percent or as a share. Of a few networks
 and a few of their seeds, intervals are made as `search.confirm` makes them; the mean of the seeds that are left is then
-looked for in them. As that mean is no more certain than its own seeds, an interval counts as wider by that: by
-sqrt(1 + k / m) for k seeds in it and m left.
+looked for in them: among all networks, and among the better half, where fronts are. As that mean is no more certain than
+its own seeds, an interval counts as wider by that: by sqrt(1 + k / m) for k seeds in it and m left.
 """
 
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ class Line:
     """How often intervals of one kind held."""
 
     table: str
+    among: str
     networks: int
     seeds: int
     intervals: int
@@ -58,11 +60,12 @@ def _pivoted(frame: pd.DataFrame) -> NDArray[np.float64]:
 def lines(name: str, values: NDArray[np.float64], least: int = LEAST) -> Iterator[Line]:
     """Yield a line for each size of a confirmation that a table has enough seeds and networks for."""
     rng = np.random.default_rng(0)
-    for networks in NETWORKS:
-        for seeds in SEEDS:
-            if seeds < values.shape[1] and networks <= len(values):
-                held, halves = _draw(rng, values, networks, seeds, -(-least // networks))
-                yield Line(table=name, networks=networks, seeds=seeds, intervals=len(held), held=float(np.mean(held)),
+    means = values.mean(axis=1)
+    among = {"all": values, "better half": values[means >= np.median(means)]}
+    for (which, chosen), networks, seeds in product(among.items(), NETWORKS, SEEDS):
+        if seeds < values.shape[1] and networks <= len(chosen):
+            held, halves = _draw(rng, chosen, networks, seeds, -(-least // networks))
+            yield Line(table=name, among=which, networks=networks, seeds=seeds, intervals=len(held), held=float(np.mean(held)),
                            half=float(np.mean(halves)))  # fmt: skip
 
 
@@ -95,16 +98,16 @@ def main() -> None:
     """Print a line for each table and size."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.calibration", description=__doc__)
     parser.add_argument("tables", nargs="*", type=Path)
-    print(f"{'table':32s} networks seeds intervals  held  ± points")
+    print(f"{'table':36s} {'among':11s} networks seeds intervals  held   ± points")
     for path in tables(parser.parse_args().tables):
         try:
             values = read(path)
         except (KeyError, ValueError):
-            print(f"{path.name:32s} has no seeds")
+            print(f"{path.name:36s} has no seeds")
             continue
         for line in lines(path.name, values):
             print(
-                f"{line.table:32s} {line.networks:8d} {line.seeds:5d} {line.intervals:9d} "
+                f"{line.table:36s} {line.among:11s} {line.networks:8d} {line.seeds:5d} {line.intervals:9d} "
                 f"{100 * line.held:5.1f} % {100 * line.half:6.2f}"
             )
 
