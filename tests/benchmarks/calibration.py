@@ -5,8 +5,8 @@
 A table has a row for each training (`digest` or `network`, `seed`, `accuracy`, and `epoch`, of which the last counts),
 or one for each network with its seeds side by side (`acc_0`, `acc_1`, ...); in percent or as a share. Of a few networks
 and a few of their seeds, intervals are made as `search.confirm` makes them; the mean of the seeds that are left is then
-looked for in them: among all networks, and among the better half, where fronts are. As that mean is no more certain than
-its own seeds, an interval counts as wider by that: by sqrt(1 + k / m) for k seeds in it and m left.
+looked for in them: among all networks, and among the better half, where fronts are. As that mean is no more certain
+than its own seeds, an interval counts as wider by that: by sqrt(1 + k / m) for k seeds in it and m left.
 """
 
 import argparse
@@ -65,8 +65,15 @@ def lines(name: str, values: NDArray[np.float64], least: int = LEAST) -> Iterato
     for (which, chosen), networks, seeds in product(among.items(), NETWORKS, SEEDS):
         if seeds < values.shape[1] and networks <= len(chosen):
             held, halves = _draw(rng, chosen, networks, seeds, -(-least // networks))
-            yield Line(table=name, among=which, networks=networks, seeds=seeds, intervals=len(held), held=float(np.mean(held)),
-                           half=float(np.mean(halves)))  # fmt: skip
+            yield Line(
+                table=name,
+                among=which,
+                networks=networks,
+                seeds=seeds,
+                intervals=len(held),
+                held=float(np.mean(held)),
+                half=float(np.mean(halves)),
+            )
 
 
 def _draw(
