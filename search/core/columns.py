@@ -74,7 +74,9 @@ class Column:
     def items(self, study: StudyRecord, trial: TrialRecord) -> dict[str, Any]:
         """Return what it is in JSON and CSV."""
         value = self.value(study, trial)
-        return {f"{self.name}_{name}": each for name, each in value.items()} if self.spread else {self.name: value}
+        if self.spread:
+            return {f"{self.name}_{name}": each for name, each in value.items()}
+        return {self.name: None if value != value else value}  # JSON knows no NaN
 
     def only(self, views: View) -> "Column":
         """Return it for some views, where another place is another view's."""

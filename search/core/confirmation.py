@@ -9,7 +9,7 @@ from statistics import stdev
 
 import numpy as np
 
-from search.core.fronts import complete_trials, front_trials, minimised_values, objective_values
+from search.core.fronts import complete_trials, front_trials, minimised_values, ranked
 from search.core.records import Confirmation, StudyRecord, TrialRecord
 from search.models.pareto import as_points, dominates
 from search.models.seeds import Estimates, Interval, Order, Spread, interval, spread
@@ -110,8 +110,8 @@ class Confidence:
         """
         front = front_trials(self.study, list(self.trials.values()))
         on_it = {trial.number for trial in front}
-        others = [trial for trial in complete_trials(list(self.trials.values())) if trial.number not in on_it]
-        others = [trial for trial in others if np.isfinite(objective_values(self.study, trial)).all()]
+        complete = complete_trials(ranked(self.study, self.trials.values()))
+        others = [trial for trial in complete if trial.number not in on_it]
         if not others or not any(known.freedom for known in self.spreads.values()):
             return []
         known = self.estimates(others)
@@ -146,8 +146,9 @@ class Confidence:
         Empty where the chosen one is known by one run: that was lucky, or not.
         """
         column = self.study.objectives.index(quality.name)
-        others = [trial for trial in self.trials.values() if trial.confirmed and trial.number != chosen.number]
-        if not chosen.confirmed or not others or not self.membership:
+        known = {trial.number: trial for trial in ranked(self.study, self.trials.values()) if trial.confirmed}
+        others = [trial for trial in known.values() if trial.number != chosen.number]
+        if chosen.number not in known or not others or not self.membership:
             return []
         drawn = self.estimates([chosen, *others]).draws()[:, :, column]
         worse = (drawn[:, 1:] > drawn[:, :1]).mean(axis=0).tolist()
@@ -158,7 +159,7 @@ class Confidence:
         """Return the probability to be on the front of every network that is there or was confirmed, by its trial."""
         trials = list(self.trials.values())
         asked = {trial.number: trial for trial in front_trials(self.study, trials)}
-        asked |= {trial.number: trial for trial in trials if trial.confirmed}
+        asked |= {trial.number: trial for trial in ranked(self.study, trials) if trial.confirmed}
         if not self.any or not any(known.freedom for known in self.spreads.values()):
             return {}
         numbers, chances = list(asked), self.order(list(asked.values())).on_front

@@ -7,7 +7,7 @@ be compared.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from search.core.records import State, StudyRecord, TrialRecord
 from search.models.pareto import Points, as_points, front, hypervolume
@@ -44,13 +44,17 @@ def minimised_values(study: StudyRecord, trials: Sequence[TrialRecord]) -> Point
     return as_points(rows) if rows else as_points([[0.0] * len(study.objectives)])[:0]
 
 
+def ranked(study: StudyRecord, trials: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Return the trials of whose objectives every value is known."""
+    return [trial for trial in trials if not any(map(math.isnan, objective_values(study, trial)))]
+
+
 def front_trials(study: StudyRecord, trials: Sequence[TrialRecord]) -> list[TrialRecord]:
     """Return the complete trials that no other dominates, from the best of the last objective to the worst.
 
     One with a value that nobody knows, as where its measurements are lost, has no rank.
     """
-    known = [trial for trial in trials if not any(map(math.isnan, objective_values(study, trial)))]
-    complete = complete_trials(known)
+    complete = complete_trials(ranked(study, trials))
     values = minimised_values(study, complete)
     kept = [
         (tuple(reversed(row)), trial)

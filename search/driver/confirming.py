@@ -106,6 +106,7 @@ def confirm(asked: Asked, console: Console, started_at: datetime) -> Found:
         if store.is_copy:
             raise InputError(f"{store.shown_url} may only be read")
         study = find(store, asked.study)
+        store.damage.tolerated = False  # of this one: what cannot be read would be numbered and trained once more
         with store.hold(study.name):
             before = store.trials(study.name)
             over = Session.open(store, study, asked, console).train(started_at)
@@ -156,7 +157,7 @@ class Session:
     def train(self, started_at: datetime) -> bool:
         """Train what is due and look at the test split if asked to, and say whether nothing is left."""
         running = self.running()
-        if self.is_over(running) and not (self.asked.test and self._untested()):
+        if self.is_over(running) and not (self.asked.test and self._testable()):
             return True
         self._check_data()
         make_folder(self.folder)
@@ -183,7 +184,7 @@ class Session:
         send(self._journal(), SeedStore(self.replicates), self.record.name)
         known = self.replicates.all()
         record = replace(self.record, rungs=())
-        recorder = SeedRecorder(self.replicates, record, len(known))
+        recorder = SeedRecorder(self.replicates, record, known)
         proposer = SeedProposer(
             study=self.record,
             trials=self.trials,
@@ -221,7 +222,12 @@ class Session:
                     watch.first()
                 if not self.is_over(running):
                     self._drive(running, watch)
-                if self.asked.test and not interrupts.asked:
+                if interrupts.asked:
+                    return
+                if not self.is_over(running):
+                    test = ", and the test split is not looked at" if self.asked.test else ""
+                    say(self.console, f"the time is spent; not every seed is trained{test}")
+                elif self.asked.test:
                     self._look()
 
     def _opening(self, running: RunningStudy) -> str:
@@ -283,14 +289,15 @@ class Session:
     def _untested(self) -> list[Replicate]:
         return [each for each in self.replicates.all() if each.complete and each.test is None]
 
+    def _testable(self) -> list[Replicate]:
+        there = numbers(NEWEST, self.folder.sizes())
+        return [each for each in self._untested() if each.number in there]
+
     def _look(self) -> None:
         """Measure on the test split what was not yet, and record it as one look."""
-        there = numbers(NEWEST, self.folder.sizes())
         untested = self._untested()
         asked = {
-            each.number: (self._spec(each), join(str(self.folder), newest(each.number)))
-            for each in untested
-            if each.number in there
+            each.number: (self._spec(each), join(str(self.folder), newest(each.number))) for each in self._testable()
         }
         say(self.console, f"measuring {format_number_of('training', len(asked))} on the test split")
         found: dict[int, dict[str, float]] = {}

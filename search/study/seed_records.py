@@ -3,7 +3,7 @@
 What `RunningStudy` brings to its outbox goes to the table of replicates, by their own numbers.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -64,13 +64,13 @@ class SeedStore:
 class SeedRecorder:
     """Number replicates, and remember them: see `search.study.recording.RecorderProtocol`."""
 
-    def __init__(self, replicates: Replicates, record: StudyRecord, count: int) -> None:
+    def __init__(self, replicates: Replicates, record: StudyRecord, known: Iterable[Replicate]) -> None:
         self.store = SeedStore(replicates)
         self.record = record
-        self._count = count
+        self._count = max((each.number for each in known), default=-1) + 1  # one may have been removed
 
     def count(self) -> int:
-        """Return how many replicates have a number."""
+        """Return the number of the next replicate."""
         return self._count
 
     def start(self, proposal: Proposal, seeds: int, now: datetime, session: int | None = None) -> TrialRecord:  # noqa: ARG002

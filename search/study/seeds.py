@@ -8,10 +8,11 @@ databases that are away.
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any
 
 from search.core.confirmation import Confidence
-from search.core.fronts import front_trials
+from search.core.fronts import front_trials, ranked
 from search.core.records import Rejection, Replicate, State, StudyRecord, TrialRecord
 from search.samplers.proposer import Proposal
 from spaces.domains import Scalar
@@ -86,6 +87,7 @@ class SeedProposer:
     def _race(self, known: Confidence, front: Sequence[int], counts: Mapping[int, int]) -> int | None:
         asked = [*front, *(trial.number for trial in known.near(self.plan.near))] if self.plan.near else list(front)
         asked += [trial for trial in counts if trial not in asked]  # of whom seeds are known already
+        asked = [trial.number for trial in ranked(self.study, [known.trials[number] for number in asked])]
         if sum(counts.get(number, 0) for number in asked) >= self.most(len(front)):
             return None
         order = known.order([known.trials[number] for number in asked])
@@ -108,7 +110,7 @@ class SeedProposer:
         """Return how often each trial's network was trained again, or is being; a machine's fault does not count."""
         found: dict[int, int] = {}
         for each in self.replicates.values():
-            if not (each.failure_kind and FailureKind.of(each.failure_kind).transient):
+            if not _by_machine(each):
                 found[each.trial] = found.get(each.trial, 0) + 1
         return found
 
@@ -125,7 +127,7 @@ class SeedProposer:
             mirror=-1,
             system_attrs={},
             trial=number,
-            seed=trial.seed if fold else seed_of(trial, len(mine)),
+            seed=trial.seed if fold else _free_seed(trial, mine),
             fold=fold,
         )
 
@@ -174,8 +176,18 @@ def _fewest(numbers: Iterable[int], counts: Mapping[int, int], limit: int) -> in
 
 
 def _free_fold(mine: Iterable[Replicate], folds: int) -> tuple[int, int]:
-    taken = {each.fold[0] for each in mine if each.fold and each.state is not State.FAILED}
+    taken = {each.fold[0] for each in mine if each.fold and not _by_machine(each)}
     return next(fold for fold in range(folds) if fold not in taken), folds
+
+
+def _free_seed(trial: TrialRecord, mine: Iterable[Replicate]) -> int:
+    taken = {each.seed for each in mine}
+    return next(seed for place in count() if (seed := seed_of(trial, place)) not in taken)
+
+
+def _by_machine(replicate: Replicate) -> bool:
+    """Whether it failed by a machine's fault, so that it is due again."""
+    return bool(replicate.failure_kind) and FailureKind.of(replicate.failure_kind).transient
 
 
 def seed_of(trial: TrialRecord, place: int) -> int:

@@ -1,26 +1,29 @@
 """Seeds are trained as trials are: nothing is lost, nothing is done twice, and they go where they decide something."""
 
 import io
+import sqlite3
 from collections import Counter
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
+from math import isnan
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from search.core.columns import row_of
 from search.core.confirmation import Confidence, assessed
-from search.core.fronts import front_trials
+from search.core.fronts import front_trials, objective_values
 from search.core.records import State, TrialRecord
-from search.driver.confirming import Asked, NothingToConfirm, Session
+from search.driver.confirming import Asked, NothingToConfirm, Session, confirm
 from search.storage.store import Store
 from search.study.retention import spare_of_seeds
 from search.study.running import Nothing, RunningStudy
 from search.study.seeds import SeedPlan, SeedProposer, seed_of
-from spaces.errors import InputError, TrialFailure
+from spaces.errors import InputError, StudyError, TrialFailure
 from tests import factories
-from tests.search.bench import Bench, learn
+from tests.search.bench import NOON, Bench, learn
 from workers.kinds import FailureKind
 from workers.measurement import Measurement
 
@@ -70,6 +73,11 @@ def train_all(running: RunningStudy, most: int = 1000) -> None:
 def stored(bench: Bench) -> list[TrialRecord]:
     with Store.open(bench.url) as store:
         return store.trials(bench.record.name)
+
+
+def change(bench: Bench, line: str) -> None:
+    with closing(sqlite3.connect(bench.url.removeprefix("sqlite:///"))) as connection, connection:
+        connection.execute(line)
 
 
 def counts(bench: Bench) -> Counter[int]:
@@ -127,6 +135,49 @@ def test_seeds_and_folds_are_not_mixed(finished: Bench) -> None:
         confirming(finished, folds=3, trials=(2,)),
     ):
         pass
+
+
+def test_a_fold_that_diverged_is_spent_and_the_others_are_measured_on(finished: Bench) -> None:
+    with confirming(finished, folds=3, trials=(2,)) as (_, running):
+        running.failed(running.hand_out().number, TrialFailure(FailureKind.NOT_FINITE, "the loss is nan"))
+        train_all(running)
+    (trial,) = (each for each in stored(finished) if each.replicates)
+    assert [(each.fold, each.state) for each in trial.replicates] == [
+        ((0, 3), State.FAILED), ((1, 3), State.COMPLETE), ((2, 3), State.COMPLETE),
+    ]  # fmt: skip
+
+
+def test_a_seed_that_somebody_removed_is_trained_anew_and_no_other_twice(finished: Bench) -> None:
+    with confirming(finished, seeds=3, trials=(1,)) as (_, running):
+        train_all(running)
+    change(finished, "DELETE FROM nas_replicate_measurement WHERE replicate_id = 1")
+    change(finished, "DELETE FROM nas_replicate WHERE id = 1")
+    with confirming(finished, seeds=4, trials=(1,)) as (_, running):
+        train_all(running)
+    (trial,) = (each for each in stored(finished) if each.replicates)
+    assert len({each.seed for each in trial.replicates}) == 4
+
+
+@pytest.mark.parametrize("table", ["nas_replicate", "nas_trial"])
+def test_a_row_that_cannot_be_read_is_said_before_anything_is_trained(finished: Bench, table: str) -> None:
+    with confirming(finished, seeds=1) as (_, running):
+        train_all(running)
+    change(finished, f"UPDATE {table} SET state = 'odd' WHERE id = 1")  # of this file
+    asked = Asked(url=finished.url, study=finished.record.name, plan=SeedPlan(seeds=2))
+    with pytest.raises(StudyError, match=f"of {table}|row 1 of {table}"):
+        confirm(asked, Console(file=io.StringIO()), NOON)
+
+
+def test_a_mean_that_nobody_knows_has_no_rank_and_is_no_number_of_json(finished: Bench) -> None:
+    with confirming(finished, seeds=2) as (_, running):
+        train_all(running)
+    change(finished, "UPDATE nas_replicate_measurement SET accuracy = NULL WHERE replicate_id = 1")
+    trials = assessed(finished.record, stored(finished))
+    (lost,) = (trial for trial in trials if isnan(objective_values(finished.record, trial)[0]))
+    assert lost.number not in {trial.number for trial in front_trials(finished.record, trials)}
+    assert row_of(finished.record, lost)["accuracy"] is None
+    with confirming(finished, seeds=3) as (_, running):
+        train_all(running)
 
 
 def test_every_replicate_has_a_seed_of_its_own_and_always_the_same() -> None:
