@@ -47,7 +47,7 @@ from spaces.architecture import ImageSpec
 from spaces.domains import Scalar
 from spaces.errors import InputError, visible
 from workers.advice import advice
-from workers.datasets import Dataset, load
+from workers.datasets import Dataset, load, load_test
 from workers.device import choose_device, fingerprint
 from workers.objectives import OBJECTIVES
 from workers.places import is_on_disk
@@ -86,6 +86,8 @@ def _read(config: StudyConfig) -> Dataset:
     check_sampler(config.sampler.name, config.search_space.parameters)
     try:
         data = load(config.data_spec)
+        if config.confirm.seeds and config.confirm.test:
+            load_test(config.data_spec)  # a study that trains for days is not told at its end that there is none
     except InputError as error:
         raise error.at("data") from error
     try:

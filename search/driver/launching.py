@@ -17,7 +17,7 @@ from search.core.confirmation import assessed
 from search.core.records import TrialRecord
 from search.core.terminal import make_console
 from search.driver import preview
-from search.driver.confirming import Asked, NothingToConfirm, confirm
+from search.driver.confirming import Asked, confirm
 from search.driver.driver import look_ahead, run
 from search.driver.publishing import publish
 from search.driver.screen import meanwhile
@@ -27,7 +27,7 @@ from search.storage.url import holds_secret
 from search.study.running import RunningStudy
 from search.study.seeds import SeedPlan
 from spaces.cli import DONE, INTERRUPTED
-from spaces.errors import StudyError, WidefrontError
+from spaces.errors import InputError, StudyError, WidefrontError
 
 
 def launch(given: argparse.Namespace, started_at: datetime, again: Callable[[str], object]) -> int:
@@ -89,7 +89,7 @@ def _confirm(
     )  # fmt: skip
     try:
         found = confirm(asked, console, datetime.now(UTC))
-    except NothingToConfirm as error:
+    except InputError as error:  # the study itself is done: its report is written all the same
         cli.warn([f"nothing is confirmed: {error}"])
         return trials, True
     return found.trials, found.over

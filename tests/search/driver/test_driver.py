@@ -429,6 +429,15 @@ def test_the_record_that_a_launch_returns_is_the_stored_one(doubled: Cluster) ->
     assert isinstance(running.record, StudyRecord)
 
 
+def test_a_test_split_that_is_asked_for_is_there_when_the_study_begins(tmp_path: Path) -> None:
+    images, labels = np.zeros((90, 1, 8, 8), dtype=np.uint8), np.arange(90) % 3
+    np.savez(tmp_path / "three.npz", images=images, labels=labels)
+    asked = {"data": {"npz": str(tmp_path / "three.npz")}, "confirm": {"seeds": 3, "test": True}}
+    with pytest.raises(InputError, match=r"^data"):
+        look(config_of(**asked))
+    look(config_of(**{**asked, "data": {**asked["data"], "test": 0.2}}))
+
+
 @pytest.mark.parametrize("name", ["roc_auc", "top5_accuracy"])
 def test_an_objective_that_tells_nothing_of_so_many_classes_is_refused(tmp_path: Path, name: str) -> None:
     generator = np.random.default_rng(0)

@@ -1,13 +1,17 @@
 """What a launch does with keys that its scheduler does not read."""
 
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from search import launch, submit
 from search.config.study import load
+from search.driver import launching
 from search.driver.driver import begin, look
 from search.storage.store import Store
+from spaces.errors import InputError
 from tests.search.storage.test_engine import _make_tables
 
 ROOT = Path(__file__).parents[3]
@@ -40,6 +44,18 @@ def test_before_a_study_is_sent_they_are_a_warning_since_only_the_launch_there_k
 ) -> None:
     submit.main(["space.yaml", "--address", "http://nowhere:8265", *VAIN])
     assert capsys.readouterr().err.startswith(f"warning: {LINE}\n")
+
+
+def test_a_study_that_cannot_be_confirmed_as_its_file_asks_is_reported_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_given: object) -> None:
+        raise InputError("it is confirmed by 3 folds; means of both cannot be compared", place="--folds")
+
+    monkeypatch.setattr(launching, "confirm", refuse)
+    given = Namespace(address=None, verbose=False)
+    assert launching._confirm(given, load(Path("space.yaml"), ["confirm=5"]), Console(), []) == ([], True)
+    assert capsys.readouterr().err.startswith("warning: nothing is confirmed: --folds: it is confirmed by 3 folds")
 
 
 def test_a_dry_run_brings_no_tables_forward(capsys: pytest.CaptureFixture[str]) -> None:
