@@ -301,7 +301,7 @@ class Session:
         }
         say(self.console, f"measuring {format_number_of('training', len(asked))} on the test split")
         found: dict[int, dict[str, float]] = {}
-        for number, result in measure_all(asked, need_of(self.config), lambda: None):
+        for number, result in measure_all(asked, need_of(self.config), lambda: interrupts.asked):
             if isinstance(result, StudyError):
                 say(self.console, f"warning: replicate {number} was not measured on the test split: {result}")
             else:

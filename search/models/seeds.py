@@ -16,6 +16,7 @@ Values = NDArray[np.float64]
 DRAWS = 4000
 AT_ONCE = 2_000_000  # comparisons of two networks, for the memory that they take
 LEAST_RATE = 1e-4  # a network without an error still has a deviation
+LEAST = 1e-12  # what a value of nothing counts as
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +43,15 @@ class Interval:
 def scale(mean: float, *, rate: bool) -> float:
     """Return to what the deviation between seeds is in proportion: see above."""
     if not rate:
-        return abs(mean)
+        return max(abs(mean), LEAST)
     kept = min(max(mean, LEAST_RATE), 1 - LEAST_RATE)
     return float(np.sqrt(kept * (1 - kept)))
 
 
 def spread(values: Sequence[Sequence[float]], *, rate: bool) -> Spread:
     """Return how much seeds differ, by all networks that have two or more.
+
+    Rates count images: where all of them are equal, that is no certainty but too few images, and nothing is known.
 
     Args:
         values: of one objective, a row for each network, a number for each of its seeds.
@@ -59,15 +62,16 @@ def spread(values: Sequence[Sequence[float]], *, rate: bool) -> Spread:
     if not freedom:
         return Spread(np.nan, 0)
     squares = sum(float(((row - row.mean()) ** 2).sum()) / scale(row.mean(), rate=rate) ** 2 for row in several)
-    return Spread(max(float(np.sqrt(squares / freedom)), _resolution(values, rate=rate)), freedom)
+    unit = max(float(np.sqrt(squares / freedom)), _resolution(values) if rate else 0.0)
+    return Spread(unit, freedom) if unit or not rate else Spread(np.nan, 0)
 
 
-def _resolution(values: Sequence[Sequence[float]], *, rate: bool) -> float:
-    """Return the deviation that rounding alone makes, where values count images: equal ones are no certainty."""
+def _resolution(values: Sequence[Sequence[float]]) -> float:
+    """Return the deviation that rounding alone makes of rates, as far as the smallest step between two shows it."""
     flat = np.unique(np.concatenate([np.asarray(row, dtype=float) for row in values if len(row)]))
     steps = np.diff(flat)
     steps = steps[steps > 1e-9]
-    return float(steps.min() / np.sqrt(12) / scale(float(flat.mean()), rate=rate)) if len(steps) else 0.0
+    return float(steps.min() / np.sqrt(12) / scale(float(flat.mean()), rate=True)) if len(steps) else 0.0
 
 
 def interval(values: Sequence[float], known: Spread, *, rate: bool, level: float) -> Interval:

@@ -15,23 +15,22 @@ LOOK_S = 1.0
 
 
 def measure_all(
-    asked: Mapping[int, tuple[TrialSpec, str]], need: Need, each: Callable[[], None]
+    asked: Mapping[int, tuple[TrialSpec, str]], need: Need, stop: Callable[[], bool]
 ) -> Iterator[tuple[int, dict[str, float] | StudyError]]:
     """Yield what weights come to on the test split, in the order in which that is known.
 
     Args:
         asked: by number, what was trained and the address of its checkpoint.
         need: what one measurement may take.
-        each: called about once a second.
+        stop: asked about once a second; what is not known by then is left.
     """
     remote: Any = ray.remote(num_cpus=need.cpus, num_gpus=need.gpus)(measure_test)  # Ray's types know no names
     left = {
         remote.remote(spec, address, gpus=need.gpus, threads=need.cpus): number
         for number, (spec, address) in asked.items()
     }
-    while left:
+    while left and not stop():
         done, _ = ray.wait(list(left), timeout=LOOK_S)
-        each()
         for one in done:
             yield left.pop(one), _result(one)
 

@@ -102,3 +102,15 @@ def test_a_network_that_is_surely_dominated_gets_no_seed_for_another_pair_of_it(
     """The first two are alike, but the third beats both for less."""
     order = Order.of(estimates([[-0.9, 2.0], [-0.901, 3.0], [-0.99, 1.0]]).draws())
     assert order.least_sure([True] * 3, [1, 1, 1], 0.95) is None
+
+
+def test_equal_rates_are_no_certainty_and_equal_costs_are() -> None:
+    assert not spread([[0.95, 0.95]], rate=True).freedom
+    assert np.isnan(interval([0.95, 0.95], spread([[0.95, 0.95]], rate=True), rate=True, level=0.95).low)
+    known = spread([[1e9, 1e9, 1e9], [1.1e9, 1.1e9]], rate=False)  # what lies between two networks is no noise
+    assert (known.unit, known.freedom) == (0.0, 3)
+
+
+def test_a_network_without_any_loss_is_known_too() -> None:
+    known = spread([[0.0, 0.0], [1.0, 1.1]], rate=False)
+    assert 0 < known.unit < 0.1
