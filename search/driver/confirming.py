@@ -158,6 +158,8 @@ class Session:
         """Train what is due and look at the test split if asked to, and say whether nothing is left."""
         running = self.running()
         if self.is_over(running) and not (self.asked.test and self._testable()):
+            if self.asked.test:
+                self._say_what_is_gone()
             return True
         self._check_data()
         make_folder(self.folder)
@@ -293,9 +295,15 @@ class Session:
         there = numbers(NEWEST, self.folder.sizes())
         return [each for each in self._untested() if each.number in there]
 
+    def _say_what_is_gone(self) -> None:
+        if count := len(self._untested()) - len(self._testable()):
+            gone = format_number_of("training", count)
+            line = f"warning: the weights of {gone} are not in {self.folder}: the test split tells nothing of them"
+            say(self.console, line)
+
     def _look(self) -> None:
         """Measure on the test split what was not yet, and record it as one look."""
-        untested = self._untested()
+        self._say_what_is_gone()
         asked = {
             each.number: (self._spec(each), join(str(self.folder), newest(each.number))) for each in self._testable()
         }
@@ -306,9 +314,6 @@ class Session:
                 say(self.console, f"warning: replicate {number} was not measured on the test split: {result}")
             else:
                 found[number] = result
-        if len(asked) < len(untested):
-            gone = format_number_of("training", len(untested) - len(asked))
-            say(self.console, f"warning: the weights of {gone} are gone: the test split tells nothing of them")
         if found and not interrupts.asked:
             self.replicates.add_look(datetime.now(UTC), found)
 

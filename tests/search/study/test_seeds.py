@@ -331,3 +331,13 @@ def test_a_proposer_names_the_front_first_then_whoever_is_least_sure() -> None:
     assert named == [0, 1, 0, 1]
     assert proposer.propose({}) == (None, [])
     assert proposer.waits
+
+
+def test_weights_that_are_gone_are_said_and_ray_is_not_started_for_them(finished: Bench) -> None:
+    with confirming(finished, seeds=1, trials=(1,)) as (session, running):
+        train_all(running)
+        session.asked = replace(session.asked, test=True)
+        session.console.file = said = io.StringIO()
+        assert session.train(NOON)
+    assert said.getvalue().startswith("warning: the weights of 1 training are not in ")
+    assert "starting Ray" not in said.getvalue()
