@@ -170,8 +170,8 @@ def _parts(spec: DataSpec, pool: Labelled) -> tuple[Indices, Indices]:
     if spec.whole:
         return np.arange(len(pool.labels)), np.arange(0)
     if spec.fold is not None:
-        return fold(pool.labels, *spec.fold, spec.split_seed)
-    if pool.validation:
+        train, val = fold(pool.labels, *spec.fold, spec.split_seed)
+    elif pool.validation:
         every = np.arange(len(pool.labels))
         train, val = every[: -pool.validation], every[-pool.validation :]
     else:

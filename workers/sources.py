@@ -58,7 +58,6 @@ class DataSpec:
         _check_fields(self, source)
         _check_numbers(self)
         _check_parts(self)
-        _check_parts(self)
 
     @property
     def augmentation(self) -> Augment:

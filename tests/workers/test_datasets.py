@@ -360,3 +360,8 @@ def test_a_specification_with_parts_travels(archive: Path) -> None:
     assert DataSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
     before = {name: value for name, value in spec.to_json().items() if name not in ("test", "fold")}
     assert DataSpec.from_json(before).fold is None  # of an earlier version
+
+
+def test_a_limit_holds_for_folds_as_for_the_studys_own_split() -> None:
+    data = load(DataSpec(name="digits", fold=(0, 5), limit=60))
+    assert (len(data.train_labels), len(data.val_labels)) == (60, 300)
