@@ -22,10 +22,11 @@ from search.storage.finding import find
 from search.storage.store import Store
 from search.study import weights
 from search.study.seeds import seed_of
+from spaces.architecture import ImageSpec
 from spaces.errors import InputError
 from workers import train
 from workers.datasets import load
-from workers.job import Job, read_any
+from workers.job import Job
 
 FILE = "job.json"
 
@@ -42,8 +43,8 @@ def _act(given: argparse.Namespace) -> int:
     config = stored(study, given.url)
     _check_images(study, config)
     job = job_of(study, config, trial, given)
-    if job.weights is not None:
-        read_any(job.weights)  # what is wrong with it is said before anything is written
+    channels, height, width = study.image
+    job.check(ImageSpec(channels=channels, height=height, width=width, classes=study.classes))  # before it is written
     path = given.output / FILE
     _write(path, job)
     if given.write_only:

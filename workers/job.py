@@ -11,14 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from spaces.architecture import Architecture
+from spaces.architecture import Architecture, ImageSpec
 from spaces.errors import InputError
+from spaces.network import build
 from workers.checkpoint import read_state
 from workers.exported import read_weights
 from workers.places import LocalFolder
 from workers.recipe import Recipe
 from workers.sources import DataSpec
-from workers.trainer import TrialSpec
+from workers.trainer import TrialSpec, load_weights
 
 FORM = 1
 
@@ -77,6 +78,18 @@ class Job:
             InputError: they cannot be read.
         """
         return None if self.weights is None else read_any(self.weights)
+
+    def check(self, image: ImageSpec) -> None:
+        """Refuse weights that are not of the network.
+
+        Args:
+            image: what it reads and tells apart.
+
+        Raises:
+            InputError: they are not, or cannot be read.
+        """
+        if (weights := self.start()) is not None:
+            load_weights(build(self.architecture, image), weights)
 
     def trainings(self, fingerprint: str) -> Iterator[tuple[int, TrialSpec, Path]]:
         """Yield each seed, what is trained with it, and its checkpoint.

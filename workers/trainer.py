@@ -249,10 +249,7 @@ class Trainer:
         Raises:
             InputError: they are of another network.
         """
-        try:
-            self.network.load_state_dict(dict(weights))
-        except RuntimeError as error:  # torch's only word for it, of many lines
-            raise InputError("they are of another network", place="--weights") from error
+        load_weights(self.network, weights)
 
     def _train(self) -> float:
         count = len(self.data.train_labels)
@@ -359,6 +356,18 @@ class Trainer:
         for name, value in (("loss", float(total)), ("gradient", float(norm))):
             if not math.isfinite(value):
                 raise TrialFailure(FailureKind.NOT_FINITE, f"the {name} is {value} in epoch {self.epoch + 1}")
+
+
+def load_weights(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Put weights into a network.
+
+    Raises:
+        InputError: they are of another one.
+    """
+    try:
+        network.load_state_dict(dict(weights))
+    except RuntimeError as error:  # torch's only word for it, of many lines
+        raise InputError("they are of another network", place="--weights") from error
 
 
 def _measure(name: str) -> Callable[[Any], float]:

@@ -30,7 +30,7 @@ class SeedPlan:
     trials: tuple[int, ...] = ()  # these, each that often; none: the front and what noise could put on it
     near: float = 2.0  # deviations below the front that a network may be to be looked at
     level: float = 0.95  # at which a network's place counts as known
-    trainings: int | None = None  # all in all; none: as many again as the front has
+    trainings: int | None = None  # all in all; none: what twice the front's networks would take
     folds: int | None = None  # parts of the images, each of which is measured on once; none: other seeds instead
 
     @property
@@ -97,7 +97,10 @@ class SeedProposer:
 
     def most(self, front: int) -> int:
         """Return how many trainings there are at most, by how many networks the front has."""
-        return self.plan.trainings if self.plan.trainings is not None else 2 * front * self.plan.repeats
+        if self.plan.trainings is not None:
+            return self.plan.trainings
+        networks = len(self.plan.trials) or (2 * front if self.plan.near else front)
+        return networks * self.plan.repeats
 
     def now(self) -> list[TrialRecord]:
         """Return the study's trials with all that their replicates have shown so far."""

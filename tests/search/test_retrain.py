@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from search import retrain
 from search.storage.store import Store
@@ -73,9 +74,14 @@ def test_other_images_are_a_warning(bench: Bench, tmp_path: Path, capsys: Captur
         (["--trial", "99"], "error: --trial: bench has no trial 99"),
         ([], "error: --trial: name a trial; on the front are "),
         (["--trial", "1", "--weights", "nowhere.pt"], "nowhere.pt"),
+        (["--trial", "1", "--weights", "other.pt"], "error: --weights: they are of another network"),
     ],
 )
-def test_what_is_wrong_is_one_line(bench: Bench, tmp_path: Path, capsys: Capture, given: list[str], said: str) -> None:
+def test_what_is_wrong_is_one_line(
+    bench: Bench, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch, given: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save({"weight": torch.zeros(3)}, "other.pt")
     assert retrain.main([bench.url, *given, "-o", str(tmp_path / "again")]) == 2
     err = capsys.readouterr().err
     assert said in err
