@@ -41,7 +41,7 @@ def read_or_counted(path: Path) -> bool:
     """Say whether a picture is read; where it is not, it is counted once, and quickly."""
     passed, began = _Seen(), time.process_time()
     found = _look(path, passed)
-    read = found is not None and _pixels(found, _Form(found.grey, (8, 8), 65_535), passed) is not None
+    read = found is not None and _pixels(found, _Form(1 if found.grey else 3, (8, 8), 65_535), passed) is not None
     assert sum(passed.counts.values()) == (not read), (path, passed.counts)
     assert time.process_time() - began < LONGEST_S, path
     return read
@@ -90,7 +90,7 @@ def test_a_folder_of_damaged_pictures_is_read_and_each_of_them_accounted_for(tmp
         for number, (suffix, content) in enumerate(damaged(100, SEED + 2)):
             (tmp_path / name / f"{number}{suffix}").write_bytes(content)
     found = read_folder(tmp_path, None, train=True)
-    counted = sum(int(line.split()[0]) for line in found.warnings)
+    counted = sum(int(line.split()[0]) for line in found.warnings if " in part" not in line)
     assert len(found.images) + counted == 204
     assert min(len(found.images), counted) > 20
 
@@ -138,7 +138,7 @@ def peak():  # resource's is that of the process that started this one, where it
 
 before = peak()
 found = _look(Path(sys.argv[1]), _Seen())
-assert _pixels(found, _Form(found.grey, (8, 8), 65_535), _Seen()) is not None
+assert _pixels(found, _Form(1 if found.grey else 3, (8, 8), 65_535), _Seen()) is not None
 print(peak() - before)
 """
 
