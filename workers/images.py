@@ -30,6 +30,7 @@ OVERSHOOT = 1e-3  # of white, by which floats may be beyond it: arithmetic round
 DEEP = 65_535  # white of 16 bits
 DEPTHS = (10, 12, 14, 15, 16)  # bits in which cameras and scanners count; int16 has 15 above 0
 EXPANSION = 1_032  # times its file that deflate can hold at most: what says more is a lie
+MOST_PIXELS = 100_000_000  # of one image and all its channels: what holds more is no picture
 _BLOCK = 2**22  # pixels widened to 8 bytes at once, or those of one image
 _MOST_BYTES = 2**62  # that can be addressed
 _MOST_WORDS = 160  # characters of a library's own
@@ -298,6 +299,8 @@ def _check_header(shape: tuple[int, ...], dtype: np.dtype[Any], held: int, *, wo
     size = math.prod(shape) * dtype.itemsize
     if size != held:
         raise InputError(f"its header says {size:,} bytes ({dtype} of shape {_by(shape)}), and the archive {held:,}")
+    if (pixels := math.prod(shape[1:])) > MOST_PIXELS:
+        raise InputError(f"has images of {pixels:,} numbers each ({_by(shape)}); at most {MOST_PIXELS:,} are read")
 
 
 def _named(dtype: np.dtype[Any]) -> str:

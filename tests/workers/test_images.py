@@ -551,9 +551,9 @@ def test_the_names_in_an_archive_are_shown_and_not_obeyed(tmp_path: Path) -> Non
 def bomb(path: Path, count: int) -> Path:
     """Write an archive of a thousandth of what it holds: pictures that are all black."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
-        made.writestr(*LABELS)
+        made.writestr("labels.npy", npy((64,), data=bytes(range(2)) * 32))
         with made.open("images.npy", "w", force_zip64=True) as file:
-            file.write(npy((4, count // 4, 1)))
+            file.write(npy((64, count // 64, 1)))
             for _ in range(count // 2**22):
                 file.write(bytes(2**22))
     return path
@@ -561,8 +561,8 @@ def bomb(path: Path, count: int) -> Path:
 
 def lying(path: Path) -> Path:
     """Write an archive whose list of members says as much as the header of an array: far more than it holds."""
-    packed(path, ("images.npy", npy((2, 2**15, 2**15), data=bytes(120))), LABELS)
-    content, size = path.read_bytes(), struct.pack("<I", 2**31 + len(npy((2, 2**15, 2**15))))
+    packed(path, ("images.npy", npy((128, 2**12, 2**12), data=bytes(120))), LABELS)
+    content, size = path.read_bytes(), struct.pack("<I", 2**31 + len(npy((128, 2**12, 2**12))))
     at = content.find(b"PK\x01\x02")
     path.write_bytes(content[: at + 24] + size + content[at + 28 :])
     return path
@@ -575,7 +575,7 @@ def lying(path: Path) -> Path:
             lambda path: bomb(path, 2 * LARGE),
             "not enough memory: uint8 .* would take 536,870,912 bytes, and 500,000,000 are",
         ),
-        (lying, "uint8 of shape 2 x 32768 x 32768 is said to have 2,147,483,648 bytes, which .* of file cannot hold$"),
+        (lying, "uint8 of shape 128 x 4096 x 4096 is said to have 2,147,483,648 bytes, which .* of file cannot hold$"),
     ],
 )
 def test_an_archive_is_refused_before_more_is_unpacked_than_there_can_be(
@@ -586,6 +586,12 @@ def test_an_archive_is_refused_before_more_is_unpacked_than_there_can_be(
     with pytest.raises(InputError, match=f"images: {message}"):
         read_npz(path, train=True)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < LARGE / 1024 / 4
+
+
+def test_an_image_that_is_none_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    path = packed(tmp_path / "a.npz", ("images.npy", npy((4, 2**27, 1), data=bytes(2**29))), LABELS)
+    with pytest.raises(InputError, match=r"images: has images of 134,217,728 numbers each .* at most 100,000,000 are"):
+        read_npz(path, train=True)
 
 
 def test_images_that_are_hardly_anything_but_black_are_read_however_well_they_are_packed(tmp_path: Path) -> None:
