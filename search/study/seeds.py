@@ -80,8 +80,10 @@ class SeedProposer:
             return _fewest(self.plan.trials, counts, self.plan.repeats)
         now = self.now()
         front = [trial.number for trial in front_trials(self.study, now)]
-        if (first := _fewest(front, counts, min(FIRST, self.plan.repeats))) is not None:
-            return first
+        first = [*front, *counts] if self.plan.folds else front  # means are of all folds, or cannot be compared
+        least = self.plan.repeats if self.plan.folds else min(FIRST, self.plan.repeats)
+        if (due := _fewest(first, counts, least)) is not None:
+            return due
         return self._race(Confidence(self.study, now), front, counts)
 
     def _race(self, known: Confidence, front: Sequence[int], counts: Mapping[int, int]) -> int | None:

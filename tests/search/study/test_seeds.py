@@ -127,6 +127,14 @@ def test_folds_are_each_measured_on_once(finished: Bench) -> None:
     assert {each.seed for each in trial.replicates} == {trial.seed}
 
 
+def test_whoever_is_measured_on_one_fold_is_measured_on_all(finished: Bench) -> None:
+    with confirming(finished, folds=4) as (_, running):
+        train_all(running)
+    told = counts(finished)
+    assert {trial.number for trial in front_trials(finished.record, stored(finished))} <= told.keys()
+    assert set(told.values()) == {4}
+
+
 def test_seeds_and_folds_are_not_mixed(finished: Bench) -> None:
     with confirming(finished, seeds=1, trials=(2,)) as (_, running):
         train_all(running)
