@@ -32,6 +32,7 @@ def _act(given: argparse.Namespace, started_at: datetime) -> int:
     from search.driver.publishing import publish
     from search.study.seeds import SeedPlan
     from spaces.cli import INTERRUPTED
+    from spaces.errors import StudyError
 
     plan = SeedPlan(
         seeds=given.seeds, trials=given.trials, near=0.0 if given.front else given.near, level=given.level,
@@ -49,7 +50,11 @@ def _act(given: argparse.Namespace, started_at: datetime) -> int:
         print(json.dumps([row_of(found.study, trial) for trial in found.shown], indent=2))
     else:
         show(found, console)
-    return cli.DONE if found.over else INTERRUPTED
+    if not found.over:
+        return INTERRUPTED
+    if failed := found.all_failed:
+        raise StudyError(failed)
+    return cli.DONE
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -89,6 +89,15 @@ class Found:
     news: bool  # something was
 
     @property
+    def all_failed(self) -> str:
+        """Return a line where every training failed, and nothing else."""
+        trained = [each for trial in self.trials for each in trial.replicates]
+        failed = [each for each in trained if each.failure_kind]
+        if not failed or len(failed) < len(trained):
+            return ""
+        return f"all {format_number_of('training', len(failed))} failed; the last one: {failed[-1].reason}"
+
+    @property
     def shown(self) -> list[TrialRecord]:
         """Return the front, and behind it what was confirmed and is not on it."""
         front = front_trials(self.study, self.trials)

@@ -23,6 +23,8 @@ from search.storage.url import read_url, shown
 from spaces.errors import HolderUnknown, InputError, StudyError
 from workers.measurement import Measurement
 
+SEEN_S = 120.0  # within which a launch that lives has said so, if nothing slows its machine down
+
 
 class Store:
     """Read and write studies. Every write is one short transaction, committed when the call returns.
@@ -134,6 +136,8 @@ class Store:
         if not told:
             return ""
         last = max(told, key=lambda session: session.seen_at)
+        if abs((datetime.now(UTC) - last.seen_at).total_seconds()) > SEEN_S:  # it is over, and a confirmation holds it
+            return ""
         return f" (process {last.process} on {last.host}, since {last.started_at:%Y-%m-%d %H:%M} UTC)"
 
     @property

@@ -16,7 +16,7 @@ from search.core.columns import row_of
 from search.core.confirmation import Confidence, assessed
 from search.core.fronts import front_trials, objective_values
 from search.core.records import State, TrialRecord
-from search.driver.confirming import Asked, NothingToConfirm, Session, confirm
+from search.driver.confirming import Asked, Found, NothingToConfirm, Session, confirm
 from search.storage.store import Store
 from search.study.retention import spare_of_seeds
 from search.study.running import Nothing, RunningStudy
@@ -235,6 +235,15 @@ def test_a_seed_that_diverges_counts_as_spent_and_not_in_the_mean(finished: Benc
     (known,) = (each for each in assessed(finished.record, stored(finished)) if each.replicates)
     assert known.confirmation is not None
     assert (known.confirmation.seeds, known.confirmation.failed) == (1, 1)
+
+
+def test_where_every_seed_fails_that_is_said(finished: Bench) -> None:
+    with confirming(finished, seeds=2, trials=(1,)) as (session, running):
+        for _ in range(2):
+            running.failed(running.hand_out().number, TrialFailure(FailureKind.NOT_FINITE, "the loss is nan"))
+    found = Found(study=session.record, trials=stored(finished), over=True, news=True)
+    assert found.all_failed == "all 2 trainings failed; the last one: not-finite: the loss is nan"
+    assert Found(study=session.record, trials=[], over=True, news=True).all_failed == ""
 
 
 def test_a_lost_machine_costs_no_seed(finished: Bench) -> None:
