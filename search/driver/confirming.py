@@ -4,7 +4,7 @@ import logging
 import math
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -142,6 +142,7 @@ class Session:
     replicates: Replicates
     trials: Mapping[int, TrialRecord]
     folder: Folder
+    told_limit: bool = False  # that weights go for it
 
     @classmethod
     def open(cls, store: Store, record: StudyRecord, asked: Asked, console: Console) -> "Session":
@@ -281,10 +282,21 @@ class Session:
     def _tidy(self, running: RunningStudy) -> None:
         """Remove what nobody needs of what has ended, and where weights are beyond their limit the oldest of them."""
         try:
-            for name in spare_of_seeds(self.folder.sizes(), running.trials, self.config.checkpoints.limit_bytes):
+            used = sum(checkpoint_folder(self.config, self.record).sizes().values())
+            gone = spare_of_seeds(self.folder.sizes(), running.trials, self.config.checkpoints.limit_bytes - used)
+            for name in gone:
                 self.folder.remove(name)
         except OSError as error:
             log.warning("the weights of seeds cannot be tidied now: %s", error)
+        else:
+            self._tell_limit(running, numbers(NEWEST, gone))
+
+    def _tell_limit(self, running: RunningStudy, gone: Collection[int]) -> None:
+        """Say once that weights go for the limit."""
+        if not self.told_limit and any(running.trials[number].state is State.COMPLETE for number in gone):
+            self.told_limit = True
+            limit = self.config.checkpoints.limit
+            say(self.console, f"warning: weights of seeds go, the oldest first: the limit of {limit} is reached")
 
     def _spec(self, replicate: Replicate) -> TrialSpec:
         trial = self.trials[replicate.trial]

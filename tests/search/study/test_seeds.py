@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from math import isnan
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from search.core.fronts import front_trials, objective_values
 from search.core.records import State, TrialRecord
 from search.driver.confirming import Asked, Found, NothingToConfirm, Session, confirm
 from search.storage.store import Store
+from search.study.checkpoints import checkpoint_folder
 from search.study.retention import spare_of_seeds
 from search.study.running import Nothing, RunningStudy
 from search.study.seeds import SeedPlan, SeedProposer, seed_of
@@ -358,3 +360,19 @@ def test_weights_that_are_gone_are_said_and_ray_is_not_started_for_them(finished
         assert session.train(NOON)
     assert said.getvalue().startswith("warning: the weights of 1 training are not in ")
     assert "starting Ray" not in said.getvalue()
+
+
+def test_weights_of_seeds_and_of_trials_have_one_limit(make_bench: MakeBench, tmp_path: Path) -> None:
+    bench = make_bench(**FINISHED, checkpoints={"folder": str(tmp_path / "runs"), "limit": "1k"})
+    bench.train_all(bench.open())
+    with confirming(bench, seeds=2, trials=(1,)) as (session, running):
+        train_all(running)
+        study = checkpoint_folder(session.config, session.record)
+        for folder, name in ((study, "0.pt"), (session.folder, "0.pt"), (session.folder, "1.pt")):
+            folder.make()
+            folder.write(name, bytes(400))
+        for _ in range(2):
+            session._tidy(running)
+        assert session.folder.sizes() == {"1.pt": 400}  # the oldest has gone
+        said = session.console.file.getvalue()  # type: ignore[attr-defined]
+        assert said.count("weights of seeds go, the oldest first: the limit of 1k is reached") == 1
