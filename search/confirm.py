@@ -40,7 +40,7 @@ def _act(given: argparse.Namespace, started_at: datetime) -> int:
     )  # fmt: skip
     asked = Asked(
         url=given.url, study=given.study, plan=plan, test=given.test, hours=given.hours, address=given.address,
-        verbose=given.verbose,
+        verbose=given.verbose, checkpoints=given.checkpoints,
     )  # fmt: skip
     console = make_console(stderr=given.json)
     found = confirm(asked, console, started_at)
@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--hours", type=number(0, 10**6), help="at most so long, this time")
     parser.add_argument("--folds", type=whole(2, 100), metavar="K", help="measure on each of K parts, not by seeds")
     parser.add_argument("--test", action="store_true", help="then measure on the test split; each look is recorded")
+    parser.add_argument("--checkpoints", metavar="FOLDER", help="where the study's weights lie now, or its URL")
     parser.add_argument("--address", help="a Ray cluster to join, such as auto")
     parser.add_argument("--json", action="store_true", help="print what was found as JSON")
     parser.add_argument("--verbose", action="store_true", help="show what Ray says")

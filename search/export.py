@@ -21,12 +21,10 @@ from search.models.seeds import Interval
 from search.storage.finding import find
 from search.storage.store import Store
 from search.study import weights
-from search.study.checkpoints import folder_of
+from search.study.checkpoints import named_folder
 from search.study.weights import Weights
-from spaces.errors import InputError
 from workers.card import Card
 from workers.handover import images_of, versions, why_not_ours, write
-from workers.places import Folder, open_folder
 from workers.preprocess import Preprocess
 from workers.recipe import SEARCHED
 from workers.trainer import TrialSpec
@@ -76,22 +74,13 @@ def export(
         study = find(store, name)
         trials, sessions = assessed(study, store.trials(study.name)), store.sessions(study.name)
     trial = weights.pick(study, trials, number)
-    held = weights.read(study, trials, trial, _folder(study, checkpoints))
+    held = weights.read(study, trials, trial, named_folder(study, checkpoints))
     card = card_of(study, trial, held, sessions)
     cli.warn(_warnings(card, held))
     with replacing_folder(output, why_not_ours) as beside:
         told = held.state.get("preprocess")
         images = images_of(held.spec, Preprocess.from_json(told) if told else None, read=data)
         return write(beside, held.state, card, images, onnx=onnx, program=program)
-
-
-def _folder(study: StudyRecord, given: str | None) -> Folder:
-    if given is None:
-        return folder_of(study)
-    try:
-        return open_folder(expand(given, os.environ))
-    except InputError as error:
-        raise error.at("--checkpoints") from error
 
 
 def card_of(study: StudyRecord, trial: TrialRecord, held: Weights, sessions: Sequence[Session]) -> Card:

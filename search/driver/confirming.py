@@ -32,8 +32,8 @@ from search.storage.store import Store
 from search.study.accounting import Account
 from search.study.checkpoints import (
     NEWEST,
-    checkpoint_folder,
     make_folder,
+    named_folder,
     newest,
     numbers,
     seeds_folder,
@@ -75,6 +75,7 @@ class Asked:
     plan: SeedPlan
     test: bool = False
     hours: float | None = None
+    checkpoints: str | None = None  # where the study's checkpoints lie now, if not where they were
     address: str | None = None
     verbose: bool = False
 
@@ -141,7 +142,8 @@ class Session:
     config: StudyConfig
     replicates: Replicates
     trials: Mapping[int, TrialRecord]
-    folder: Folder
+    home: Folder  # of the study's checkpoints
+    folder: Folder  # of those of seeds
     told_limit: bool = False  # that weights go for it
 
     @classmethod
@@ -157,11 +159,11 @@ class Session:
         _check_kind(asked.plan, trials)
         if not front_trials(record, list(trials.values())):
             raise NothingToConfirm(f"no trial of {record.name} is trained in full yet")
-        folder = seeds_folder(checkpoint_folder(config, record))
+        home = named_folder(record, asked.checkpoints)
         replicates = Replicates(store, record.name)
         return cls(
             store=store, asked=asked, console=console, record=record, config=config, replicates=replicates,
-            trials=trials, folder=folder,
+            trials=trials, home=home, folder=seeds_folder(home),
         )  # fmt: skip
 
     def train(self, started_at: datetime) -> bool:
@@ -282,7 +284,7 @@ class Session:
     def _tidy(self, running: RunningStudy) -> None:
         """Remove what nobody needs of what has ended, and where weights are beyond their limit the oldest of them."""
         try:
-            used = sum(checkpoint_folder(self.config, self.record).sizes().values())
+            used = sum(self.home.sizes().values())
             gone = spare_of_seeds(self.folder.sizes(), running.trials, self.config.checkpoints.limit_bytes - used)
             for name in gone:
                 self.folder.remove(name)

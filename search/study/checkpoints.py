@@ -50,6 +50,20 @@ def folder_of(study: StudyRecord, environment: Mapping[str, str] = os.environ) -
     return checkpoint_folder(StudyConfig.model_construct(checkpoints=form), study)
 
 
+def named_folder(study: StudyRecord, given: str | None) -> Folder:
+    """Return where a study's checkpoints lie: in the folder that was named, `${NAME}` looked up, else where they were.
+
+    Raises:
+        InputError: the driver of a URL is not installed, or a variable is not set; placed at `--checkpoints`.
+    """
+    if given is None:
+        return folder_of(study)
+    try:
+        return open_folder(expand(given, os.environ))
+    except InputError as error:
+        raise error.at("--checkpoints") from error
+
+
 def seeds_folder(folder: Folder) -> Folder:
     """Return where, below a study's checkpoints, those of its replicates are; they are named by their own numbers."""
     return open_folder(join(str(folder), "seeds"))

@@ -376,3 +376,12 @@ def test_weights_of_seeds_and_of_trials_have_one_limit(make_bench: MakeBench, tm
         assert session.folder.sizes() == {"1.pt": 400}  # the oldest has gone
         said = session.console.file.getvalue()  # type: ignore[attr-defined]
         assert said.count("weights of seeds go, the oldest first: the limit of 1k is reached") == 1
+
+
+def test_weights_that_were_moved_are_looked_for_where_they_are_said_to_be(finished: Bench, tmp_path: Path) -> None:
+    with Store.open(finished.url) as store:
+        record = store.study(finished.record.name)
+        assert record is not None
+        asked = Asked(url=finished.url, study=None, plan=SeedPlan(), checkpoints=str(tmp_path / "moved"))
+        session = Session.open(store, record, asked, Console(file=io.StringIO()))
+    assert str(session.folder) == str(tmp_path / "moved" / "seeds")
