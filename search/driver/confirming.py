@@ -285,7 +285,8 @@ class Session:
         """Remove what nobody needs of what has ended, and where weights are beyond their limit the oldest of them."""
         try:
             used = sum(self.home.sizes().values())
-            gone = spare_of_seeds(self.folder.sizes(), running.trials, self.config.checkpoints.limit_bytes - used)
+            states = {number: trial.state for number, trial in running.trials.items()}
+            gone = spare_of_seeds(self.folder.sizes(), states, self.config.checkpoints.limit_bytes - used)
             for name in gone:
                 self.folder.remove(name)
         except OSError as error:

@@ -60,6 +60,7 @@ class Files:
     before: Collection[int] = ()  # trials with the one before, only a whole one where it is all there is
     over_limit: Collection[int] = ()  # trials whose checkpoint was removed for the limit
     half_written: Collection[int] = ()
+    seeds: Collection[str] = ()  # names of files of seeds that nothing needs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,6 +309,7 @@ def checkpoints(seen: Seen) -> list[Finding]:
         *_broken(seen),
         *_strange(seen),
         *_needless(seen),
+        *_seeds(seen),
     ]
 
 
@@ -375,6 +377,15 @@ def _needless(seen: Seen) -> list[Finding]:
             for number in sorted(set(seen.files.half_written))
         ),
     ]
+
+
+def _seeds(seen: Seen) -> list[Finding]:
+    """Find files of seeds that have ended; their weights may stay."""
+    if not seen.files.seeds:
+        return []
+    left = format_number_of("file", len(seen.files.seeds))
+    wrong = f"{left} of seeds that have ended, which nothing needs"
+    return [seen.finding("seeds", None, wrong, "removes them; the weights of seeds stay", Fate.FIX)]
 
 
 def on_cluster(seen: Seen, states: Sequence[str], *, held: bool) -> list[Finding]:

@@ -1,5 +1,6 @@
 """Read what there is of a study, and take away what disagrees. No measurement is ever deleted."""
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -22,8 +23,10 @@ from search.study.checkpoints import (
     newest,
     numbers,
     over_limit,
+    seeds_folder,
 )
 from search.study.recorder import Recorder
+from search.study.retention import spare_of_seeds
 from spaces.errors import InputError, StudyError
 from workers.checkpoint import is_whole, read_state
 from workers.objectives import to_measure
@@ -60,6 +63,7 @@ def look(store: Store, optunas: OptunasTables, study: StudyRecord, strays: Colle
 
 def _files(study: StudyRecord, trials: Sequence[TrialRecord]) -> Files:
     folder, wanted = folder_of(study), needed(study, trials)
+    states = {each.number: each.state for trial in trials for each in trial.replicates}
     with _one_line(folder):
         names = folder.sizes()
         newer, older = numbers(NEWEST, names), numbers(BEFORE, names)
@@ -76,6 +80,7 @@ def _files(study: StudyRecord, trials: Sequence[TrialRecord]) -> Files:
             before=older - broken_before,
             over_limit=numbers(OVER_LIMIT, names),
             half_written=numbers(HALF_WRITTEN, names),
+            seeds=spare_of_seeds(seeds_folder(folder).sizes(), states, math.inf),
         )
 
 
@@ -172,6 +177,13 @@ def _remove(_store: Store, seen: Seen, found: Sequence[Finding]) -> None:
             folder.remove(name)
 
 
+def _remove_of_seeds(_store: Store, seen: Seen, _found: Sequence[Finding]) -> None:
+    folder = seeds_folder(open_folder(seen.files.folder))
+    with _one_line(folder):
+        for name in seen.files.seeds:
+            folder.remove(name)
+
+
 def _remove_half_written(_store: Store, seen: Seen, found: Sequence[Finding]) -> None:
     folder, torn = open_folder(seen.files.folder), set(_trials(found))
     with _one_line(folder):
@@ -200,5 +212,6 @@ MENDS: dict[str, Callable[[Store, Seen, Sequence[Finding]], None]] = {
     "behind": _put_in_place,
     "needless": _remove,
     "half-written": _remove_half_written,
+    "seeds": _remove_of_seeds,
     "missing": _accept,
 }

@@ -106,10 +106,10 @@ def _concerned(study: RunningStudy, names: Iterable[str]) -> dict[int, TrialReco
     return {trial.number: trial for trial in study.trials.front} | {owner: study.trials[owner] for owner in owners}
 
 
-def spare_of_seeds(sizes: Mapping[str, int], trials: Mapping[int, TrialRecord], limit_bytes: float) -> list[str]:
+def spare_of_seeds(sizes: Mapping[str, int], states: Mapping[int, State], limit_bytes: float) -> list[str]:
     """Return what goes of the files of seeds: of those that ended all but weights, and the oldest over a limit."""
-    ended = {number for number, trial in trials.items() if trial.state is not State.RUNNING}
-    weights = {newest(number) for number in ended if trials[number].state is State.COMPLETE}
+    ended = {number for number, state in states.items() if state is not State.RUNNING}
+    weights = {newest(number) for number in ended if states[number] is State.COMPLETE}
     gone = [name for name in sizes if owner_of(name) in ended and name not in weights]
     held = sorted(numbers(NEWEST, weights & sizes.keys()), reverse=True)  # the newest first
     room = limit_bytes

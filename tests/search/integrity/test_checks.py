@@ -263,7 +263,7 @@ def test_older_tables_are_one_finding_of_the_whole_database() -> None:
 
 def test_whatever_fix_promises_somebody_does(see: See, mixed: tuple[TrialRecord, ...]) -> None:
     untold = {**agreeing(mixed), 0: Counterpart(number=0, state=State.RUNNING, described=True)}
-    files = Files(folder="/runs/here", whole={1}, broken={3}, before={0}, half_written={1})
+    files = Files(folder="/runs/here", whole={1}, broken={3}, before={0}, half_written={1}, seeds={"4.before.pt"})
     trials = (replace(mixed[0], digest="0"), *mixed[1:])
     found = find_all(see(*trials, optunas=untold, files=files), held=False)
     assert {finding.kind for finding in found if finding.fate is Fate.FIX} == MENDS.keys() - {"missing"}  # --accept

@@ -17,6 +17,7 @@ from search.core.columns import row_of
 from search.core.confirmation import Confidence, assessed
 from search.core.fronts import front_trials, objective_values
 from search.core.records import State, TrialRecord
+from search.doctor import examine
 from search.driver.confirming import Asked, Found, NothingToConfirm, Session, confirm
 from search.storage.store import Store
 from search.study.checkpoints import checkpoint_folder
@@ -327,11 +328,10 @@ def test_a_study_without_a_front_has_nothing_to_confirm(make_bench: MakeBench) -
 
 def test_weights_of_seeds_stay_and_nothing_else_of_what_has_ended() -> None:
     states = {0: State.COMPLETE, 1: State.FAILED, 2: State.RUNNING, 3: State.COMPLETE}
-    trials = {number: factories.trial(number, state=state) for number, state in states.items()}
     sizes = {"0.pt": 10, "0.before.pt": 10, "1.pt": 10, "2.pt": 10, "2.before.pt": 10, "3.pt": 10, "else.txt": 1}
-    assert sorted(spare_of_seeds(sizes, trials, 1000)) == ["0.before.pt", "1.pt"]
-    assert "0.pt" in spare_of_seeds(sizes, trials, 15)  # the oldest beyond the limit
-    assert "3.pt" not in spare_of_seeds(sizes, trials, 15)
+    assert sorted(spare_of_seeds(sizes, states, 1000)) == ["0.before.pt", "1.pt"]
+    assert "0.pt" in spare_of_seeds(sizes, states, 15)  # the oldest beyond the limit
+    assert "3.pt" not in spare_of_seeds(sizes, states, 15)
 
 
 def test_a_proposer_names_the_front_first_then_whoever_is_least_sure() -> None:
@@ -385,3 +385,20 @@ def test_weights_that_were_moved_are_looked_for_where_they_are_said_to_be(finish
         asked = Asked(url=finished.url, study=None, plan=SeedPlan(), checkpoints=str(tmp_path / "moved"))
         session = Session.open(store, record, asked, Console(file=io.StringIO()))
     assert str(session.folder) == str(tmp_path / "moved" / "seeds")
+
+
+def test_the_doctor_takes_away_what_seeds_have_left_and_no_weights(make_bench: MakeBench, tmp_path: Path) -> None:
+    bench = make_bench(**FINISHED, checkpoints=str(tmp_path / "runs"))
+    bench.train_all(bench.open())
+    bench.close()
+    with confirming(bench, seeds=2, trials=(1,)) as (session, running):
+        train(running, running.hand_out())
+        running.hand_out()  # and is still under way
+        session.folder.make()
+        for name in ("0.pt", "0.before.pt", ".0.pt.4711", "1.pt", "1.before.pt"):
+            session.folder.write(name, b"x")
+        record = session.record
+    found = [each for each in examine(bench.url, record.name, fix=False).found if each.kind == "seeds"]
+    assert [each.wrong for each in found] == ["2 files of seeds that have ended, which nothing needs"]
+    examine(bench.url, record.name, fix=True)
+    assert set(session.folder.sizes()) == {"0.pt", "1.pt", "1.before.pt"}
