@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
@@ -116,7 +117,7 @@ class Source:
     root: str | None = None  # where it looks unless told
     augment: Augment = field(default_factory=Augment)
     members: Mapping[str, Augment] = field(default_factory=dict)  # the data sets inside it, each with its own
-    has_test: bool = False  # always a test split of its own
+    has_test: Callable[[DataSpec], bool] = lambda _spec: True  # a test split of its own; told without reading it
 
 
 def check_keys(given: Mapping[str, object], known: Iterable[str], *, place: str = "") -> None:
@@ -171,8 +172,6 @@ def _check_numbers(spec: DataSpec) -> None:
 def _check_parts(spec: DataSpec) -> None:
     if spec.test is not None and (not _is_number(spec.test) or not 0 < spec.test < 1):
         raise InputError(f"{spec.test!r} is not a fraction between 0 and 1", place="test")
-    if spec.test is not None and DATASETS[spec.name].has_test:
-        raise InputError(f"{spec.title} has a test split of its own: nothing need be set apart", place="test")
     if spec.fold is not None and not 0 <= spec.fold[0] < spec.fold[1] <= MOST_FOLDS:
         raise InputError(f"{spec.fold!r} is not a part, from 0, of 2 to {MOST_FOLDS}", place="fold")
 
@@ -235,23 +234,36 @@ FASHION = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip
 
+
+def _folder_has_test(spec: DataSpec) -> bool:
+    return all(Path(spec.path or "", part).is_dir() for part in ("train", "test"))
+
+
+def _npz_has_test(spec: DataSpec) -> bool:
+    try:
+        with ZipFile(spec.path or "") as archive:
+            return "test_images.npy" in archive.namelist()
+    except (OSError, ValueError, BadZipFile):  # whoever reads it says what is wrong
+        return False
+
+
 DATASETS: dict[str, Source] = {
     # A mirrored digit is another sign, and in 8 pixels it fills there is no margin to shift it in.
-    "digits": Source(read=_digits, has_test=True),
-    "fashion-mnist": Source(read=_fashion_mnist, takes=("root",), augment=TORCHVISION["FashionMNIST"], has_test=True),
+    "digits": Source(read=_digits),
+    "fashion-mnist": Source(read=_fashion_mnist, takes=("root",), augment=TORCHVISION["FashionMNIST"]),
     "torchvision": Source(
         read=lambda spec, train: read_torchvision(spec.dataset or "", Path(spec.root or "."), train=train),
-        needs="dataset", takes=("root",), root="data", members=TORCHVISION, has_test=True,
+        needs="dataset", takes=("root",), root="data", members=TORCHVISION,
     ),
     # Of images nobody has described, even a shift or a mirror may change the class: what is wanted is asked for.
     "folder": Source(
         read=lambda spec, train: read_folder(Path(spec.path or ""), spec.size, train=train, scale=spec.scale,
                                               channels=spec.channels if isinstance(spec.channels, int) else None),
-        needs="path", takes=("size", "scale", "channels"), channels=tuple(MODES),
+        has_test=_folder_has_test, needs="path", takes=("size", "scale", "channels"), channels=tuple(MODES),
     ),
     "npz": Source(
         read=lambda spec, train: read_npz(Path(spec.path or ""), train=train, scale=spec.scale,
                                            order=spec.channels if isinstance(spec.channels, str) else None),
-        needs="path", takes=("scale", "channels"), channels=ORDERS,
+        has_test=_npz_has_test, needs="path", takes=("scale", "channels"), channels=ORDERS,
     ),
 }  # fmt: skip

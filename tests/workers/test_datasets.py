@@ -338,12 +338,16 @@ def test_a_persons_own_validation_part_is_not_taken_for_the_test(tmp_path: Path)
 
 def test_where_there_is_a_test_split_none_is_set_apart(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="test: digits has a test split of its own: nothing need be set apart"):
-        DataSpec(name="digits", test=0.2)
+        load(DataSpec(name="digits", test=0.2))
     images = np.zeros((8, 4, 4), np.uint8)
     labels = np.arange(8) % 2
     np.savez(tmp_path / "has.npz", images=images, labels=labels, test_images=images, test_labels=labels)
     with pytest.raises(InputError, match="test: has has a test split of its own"):
         load(DataSpec(name="npz", path=str(tmp_path / "has.npz"), test=0.2))
+    for part in ("train/a", "train/b", "test/a"):
+        (tmp_path / "photos" / part).mkdir(parents=True)
+    with pytest.raises(InputError, match="test: photos has a test split of its own"):
+        load(DataSpec(name="folder", path=str(tmp_path / "photos"), test=0.2))
 
 
 @pytest.mark.parametrize(
