@@ -23,7 +23,7 @@ def epochs_recorded(folder: Folder) -> int:
 
 def replicates(folder: Folder) -> list[Replicate]:
     _, trials = read(folder.url)
-    return [each for trial in trials for each in trial.replicates]
+    return sorted((each for trial in trials for each in trial.replicates), key=lambda each: each.number)
 
 
 def test_a_front_is_confirmed_whatever_dies_and_then_tested(
