@@ -62,7 +62,7 @@ def test_a_study_runs_from_the_wheel(python: Path, tmp_path: Path) -> None:
     assert "trial" in run(python, "-m", "search.front", "sqlite:///study.db", cwd=tmp_path)
     assert "nothing" in run(python, "-m", "search.doctor", "sqlite:///study.db", cwd=tmp_path)
     assert "resnet-8" in run(python, "-m", "spaces.describe", "resnet-8", cwd=tmp_path)
-    looked = "from widefront import Study; print(Study.open('sqlite:///study.db').front())"
+    looked = "from widefront import Study; print(list(Study.open('sqlite:///study.db').front()))"
     assert "accuracy" in run(python, "-c", looked, cwd=tmp_path)
 
 
