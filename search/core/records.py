@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from search.models.seeds import Interval
-from spaces.architecture import Architecture
+from spaces.architecture import Architecture, ImageSpec
 from spaces.cost import Cost
 from spaces.domains import Scalar
 from workers.kinds import FailureKind
@@ -245,6 +245,17 @@ class StudyRecord:
         recipe = self.config.get("recipe")
         given = recipe.items() if isinstance(recipe, Mapping) else ()
         return {**self.space, **{name: domain for name, domain in given if isinstance(domain, Mapping)}}
+
+    @property
+    def fingerprint(self) -> str:
+        """Return that of the images that it was begun with; nothing where an early version did not keep it."""
+        return str(self.config.get("fingerprint", ""))
+
+    @property
+    def image_spec(self) -> ImageSpec:
+        """Return what its networks read and tell apart."""
+        channels, height, width = self.image
+        return ImageSpec(channels=channels, height=height, width=width, classes=self.classes)
 
     @property
     def task(self) -> Task:

@@ -4,10 +4,10 @@ import logging
 import math
 import os
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 
 from rich.console import Console
@@ -19,11 +19,12 @@ from search.core.confirmation import Confidence, assessed, confirmation_lines
 from search.core.environment import expand, private
 from search.core.fronts import front_trials
 from search.core.interrupts import interrupts
-from search.core.records import Replicate, State, StudyRecord, TrialRecord
+from search.core.records import State, StudyRecord, TrialRecord
 from search.core.terminal import front_table
 from search.core.units import format_number_of
-from search.driver.driver import need_of, say, watch_of
+from search.driver.looking import Look
 from search.driver.seeds import SeedProgress
+from search.driver.training import drive, say, watch_of
 from search.schedulers.base import Options
 from search.schedulers.registry import Plan
 from search.storage.finding import find
@@ -34,7 +35,6 @@ from search.study.checkpoints import (
     NEWEST,
     make_folder,
     named_folder,
-    newest,
     numbers,
     seeds_folder,
     sweep_notes,
@@ -47,16 +47,10 @@ from search.study.seed_records import SeedRecorder, SeedStore, as_trial
 from search.study.seeds import SeedPlan, SeedProposer
 from search.tune import run as cluster
 from search.tune.preflight import Preflight
-from search.tune.searcher import StudySearcher
-from search.tune.testing import measure_all
-from search.tune.watch import Watch
-from spaces.errors import InputError, StudyError
+from spaces.errors import InputError
 from workers.datasets import load, load_test
-from workers.objectives import to_measure
-from workers.places import Folder, is_on_disk, join
+from workers.places import Folder
 from workers.sources import DataSpec
-from workers.tasks import CLASSIFICATION
-from workers.trainer import TrialSpec
 
 log = logging.getLogger(__name__)
 KEEP_S = 10.0  # between two looks at whether the study is still held
@@ -146,6 +140,14 @@ class Session:
     folder: Folder  # of those of seeds
     told_limit: bool = False  # that weights go for it
 
+    @property
+    def look(self) -> Look:
+        """Return what measures on the test split."""
+        return Look(
+            config=self.config, record=self.record, trials=self.trials, replicates=self.replicates,
+            folder=self.folder, console=self.console,
+        )  # fmt: skip
+
     @classmethod
     def open(cls, store: Store, record: StudyRecord, asked: Asked, console: Console) -> "Session":
         """Look over what is asked for.
@@ -169,9 +171,9 @@ class Session:
     def train(self, started_at: datetime) -> bool:
         """Train what is due and look at the test split if asked to, and say whether nothing is left."""
         running = self.running()
-        if self.is_over(running) and not (self.asked.test and self._testable()):
+        if self.is_over(running) and not (self.asked.test and self.look.testable()):
             if self.asked.test:
-                self._say_what_is_gone()
+                self.look.say_what_is_gone()
             return True
         self._check_data()
         make_folder(self.folder)
@@ -190,7 +192,7 @@ class Session:
                 load_test(self.config.data_spec)
         except InputError as error:
             raise error.at("data") from error
-        if data.fingerprint != self.record.config.get("fingerprint"):
+        if data.fingerprint != self.record.fingerprint:
             raise InputError(f"the images are not those that {self.record.name!r} was begun with", place="data")
 
     def running(self) -> RunningStudy:
@@ -230,19 +232,19 @@ class Session:
             stack.callback(sweep_notes, self.folder)
             stack.callback(cluster.stop)
             joined = self.asked.address is not None
-            watch = watch_of(self.config, self.console, running, started_at, False) if joined else None
+            watch = watch_of(self.config, self.console, self.record, self.home, started_at) if joined else None
             with watch or nullcontext():
-                if watch:
-                    watch.first()
                 if not self.is_over(running):
-                    self._drive(running, watch)
+                    self._drive(running, started_at, watch)
+                elif watch:
+                    watch.first()
                 if interrupts.asked:
                     return
                 if not self.is_over(running):
                     test = ", and the test split is not looked at" if self.asked.test else ""
                     say(self.console, f"the time is spent; not every seed is trained{test}")
                 elif self.asked.test:
-                    self._look()
+                    self.look.take()
 
     def _opening(self, running: RunningStudy) -> str:
         front = len(front_trials(self.record, list(self.trials.values())))
@@ -251,34 +253,20 @@ class Session:
         recorded = f"{len(running.trials)} recorded" if running.trials else "none recorded yet"
         return f"{self.record.name}: front of {format_number_of('network', front)}; {most}, {recorded}; starting Ray"
 
-    def _drive(self, running: RunningStudy, watch: Preflight | None) -> None:
-        resources = self.config.resources
-        room = cluster.room(need_of(self.config), resources.concurrent_trials, joined=watch is not None)
-        worker = {
-            "checkpoints": str(self.folder),
-            "gpus": resources.gpus_per_trial,
-            "threads": resources.cpus_per_trial,
-            "on_disk": is_on_disk(self.folder),
-        }
-        pulses = Watch(running, resources.patience)
-        searcher = StudySearcher(
-            running, self.config.full_recipe, self.config.data_spec, worker, room.limit, pulses.begin,
+    def _drive(self, running: RunningStudy, started_at: datetime, watch: Preflight | None) -> None:
+        proposer = _proposer(running)
+        held, tidied = Seldom(KEEP_S, running.keep), Seldom(KEEP_S, partial(self._tidy, running))
+
+        def step() -> Iterable[str]:
+            held()
+            tidied()
+            return ()
+
+        drive(
+            self.config, self.console, running, self.folder, started_at=started_at, watch=watch,
+            progress=SeedProgress(running, self.console, proposer), step=step,
             data_of=partial(_data_of, self.config.data_spec, running),
         )  # fmt: skip
-        held, tidied = Seldom(KEEP_S, running.keep), Seldom(KEEP_S, partial(self._tidy, running))
-        with SeedProgress(running, self.console, _proposer(running)) as progress:
-
-            def each() -> None:
-                running.look_at_start()
-                running.deliver()
-                progress.update()
-                held()
-                tidied()
-                for line in (*room.news(), *running.news()):
-                    say(self.console, line)
-
-            cluster.drive(running, searcher, room=room, watch=pulses, each=each)
-            each()
         self._tidy(running)
 
     def _tidy(self, running: RunningStudy) -> None:
@@ -300,46 +288,6 @@ class Session:
             self.told_limit = True
             limit = self.config.checkpoints.limit
             say(self.console, f"warning: weights of seeds go, the oldest first: the limit of {limit} is reached")
-
-    def _spec(self, replicate: Replicate) -> TrialSpec:
-        trial = self.trials[replicate.trial]
-        return TrialSpec(
-            architecture=trial.architecture,
-            recipe=self.config.recipe_of(trial.params),
-            data=replace(self.config.data_spec, fold=replicate.fold),
-            seed=replicate.seed,
-            measures=to_measure(self.record.objectives, CLASSIFICATION.always),
-            fingerprint=str(self.record.config.get("fingerprint", "")),
-        )
-
-    def _untested(self) -> list[Replicate]:
-        return [each for each in self.replicates.all() if each.complete and each.test is None]
-
-    def _testable(self) -> list[Replicate]:
-        there = numbers(NEWEST, self.folder.sizes())
-        return [each for each in self._untested() if each.number in there]
-
-    def _say_what_is_gone(self) -> None:
-        if count := len(self._untested()) - len(self._testable()):
-            gone = format_number_of("training", count)
-            line = f"warning: the weights of {gone} are not in {self.folder}: the test split tells nothing of them"
-            say(self.console, line)
-
-    def _look(self) -> None:
-        """Measure on the test split what was not yet, and record it as one look."""
-        self._say_what_is_gone()
-        asked = {
-            each.number: (self._spec(each), join(str(self.folder), newest(each.number))) for each in self._testable()
-        }
-        say(self.console, f"measuring {format_number_of('training', len(asked))} on the test split")
-        found: dict[int, dict[str, float]] = {}
-        for number, result in measure_all(asked, need_of(self.config), lambda: interrupts.asked):
-            if isinstance(result, StudyError):
-                say(self.console, f"warning: replicate {number} was not measured on the test split: {result}")
-            else:
-                found[number] = result
-        if found and not interrupts.asked:
-            self.replicates.add_look(datetime.now(UTC), found)
 
 
 def _data_of(data: DataSpec, running: RunningStudy, number: int) -> DataSpec:

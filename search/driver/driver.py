@@ -1,6 +1,5 @@
 """Wire a study together: the one place that knows every part."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing, nullcontext, suppress
 from dataclasses import replace
@@ -14,13 +13,14 @@ from rich.console import Console
 from search.config.identity import check_same
 from search.config.study import StudyConfig
 from search.core.budget import Budget
-from search.core.environment import hide, private
+from search.core.environment import private
 from search.core.interrupts import interrupts
 from search.core.records import StudyRecord
 from search.driver.initial import Beginning, beginning, check_start
 from search.driver.preview import Missing
 from search.driver.progress import Progress
 from search.driver.survey import Survey, survey
+from search.driver.training import drive, say, watch_of
 from search.samplers.catalogue import SpaceCatalogue, coordinate
 from search.samplers.proposer import Proposer
 from search.samplers.registry import check_sampler, make_sampler
@@ -38,19 +38,14 @@ from search.study.recorder import Recorder
 from search.study.retention import Checkpoints
 from search.study.running import Listener, RunningStudy
 from search.tune import run as cluster
-from search.tune.nodes import Need
-from search.tune.preflight import ANSWER_S, SLOWER, Preflight, check_storage
-from search.tune.probe import question
-from search.tune.searcher import StudySearcher
-from search.tune.watch import Watch
+from search.tune.preflight import Preflight
 from spaces.architecture import ImageSpec
 from spaces.domains import Scalar
-from spaces.errors import InputError, visible
+from spaces.errors import InputError
 from workers.advice import advice
 from workers.datasets import Dataset, load, load_test
 from workers.device import choose_device, fingerprint
 from workers.objectives import OBJECTIVES
-from workers.places import is_on_disk
 from workers.probe import examine
 from workers.sources import known_image
 from workers.tasks import CLASSIFICATION
@@ -125,7 +120,7 @@ def begin(store: Store, config: StudyConfig, data: Dataset, seen: Survey) -> Stu
         store.add_study(record)
         return record
     check_same(stored, config)
-    if stored.config.get("fingerprint") != data.fingerprint:
+    if stored.fingerprint != data.fingerprint:
         raise InputError(f"the images are not those that {config.study!r} was begun with", place="data")
     kept = replace(record, bounds=stored.bounds, created_at=stored.created_at)
     store.update_config(config.study, kept)
@@ -164,12 +159,10 @@ def open_running(
     launches = launches or OnlyLaunch()
     journal = _journal(store, record, launches)
     trials = store.trials(record.name)
-    channels, height, width = record.image
     # Reseeded by how much is recorded, so that a study that goes on does not propose its beginning again.
     seed = config.sampler.seed + 7919 * len(trials) + (104_729 * (launches.session or 0) if launches.shared else 0)
-    image = ImageSpec(channels=channels, height=height, width=width, classes=record.classes)
     batch = config.full_recipe.batch_size
-    catalogue = SpaceCatalogue(config.search_space, image, config.violations, batch=batch, few=few)
+    catalogue = SpaceCatalogue(config.search_space, record.image_spec, config.violations, batch=batch, few=few)
     objectives = [OBJECTIVES[name] for name in record.objectives]
     sampler = make_sampler(config.sampler.name, seed, catalogue, [coordinate(objective) for objective in objectives])
     proposer = Proposer(
@@ -250,9 +243,10 @@ def run(
         with closing(running.recorder):
             if running.over:
                 return running
-            make_folder(checkpoint_folder(config, record))
+            folder = checkpoint_folder(config, record)
+            make_folder(folder)
             if not share:  # notes of a launch that was killed; another's workers may hold theirs open
-                sweep_notes(checkpoint_folder(config, record))
+                sweep_notes(folder)
             say(console, _opening(config, data, seen, running, first))
             for line in () if running.trials else orphans(record, config.checkpoints.folder):
                 say(console, f"warning: {line}")
@@ -267,12 +261,16 @@ def run(
                 )
             with interrupts.careful():
                 try:
-                    watch = watch_of(config, console, running, started_at, sqlite_on_driver) if address else None
+                    watch = (
+                        watch_of(config, console, record, folder, started_at, sqlite_on_driver=sqlite_on_driver)
+                        if address
+                        else None
+                    )
                     with watch or nullcontext():
                         _drive(config, console, SessionLog(store, running, session), running, started_at, watch)
                 finally:
                     cluster.stop()
-                    sweep_notes(checkpoint_folder(config, record))
+                    sweep_notes(folder)
     return running
 
 
@@ -309,33 +307,6 @@ def _quietly(call: Callable[[], object]) -> None:
         call()
 
 
-def need_of(config: StudyConfig) -> Need:
-    """Return what one trial takes of a machine."""
-    return Need(gpus=config.resources.gpus_per_trial, cpus=config.resources.cpus_per_trial)
-
-
-def say(console: Console, line: str) -> None:
-    """Print a line in which nothing is markup and no secret stands."""
-    console.print(visible(hide(line)), markup=False, highlight=False, soft_wrap=True)
-
-
-def watch_of(
-    config: StudyConfig, console: Console, running: RunningStudy, started_at: datetime, sqlite_on_driver: bool
-) -> Preflight:
-    """Return who asks the nodes of a cluster that was joined."""
-    need, record = need_of(config), running.record
-    check_storage(config.storage, need, allowed=sqlite_on_driver)
-    took_s = (datetime.now(UTC) - started_at).total_seconds()  # reading the data here is the most of it
-    return Preflight(
-        asked=question(
-            checkpoint_folder(config, record), config.data_spec, str(record.config["fingerprint"]), gpu=need.gpus > 0
-        ),
-        need=need,
-        say=partial(say, console),
-        patience_s=ANSWER_S + SLOWER * took_s,
-    )
-
-
 def _drive(
     config: StudyConfig,
     console: Console,
@@ -344,35 +315,17 @@ def _drive(
     started_at: datetime,
     watch: Preflight | None,
 ) -> None:
-    resources, checkpoints = config.resources, Checkpoints.of(config, running.record)
-    if watch:
-        watch.first()
-    room = cluster.room(need_of(config), resources.concurrent_trials, joined=watch is not None)
-    worker = {
-        "checkpoints": str(checkpoints.folder),
-        "gpus": resources.gpus_per_trial,
-        "threads": resources.cpus_per_trial,
-        "on_disk": is_on_disk(checkpoints.folder),
-    }
-    pulses = Watch(running, resources.patience)
-    searcher = StudySearcher(running, config.full_recipe, config.data_spec, worker, room.limit, pulses.begin)
-    running.account.spent.startup_s = (datetime.now(UTC) - started_at).total_seconds()
-    began = time.monotonic()
-    with log, Progress(running, console, checkpoints=checkpoints) as progress:
+    checkpoints = Checkpoints.of(config, running.record)
 
-        def each() -> None:
-            running.account.running_s = time.monotonic() - began
-            running.look_at_start()
-            running.deliver()
-            progress.update()
-            log.touch()
-            for line in (*checkpoints.tidy(running), *room.news(), *running.news()):
-                say(console, line)
-            if watch:
-                watch.later()
+    def step() -> list[str]:
+        log.touch()
+        return checkpoints.tidy(running)
 
-        cluster.drive(running, searcher, room=room, watch=pulses, each=each)
-        each()
+    progress = Progress(running, console, checkpoints=checkpoints)
+    drive(
+        config, console, running, checkpoints.folder, started_at=started_at, watch=watch, progress=progress,
+        step=step, log=log,
+    )  # fmt: skip
 
 
 def _machine() -> dict[str, str]:

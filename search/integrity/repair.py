@@ -27,12 +27,11 @@ from search.study.checkpoints import (
 )
 from search.study.recorder import Recorder
 from search.study.retention import spare_of_seeds
+from search.study.specs import spec_of
 from spaces.errors import InputError, StudyError
 from workers.checkpoint import is_whole, read_state
-from workers.objectives import to_measure
 from workers.places import Folder, open_folder
-from workers.tasks import CLASSIFICATION
-from workers.trainer import TrialSpec, is_of
+from workers.trainer import is_of
 
 
 def look(store: Store, optunas: OptunasTables, study: StudyRecord, strays: Collection[Lost] = ()) -> Seen:
@@ -100,15 +99,11 @@ def _strange(
         data = config.data_spec
     except InputError:  # of another version, or of variables that are not set here: nobody can tell
         return ()
-    fingerprint = str(study.config.get("fingerprint", ""))
     specs = {
-        trial.number: TrialSpec(
-            architecture=trial.architecture, recipe=config.recipe_of(trial.params), data=data, seed=trial.seed,
-            fingerprint=fingerprint, measures=to_measure(study.objectives, CLASSIFICATION.always),
-        )
+        trial.number: spec_of(study, trial, config.full_recipe, data)
         for trial in trials
         if trial.state is State.RUNNING
-    }  # fmt: skip
+    }
     return [
         number
         for number, state in held.items()

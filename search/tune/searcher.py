@@ -9,11 +9,9 @@ from ray.tune.search import Searcher
 from search.core.records import TrialRecord
 from search.study.checkpoints import crash_note
 from search.study.running import Nothing, RunningStudy
-from workers.objectives import to_measure
+from search.study.specs import spec_of
 from workers.recipe import Recipe
 from workers.sources import DataSpec
-from workers.tasks import CLASSIFICATION
-from workers.trainer import TrialSpec
 
 
 class StudySearcher(Searcher):
@@ -54,14 +52,8 @@ class StudySearcher(Searcher):
         return True
 
     def _configuration(self, trial: TrialRecord) -> dict[str, Any]:
-        spec = TrialSpec(
-            architecture=trial.architecture,
-            recipe=self.recipe.chosen(trial.params),
-            data=self.data_of(trial.number) if self.data_of else self.data,
-            seed=trial.seed,
-            measures=to_measure(self.study.record.objectives, CLASSIFICATION.always),
-            fingerprint=str(self.study.record.config.get("fingerprint", "")),
-        )
+        data = self.data_of(trial.number) if self.data_of else self.data
+        spec = spec_of(self.study.record, trial, self.recipe, data)
         return {
             "number": trial.number,
             "spec": spec.to_json(),
