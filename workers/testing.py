@@ -1,13 +1,24 @@
 """Measure trained weights on the test split, once everything is chosen."""
 
 from dataclasses import replace
+from functools import lru_cache
+
+import torch
 
 from spaces.errors import StudyError
 from workers.checkpoint import Checkpoint
-from workers.datasets import load, load_test
+from workers.datasets import Dataset, load, load_test
 from workers.device import choose_device, use_threads
 from workers.numerics import usual
+from workers.sources import DataSpec
 from workers.trainer import Trainer, TrialSpec, is_of
+
+
+@lru_cache(maxsize=1)
+def _tested(spec: DataSpec, device: torch.device) -> Dataset:
+    """Return the data with the test split in the place of validation images, read once for all weights of a process."""
+    images, labels = load_test(spec)
+    return replace(load(spec), val_images=images, val_labels=labels).to(device)
 
 
 def measure_test(spec: TrialSpec, address: str, *, gpus: float = 0.0, threads: int = 1) -> dict[str, float]:
@@ -29,8 +40,6 @@ def measure_test(spec: TrialSpec, address: str, *, gpus: float = 0.0, threads: i
     state = Checkpoint(address).load()
     if state is None or not is_of(spec, state) or len(state["history"]) < spec.recipe.epochs:
         raise StudyError(f"{address} does not hold the weights of this training")
-    images, labels = load_test(spec.data)
-    data = replace(load(spec.data), val_images=images, val_labels=labels).to(device)
-    trainer = Trainer(spec, data, numerics=usual(spec.recipe, device, state.get("numerics")))
+    trainer = Trainer(spec, _tested(spec.data, device), numerics=usual(spec.recipe, device, state.get("numerics")))
     trainer.resume(state)
     return trainer.evaluated()

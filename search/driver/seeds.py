@@ -23,6 +23,7 @@ class SeedProgress(Progress):
     def __init__(self, running: RunningStudy, console: Console, proposer: SeedProposer) -> None:
         super().__init__(running, console)
         self.proposer = proposer
+        self._assessed: tuple[int, list[TrialRecord]] = (-1, [])  # by how many trainings had ended, and the front then
 
     def _running(self) -> Text:
         shown = [f"{self._named(number)} (epoch {self.study.trials[number].epochs})" for number in self.study.at_work]
@@ -52,5 +53,11 @@ class SeedProgress(Progress):
         return f"{', '.join(parts)} in {format_duration(running.account.seconds)}"
 
     def _table(self, front: Sequence[TrialRecord], rows: int) -> RenderableType:  # noqa: ARG002
-        shown = front_trials(self.proposer.study, assessed(self.proposer.study, self.proposer.now()))
-        return front_table(self.proposer.study, shown, width=self.console.width, rows=rows)
+        return front_table(self.proposer.study, self._front(), width=self.console.width, rows=rows)
+
+    def _front(self) -> list[TrialRecord]:
+        """Return the front with its intervals: drawn several times a second, worked out when a training has ended."""
+        if self._assessed[0] != self.study.ended:
+            now = assessed(self.proposer.study, self.proposer.now())
+            self._assessed = (self.study.ended, front_trials(self.proposer.study, now))
+        return self._assessed[1]

@@ -4,13 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from spaces.architecture import Architecture
 from spaces.errors import StudyError
 from workers.datasets import load, load_test
 from workers.recipe import Recipe
 from workers.sources import DataSpec
-from workers.testing import measure_test
+from workers.testing import _tested, measure_test
 from workers.trainer import TrialSpec, train
 
 DIGITS = DataSpec(name="digits", limit=200)
@@ -18,6 +19,12 @@ SPEC = TrialSpec(
     architecture=Architecture(depths=(1, 1, 1), widening_factor=0.25, dropout="between", dropout_rate=0.2),
     recipe=Recipe(epochs=2, batch_size=32), data=DIGITS, seed=3, measures=("balanced_accuracy",),
 )  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def unread() -> None:
+    """Let each test read the data anew: a worker's process keeps them."""
+    _tested.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +60,15 @@ def test_weights_of_another_training_are_refused(trained: Path, other: TrialSpec
 def test_weights_that_are_gone_are_refused(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="does not hold"):
         measure_test(SPEC, str(tmp_path / "none.pt"))
+
+
+def test_the_data_are_read_once_for_all_weights_of_a_process(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[DataSpec] = []
+
+    def reading(spec: DataSpec) -> tuple[torch.Tensor, torch.Tensor]:
+        read.append(spec)
+        return load_test(spec)
+
+    monkeypatch.setattr("workers.testing.load_test", reading)
+    assert measure_test(SPEC, str(trained)) == measure_test(SPEC, str(trained))
+    assert len(read) == 1
