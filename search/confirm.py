@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from search import cli
-from search.core.arguments import number, numbers, whole
+from search.core.arguments import add_study, number, numbers, whole
 from search.core.commands import again
 from search.core.environment import expand
 from search.core.interrupts import interrupts
@@ -61,8 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m search.confirm", description="Train the networks of a front again with other seeds."
     )
-    parser.add_argument("url", help="the database, such as sqlite:///widefront.db; ${NAME} is looked up")
-    parser.add_argument("--study", help="its name; may be left out where there is only one")
+    add_study(parser)
     parser.add_argument("--seeds", type=whole(1, 1000), default=5, help="of each network at most (default: 5)")
     who = parser.add_mutually_exclusive_group()
     who.add_argument("--trials", type=numbers, default=(), metavar="3,18", help="these, each with all its seeds")

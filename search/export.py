@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from search import cli
+from search.core.arguments import add_study
 from search.core.confirmation import assessed
 from search.core.environment import expand
 from search.core.files import replacing_folder
@@ -130,7 +131,7 @@ def _told(known: Interval) -> str:
 def _data(study: StudyRecord, spec: TrialSpec) -> dict[str, Any]:
     """Return which images were trained on, without a word of where they lie on this machine."""
     told = {name: value for name, value in spec.data.anywhere().to_json().items() if value is not None}
-    fingerprint = spec.fingerprint or study.config.get("fingerprint", "")
+    fingerprint = spec.fingerprint or study.fingerprint
     return {**told, "title": spec.data.title, "fingerprint": fingerprint}
 
 
@@ -174,8 +175,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m search.export", description="Write a trained network as a folder that stands alone."
     )
-    parser.add_argument("url", help="the database, such as sqlite:///widefront.db; ${NAME} is looked up")
-    parser.add_argument("--study", help="its name; may be left out where there is only one")
+    add_study(parser)
     parser.add_argument("--trial", type=int, help="its number, as search.front tells it")
     output = "to be written; an earlier export is replaced, and nothing else"
     parser.add_argument("-o", "--output", type=_folder_here, required=True, metavar="FOLDER", help=output)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from search import cli
+from search.core.arguments import add_study
 from search.core.columns import View, row_of
 from search.core.confirmation import Confidence, assessed, confirmation_lines
 from search.core.environment import expand
@@ -66,8 +67,7 @@ def _print_csv(rows: list[dict[str, object]]) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m search.front", description="Print the front of a study.")
-    parser.add_argument("url", help="the database, such as sqlite:///widefront.db; ${NAME} is looked up")
-    parser.add_argument("--study", help="its name; may be left out where there is only one")
+    add_study(parser)
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="as JSON")
     form.add_argument("--csv", action="store_true", help="as CSV")

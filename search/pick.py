@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from search import cli
+from search.core.arguments import add_study
 from search.core.columns import row_of, shown_mean
 from search.core.confirmation import Confidence, assessed
 from search.core.environment import expand
@@ -111,8 +112,7 @@ def _nothing(study: StudyRecord, found: Pick, bounds: Sequence[Bound]) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m search.pick", description="Say which network to take.")
-    parser.add_argument("url", help="the database, such as sqlite:///widefront.db; ${NAME} is looked up")
-    parser.add_argument("--study", help="its name; may be left out where there is only one")
+    add_study(parser)
     parser.add_argument("--under", action="append", default=[], metavar="BOUNDS", help="such as 'macs <= 200k'")
     parser.add_argument("--above", action="append", default=[], metavar="BOUNDS", help="such as 'accuracy >= 98.5 %%'")
     parser.add_argument("--knee", action="store_true", help="where quality begins to be dear, without bounds")

@@ -14,7 +14,7 @@ from pathlib import Path
 from search import cli
 from search.config.stored import stored
 from search.config.study import StudyConfig
-from search.core.arguments import whole
+from search.core.arguments import add_study, whole
 from search.core.environment import expand
 from search.core.files import replacing
 from search.core.records import StudyRecord, TrialRecord
@@ -22,7 +22,6 @@ from search.storage.finding import find
 from search.storage.store import Store
 from search.study import weights
 from search.study.seeds import seed_of
-from spaces.architecture import ImageSpec
 from spaces.errors import InputError
 from workers import train
 from workers.datasets import load
@@ -43,8 +42,7 @@ def _act(given: argparse.Namespace) -> int:
     config = stored(study, given.url)
     _check_images(study, config)
     job = job_of(study, config, trial, given)
-    channels, height, width = study.image
-    job.check(ImageSpec(channels=channels, height=height, width=width, classes=study.classes))  # before it is written
+    job.check(study.image_spec)  # before it is written
     path = given.output / FILE
     _write(path, job)
     if given.write_only:
@@ -72,7 +70,7 @@ def _check_images(study: StudyRecord, config: StudyConfig) -> None:
         data = load(config.data_spec)
     except InputError as error:
         raise error.at("data") from error
-    if data.fingerprint != study.config.get("fingerprint"):
+    if data.fingerprint != study.fingerprint:
         cli.warn([f"the images are not those that {study.name!r} was begun with"])
 
 
@@ -95,8 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m search.retrain", description="Train a network of a study once more, outside of it."
     )
-    parser.add_argument("url", help="the database, such as sqlite:///widefront.db; ${NAME} is looked up")
-    parser.add_argument("--study", help="its name; may be left out where there is only one")
+    add_study(parser)
     parser.add_argument("--trial", type=int, help="its number, as search.front tells it")
     parser.add_argument("--all-data", action="store_true", help="train on the validation images too; measure on none")
     parser.add_argument("--epochs", type=whole(1, 10**6), help="else as many as the study's full training")

@@ -123,11 +123,10 @@ def load_test(spec: DataSpec) -> tuple[Tensor, Tensor]:
 
 def _pool(spec: DataSpec) -> Labelled:
     """Return the images that are not set apart for a test."""
-    if spec.test is not None:
-        _refuse_second_test(spec)
-    pool = _read(spec, True)
     if spec.test is None:
-        return pool
+        return _read(spec, True)
+    _refuse_second_test(spec)
+    pool = _read(spec, True)
     kept, _ = _apart(spec, pool)
     return replace(pool, images=pool.images[kept], labels=pool.labels[kept])
 

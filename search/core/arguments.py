@@ -1,7 +1,13 @@
-"""Read numbers from a command line, within bounds, or say in a line what was given instead."""
+"""What commands are given: which study, and numbers within bounds, or a line on what was given instead."""
 
 import argparse
 from collections.abc import Callable
+
+
+def add_study(parser: argparse.ArgumentParser) -> None:
+    """Add which study is meant: the database's URL and its name there."""
+    parser.add_argument("url", help="the database, such as sqlite:///widefront.db; ${NAME} is looked up")
+    parser.add_argument("--study", help="its name; may be left out where there is only one")
 
 
 def whole(least: int, most: int) -> Callable[[str], int]:

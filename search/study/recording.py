@@ -116,7 +116,26 @@ class OutboxProtocol(Protocol):
         """Bring what waits, and say whether nothing does."""
 
 
-class Ledger:
+class Alone:
+    """Has one set of tables, or none, and no memory of a sampler: what `RecorderProtocol` asks of that is nothing."""
+
+    def reconcile(self, trials: Mapping[int, TrialRecord]) -> list[TrialRecord]:  # noqa: ARG002
+        """Return nothing: there are no other tables that could differ."""
+        return []
+
+    def sampler_attrs(self) -> dict[int, dict[str, Any]]:
+        """Return nothing."""
+        return {}
+
+    def sampler_attrs_of(self, number: int) -> dict[str, Any]:  # noqa: ARG002
+        """Return nothing."""
+        return {}
+
+    def close(self) -> None:
+        """Let go of nothing."""
+
+
+class Ledger(Alone):
     """Number trials and forget them; as a study asks it of its outbox and of its recorder."""
 
     away_s = None
@@ -154,21 +173,6 @@ class Ledger:
 
     def reacquire_lock(self) -> None:
         """Hold nothing."""
-
-    def reconcile(self, trials: Mapping[int, TrialRecord]) -> list[TrialRecord]:  # noqa: ARG002
-        """Return nothing: there was no crash."""
-        return []
-
-    def sampler_attrs(self) -> dict[int, dict[str, Any]]:
-        """Return nothing: there was no launch before."""
-        return {}
-
-    def sampler_attrs_of(self, number: int) -> dict[str, Any]:  # noqa: ARG002
-        """Return nothing."""
-        return {}
-
-    def close(self) -> None:
-        """Let go of nothing."""
 
     def measured(self, number: int, measurement: Measurement) -> None:
         """Forget an epoch."""

@@ -3,19 +3,20 @@
 What `RunningStudy` brings to its outbox goes to the table of replicates, by their own numbers.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from search.core.records import Event, Host, Rejection, Replicate, StudyRecord, TrialRecord
 from search.samplers.proposer import Proposal
 from search.storage.replicates import Replicates
+from search.study.recording import Alone
 from search.study.seeds import SeedProposal
 from workers.measurement import Measurement
 
 
-def as_trial(replicate: Replicate, trial: TrialRecord) -> TrialRecord:
-    """Return a replicate as a running study sees it: a trial that has the replicate's number."""
+def as_trial(replicate: Replicate, trial: TrialRecord | Proposal) -> TrialRecord:
+    """Return a replicate as a running study sees it: a trial of that network that has the replicate's number."""
     return TrialRecord(
         number=replicate.number,
         params=trial.params,
@@ -61,7 +62,7 @@ class SeedStore:
         self.replicates.store.add_host(study, host)
 
 
-class SeedRecorder:
+class SeedRecorder(Alone):
     """Number replicates, and remember them: see `search.study.recording.RecorderProtocol`."""
 
     def __init__(self, replicates: Replicates, record: StudyRecord, known: Iterable[Replicate]) -> None:
@@ -81,15 +82,7 @@ class SeedRecorder:
         )
         self.store.replicates.add(replicate)
         self._count += 1
-        return TrialRecord(
-            number=replicate.number,
-            params=proposal.params,
-            architecture=proposal.architecture,
-            digest=proposal.digest,
-            seed=proposal.seed,
-            cost=proposal.cost,
-            started_at=now,
-        )
+        return as_trial(replicate, proposal)
 
     def measured(self, number: int, measurement: Measurement) -> bool:
         """Record one epoch."""
@@ -108,18 +101,3 @@ class SeedRecorder:
     def reacquire_lock(self) -> None:
         """Make sure that nobody else holds the study."""
         self.store.replicates.store.reacquire_lock()
-
-    def reconcile(self, trials: Mapping[int, TrialRecord]) -> list[TrialRecord]:  # noqa: ARG002
-        """Return nothing: replicates are in one table alone."""
-        return []
-
-    def sampler_attrs(self) -> dict[int, dict[str, Any]]:
-        """Return nothing."""
-        return {}
-
-    def sampler_attrs_of(self, number: int) -> dict[str, Any]:  # noqa: ARG002
-        """Return nothing."""
-        return {}
-
-    def close(self) -> None:
-        """Let go of nothing: the store is another's."""
