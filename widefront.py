@@ -210,7 +210,7 @@ class Study:
             StudyError: nothing keeps them.
         """
         study, trials = self._read()
-        bounds = bounds_of([under, above])
+        bounds = bounds_of([under, above], study.measures)
         chosen = pick(study, trials, bounds).chosen if bounds else knee(study, trials)
         if chosen is None:
             asked = ", ".join(bound.text for bound in bounds)

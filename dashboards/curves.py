@@ -63,7 +63,7 @@ def figure(curves: Curves) -> go.Figure:
     if not curves.curves:
         return theme.message(TITLE, "No trial has a measurement yet.")
     drawn = theme.blank(TITLE, _subtitle(curves), height=480)
-    scale = theme.fraction_scale(HEADLINE.name, [accuracy for curve in curves.curves for accuracy in curve.accuracies])
+    scale = theme.fraction_scale(HEADLINE, [accuracy for curve in curves.curves for accuracy in curve.accuracies])
     for kind in KINDS:
         members = [curve for curve in curves.curves if curve.kind == kind]
         if members:

@@ -1,8 +1,8 @@
 """Draw the front: what was trained in full, which of it nothing dominates, and what was stopped on the way."""
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 import plotly.graph_objects as go
 
@@ -11,7 +11,7 @@ from dashboards.frames import HEADLINE, StudyView
 from search.core.columns import lines_of
 from search.core.records import State, TrialRecord
 from search.models.pareto import as_points, front
-from workers.objectives import OBJECTIVES
+from workers.objectives import OBJECTIVES, Objective
 
 TITLE = "The front"
 STOPPED = "stopped early, not at full fidelity"
@@ -41,19 +41,30 @@ class Plane:
     stopped: tuple[Point, ...] = ()
     failed: int = 0
     running: int = 0
+    measures: Mapping[str, Objective] = field(default_factory=lambda: OBJECTIVES)  # the study's
+
+    @property
+    def across(self) -> Objective:
+        """Return what lies on the horizontal axis."""
+        return self.measures[self.horizontal]
+
+    @property
+    def up(self) -> Objective:
+        """Return what lies on the vertical axis."""
+        return self.measures[self.vertical]
 
     @property
     def edge(self) -> tuple[Point, ...]:
         """Return the points of the front that none dominates in this plane, from left to right."""
-        return tuple(sorted(_undominated(self.front, self.horizontal, self.vertical), key=lambda point: point.x))
+        return tuple(sorted(_undominated(self.front, self.across, self.up), key=lambda point: point.x))
 
 
 def pairs(view: StudyView) -> list[tuple[str, str]]:
     """Return which planes show a study: each other objective against the first one that says how good a network is."""
     names = view.study.objectives
-    vertical = next((name for name in names if OBJECTIVES[name].quality), names[0])
+    vertical = next((name for name in names if view.study.objective(name).quality), names[0])
     others = [name for name in names if name != vertical]
-    spare = HEADLINE.name if OBJECTIVES[vertical].static else "macs"  # one objective alone has no plane
+    spare = HEADLINE.name if view.study.objective(vertical).static else "macs"  # one objective alone has no plane
     return [(name, vertical) for name in others or [spare]]
 
 
@@ -63,6 +74,7 @@ def info(view: StudyView, horizontal: str | None = None, vertical: str | None = 
     plane = Plane(
         horizontal=horizontal or first[0],
         vertical=vertical or first[1],
+        measures=view.study.measures,
         failed=view.count(State.FAILED),
         running=view.count(State.RUNNING),
     )
@@ -79,8 +91,8 @@ def _points(view: StudyView, plane: Plane, trials: Iterable[TrialRecord]) -> tup
     points = (
         Point(
             number=trial.number,
-            x=OBJECTIVES[plane.horizontal].value(trial.cost, trial.found),
-            y=OBJECTIVES[plane.vertical].value(trial.cost, trial.found),
+            x=plane.across.value(trial.cost, trial.found),
+            y=plane.up.value(trial.cost, trial.found),
             epochs=trial.epochs,
             lines=lines_of(view.study, trial),
             ends=_ends(trial, plane.vertical),
@@ -96,10 +108,10 @@ def _ends(trial: TrialRecord, objective: str) -> tuple[float, float] | None:
     return (known.low, known.high) if known and math.isfinite(known.low) else None
 
 
-def _undominated(points: tuple[Point, ...], horizontal: str, vertical: str) -> list[Point]:
+def _undominated(points: tuple[Point, ...], across: Objective, up: Objective) -> list[Point]:
     if not points:
         return []
-    x, y = OBJECTIVES[horizontal].minimised, OBJECTIVES[vertical].minimised
+    x, y = across.minimised, up.minimised
     kept = front(as_points([(x(point.x), y(point.y)) for point in points]))
     return [point for point, keep in zip(points, kept, strict=True) if keep]
 
@@ -109,8 +121,8 @@ def figure(plane: Plane) -> go.Figure:
     points = [*plane.front, *plane.dominated, *plane.stopped]
     if not points:
         return theme.message(TITLE, "No trial has a measurement yet.")
-    across = theme.scale(plane.horizontal, [point.x for point in points])
-    up = theme.scale(plane.vertical, [y for point in points for y in (point.y, *(point.ends or ()))])
+    across = theme.scale(plane.across, [point.x for point in points])
+    up = theme.scale(plane.up, [y for point in points for y in (point.y, *(point.ends or ()))])
     drawn = theme.blank(f"{TITLE}: {_named(plane)}", _subtitle(plane), height=520)
     drawn.add_traces([_trace(group, across, up) for group in _groups(plane) if group.points])
     drawn.update_layout(xaxis=across.axis, yaxis=up.axis, legend={"traceorder": "reversed"})
@@ -118,7 +130,7 @@ def figure(plane: Plane) -> go.Figure:
 
 
 def _named(plane: Plane) -> str:
-    return f"{OBJECTIVES[plane.vertical].title} against {OBJECTIVES[plane.horizontal].title}"
+    return f"{plane.up.title} against {plane.across.title}"
 
 
 def _subtitle(plane: Plane) -> str:
@@ -141,7 +153,7 @@ class _Group:
 
 def _groups(plane: Plane) -> tuple[_Group, ...]:
     edge = plane.edge
-    shape = "hv" if OBJECTIVES[plane.horizontal].direction == "minimize" else "vh"
+    shape = "hv" if plane.across.direction == "minimize" else "vh"
     return (
         _Group(
             name=STOPPED + (" (number: epoch)" if len(plane.stopped) <= MOST_LABELS else ""),

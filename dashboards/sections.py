@@ -10,7 +10,6 @@ from dashboards.page import Cell, Column
 from search.core.columns import View, columns, filled
 from search.core.records import Rejection, State
 from search.core.units import UNKNOWN, format_duration, format_number_of
-from workers.objectives import OBJECTIVES
 
 
 def everything(view: StudyView) -> list[str]:
@@ -49,7 +48,7 @@ def headline(view: StudyView, links: Iterable[tuple[str, str]]) -> str:
 
 
 def _objectives(view: StudyView) -> str:
-    first, *others = [OBJECTIVES[name].title for name in view.study.objectives]
+    first, *others = [view.study.objective(name).title for name in view.study.objectives]
     return f"{first} against {' and '.join(others)}" if others else first
 
 

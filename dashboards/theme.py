@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from workers.objectives import OBJECTIVES
+from workers.objectives import Objective
 
 FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
 INK = "#1f2430"
@@ -158,10 +158,9 @@ def is_log(values: Iterable[float]) -> bool:
     return bool(finite) and min(finite) > 0 and max(finite) > LOG_SPAN * min(finite)
 
 
-def axis_title(objective: str) -> str:
+def axis_title(objective: Objective) -> str:
     """Return an objective's name and unit: `validation accuracy (%)`."""
-    described = OBJECTIVES[objective]
-    return f"{described.title} ({'%' if described.unit == 'fraction' else described.unit})"
+    return f"{objective.title} ({'%' if objective.unit == 'fraction' else objective.unit})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,12 +171,12 @@ class Scale:
     place: Callable[[float], float] = float
 
 
-def scale(objective: str, values: Sequence[float]) -> Scale:
+def scale(objective: Objective, values: Sequence[float]) -> Scale:
     """Return the axis of an objective: title with unit, percent for fractions, logarithmic where that shows more."""
     title = {"text": axis_title(objective)}
-    if OBJECTIVES[objective].unit == "fraction":
+    if objective.is_rate:
         return fraction_scale(objective, values)
-    tickformat = "~s" if OBJECTIVES[objective].static or OBJECTIVES[objective].unit == "bytes" else "~g"
+    tickformat = "~s" if objective.static or objective.unit == "bytes" else "~g"
     kind = log_axis(min(values), max(values)) if is_log(values) else _room(values, 0.5 * abs(values[0]))
     return Scale(axis={"title": title, "tickformat": tickformat, **kind})
 
@@ -198,7 +197,7 @@ def _room(values: Sequence[float], half: float, most: float = math.inf) -> dict[
     return {"range": [values[0] - half, min(values[0] + half, most)]} if alone else {}
 
 
-def fraction_scale(objective: str, accuracies: Sequence[float]) -> Scale:
+def fraction_scale(objective: Objective, accuracies: Sequence[float]) -> Scale:
     """Return an axis for fractions: even in them, or, where their errors span much, even in the error's logarithm.
 
     98 % and 99 % are then as far apart as 80 % and 90 %, so that early epochs do not flatten the front. An accuracy of

@@ -36,7 +36,7 @@ def _show(given: argparse.Namespace) -> int:
         study = find(store, given.study)
         trials = store.trials(study.name)
     if given.curves:
-        write_curves(trials, given.curves)
+        write_curves(trials, given.curves, study.measures)
     else:
         trials = assessed(study, trials)
         _print(study, trials, given)

@@ -29,9 +29,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _act(given: argparse.Namespace) -> int:
-    bounds = _bounds(given)
+    if given.knee and (given.under or given.above):
+        raise InputError("the knee is that of the whole front: give bounds or --knee", place="--knee")
     with Store.reading(expand(given.url, os.environ), cli.warn) as store:
         study = find(store, given.study)
+        bounds = _bounds(given, study)
         trials = assessed(study, store.trials(study.name))
     found = Pick(chosen=knee(study, trials)) if given.knee else pick(study, trials, bounds)
     if given.json:
@@ -43,15 +45,13 @@ def _act(given: argparse.Namespace) -> int:
     return cli.DONE
 
 
-def _bounds(given: argparse.Namespace) -> list[Bound]:
-    found = []
+def _bounds(given: argparse.Namespace, study: StudyRecord) -> list[Bound]:
+    found = list[Bound]()
     for place in ("under", "above"):
         try:
-            found += bounds_of(getattr(given, place))
+            found += bounds_of(getattr(given, place), study.measures)
         except InputError as error:
             raise error.at(f"--{place}") from error
-    if given.knee and found:
-        raise InputError("the knee is that of the whole front: give bounds or --knee", place="--knee")
     return found
 
 

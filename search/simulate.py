@@ -80,7 +80,7 @@ def _study(given: argparse.Namespace) -> tuple[ReplayForm, Recordings]:
     if not any(trial.epochs == study.max_epochs for trial in trials):
         raise StudyError(f"no trial of {study.name} has reached {format_number_of('epoch', study.max_epochs)} yet")
     form = form_of(study, given.set)
-    return form, recordings_of(study.name, curves(trials), form)
+    return form, recordings_of(study.name, curves(trials, study.measures), form)
 
 
 def _policies(given: argparse.Namespace, form: ReplayForm, recordings: Recordings) -> list[Policy]:

@@ -5,12 +5,13 @@ one entry with `count`. Both are stored by name. No torch here: what measures is
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from spaces.architecture import Architecture, ImageSpec
 from spaces.cost import NAMES, Cost
+from spaces.errors import InputError
 from workers.measurement import Measurement
 
 TINY = 1e-12  # what a cost of nothing counts as, for its logarithm
@@ -148,12 +149,64 @@ _ALL = (
         "peak_bytes", "peak memory of training", "bytes", (2**20, 2**38), measure=lambda epoch: epoch.peak_bytes
     ),
 )  # fmt: skip
-OBJECTIVES: dict[str, Objective] = {each.name: each for each in _ALL}
+BUILT_IN: Mapping[str, Objective] = {each.name: each for each in _ALL}
+OBJECTIVES: dict[str, Objective] = dict(BUILT_IN)  # and those of packages that were loaded
 
 
 def to_measure(objectives: tuple[str, ...], always: tuple[str, ...]) -> tuple[str, ...]:
     """Return the objectives that have to be measured beside those that always are, in order."""
-    return tuple(sorted(name for name in objectives if OBJECTIVES[name].measure and name not in always))
+    measured = (name for name in objectives if name in OBJECTIVES and OBJECTIVES[name].measure)
+    return tuple(sorted(name for name in measured if name not in always))
+
+
+def told(objective: Objective, classes: int) -> dict[str, Any]:
+    """Return as plain values all that whoever only reads has to know of it; of a quality also what guessing reaches.
+
+    Args:
+        objective: of a study, perhaps of a package that will not be there when the study is read.
+        classes: of the study's images.
+    """
+    plain = {name: getattr(objective, name) for name in ("name", "title", "unit", "direction", "static", "quality")}
+    ends = {"ends": list(objective.ends)} if objective.ends else {}
+    worst = {"best": objective.best, "worst": objective.worst(classes)} if objective.worst else {}
+    return {**plain, **ends, **worst}
+
+
+def retold(plain: Mapping[str, Any]) -> Objective:
+    """Return the objective that `told` described: it can be read and compared, but neither measured nor counted.
+
+    Raises:
+        InputError: it is described in no such way.
+    """
+    given = dict(plain)
+    worst, ends = given.pop("worst", None), given.pop("ends", None)
+    try:
+        found = Objective(
+            **given, ends=ends and (float(ends[0]), float(ends[1])),
+            worst=None if worst is None else lambda _classes: float(worst),
+        )  # fmt: skip
+    except (TypeError, ValueError, IndexError) as error:
+        raise InputError(f"{plain!r} describes no objective") from error
+    return checked(found)
+
+
+def checked(objective: Objective) -> Objective:
+    """Return an objective of somebody else's, if it can be read.
+
+    Raises:
+        InputError: saying what is wrong with it.
+    """
+    name = objective.name
+    for field in ("name", "title", "unit"):
+        if not isinstance(getattr(objective, field), str) or not getattr(objective, field):
+            raise InputError(f"objective {name!r} has no {field}")
+    if objective.direction not in ("minimize", "maximize"):
+        raise InputError(f"objective {name!r} has direction {objective.direction!r}; minimize or maximize is wanted")
+    if objective.quality and objective.worst is None:
+        raise InputError(f"objective {name!r} is a quality and does not say what guessing reaches (worst)")
+    if objective.ends and not 0 < objective.ends[0] < objective.ends[1] < math.inf:
+        raise InputError(f"objective {name!r} has ends {objective.ends}; two rising numbers above 0 are wanted")
+    return objective
 
 
 def counted(architecture: Architecture, image: ImageSpec) -> dict[str, float]:

@@ -36,7 +36,7 @@ from spaces.domains import Scalar, largest, smallest
 from spaces.errors import InputError, unknown
 from spaces.space import SearchSpace
 from workers.dataspec import data_spec
-from workers.objectives import OBJECTIVES
+from workers.objectives import OBJECTIVES, Objective
 from workers.recipe import Recipe
 from workers.sources import DataSpec
 
@@ -84,6 +84,11 @@ class StudyConfig(Form):
         if not any(OBJECTIVES[name].quality for name in given):
             raise ValueError("at least one objective must say how good a network is: accuracy or loss")
         return given
+
+    @property
+    def measures(self) -> Mapping[str, Objective]:
+        """Return what there is to optimise and to bound, by name."""
+        return OBJECTIVES
 
     @property
     def dropped(self) -> list[str]:
@@ -139,7 +144,7 @@ class StudyConfig(Form):
     @cached_property
     def bounds(self) -> dict[str, ConstraintForm]:
         """Return the constraints by the name of what they bound."""
-        return {name: _bound(name, text) for name, text in self.constraints.items()}
+        return {name: _bound(name, text, self.measures) for name, text in self.constraints.items()}
 
     @cached_property
     def full_recipe(self) -> Recipe:
@@ -167,7 +172,7 @@ class StudyConfig(Form):
 
     def violations(self, cost: Cost) -> dict[str, float]:
         """Return by how much a cost oversteps each constraint, as a share of its limit; 0 or less keeps it."""
-        return {name: bound.violation(OBJECTIVES[name].value(cost, None)) for name, bound in self.bounds.items()}
+        return {name: bound.violation(self.measures[name].value(cost, None)) for name, bound in self.bounds.items()}
 
     @field_serializer("space")
     def _plain_space(self, forms: dict[str, ParameterForm]) -> dict[str, Any]:
@@ -219,10 +224,10 @@ class StudyConfig(Form):
         return self
 
 
-def _bound(name: str, text: str) -> ConstraintForm:
+def _bound(name: str, text: str, measures: Mapping[str, Objective]) -> ConstraintForm:
     place = f"constraints.{name}"
-    static = [key for key, objective in OBJECTIVES.items() if objective.static]
-    if name not in OBJECTIVES:
+    static = [key for key, objective in measures.items() if objective.static]
+    if name not in measures:
         raise InputError(unknown("constraint", name, static), place=place)
     if name not in static:
         raise InputError("is known only after training; constraints are checked before", place=place)

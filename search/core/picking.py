@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from search.core.fronts import complete_trials, front_trials
@@ -25,7 +25,7 @@ class Bound:
     text: str
 
     @classmethod
-    def parse(cls, text: str) -> "Bound":
+    def parse(cls, text: str, measures: Mapping[str, Objective] = OBJECTIVES) -> "Bound":
         """Return the bound that a text names; a share may be in percent.
 
         Raises:
@@ -34,12 +34,12 @@ class Bound:
         found = _BOUND.fullmatch(text)
         if not found:
             raise InputError(f"{text!r} is not a bound such as 'macs <= 200k' or 'accuracy >= 98.5 %'")
-        if found[1] not in OBJECTIVES:
-            raise InputError(unknown("objective", found[1], OBJECTIVES))
+        if found[1] not in measures:
+            raise InputError(unknown("objective", found[1], measures))
         limit = float(found[3]) * _UNITS[found[4]]
         shown = " ".join(f"{found[1]} {found[2]} {found[3]}{found[4]}".split())
         return cls(
-            objective=OBJECTIVES[found[1]], below=found[2].startswith("<"), strict="=" not in found[2], limit=limit,
+            objective=measures[found[1]], below=found[2].startswith("<"), strict="=" not in found[2], limit=limit,
             text=shown,
         )  # fmt: skip
 
@@ -58,9 +58,9 @@ class Bound:
         return max(excess / max(abs(self.limit), 1e-12), 1e-12)
 
 
-def bounds_of(texts: Sequence[str]) -> list[Bound]:
-    """Return the bounds of texts, in each of which several may stand behind commas."""
-    return [Bound.parse(part) for text in texts for part in text.split(",") if part.strip()]
+def bounds_of(texts: Sequence[str], measures: Mapping[str, Objective] = OBJECTIVES) -> list[Bound]:
+    """Return the bounds of texts, in each of which several may stand behind commas, on what a study measures."""
+    return [Bound.parse(part, measures) for text in texts for part in text.split(",") if part.strip()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from spaces.cost import Cost
 from spaces.domains import Scalar
 from workers.kinds import FailureKind
 from workers.measurement import Measurement
-from workers.objectives import OBJECTIVES, Objective
+from workers.objectives import BUILT_IN, OBJECTIVES, Objective
 from workers.recipe import identity
 from workers.tasks import CLASSIFICATION, Task
 
@@ -228,7 +228,7 @@ class StudyRecord:
     """What a study is: everything but its trials."""
 
     name: str
-    objectives: tuple[str, ...]  # keys of workers.objectives.OBJECTIVES
+    objectives: tuple[str, ...]  # keys of `measures`
     space: Mapping[str, object]  # the `space` section of the file, as plain values
     config: Mapping[str, object]  # the whole file as plain values, without secrets
     max_epochs: int  # full fidelity
@@ -237,7 +237,7 @@ class StudyRecord:
     image: tuple[int, int, int]  # c h w
     bounds: Mapping[str, tuple[float, float]]  # smallest and largest of each static objective in the space
     created_at: datetime | None = None  # UTC
-    measures: Mapping[str, Objective] = field(default_factory=lambda: OBJECTIVES, compare=False)  # a table has its own
+    measures: Mapping[str, Objective] = field(default_factory=lambda: OBJECTIVES, compare=False)  # and its own
 
     @property
     def domains(self) -> dict[str, object]:
@@ -265,6 +265,11 @@ class StudyRecord:
     def objective(self, name: str) -> Objective:
         """Return what is known of an objective by its name."""
         return self.measures[name]
+
+    @property
+    def own_objectives(self) -> dict[str, Objective]:
+        """Return those of its objectives that not every study knows."""
+        return {name: self.measures[name] for name in self.objectives if self.measures[name] is not BUILT_IN.get(name)}
 
     @property
     def label(self) -> str:

@@ -45,7 +45,6 @@ from spaces.errors import InputError
 from workers.advice import advice
 from workers.datasets import Dataset, load, load_test
 from workers.device import choose_device, fingerprint
-from workers.objectives import OBJECTIVES
 from workers.probe import examine
 from workers.sources import known_image
 from workers.tasks import CLASSIFICATION
@@ -92,7 +91,7 @@ def _read(config: StudyConfig) -> Dataset:
     if data.classes < 2:
         raise InputError("all images are of one class; at least two are needed", place="data")
     for name in config.objectives:
-        suits = OBJECTIVES[name].suits
+        suits = config.measures[name].suits
         if suits is not None and not suits(data.classes):
             raise InputError(f"{name} tells nothing of {data.classes} classes", place="objectives")
     return data
@@ -130,9 +129,9 @@ def begin(store: Store, config: StudyConfig, data: Dataset, seen: Survey) -> Stu
 def _record(config: StudyConfig, data: Dataset, seen: Survey) -> StudyRecord:
     bounds = {}
     for name in config.objectives:
-        if OBJECTIVES[name].static:
-            ends = seen.ends(lambda cost, name=name: OBJECTIVES[name].value(cost, None))  # type: ignore[misc]
-            bounds[name] = (OBJECTIVES[name].value(ends[0][1], None), OBJECTIVES[name].value(ends[1][1], None))
+        if (objective := config.measures[name]).static:
+            ends = seen.ends(lambda cost, objective=objective: objective.value(cost, None))  # type: ignore[misc]
+            bounds[name] = (objective.value(ends[0][1], None), objective.value(ends[1][1], None))
     return StudyRecord(
         name=config.study,
         objectives=config.objectives,
@@ -144,6 +143,7 @@ def _record(config: StudyConfig, data: Dataset, seen: Survey) -> StudyRecord:
         image=(data.image.channels, data.image.height, data.image.width),
         bounds=bounds,
         created_at=datetime.now(UTC),
+        measures=config.measures,
     )
 
 
@@ -163,7 +163,7 @@ def open_running(
     seed = config.sampler.seed + 7919 * len(trials) + (104_729 * (launches.session or 0) if launches.shared else 0)
     batch = config.full_recipe.batch_size
     catalogue = SpaceCatalogue(config.search_space, record.image_spec, config.violations, batch=batch, few=few)
-    objectives = [OBJECTIVES[name] for name in record.objectives]
+    objectives = [record.objective(name) for name in record.objectives]
     sampler = make_sampler(config.sampler.name, seed, catalogue, [coordinate(objective) for objective in objectives])
     proposer = Proposer(
         catalogue, sampler, [objective.direction for objective in objectives], seed, first.params if first else ()

@@ -13,7 +13,7 @@ from spaces.cost import Cost
 from spaces.counting import BATCH
 from spaces.domains import Choice, Float, Int, Parameter, Scalar, Suggests
 from spaces.space import RandomTrial, SearchSpace, weights_of
-from workers.objectives import OBJECTIVES, Objective
+from workers.objectives import Objective
 from workers.recipe import SEARCHED
 
 Params = Mapping[str, Scalar]
@@ -181,11 +181,10 @@ def coordinate(objective: Objective) -> Coordinate | None:
     """Return how an objective is known before training, on a log axis and minimised; None where it is not."""
     if not objective.static:
         return None
-    return partial(_read, objective.name)
+    return partial(_read, objective)
 
 
-def _read(name: str, described: Described) -> float:
-    objective = OBJECTIVES[name]
+def _read(objective: Objective, described: Described) -> float:
     return objective.coordinate(objective.value(described.cost, None))
 
 

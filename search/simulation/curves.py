@@ -1,7 +1,7 @@
 """Turn a study's trials into a table of recorded trainings, and write it."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,37 +13,37 @@ from search.config.source import replace_leaf
 from search.core.files import replacing
 from search.core.records import StudyRecord, TrialRecord
 from spaces.errors import InputError
-from workers.objectives import OBJECTIVES
+from workers.objectives import OBJECTIVES, Objective
 
 
-def curves(trials: Sequence[TrialRecord]) -> pd.DataFrame:
+def curves(trials: Sequence[TrialRecord], measures: Mapping[str, Objective] = OBJECTIVES) -> pd.DataFrame:
     """Return one row for each epoch of each trial: what it is, what it costs, what the epoch showed."""
-    rows = [row for trial in sorted(trials, key=lambda trial: trial.number) for row in _rows(trial)]
+    rows = [row for trial in sorted(trials, key=lambda trial: trial.number) for row in _rows(trial, measures)]
     frame = pd.DataFrame(rows).dropna(axis="columns", how="all")
     mixed = [name for name in frame.columns if len({isinstance(value, str) for value in frame[name].dropna()}) > 1]
     return frame.assign(**{name: frame[name].map(str, na_action="ignore") for name in mixed})  # as files hold them
 
 
-def _rows(trial: TrialRecord) -> list[dict[str, Any]]:
+def _rows(trial: TrialRecord, measures: Mapping[str, Objective]) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    learned = [name for name, objective in OBJECTIVES.items() if not objective.static]
+    learned = [name for name, objective in measures.items() if not objective.static]
     counted = {**trial.cost.to_json(), **trial.cost.more}
     given = {"trial": trial.number, "seed": trial.seed, "digest": trial.digest, "state": str(trial.state)}
     seconds = 0.0
     for measurement in trial.measurements:
         seconds += measurement.wall_s
-        shown = {name: OBJECTIVES[name].value(trial.cost, measurement) for name in learned}
+        shown = {name: measures[name].value(trial.cost, measurement) for name in learned}
         rows.append({**given, **trial.params, **counted, "epoch": measurement.epoch, **shown, "seconds": seconds})
     return rows
 
 
-def write_curves(trials: Sequence[TrialRecord], path: Path) -> None:
-    """Write the curves of trials to a .parquet or .csv(.gz) file.
+def write_curves(trials: Sequence[TrialRecord], path: Path, measures: Mapping[str, Objective] = OBJECTIVES) -> None:
+    """Write the curves of trials, in what their study measures, to a .parquet or .csv(.gz) file.
 
     Raises:
         InputError: it is of neither kind, or cannot be written.
     """
-    write_frame(curves(trials), path)
+    write_frame(curves(trials, measures), path)
 
 
 def form_of(study: StudyRecord, settings: Sequence[str]) -> ReplayForm:

@@ -21,7 +21,7 @@ from search.storage.engine import engine_options, quick_commits
 from search.storage.store import Store
 from search.storage.url import optunas_url
 from spaces.errors import InputError, StudyError, first_line
-from workers.objectives import OBJECTIVES
+from workers.objectives import Objective
 
 # What reading a damaged row ends in: Optuna checks by assertions, and hides what SQLAlchemy says.
 DAMAGED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, AssertionError, StorageInternalError)
@@ -153,22 +153,22 @@ def open_optuna(store: Store, record: StudyRecord) -> tuple[RDBStorage, optuna.S
 
 
 def _study(storage: RDBStorage, record: StudyRecord) -> optuna.Study:
+    objectives = [record.objective(name) for name in record.objectives]
     study = optuna.create_study(
         storage=storage,
         study_name=record.name,
-        directions=[StudyDirection[OBJECTIVES[name].direction.upper()] for name in record.objectives],
+        directions=[StudyDirection[each.direction.upper()] for each in objectives],
         load_if_exists=True,
     )
-    if [way.name.lower() for way in study.directions] != [OBJECTIVES[name].direction for name in record.objectives]:
+    if [way.name.lower() for way in study.directions] != [each.direction for each in objectives]:
         raise InputError(
             f"Optuna's tables hold another study named {record.name!r}; give this one another name", place="study"
         )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)  # names have been experimental since Optuna 3.2
-        study.set_metric_names([_metric_name(name) for name in record.objectives])
+        study.set_metric_names([_metric_name(each) for each in objectives])
     return study
 
 
-def _metric_name(name: str) -> str:
-    objective = OBJECTIVES[name]
-    return f"{name} ({objective.unit})"
+def _metric_name(objective: Objective) -> str:
+    return f"{objective.name} ({objective.unit})"

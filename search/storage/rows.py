@@ -7,7 +7,7 @@ whatever the database makes of time zones.
 
 import json
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
@@ -25,7 +25,7 @@ from spaces.cost import Cost
 from spaces.domains import Scalar
 from spaces.errors import InputError, unknown
 from workers.measurement import Measurement
-from workers.objectives import OBJECTIVES
+from workers.objectives import OBJECTIVES, Objective, retold, told
 
 Values = dict[str, Any]
 
@@ -96,6 +96,7 @@ def study_values(record: StudyRecord) -> Values:
         "height": height,
         "width": width,
         "bounds": to_json(record.bounds),
+        "own_objectives": to_json({name: told(each, record.classes) for name, each in record.own_objectives.items()}),
         "created_at": record.created_at and to_utc(record.created_at),
     }
 
@@ -106,9 +107,11 @@ def study_record(row: Row) -> StudyRecord:
     Raises:
         ValueError: it cannot be read, or has an objective that this version does not know.
     """
+    own = _own_objectives(row)
     return StudyRecord(
         name=cells.text(row, "name"),
-        objectives=_objectives(row),
+        objectives=_objectives(row, own),
+        measures={**OBJECTIVES, **own},
         space=cells.mapping(row, "space"),
         config=cells.mapping(row, "config"),
         max_epochs=cells.whole(row, "max_epochs", 1),
@@ -120,11 +123,23 @@ def study_record(row: Row) -> StudyRecord:
     )
 
 
-def _objectives(row: Row) -> tuple[str, ...]:
+def _own_objectives(row: Row) -> dict[str, Objective]:
+    described = cells.mapping_of(_is_mapping, row, "own_objectives")
+    try:
+        return {name: retold({**each, "name": name}) for name, each in described.items()}
+    except InputError as error:
+        raise ValueError(f"own_objectives: {error}") from error
+
+
+def _is_mapping(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+def _objectives(row: Row, own: Mapping[str, Objective]) -> tuple[str, ...]:
     objectives = tuple(cells.listed(row, "objectives"))
     if not objectives:
         raise ValueError("objectives are none")
-    if strange := [name for name in objectives if name not in OBJECTIVES]:
+    if strange := [name for name in objectives if name not in OBJECTIVES and name not in own]:
         raise ValueError(unknown("objective", strange[0], OBJECTIVES))
     return objectives
 

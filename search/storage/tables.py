@@ -58,6 +58,7 @@ STUDY = Table(
     Column("height", Integer, nullable=False),
     Column("width", Integer, nullable=False),
     Column("bounds", Text, nullable=False),  # JSON
+    Column("own_objectives", Text, nullable=False, server_default="{}"),  # JSON: how those are read that are not ours
     Column("created_at", DateTime(timezone=True)),
 )
 

@@ -25,7 +25,7 @@ from spaces.cost import Cost
 from spaces.errors import StudyError
 from spaces.space import SearchSpace
 from workers.measurement import Measurement
-from workers.objectives import OBJECTIVES
+from workers.objectives import Objective
 
 
 class Recorder:
@@ -205,7 +205,7 @@ class Recorder:
             architecture=architecture,
             digest=architecture.digest,  # an older version's may be another
             seed=described["seed"],
-            cost=_cost(described),
+            cost=_cost(described, self.record.measures),
             started_at=datetime.now(UTC),
         )
         self.store.add_trial(self.record.name, trial)
@@ -222,10 +222,10 @@ class Recorder:
         return self._attrs
 
 
-def _cost(described: Mapping[str, Any]) -> Cost:
+def _cost(described: Mapping[str, Any], measures: Mapping[str, Objective]) -> Cost:
     """Return the cost that a row's attributes tell; what an older version did not know is left out."""
     counted = {name: described[name] for name in COST_NAMES if name in described}
-    own = [name for name, each in OBJECTIVES.items() if each.static and name not in COST_NAMES]
+    own = [name for name, each in measures.items() if each.static and name not in COST_NAMES]
     return Cost(**counted, more={name: described[name] for name in own if name in described})
 
 

@@ -19,13 +19,13 @@ def test_an_axis_is_logarithmic_beyond_a_factor_of_ten(values: list[float], log:
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_every_objective_has_an_axis_with_its_unit(name: str) -> None:
     values = [0.5, 0.6] if OBJECTIVES[name].unit == "fraction" else [1000.0, 2000.0]
-    title = theme.scale(name, values).axis["title"]["text"]  # type: ignore[index]
+    title = theme.scale(OBJECTIVES[name], values).axis["title"]["text"]  # type: ignore[index]
     assert title.startswith(OBJECTIVES[name].title)
     assert title.endswith("(%)" if OBJECTIVES[name].unit == "fraction" else f"({OBJECTIVES[name].unit})")
 
 
 def test_counts_have_si_ticks_and_a_log_axis_where_they_span_much() -> None:
-    near, far = theme.scale("macs", [1e6, 2e6]).axis, theme.scale("macs", [1e5, 1e7]).axis
+    near, far = theme.scale(OBJECTIVES["macs"], [1e6, 2e6]).axis, theme.scale(OBJECTIVES["macs"], [1e5, 1e7]).axis
     assert (near["tickformat"], near.get("type", "linear")) == ("~s", "linear")
     assert (far["tickformat"], far["type"]) == ("~s", "log")
 
@@ -37,13 +37,13 @@ def test_log_ticks_are_round_and_few() -> None:
 
 
 def test_close_accuracies_have_an_even_axis() -> None:
-    scale = theme.fraction_scale("accuracy", [0.5, 0.7])
+    scale = theme.fraction_scale(OBJECTIVES["accuracy"], [0.5, 0.7])
     assert scale.place(0.7) == 0.7
     assert "type" not in scale.axis
 
 
 def test_accuracies_with_far_errors_are_even_in_log_error() -> None:
-    scale = theme.fraction_scale("accuracy", [0.5, 0.98])
+    scale = theme.fraction_scale(OBJECTIVES["accuracy"], [0.5, 0.98])
     assert scale.place(0.75) == 0.25
     assert (scale.axis["type"], scale.axis["autorange"]) == ("log", "reversed")
     ticks = dict(zip(scale.axis["ticktext"], scale.axis["tickvals"], strict=True))  # type: ignore[call-overload]
@@ -53,7 +53,7 @@ def test_accuracies_with_far_errors_are_even_in_log_error() -> None:
 
 
 def test_an_accuracy_of_one_stands_at_its_own_tick() -> None:
-    scale = theme.fraction_scale("accuracy", [0.5, 0.99, 1.0])
+    scale = theme.fraction_scale(OBJECTIVES["accuracy"], [0.5, 0.99, 1.0])
     assert scale.place(1.0) == pytest.approx(0.005)
     ticks = dict(zip(scale.axis["ticktext"], scale.axis["tickvals"], strict=True))  # type: ignore[call-overload]
     assert ticks["100%"] == pytest.approx(0.005)
@@ -62,13 +62,13 @@ def test_an_accuracy_of_one_stands_at_its_own_tick() -> None:
 
 @pytest.mark.parametrize("accuracies", [[1.0], [1.0, 1.0], [0.5]])
 def test_accuracies_without_spread_get_room_around_them(accuracies: list[float]) -> None:
-    low, high = theme.fraction_scale("accuracy", accuracies).axis["range"]  # type: ignore[misc]
+    low, high = theme.fraction_scale(OBJECTIVES["accuracy"], accuracies).axis["range"]  # type: ignore[misc]
     assert low < accuracies[0] < high <= 1.01
 
 
 def test_a_count_without_spread_gets_room_around_it() -> None:
-    assert theme.scale("macs", [1000.0]).axis["range"] == [500.0, 1500.0]
-    assert "range" not in theme.scale("macs", [0.0]).axis
+    assert theme.scale(OBJECTIVES["macs"], [1000.0]).axis["range"] == [500.0, 1500.0]
+    assert "range" not in theme.scale(OBJECTIVES["macs"], [0.0]).axis
 
 
 @pytest.mark.parametrize(("seconds", "unit"), [(0, "s"), (119, "s"), (120, "min"), (7199, "min"), (7200, "h")])
