@@ -130,7 +130,7 @@ def figure(plane: Plane) -> go.Figure:
 
 
 def _named(plane: Plane) -> str:
-    return f"{plane.up.title} against {plane.across.title}"
+    return theme.escape(f"{plane.up.title} against {plane.across.title}")
 
 
 def _subtitle(plane: Plane) -> str:

@@ -20,7 +20,6 @@ from dashboards.frames import StudyView
 from search.core.records import TrialRecord
 from search.core.units import format_number_of
 from spaces.domains import Scalar
-from workers.objectives import OBJECTIVES
 
 TITLE = "Importance of each parameter"
 LEAST_TRIALS = 10
@@ -37,6 +36,7 @@ class ObjectiveImportance:
     """Each parameter's share of one objective."""
 
     objective: str
+    title: str  # of the objective
     trials: int
     explained: float = math.nan  # R squared on trials the forest has not seen: 1 is all, 0 is nothing
     shares: Mapping[str, float] = field(default_factory=dict)  # sums to 1; empty where nothing can be said
@@ -63,11 +63,11 @@ def info(view: StudyView) -> Importance:
 
 
 def _importance(view: StudyView, name: str, parameters: Sequence[str]) -> ObjectiveImportance:
-    objective = OBJECTIVES[name]
+    objective = view.study.objective(name)
     trials = list(view.trials) if objective.static else view.complete
     values = np.array([objective.value(trial.cost, trial.found) for trial in trials])
     if len(view.complete) < LEAST_TRIALS or not parameters:
-        return ObjectiveImportance(objective=name, trials=len(trials))
+        return ObjectiveImportance(objective=name, title=objective.title, trials=len(trials))
     if objective.static and (values > 0).all():
         values = np.log(values)
     table, columns = encode(trials, parameters)
@@ -75,7 +75,9 @@ def _importance(view: StudyView, name: str, parameters: Sequence[str]) -> Object
     total = sum(growth.values())
     known = explained > 0 and total > 0
     shares = {parameter: share / total for parameter, share in growth.items()} if known else {}
-    return ObjectiveImportance(objective=name, trials=len(trials), explained=explained, shares=shares)
+    return ObjectiveImportance(
+        objective=name, title=objective.title, trials=len(trials), explained=explained, shares=shares
+    )
 
 
 def encode(trials: Sequence[TrialRecord], parameters: Sequence[str]) -> tuple[Table, Columns]:
@@ -134,7 +136,7 @@ def figure(importance: Importance) -> go.Figure:
     order = sorted(importance.parameters, key=lambda name: max(each.shares[name] for each in known))
     drawn = theme.blank(TITLE, "; ".join(map(_said, importance.objectives)), height=140 + 26 * len(order) * len(known))
     for color, each in reversed(list(zip(theme.PALETTE, known, strict=False))):  # bars are drawn from below
-        title = OBJECTIVES[each.objective].title
+        title = theme.escape(each.title)
         drawn.add_trace(
             go.Bar(
                 x=[each.shares[name] for name in order],
@@ -150,7 +152,7 @@ def figure(importance: Importance) -> go.Figure:
 
 
 def _said(each: ObjectiveImportance) -> str:
-    title = OBJECTIVES[each.objective].title
+    title = theme.escape(each.title)
     if math.isnan(each.explained):
         return f"{title}: too few trials to tell ({each.trials})"
     if not each.shares:

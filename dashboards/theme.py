@@ -160,7 +160,7 @@ def is_log(values: Iterable[float]) -> bool:
 
 def axis_title(objective: Objective) -> str:
     """Return an objective's name and unit: `validation accuracy (%)`."""
-    return f"{objective.title} ({'%' if objective.unit == 'fraction' else objective.unit})"
+    return escape(f"{objective.title} ({'%' if objective.unit == 'fraction' else objective.unit})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

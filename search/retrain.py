@@ -61,6 +61,7 @@ def job_of(study: StudyRecord, config: StudyConfig, trial: TrialRecord, given: a
         seeds=tuple(seed_of(trial, 1000 + place) for place in range(given.seeds)),
         folder=given.output,
         weights=given.weights.absolute() if given.weights else None,
+        packages=study.needed,
         told={"study": study.name, "trial": trial.number, "digest": trial.digest},
     )
 

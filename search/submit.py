@@ -19,6 +19,7 @@ from pathlib import Path
 from search import cli
 from search.config import unread
 from search.config.paths import check_named
+from search.config.plugins import load_plugins
 from search.config.study import StudyConfig, load, parted
 from search.core.commands import command
 from search.core.terminal import make_console
@@ -92,8 +93,12 @@ def _check_secrets(file: Path, config: StudyConfig, settings: Sequence[str]) -> 
 
 def _send(cluster: Cluster, study: str, text: str, command: list[str], given: argparse.Namespace) -> int:
     _check_free(cluster, study)
+    sections = json.loads(text)
+    packages = load_plugins(sections)
+    if packages:  # by name, as what offers them here is not sent
+        text = json.dumps({**sections, "plugins": list(packages)}, ensure_ascii=False, indent=1) + "\n"
     with tempfile.TemporaryDirectory(prefix="widefront-") as made:
-        packed = pack(text, Path(made))
+        packed = pack(text, Path(made), packages)
         entry = f"exec {shlex.join(command)}"
         id_ = cluster.submit(study, by=_who(), file=text, command=entry, folder=Path(made))
     size = format_bytes(packed.size_bytes)

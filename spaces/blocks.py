@@ -14,7 +14,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from spaces.errors import InfeasibleArchitecture, InputError
 from spaces.layers import DropBranch, PadShortcut, PoolShortcut, activation, conv
+from spaces.packages import builder
 from spaces.plan import BlockSpec, Conv
 
 
@@ -200,6 +202,26 @@ class Chain(nn.Sequential):
             layers += [nn.BatchNorm2d(each.out_width)] if spec.norm else []
             layers.append(activation(each.out_width, reads))
         super().__init__(*layers, _dropout(spec, "after"))
+
+
+def block(spec: BlockSpec) -> nn.Module:
+    """Return the block of a specification.
+
+    Raises:
+        InputError: it is of a package that is not loaded, or that does not build it.
+    """
+    if spec.kind in BLOCKS:
+        return BLOCKS[spec.kind](spec)
+    name = spec.kind.partition("@")[0]
+    try:
+        found = builder(spec.kind)(spec)
+    except (InputError, InfeasibleArchitecture):
+        raise
+    except Exception as error:  # whatever a person's code raises
+        raise InputError(f"block {name} cannot be built: {type(error).__name__}: {error}") from error
+    if not isinstance(found, nn.Module):
+        raise InputError(f"block {name} is built as a {type(found).__name__}, which is no module")
+    return found
 
 
 BLOCKS: dict[str, Callable[[BlockSpec], nn.Module]] = {

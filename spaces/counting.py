@@ -21,10 +21,12 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from spaces.architecture import Architecture, ImageSpec, plan
-from spaces.blocks import BLOCKS
+from spaces.blocks import BLOCKS, block
 from spaces.cost import Cost, sum_costs
+from spaces.errors import InputError
 from spaces.layers import Cosine
 from spaces.network import Head, Stem, check_fits
+from spaces.operations import Operations
 from spaces.plan import BlockSpec, HeadSpec, StemSpec
 
 Shape = tuple[int, int, int]  # c h w
@@ -127,16 +129,19 @@ def measure(module: nn.Module, shape: Shape, *, batch: int = BATCH) -> tuple[Cos
         output: Tensor = module(torch.empty(0, *shape))
     for hook in hooks:
         hook.remove()
+    return _counted(module, macs, activations, seen.numbers, batch), _shape(output)
+
+
+def _counted(module: nn.Module, macs: int, activations: int, numbers: int, batch: int) -> Cost:
     params = sum(p.numel() for p in module.parameters())
     weight_bytes = sum(t.numel() * t.element_size() for t in module.state_dict().values())
-    counted = Cost(
+    return Cost(
         params=params,
         macs=macs,
         activations=activations,
         weight_bytes=weight_bytes,
-        training_bytes=weight_bytes + 3 * FLOAT * params + batch * FLOAT * seen.numbers,
+        training_bytes=weight_bytes + 3 * FLOAT * params + batch * FLOAT * numbers,
     )
-    return counted, _shape(output)
 
 
 def _allot(module: nn.Module) -> None:
@@ -156,8 +161,39 @@ def _shape(output: Tensor) -> Shape:
 @lru_cache(maxsize=65536)
 def _block_cost(spec: BlockSpec, shape: Shape, batch: int) -> tuple[Cost, Shape]:
     with torch.device("meta"):
-        block = BLOCKS[spec.kind](spec)
-    return measure(block, shape, batch=batch)
+        built = block(spec)
+    if spec.kind in BLOCKS:
+        return measure(built, shape, batch=batch)
+    wanted = (spec.out_width, *(-(-size // spec.stride) for size in shape[1:]))
+    name = spec.kind.partition("@")[0]
+    counted, found = measure_foreign(built, shape, f"block {name}", batch=batch)
+    if found != wanted:
+        given, said, due = ("x".join(map(str, sizes)) for sizes in (shape, found, wanted))
+        raise InputError(f"block {name} makes {said} of {given}; with stride {spec.stride} it has to make {due}")
+    return counted, found
+
+
+def measure_foreign(module: nn.Module, shape: Shape, what: str, *, batch: int = BATCH) -> tuple[Cost, Shape]:
+    """Count a module whose layers are not ours, by the operations that it runs on one image.
+
+    Args:
+        module: on the meta device.
+        shape: what it reads, `c h w`.
+        what: it is, for errors.
+        batch: images that `training_bytes` is for.
+
+    Raises:
+        InputError: it does not run, or runs an operation that cannot be counted.
+    """
+    try:
+        _allot(module.eval())
+        with torch.inference_mode(), Operations() as seen:
+            output: Tensor = module(torch.zeros(1, *shape))
+        found = _shape(output)
+    except Exception as error:  # whatever a person's code raises
+        said = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+        raise InputError(f"{what} cannot be counted on an image of {'x'.join(map(str, shape))}: {said}") from error
+    return _counted(module, seen.macs, seen.activations, seen.numbers, batch), found
 
 
 def _without_dropout(spec: BlockSpec) -> BlockSpec:

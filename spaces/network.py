@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from spaces.architecture import Architecture, ImageSpec, plan
-from spaces.blocks import BLOCKS
+from spaces.blocks import block
 from spaces.errors import InfeasibleArchitecture
 from spaces.layers import Cosine, DropBranch, activation, conv
 from spaces.plan import Conv, HeadSpec, Plan, StemSpec
@@ -48,9 +48,7 @@ class Network(nn.Module):
     def __init__(self, described: Plan, image: ImageSpec) -> None:
         super().__init__()
         self.stem = Stem(described.stem, image.channels)
-        self.stages = nn.Sequential(
-            *(nn.Sequential(*(BLOCKS[spec.kind](spec) for spec in stage)) for stage in described.stages)
-        )
+        self.stages = nn.Sequential(*(nn.Sequential(*map(block, stage)) for stage in described.stages))
         self.head = Head(described.head, image.classes)
 
     def forward(self, x: Tensor) -> Tensor:

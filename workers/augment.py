@@ -7,14 +7,18 @@ on the images' device; the same generator state gives the same images.
 Sources: He et al. 2015, section 4.2 (pad, crop, flip); DeVries & Taylor 2017 (cutout).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from spaces.errors import InputError
+from spaces.errors import InputError, unknown
 
 PADS = ("zeros", "reflect")
+# Of packages that were loaded, by name: take images `n c h w`, normalised, and a generator; return as many of the same
+# shape and type.
+OWN: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +33,7 @@ class Augment:
     flip: bool = False  # mirror left to right, one image in two
     cutout: int = 0  # side of the square that is blanked; centred on any pixel, so the edges may cut it
     pad: str = "zeros"  # what crop pads with: zeros or reflect
+    own: str = ""  # what follows, of a package: a key of OWN
 
     def __post_init__(self) -> None:
         for name in ("crop", "cutout"):
@@ -39,6 +44,8 @@ class Augment:
             raise InputError(f"{self.flip!r} is neither true nor false", place="flip")
         if self.pad not in PADS:
             raise InputError(f"unknown padding {self.pad!r}; known are {', '.join(PADS)}", place="pad")
+        if self.own and self.own not in OWN:
+            raise InputError(unknown("augmentation", str(self.own), OWN), place="own")
 
     def check(self, height: int, width: int) -> None:
         """Raise InputError where images of this size are too small for it."""
@@ -57,7 +64,21 @@ def augment(images: Tensor, how: Augment, generator: torch.Generator) -> Tensor:
     changed = _moved(images, how, generator) if how.crop or how.flip else images.clone()
     if how.cutout:
         changed.masked_fill_(_squares(images, how.cutout, generator), 0)
+    changed = _by_a_package(changed, how.own, generator) if how.own else changed
     return changed.contiguous(memory_format=torch.channels_last) if last else changed
+
+
+def _by_a_package(images: Tensor, own: str, generator: torch.Generator) -> Tensor:
+    """Return images as a package changes them, if they are as many of the same shape and type.
+
+    Raises:
+        InputError: they are not.
+    """
+    found = OWN[own](images, generator)
+    if not isinstance(found, Tensor) or (found.shape, found.dtype) != (images.shape, images.dtype):
+        told = f"{tuple(found.shape)} {found.dtype}" if isinstance(found, Tensor) else type(found).__name__
+        raise InputError(f"augmentation {own} makes {told} of {tuple(images.shape)} {images.dtype}")
+    return found
 
 
 def _moved(images: Tensor, how: Augment, generator: torch.Generator) -> Tensor:

@@ -16,6 +16,7 @@ from spaces.architecture import Architecture
 from spaces.errors import InputError
 from spaces.network import Network, build
 from spaces.settings import load_architecture
+from workers.packages import require
 from workers.preprocess import Preprocess
 
 WEIGHTS, ARCHITECTURE, PREPROCESS, CARD = "weights.safetensors", "architecture.json", "preprocess.json", "card.json"
@@ -54,9 +55,13 @@ def load(folder: str | Path) -> Exported:
     """Return the module of a folder, evaluating, in float32 on the processor.
 
     Raises:
-        InputError: a file is missing, damaged or of another network.
+        InputError: a file is missing, damaged or of another network, or a package is not here that builds its blocks.
     """
     given = Path(folder)
+    try:
+        require(read_json(given / ARCHITECTURE).get("packages", {}))
+    except InputError as error:
+        raise error if error.place else error.at(str(given / ARCHITECTURE)) from error
     architecture, _ = load_architecture(given / ARCHITECTURE)
     try:
         preprocess = Preprocess.from_json(read_json(given / PREPROCESS))

@@ -27,6 +27,7 @@ from workers.exported import (
 )
 from workers.exported import load as open_folder
 from workers.interchange import difference_onnx, difference_program, program_of, write_onnx, write_program
+from workers.packages import require
 from workers.preprocess import Preprocess
 from workers.trainer import TrialSpec
 
@@ -96,15 +97,17 @@ def write(
         program: also write `model.pt2`.
 
     Raises:
-        InputError: a library is not installed, or the weights are of another network.
+        InputError: a library or a package is not installed, or the weights are of another network.
         WidefrontError: what was written computes something else than what was trained.
     """
+    packages = state["spec"].get("packages", {})
+    require(packages)
     architecture = Architecture.from_json(state["spec"]["architecture"])
     try:
         module = module_of(architecture, images.preprocess, state["network"])
     except RuntimeError as error:
         raise InputError("the weights are of another network than their checkpoint says") from error
-    _write_plain(folder, module, architecture)
+    _write_plain(folder, module, architecture, packages)
     card = replace(card, checks={**_tried(folder, module, images), **_more(folder, module, images, onnx, program)})
     (folder / PAGE).write_text(page(card, images.preprocess.class_names), encoding="utf-8")
     card = replace(card, files=_sums(folder))
@@ -112,7 +115,7 @@ def write(
     return card
 
 
-def _write_plain(folder: Path, module: Exported, architecture: Architecture) -> None:
+def _write_plain(folder: Path, module: Exported, architecture: Architecture, packages: Mapping[str, str]) -> None:
     """Write what needs no other library than safetensors.
 
     Raises:
@@ -125,7 +128,7 @@ def _write_plain(folder: Path, module: Exported, architecture: Architecture) -> 
         raise InputError(message) from error
     image = module.preprocess.image
     described = {"architecture": architecture.to_json(), "image": [image.channels, image.height, image.width],
-                 "classes": image.classes}  # fmt: skip
+                 "classes": image.classes, **({"packages": dict(packages)} if packages else {})}  # fmt: skip
     _write_json(folder / ARCHITECTURE, described)
     _write_json(folder / PREPROCESS, module.preprocess.to_json())
     about = {ARCHITECTURE: json.dumps(described), PREPROCESS: json.dumps(module.preprocess.to_json())}

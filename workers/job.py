@@ -4,7 +4,7 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from spaces.errors import InputError
 from spaces.network import build
 from workers.checkpoint import read_state
 from workers.exported import read_weights
+from workers.packages import require
 from workers.places import LocalFolder
 from workers.recipe import Recipe
 from workers.sources import DataSpec
@@ -35,6 +36,7 @@ class Job:
     folder: Path  # holds seed-0.pt and so on
     weights: Path | None = None  # to begin with
     told: Mapping[str, Any] | None = None  # of which study and trial it is
+    packages: Mapping[str, str] = field(default_factory=dict)  # that it needs, with the hashes of their sources
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as plain values."""
@@ -46,6 +48,7 @@ class Job:
             "seeds": list(self.seeds),
             "weights": str(self.weights) if self.weights else None,
             "told": dict(self.told or {}),
+            "packages": dict(self.packages),
         }
 
     @classmethod
@@ -57,7 +60,9 @@ class Job:
         """
         try:
             given = json.loads(path.read_text(encoding="utf-8"))
+            require(given.get("packages", {}))
             return cls(
+                packages=given.get("packages", {}),
                 architecture=Architecture.from_json(given["architecture"]),
                 recipe=Recipe.from_json(given["recipe"]),
                 data=DataSpec.from_json(given["data"]),

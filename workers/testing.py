@@ -10,6 +10,7 @@ from workers.checkpoint import Checkpoint
 from workers.datasets import Dataset, load, load_test
 from workers.device import choose_device, use_threads
 from workers.numerics import usual
+from workers.packages import require
 from workers.sources import DataSpec
 from workers.trainer import Trainer, TrialSpec, is_of
 
@@ -32,9 +33,10 @@ def measure_test(spec: TrialSpec, address: str, *, gpus: float = 0.0, threads: i
 
     Raises:
         StudyError: there are no such weights, or they are not trained in full.
-        InputError: the data have no test split, or it cannot be read.
+        InputError: a package is not here, the data have no test split, or it cannot be read.
         OSError: the checkpoint cannot be reached.
     """
+    require(spec.packages)
     use_threads(threads)
     device = choose_device("cuda" if gpus else "cpu")
     state = Checkpoint(address).load()

@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from workers.latency import measure_latency
 from workers.measurement import Measurement
 from workers.numerics import Numerics, usual
 from workers.objectives import OBJECTIVES, TRAIN_LOSS
+from workers.packages import require
 from workers.pulse import MEASURING, SAVING, TRAINING, Beat, no_beat
 from workers.recipe import Recipe
 from workers.sources import DataSpec
@@ -50,6 +51,7 @@ class TrialSpec:
     measures: tuple[str, ...] = ()  # objectives to measure beside those that always are
     fingerprint: str = ""  # of what is trained on, where it is known: images are the same wherever they lie
     start: str = ""  # SHA-256 of the weights that it begins with; nothing: drawn by the seed
+    packages: Mapping[str, str] = field(default_factory=dict)  # that it needs, with the hashes of their sources
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as plain values."""
@@ -61,6 +63,7 @@ class TrialSpec:
             "measures": list(self.measures),
             "fingerprint": self.fingerprint,
             "start": self.start,
+            "packages": dict(self.packages),
         }
 
     def trains_as(self, other: "TrialSpec") -> bool:
@@ -73,7 +76,12 @@ class TrialSpec:
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> "TrialSpec":
-        """Return the specification that `to_json` described."""
+        """Return the specification that `to_json` described, with the packages loaded that it needs.
+
+        Raises:
+            InputError: a package is not here, or is another version.
+        """
+        require(fields.get("packages", {}))
         return cls(
             architecture=Architecture.from_json(fields["architecture"]),
             recipe=Recipe.from_json(fields["recipe"]),
@@ -82,6 +90,7 @@ class TrialSpec:
             measures=tuple(fields.get("measures", ["latency_ms"] if fields.get("latency") else [])),  # of before
             fingerprint=fields.get("fingerprint", ""),
             start=fields.get("start", ""),
+            packages=fields.get("packages", {}),
         )
 
 

@@ -27,12 +27,23 @@ def check_same(record: StudyRecord, config: StudyConfig) -> None:
     if _same_images(before.get("data"), now["data"]):
         before["data"] = now["data"]
     found = [line for path in FIXED for line in _differences(_leaf(before, path), _leaf(now, path), path)]
+    found += _other_sources(record, config)
     if found:
         raise InputError(
             f"{record.name!r} was begun with another file ({'; '.join(found)}); "
             "change it back, or give the changed study another name",
             place="study",
         )
+
+
+def _other_sources(record: StudyRecord, config: StudyConfig) -> Iterator[str]:
+    """Yield the packages that what is trained depends on, where one has changed, or is no longer asked for."""
+    for name, before in record.packages.items():
+        now = config.packages.get(name)
+        if before.trains and (now is None or now.source != before.source):
+            told = "nothing" if now is None else f"source {now.source}{now.version and f' (version {now.version})'}"
+            was = before.version and f" (version {before.version})"
+            yield f"plugins: {name}: source {before.source}{was} -> {told}"
 
 
 def _same_images(before: Any, now: Any) -> bool:

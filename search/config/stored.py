@@ -8,6 +8,8 @@ from search.config.source import expand_all
 from search.config.study import StudyConfig, parse
 from search.core.records import StudyRecord
 
+FOUND = ("fingerprint", "packages")  # beside the file's sections, as they were found when the study was begun
+
 
 def stored(study: StudyRecord, storage: str, environment: Mapping[str, str] | None = os.environ) -> StudyConfig:
     """Return what a study was last launched with.
@@ -20,7 +22,7 @@ def stored(study: StudyRecord, storage: str, environment: Mapping[str, str] | No
     Raises:
         InputError: this version reads it differently, or a variable is not set.
     """
-    known = {name: value for name, value in study.config.items() if name != "fingerprint"}
+    known = {name: value for name, value in study.config.items() if name not in FOUND}
     given = {**known, "study": study.name, "storage": storage}
     config = parse(expand_all(given, environment, Path(study.name)))
     config._storage_text, config._written = storage, given

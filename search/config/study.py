@@ -14,6 +14,7 @@ from pydantic import Field, PrivateAttr, ValidationError, field_serializer, fiel
 
 from search.config import unread
 from search.config.errors import refusal
+from search.config.plugins import load_plugins
 from search.config.recipe import RecipeForm, with_recipe
 from search.config.sections import (
     BudgetForm,
@@ -34,6 +35,7 @@ from search.samplers.registry import check_sampler
 from spaces.cost import Cost
 from spaces.domains import Scalar, largest, smallest
 from spaces.errors import InputError, unknown
+from spaces.packages import Package
 from spaces.space import SearchSpace
 from workers.dataspec import data_spec
 from workers.objectives import OBJECTIVES, Objective
@@ -58,6 +60,8 @@ class StudyConfig(Form):
     storage: str = "sqlite:///widefront.db"
     checkpoints: CheckpointsForm = CheckpointsForm()
     confirm: ConfirmForm = ConfirmForm(seeds=0)
+    plugins: tuple[str, ...] = ()
+    _packages: dict[str, Package] = PrivateAttr(default_factory=dict)
     _storage_text: str = PrivateAttr("")
     _written: dict[str, Any] = PrivateAttr(default_factory=dict)  # the file's sections, no variable looked up
     _dropped: list[str] = PrivateAttr(default_factory=list)
@@ -84,6 +88,11 @@ class StudyConfig(Form):
         if not any(OBJECTIVES[name].quality for name in given):
             raise ValueError("at least one objective must say how good a network is: accuracy or loss")
         return given
+
+    @property
+    def packages(self) -> dict[str, Package]:
+        """Return the packages that were loaded for it, by name."""
+        return self._packages
 
     @property
     def measures(self) -> Mapping[str, Objective]:
@@ -184,6 +193,8 @@ class StudyConfig(Form):
     def plain(self) -> dict[str, Any]:
         """Return the file's content as plain values; the storage and values of variables may be secrets: left out."""
         told = self.model_dump(by_alias=True, mode="json", exclude={"storage"}, exclude_none=True)
+        if not told["plugins"]:
+            del told["plugins"]  # as files of before
         if variables(str(self._written.get("data"))):
             told["data"] = self._written["data"]
         folder = self._written.get("checkpoints")
@@ -277,7 +288,10 @@ def parse(given: Mapping[str, Any]) -> StudyConfig:
     Raises:
         InputError: the first thing that is wrong, and where.
     """
+    packages = load_plugins(given)  # before names are looked up that they bring
     try:
-        return StudyConfig.model_validate(given).check()
+        config = StudyConfig.model_validate(given)
+        config._packages = packages
+        return config.check()
     except ValidationError as error:
         raise refusal(error.errors(include_url=False), StudyConfig) from error

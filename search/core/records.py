@@ -9,6 +9,7 @@ from search.models.seeds import Interval
 from spaces.architecture import Architecture, ImageSpec
 from spaces.cost import Cost
 from spaces.domains import Scalar
+from spaces.packages import Package
 from workers.kinds import FailureKind
 from workers.measurement import Measurement
 from workers.objectives import BUILT_IN, OBJECTIVES, Objective
@@ -250,6 +251,17 @@ class StudyRecord:
     def fingerprint(self) -> str:
         """Return that of the images that it was begun with; nothing where an early version did not keep it."""
         return str(self.config.get("fingerprint", ""))
+
+    @property
+    def packages(self) -> dict[str, Package]:
+        """Return the packages of a person's own that it uses, as they were when it was begun."""
+        told = self.config.get("packages")
+        return {name: Package(**each) for name, each in (told if isinstance(told, Mapping) else {}).items()}
+
+    @property
+    def needed(self) -> dict[str, str]:
+        """Return the packages that a training needs, with the hashes of their sources."""
+        return {name: each.source for name, each in self.packages.items() if each.trains}
 
     @property
     def image_spec(self) -> ImageSpec:

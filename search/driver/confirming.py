@@ -227,7 +227,12 @@ class Session:
 
     def _with_ray(self, running: RunningStudy, started_at: datetime) -> None:
         say(self.console, self._opening(running))
-        cluster.start(self.asked.address, verbose=self.asked.verbose, private=private(self.config.storage_variables))
+        cluster.start(
+            self.asked.address,
+            verbose=self.asked.verbose,
+            private=private(self.config.storage_variables),
+            packages=self.config.packages,
+        )
         with interrupts.careful(), ExitStack() as stack:
             stack.callback(sweep_notes, self.folder)
             stack.callback(cluster.stop)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from threading import Thread
+from typing import Any
 
 from rich.console import Console
 
@@ -136,7 +137,7 @@ def _record(config: StudyConfig, data: Dataset, seen: Survey) -> StudyRecord:
         name=config.study,
         objectives=config.objectives,
         space=config.plain()["space"],
-        config={**config.plain(), "fingerprint": data.fingerprint},
+        config={**config.plain(), "fingerprint": data.fingerprint, **_packages(config)},
         max_epochs=config.scheduler.max_epochs,
         rungs=config.scheduler.rungs,
         classes=data.classes,
@@ -145,6 +146,11 @@ def _record(config: StudyConfig, data: Dataset, seen: Survey) -> StudyRecord:
         created_at=datetime.now(UTC),
         measures=config.measures,
     )
+
+
+def _packages(config: StudyConfig) -> dict[str, Any]:
+    told = {name: package.to_json() for name, package in config.packages.items()}
+    return {"packages": told} if told else {}
 
 
 def open_running(
@@ -253,7 +259,7 @@ def run(
             for line in advice(data, config.extreme_recipe):
                 say(console, f"warning: {line}")
             _look_over_processor(config, data, address)
-            cluster.start(address, verbose=verbose, private=private(config.storage_variables))
+            cluster.start(address, verbose=verbose, private=private(config.storage_variables), packages=config.packages)
             if address and not cluster.asks_for_token():
                 say(
                     console,

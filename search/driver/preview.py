@@ -18,11 +18,9 @@ from workers.advice import advice
 from workers.datasets import Dataset
 from workers.device import choose_device, use_threads
 from workers.failures import classify
-from workers.objectives import OBJECTIVES
 from workers.timing import epoch_s
 from workers.trainer import TrialSpec
 
-STATIC = tuple(name for name, objective in OBJECTIVES.items() if objective.static)
 MOST_BYTES = 1e9  # of memory that a dry run trains in; on a processor, what takes more also takes long
 
 
@@ -110,7 +108,8 @@ def _size(seen: Survey) -> str:
 
 def _member(config: StudyConfig, member: Member) -> str:
     params, cost = member
-    counted = ", ".join(f"{format_count(OBJECTIVES[name].value(cost, None))} {name}" for name in STATIC)
+    static = [each for each in config.measures.values() if each.static]
+    counted = ", ".join(f"{format_count(each.value(cost, None))} {each.name}" for each in static)
     return f"{name_of(config.search_space.architecture(params))}: {counted}"
 
 

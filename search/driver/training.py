@@ -48,7 +48,7 @@ def watch_of(
     check_storage(config.storage, need, allowed=sqlite_on_driver)
     took_s = (datetime.now(UTC) - started_at).total_seconds()  # reading the data here is the most of it
     return Preflight(
-        asked=question(folder, config.data_spec, record.fingerprint, gpu=need.gpus > 0),
+        asked=question(folder, config.data_spec, record.fingerprint, gpu=need.gpus > 0, packages=record.needed),
         need=need,
         say=partial(say, console),
         patience_s=ANSWER_S + SLOWER * took_s,

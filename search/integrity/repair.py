@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any
 
+from search.config.stored import FOUND
 from search.config.study import parse
 from search.core.records import State, StudyRecord, TrialRecord
 from search.integrity.checks import Fate, Files, Finding, Seen, needed, needless_files, on_front
@@ -93,7 +94,7 @@ def _strange(
     study: StudyRecord, trials: Sequence[TrialRecord], held: Mapping[int, dict[str, Any] | None]
 ) -> Collection[int]:
     """Return the running trials whose checkpoint no worker would go on from."""
-    known = {name: value for name, value in study.config.items() if name != "fingerprint"}
+    known = {name: value for name, value in study.config.items() if name not in FOUND}
     try:
         config = parse({**known, "study": study.name})
         data = config.data_spec

@@ -1,12 +1,13 @@
 """Gather what a study needs on a cluster: what a wheel of Widefront holds, and the study's file; nothing else."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from spaces.errors import StudyError
+from spaces.packages import copy_to
 
 PACKAGES = ("spaces", "workers", "search", "dashboards")
 TYPED = "py.typed"  # tells type checkers that the annotations of a package are for them
@@ -27,12 +28,13 @@ class Packed:
     size_bytes: int
 
 
-def pack(text: str, folder: Path) -> Packed:
+def pack(text: str, folder: Path, packages: Iterable[str] = ()) -> Packed:
     """Write the sources and a study's file into an empty folder, and return how much it is.
 
     Args:
         text: the study's file, without anything secret.
         folder: an empty one.
+        packages: of a person's own, that were loaded.
 
     Raises:
         StudyError: the sources are not in files.
@@ -44,6 +46,7 @@ def pack(text: str, folder: Path) -> Packed:
             target = folder / package / source.relative_to(home)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
+    copy_to(folder, packages)
     sizes = [file.stat().st_size for file in folder.rglob("*") if file.is_file()]
     return Packed(files=len(sizes), size_bytes=sum(sizes))
 

@@ -24,6 +24,7 @@ from spaces.cost import NAMES as COST_NAMES
 from spaces.cost import Cost
 from spaces.domains import Scalar
 from spaces.errors import InputError, unknown
+from spaces.packages import Package, know
 from workers.measurement import Measurement
 from workers.objectives import OBJECTIVES, Objective, retold, told
 
@@ -108,12 +109,14 @@ def study_record(row: Row) -> StudyRecord:
         ValueError: it cannot be read, or has an objective that this version does not know.
     """
     own = _own_objectives(row)
+    config = cells.mapping(row, "config")
+    _know_packages(config)
     return StudyRecord(
         name=cells.text(row, "name"),
         objectives=_objectives(row, own),
         measures={**OBJECTIVES, **own},
         space=cells.mapping(row, "space"),
-        config=cells.mapping(row, "config"),
+        config=config,
         max_epochs=cells.whole(row, "max_epochs", 1),
         rungs=_rungs(row),
         classes=cells.whole(row, "classes", 1),
@@ -121,6 +124,15 @@ def study_record(row: Row) -> StudyRecord:
         bounds={name: (low, high) for name, (low, high) in cells.mapping_of(_is_range, row, "bounds").items()},
         created_at=cells.optional(cells.moment, row, "created_at"),
     )
+
+
+def _know_packages(config: Mapping[str, Any]) -> None:
+    """Let networks be told apart whose blocks are of a package that may not be here."""
+    try:
+        for each in (config.get("packages") or {}).values():
+            know(Package(**each))
+    except (AttributeError, TypeError, InputError) as error:
+        raise ValueError(f"config: packages: {error}") from error
 
 
 def _own_objectives(row: Row) -> dict[str, Objective]:

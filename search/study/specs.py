@@ -24,4 +24,5 @@ def spec_of(study: StudyRecord, trial: TrialRecord, recipe: Recipe, data: DataSp
         seed=trial.seed,
         measures=to_measure(study.objectives, CLASSIFICATION.always),
         fingerprint=study.fingerprint,
+        packages=study.needed,
     )

@@ -18,6 +18,7 @@ import workers
 from spaces.errors import InputError
 from workers.datasets import load
 from workers.device import choose_device
+from workers.packages import require
 from workers.places import Folder, open_folder
 from workers.sources import DataSpec
 
@@ -34,6 +35,7 @@ class Question:
     fingerprint: str
     gpu: bool
     versions: Mapping[str, str]
+    packages: Mapping[str, str]  # of a person's own, with the hashes of their sources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +47,13 @@ class Answer:
     other: tuple[str, ...] = ()  # versions that differ
 
 
-def question(folder: Folder, data: DataSpec, fingerprint: str, *, gpu: bool) -> Question:
+def question(
+    folder: Folder, data: DataSpec, fingerprint: str, *, gpu: bool, packages: Mapping[str, str] | None = None
+) -> Question:
     """Return what the nodes are to be asked, with a new word."""
     return Question(
         folder=str(folder), word=secrets.token_hex(16), data=data, fingerprint=fingerprint,
-        gpu=gpu, versions=versions(),
+        gpu=gpu, versions=versions(), packages=packages or {},
     )  # fmt: skip
 
 
@@ -67,6 +71,7 @@ def answer(asked: Question, node: str) -> Answer:
     """Return what one node finds; this is what executes there."""
     try:
         _read_word(asked, node)
+        _load_packages(asked)
         if asked.gpu:
             _find_device()
         _compare_data(asked)
@@ -75,6 +80,13 @@ def answer(asked: Question, node: str) -> Answer:
     here = versions()
     return Answer(other=tuple(f"{name} {here[name]}, not {asked.versions[name]}" for name in sorted(asked.versions)
                               if here[name] != asked.versions[name]))  # fmt: skip
+
+
+def _load_packages(asked: Question) -> None:
+    try:
+        require(asked.packages)
+    except InputError as error:
+        raise error.at("plugins") from error
 
 
 def drivers_file(word: str) -> str:

@@ -5,6 +5,8 @@ import os
 import warnings
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import ray
@@ -24,6 +26,7 @@ from search.tune.scratch import scratch
 from search.tune.searcher import StudySearcher
 from search.tune.watch import Watch
 from spaces.errors import InputError, StudyError, WidefrontError, first_line
+from spaces.packages import copy_to
 from workers.trainable import NetworkTrainable
 
 # Tune's own loggers, files and reports repeat what is in SQL; workers stay in the folder they were started from.
@@ -63,13 +66,14 @@ class _EachStep(tune.Callback):
         trial.metric_n_steps.clear()
 
 
-def start(address: str | None, *, verbose: bool, private: Collection[str] = ()) -> None:
+def start(address: str | None, *, verbose: bool, private: Collection[str] = (), packages: Collection[str] = ()) -> None:
     """Start Ray on this machine, where nobody else can reach it, or join the cluster at an address.
 
     Args:
         address: of a cluster.
         verbose: show what Ray says.
         private: environment variables that no worker gets to see.
+        packages: of a person's own, whose sources workers are sent.
 
     Raises:
         StudyError: Ray could not be started or reached.
@@ -80,7 +84,8 @@ def start(address: str | None, *, verbose: bool, private: Collection[str] = ()) 
     logging.getLogger("ray.tune.tune").setLevel(logging.INFO if verbose else logging.CRITICAL)  # of trials that failed
     warnings.filterwarnings("ignore", category=FutureWarning, module="ray")
     try:
-        _join(address, private, verbose) if address else _start_here(private, verbose)
+        with _gathered(packages) as sent:
+            _join(address, private, verbose, sent) if address else _start_here(private, verbose, sent)
     except WidefrontError:
         raise
     except Exception as error:  # Ray raises bare ones too
@@ -89,12 +94,23 @@ def start(address: str | None, *, verbose: bool, private: Collection[str] = ()) 
     interrupts.listen_again()  # Ray puts its own way of dying at SIGTERM
 
 
-def _start_here(private: Collection[str], verbose: bool) -> None:
+@contextmanager
+def _gathered(packages: Collection[str]) -> Iterator[dict[str, Any]]:
+    """Yield what Ray is told, so that it sends workers the files of packages, those and no others, as Ray starts."""
+    if not packages:
+        yield {}
+        return
+    with TemporaryDirectory(prefix="widefront-") as folder:
+        yield {"py_modules": [str(place) for place in copy_to(Path(folder), packages)]}
+
+
+def _start_here(private: Collection[str], verbose: bool, sent: dict[str, Any]) -> None:
     """Start Ray; its processes inherit the environment of this moment."""
     with without(private, os.environ), _localhost():
         for tries_left in (2, 1, 0):
             try:  # "local" is never a cluster that runs here
-                _init("local", verbose, include_dashboard=False, num_cpus=os.cpu_count(), **_folder())
+                own = {"runtime_env": sent} if sent else {}
+                _init("local", verbose, include_dashboard=False, num_cpus=os.cpu_count(), **own, **_folder())
                 break
             except Exception as error:  # on a busy machine one of its processes does not see another in time
                 if not tries_left or isinstance(error, OSError):
@@ -117,12 +133,12 @@ def _folder() -> dict[str, str]:
     return {"_temp_dir": "/tmp/ray"} if asked is None and len(os.fsencode(usual)) > MOST_BYTES else {}
 
 
-def _join(address: str, private: Collection[str], verbose: bool) -> None:
+def _join(address: str, private: Collection[str], verbose: bool, sent: dict[str, Any]) -> None:
     """Join a cluster; its workers have the environment that it was started in, and of that what is private blank."""
     blank = {name: "" for name in sorted(private) if name in os.environ}
     with hushed(verbose=verbose) as said:  # of a token that is wrong it says 20 times the same
         try:
-            _init(address, verbose, runtime_env={"env_vars": {**QUIET, **blank}})
+            _init(address, verbose, runtime_env={"env_vars": {**QUIET, **blank}, **sent})
         except Exception as error:
             if "AuthToken" in said() or "Unauthenticated" in said():
                 raise StudyError(f"{address} asks for a token, and there is no right one here: {HOW_TOKEN}") from error

@@ -118,9 +118,11 @@ def test_the_subtitle_says_how_far_to_believe_each_objective() -> None:
     told = Importance(
         parameters=("block",),
         objectives=(
-            ObjectiveImportance(objective="accuracy", trials=20, explained=0.8, shares={"block": 1.0}),
-            ObjectiveImportance(objective="loss", trials=20, explained=-0.2),
-            ObjectiveImportance(objective="macs", trials=3, explained=math.nan),
+            ObjectiveImportance(
+                objective="accuracy", title="validation accuracy", trials=20, explained=0.8, shares={"block": 1.0}
+            ),
+            ObjectiveImportance(objective="loss", title="validation loss", trials=20, explained=-0.2),
+            ObjectiveImportance(objective="macs", title="multiply-accumulates", trials=3, explained=math.nan),
         ),
     )
     assert importance.figure(told).layout.title.subtitle.text == (

@@ -267,7 +267,14 @@ class Cluster:
     asked: dict[str, Any] = field(default_factory=dict)
     suggestions: list[dict[str, Any]] = field(default_factory=list)
 
-    def start(self, address: str | None, *, verbose: bool, private: Collection[str]) -> None:  # noqa: ARG002
+    def start(
+        self,
+        address: str | None,
+        *,
+        verbose: bool,
+        private: Collection[str],
+        packages: Collection[str],  # noqa: ARG002
+    ) -> None:
         self.said.append(f"start {address} {verbose}")
 
     def stop(self) -> None:

@@ -1,0 +1,74 @@
+"""What a package brings to training is taken up by name, and only from the source that is meant."""
+
+import pytest
+import torch
+
+from spaces.errors import InputError
+from spaces.packages import source_of
+from tests.own_packages import Own, own
+from workers.augment import OWN, Augment, augment
+from workers.objectives import OBJECTIVES
+from workers.packages import load_parts, require
+from workers.sources import DATASETS
+
+__all__ = ["own"]
+
+OBJECTIVE = """
+from workers.objectives import Objective
+OBJECTIVES = {'calm': Objective(name='calm', title='calm', unit='1', direction='minimize', static=False, measure=len)}
+"""
+OTHERS = """
+from workers.sources import Source
+DATASETS = {'nothing': Source(read=lambda spec, train: None)}
+AUGMENTATIONS = {'darker': lambda images, generator: images / 2, 'smaller': lambda images, generator: images[:1]}
+"""
+
+
+def test_every_table_is_taken_up_and_a_second_time_changes_nothing(own: Own) -> None:
+    own.write(OBJECTIVE + OTHERS)
+    for _ in range(2):
+        load_parts("own")
+        assert OBJECTIVES["calm"].title == "calm"
+        assert "nothing" in DATASETS
+        assert set(OWN) == {"darker", "smaller"}
+
+
+def test_images_are_changed_as_a_package_says(own: Own) -> None:
+    own.write(OTHERS)
+    load_parts("own")
+    images, generator = torch.ones(2, 1, 4, 4), torch.Generator()
+    assert torch.equal(augment(images, Augment(own="darker"), generator), images / 2)
+    with pytest.raises(InputError, match=r"augmentation smaller makes \(1, 1, 4, 4\) torch.float32 of \(2, 1, 4, 4\)"):
+        augment(images, Augment(own="smaller"), generator)
+    with pytest.raises(InputError, match="unknown augmentation 'brighter'"):
+        Augment(own="brighter")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (OBJECTIVE.replace("{'calm'", "{'accuracy'"), "objective 'accuracy' of own has the name 'calm'"),
+        (OBJECTIVE.replace("'calm'", "'accuracy'"), "objectives of own: 'accuracy' has the name of another"),
+        (OBJECTIVE.replace(", measure=len", ""), "objective 'calm' of own has no measure"),
+        (OBJECTIVE.replace("static=False", "static=True"), "objective 'calm' of own has no count"),
+        (OBJECTIVE.replace("'minimize'", "'down'"), "minimize or maximize is wanted"),
+        (OTHERS.replace("'nothing'", "'digits'"), "datasets of own: 'digits' has the name of another"),
+        ("AUGMENTATIONS = {'darker': 3}", r"own.AUGMENTATIONS\['darker'\] is no Callable"),
+    ],
+)
+def test_a_part_that_is_none_or_has_the_name_of_another_is_refused(own: Own, text: str, said: str) -> None:
+    own.write(text)
+    with pytest.raises(InputError, match=said):
+        load_parts("own")
+
+
+def test_nobody_runs_a_source_that_is_not_the_one_that_is_meant(own: Own) -> None:
+    marker = own.folder / "ran"
+    own.write(f"open({str(marker)!r}, 'w').close()\n")
+    with pytest.raises(InputError, match=f"package own has source {source_of('own')} here; 0123 is wanted"):
+        require({"own": "0123"})
+    assert not marker.exists()
+    require({"own": source_of("own")})
+    assert marker.exists()
+    with pytest.raises(InputError, match="are no mapping"):
+        require(["own"])  # type: ignore[arg-type]
