@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+from spaces.domains import Scalar
 from spaces.errors import InfeasibleArchitecture, InputError, unknown
 from spaces.fields import DEFAULTS, FIELDS, Fields
 from spaces.graph import graph_of
@@ -62,9 +63,45 @@ class Architecture(Fields):
     @classmethod
     def from_json(cls, described: dict[str, Any]) -> "Architecture":
         """Return the architecture that `to_json` described; unknown fields are an InputError."""
+        if "network" in described:
+            return OwnNetwork.from_json(described)
         for name in described.keys() - DEFAULTS.keys():
             raise InputError(unknown("field", name, DEFAULTS))
         return cls(**described)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnNetwork(Architecture):
+    """Name a network that a function of a person's own builds; the fields of the grammar say nothing of it."""
+
+    network: str  # package:function
+    source: str  # the hash of the package's source
+    options: tuple[tuple[str, Scalar], ...] = ()  # what the function is given beside the image, by name
+
+    def __post_init__(self) -> None:
+        """Check nothing: whether it can be built, the function tells."""
+
+    def canonical(self) -> "OwnNetwork":
+        """Return itself: nobody knows which options do not matter."""
+        return self
+
+    @property
+    def digest(self) -> str:
+        """Return 16 hexadecimal digits of the source, the function and its options."""
+        text = json.dumps(self.to_json(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what it is built from as plain values."""
+        return {"network": self.network, "source": self.source, "options": dict(self.options)}
+
+    @classmethod
+    def from_json(cls, described: dict[str, Any]) -> "OwnNetwork":
+        """Return the network that `to_json` described; anything else is an InputError."""
+        options = described.get("options")
+        if described.keys() != {"network", "source", "options"} or not isinstance(options, dict):
+            raise InputError(f"network {described.get('network')!r} is not told by network, source and options alone")
+        return cls(network=described["network"], source=described["source"], options=tuple(sorted(options.items())))
 
 
 @lru_cache(maxsize=4096)
@@ -122,8 +159,10 @@ def plan(architecture: Fields) -> Plan:
 
     Raises:
         InfeasibleArchitecture: naming the two fields that cannot go together.
-        InputError: nothing is known by the name of its block.
+        InputError: nothing is known by the name of its block, or a function of a person's own builds it.
     """
+    if isinstance(architecture, OwnNetwork):
+        raise InputError(f"{architecture.network} builds its network itself: there is no plan of its blocks")
     kind = kind_of(architecture)
     stem_width = architecture.stem_width
     if kind.widens_stem:

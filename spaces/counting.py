@@ -20,12 +20,12 @@ import torch.nn.functional as F  # noqa: N812  # torch's own documentation names
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from spaces.architecture import Architecture, ImageSpec, plan
+from spaces.architecture import Architecture, ImageSpec, OwnNetwork, plan
 from spaces.blocks import BLOCKS, block
 from spaces.cost import Cost, sum_costs
 from spaces.errors import InputError
 from spaces.layers import Cosine
-from spaces.network import Head, Stem, check_fits
+from spaces.network import Head, Stem, build_own, check_fits
 from spaces.operations import Operations
 from spaces.plan import BlockSpec, HeadSpec, StemSpec
 
@@ -64,6 +64,8 @@ def cost_by_part(architecture: Architecture, image: ImageSpec, *, batch: int = B
     Raises:
         InfeasibleArchitecture: as for `cost`.
     """
+    if isinstance(architecture, OwnNetwork):
+        return [_own_cost(architecture, image, batch)]
     check_fits(architecture, image)
     described = plan(architecture)
     counted, shape = _stem_cost(described.stem, (image.channels, image.height, image.width), batch)
@@ -75,6 +77,17 @@ def cost_by_part(architecture: Architecture, image: ImageSpec, *, batch: int = B
     head = replace(described.head, dropout_rate=0.0, scale=1.0)
     counted, shape = _head_cost(head, image.classes, shape, batch)
     return [*parts, Part(name="head", cost=counted, shape=shape)]
+
+
+def _own_cost(architecture: OwnNetwork, image: ImageSpec, batch: int) -> Part:
+    with torch.device("meta"):
+        built = build_own(architecture, image)
+    what, reads = architecture.network, (image.channels, image.height, image.width)
+    counted, shape = measure_foreign(built, reads, what, batch=batch)
+    if shape != (image.classes, 1, 1):
+        said = "x".join(map(str, shape))
+        raise InputError(f"{what} returns {said} for an image; logits of {image.classes} classes are wanted")
+    return Part(name="network", cost=counted, shape=shape)
 
 
 class _EveryOutput(TorchFunctionMode):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from spaces.architecture import Architecture
+from spaces.architecture import Architecture, OwnNetwork
 from spaces.domains import Domain, Scalar, middle
 from spaces.errors import InfeasibleArchitecture, InputError
 from spaces.fields import FIELDS
@@ -73,6 +73,8 @@ def check_choice(space: SearchSpace, params: Mapping[str, Scalar]) -> None:
 
 def _fields(wanted: Architecture) -> dict[str, Any]:
     """Return a network's fields as a space's parameters tell them: lists as text, equal depths as one."""
+    if isinstance(wanted, OwnNetwork):
+        return dict(wanted.options)
     given = wanted.canonical()
     fields = {name: getattr(given, name) for name in FIELDS}
     depth = {"depth": given.depths[0]} if len(set(given.depths)) == 1 else {}
@@ -94,6 +96,10 @@ def _beside(domain: Domain, wanted: Scalar | None) -> Scalar:
 
 def _lacking(found: Architecture, wanted: Architecture) -> str:
     """Return what the wanted network has and the nearest of the space has not."""
+    if isinstance(wanted, OwnNetwork):
+        return f"network {wanted.network}, source {wanted.source}"
+    if isinstance(found, OwnNetwork):
+        return "networks of blocks"
     fields = {name: value for name in FIELDS if (value := getattr(wanted, name)) != getattr(found, name)}
     return ", ".join(f"{name} {_text(value)}" for name, value in fields.items())
 

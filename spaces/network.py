@@ -6,10 +6,11 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from spaces.architecture import Architecture, ImageSpec, plan
+from spaces.architecture import Architecture, ImageSpec, OwnNetwork, plan
 from spaces.blocks import block
-from spaces.errors import InfeasibleArchitecture
+from spaces.errors import InfeasibleArchitecture, InputError
 from spaces.layers import Cosine, DropBranch, activation, conv
+from spaces.packages import function_of
 from spaces.plan import Conv, HeadSpec, Plan, StemSpec
 
 
@@ -57,10 +58,11 @@ class Network(nn.Module):
         return logits
 
 
-def build(architecture: Architecture, image: ImageSpec, *, generator: torch.Generator | None = None) -> Network:
-    """Return a freshly initialised network.
+def build(architecture: Architecture, image: ImageSpec, *, generator: torch.Generator | None = None) -> nn.Module:
+    """Return a freshly initialised network, which reads images `n c h w` and returns logits `n k`.
 
-    Convolutions are He-normal by fan-out, gammas 1, betas and biases 0, the classifier's weights torch's default.
+    A function of a person's own initialises its network itself. Else convolutions are He-normal by fan-out, gammas 1,
+    betas and biases 0, the classifier's weights torch's default.
 
     Args:
         architecture: what to build.
@@ -71,6 +73,8 @@ def build(architecture: Architecture, image: ImageSpec, *, generator: torch.Gene
     Raises:
         InfeasibleArchitecture: the image is too small for the strides, or the head too narrow for the classes.
     """
+    if isinstance(architecture, OwnNetwork):
+        return build_own(architecture, image, generator=generator)
     check_fits(architecture, image)
     # Layers draw weights of their own as they are made, from the global generator.
     with torch.random.fork_rng(devices=[], enabled=generator is not None):
@@ -78,6 +82,33 @@ def build(architecture: Architecture, image: ImageSpec, *, generator: torch.Gene
     for module in network.modules():
         _initialise(module, generator)
     return network
+
+
+def build_own(architecture: OwnNetwork, image: ImageSpec, *, generator: torch.Generator | None = None) -> nn.Module:
+    """Return the network that a function of a person's own builds, with the weights that it has drawn.
+
+    Args:
+        architecture: the function and its options.
+        image: the function's first argument.
+        generator: whose seed torch's global one has meanwhile, so that equal seeds draw equal weights.
+
+    Raises:
+        InfeasibleArchitecture: the function raises ValueError: no network has these options.
+        InputError: it raises anything else, or returns no module.
+    """
+    function = function_of(architecture.network, architecture.source)
+    with torch.random.fork_rng(devices=[], enabled=generator is not None):
+        if generator is not None:
+            torch.manual_seed(generator.initial_seed())
+        try:
+            found = function(image, **dict(architecture.options))
+        except ValueError as error:
+            raise InfeasibleArchitecture(f"{architecture.network}: {error}") from error
+        except Exception as error:  # whatever a person's code raises
+            raise InputError(f"{architecture.network} fails: {type(error).__name__}: {error}") from error
+    if not isinstance(found, nn.Module):
+        raise InputError(f"{architecture.network} returns a {type(found).__name__}, which is no module")
+    return found
 
 
 def _initialise(module: nn.Module, generator: torch.Generator | None) -> None:

@@ -15,7 +15,7 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from spaces.errors import InputError, unknown
 from spaces.kinds import KINDS
@@ -119,6 +119,31 @@ def builder(kind: str) -> Callable[[BlockSpec], Any]:
         owner = _OWNERS.get(name, "its package")
         raise InputError(f"block {name} is of {owner}, source {source}, which is not loaded here")
     return BUILDERS[kind]
+
+
+def package_of(network: object) -> str | None:
+    """Return the package of `package:function`, or nothing where it is not of that form."""
+    name, colon, function = network.partition(":") if isinstance(network, str) else ("", "", "")
+    return name if colon and _MODULE.fullmatch(name) and function.isidentifier() else None
+
+
+def function_of(network: str, source: str) -> Callable[..., Any]:
+    """Return the function of a loaded package that builds a whole network.
+
+    Args:
+        network: `package:function`.
+        source: the hash of the source that is meant.
+
+    Raises:
+        InputError: it is of no such form, its package is not loaded in that source, or has no such function.
+    """
+    name, _, function = network.partition(":")
+    if name not in LOADED or LOADED[name].source != source:
+        raise InputError(f"network {network} is of {name}, source {source}, which is not loaded here")
+    found = getattr(importlib.import_module(name), function, None)
+    if not callable(found):
+        raise InputError(f"package {name} has no function {function!r}")
+    return cast("Callable[..., Any]", found)
 
 
 def table(module: ModuleType, name: str, kind: Any) -> dict[str, Any]:

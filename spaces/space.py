@@ -8,12 +8,13 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from spaces.architecture import Architecture
+from spaces.architecture import Architecture, OwnNetwork
 from spaces.domains import Domain, Parameter, Scalar, Suggests
 from spaces.fields import DEFAULTS, FIELDS, listed
 
 Value = Scalar | tuple[int, ...] | None
 
+NETWORK, SOURCE = "network", "source"  # of a function that builds its networks itself, where they are fixed
 PARAMETERS = ("depth", *FIELDS)  # depth stands for the same number of blocks in every stage
 
 
@@ -38,6 +39,9 @@ class SearchSpace:
         values: dict[str, object] = {**dict(self.fixed), **params}
         for name in self.beside:
             values.pop(name, None)
+        if NETWORK in values:
+            given = {name: values.pop(name) for name in (NETWORK, SOURCE)}
+            return OwnNetwork(**given, options=tuple(sorted(values.items())))  # type: ignore[arg-type]
         depth = values.pop("depth", None)
         if depth is not None:
             widths = listed("widths", values.get("widths", DEFAULTS["widths"]))  # which may be text

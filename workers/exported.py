@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from spaces.architecture import Architecture
 from spaces.errors import InputError
-from spaces.network import Network, build
+from spaces.network import build
 from spaces.settings import load_architecture
 from workers.packages import require
 from workers.preprocess import Preprocess
@@ -31,7 +31,7 @@ class Exported(nn.Module):
     scale: Tensor
     shift: Tensor
 
-    def __init__(self, network: Network, preprocess: Preprocess) -> None:
+    def __init__(self, network: nn.Module, preprocess: Preprocess) -> None:
         super().__init__()
         self.network = network
         self.preprocess = preprocess

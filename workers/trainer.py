@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from spaces.architecture import Architecture
 from spaces.errors import InputError, TrialFailure
-from spaces.network import Network, build, monte_carlo
+from spaces.network import build, monte_carlo
 from workers import balance, classification
 from workers.augment import Augment, augment
 from workers.checkpoint import Checkpoint
@@ -415,7 +415,7 @@ def _epoch_seed(seed: int, epoch: int) -> int:
     return (seed * 1_000_003 + epoch) % 2**63
 
 
-def _optimizer(network: Network, recipe: Recipe) -> torch.optim.Optimizer:
+def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """Return SGD with Nesterov momentum, or AdamW; norms and biases, the parameters of one axis, do not decay."""
     decayed = [p for p in network.parameters() if p.ndim > 1]
     others = [p for p in network.parameters() if p.ndim <= 1]

@@ -1,6 +1,7 @@
 """Load the packages of a person's own that a file asks for, by name or by a part that an installed package offers."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -8,10 +9,11 @@ from search.samplers.registry import SAMPLERS, SamplerEntry
 from search.schedulers.base import Scheduler
 from search.schedulers.registry import SCHEDULERS
 from spaces.errors import InputError
-from spaces.packages import Package
+from spaces.packages import Package, package_of
 from workers.packages import load_parts, take_up
 
 KINDS = ("blocks", "objectives", "datasets", "augmentations", "samplers", "schedulers")
+NETWORK = "space.network"
 GROUPS = tuple(f"widefront.{kind}" for kind in KINDS)  # of entry points: the name of a part = the package that has it
 
 
@@ -31,7 +33,7 @@ def _loaded(name: str, place: str) -> Package:
         take_up(module, "SCHEDULERS", Scheduler, SCHEDULERS)
     except InputError as error:
         raise error.at(place) from error
-    return package
+    return replace(package, trains=True) if place == NETWORK else package
 
 
 def _asked(sections: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -39,6 +41,10 @@ def _asked(sections: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if isinstance(given, str) or not isinstance(given, (list, tuple)):
         raise InputError(f"{given!r} is no list of packages such as [my_package]", place="plugins")
     yield from ((name, f"plugins.{place}") for place, name in enumerate(given))
+    space = sections.get("space")
+    network = package_of(space.get("network")) if isinstance(space, Mapping) else None
+    if network:
+        yield network, NETWORK
     offered = [each for group in GROUPS for each in entry_points(group=group)]
     if offered:
         words = set(_words(sections))

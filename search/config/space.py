@@ -12,7 +12,9 @@ from spaces.errors import InfeasibleArchitecture, InputError, unknown
 from spaces.fields import LISTS, PRESERVED, check_most, listed
 from spaces.lookup import check_choice, choice_of, with_beside
 from spaces.names import named
-from spaces.space import PARAMETERS, SearchSpace, Value
+from spaces.packages import LOADED, package_of
+from spaces.space import NETWORK, PARAMETERS, SOURCE, SearchSpace, Value
+from workers.recipe import SEARCHED
 
 MOST_VALUES = 10_000  # that one parameter can take
 _WHOLE = (*LISTS, "depth", "cardinality", "base_width", "growth", "stem_width")
@@ -142,6 +144,8 @@ def parse_space(forms: dict[str, ParameterForm]) -> SearchSpace:
     Raises:
         InputError: with the place below `space`.
     """
+    if NETWORK in forms:
+        return _parse_own(forms)
     if "depth" in forms and "depths" in forms:
         raise InputError("depth (of every stage) and depths (of each) cannot both be given", place="depth")
     parameters: dict[str, Parameter] = {}
@@ -160,6 +164,26 @@ def parse_space(forms: dict[str, ParameterForm]) -> SearchSpace:
     if not parameters:
         raise InputError("there is no parameter to search")
     return SearchSpace(parameters=tuple(parameters.values()), fixed=tuple(fixed.items()))
+
+
+def _parse_own(forms: dict[str, ParameterForm]) -> SearchSpace:
+    """Return the space of a function that builds its networks itself; its parameters have the names it gives them."""
+    network = forms[NETWORK]
+    name = package_of(network)
+    if not isinstance(network, str) or name is None:
+        raise InputError(f"{shown(network)} is not of the form my_package:function", place=NETWORK)
+    for taken in (SOURCE, *SEARCHED):
+        if taken in forms:
+            raise InputError(f"{taken} is a name of the recipe or of the space itself; call it otherwise", place=taken)
+    parameters = parse_parameters(forms)
+    if not parameters:
+        raise InputError("there is no parameter to search")
+    searched = {each.name for each in parameters}
+    fixed = {key: tuple(form) if isinstance(form, list) else form for key, form in forms.items() if key not in searched}
+    if name not in LOADED:
+        raise InputError(f"package {name} is not loaded", place=NETWORK)
+    fixed[SOURCE] = LOADED[name].source
+    return SearchSpace(parameters=parameters, fixed=tuple(fixed.items()))  # type: ignore[arg-type]  # no form is left
 
 
 def parse_parameters(forms: dict[str, ParameterForm]) -> tuple[Parameter, ...]:

@@ -4,9 +4,10 @@ A new column is one entry in `COLUMNS`.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Flag, auto
+from functools import partial
 from typing import Any
 
 from search.core.labels import depth_of, name_of
@@ -114,7 +115,7 @@ def lines_of(study: StudyRecord, trial: TrialRecord) -> tuple[str, ...]:
 
 def architecture_line(study: StudyRecord, trial: TrialRecord) -> str:
     """Return one line: `resnext, depth 2, k = 4, C = 8, dropout between 0.20`."""
-    return "".join(_lines((*CHOICES, _RECIPE), study, trial))
+    return "".join(_lines((*_choices(study), _RECIPE), study, trial))
 
 
 def _lines(said: Iterable[Column], study: StudyRecord, trial: TrialRecord) -> tuple[str, ...]:
@@ -247,6 +248,23 @@ CHOICES = (  # the five that people ask for; over a point they are one line
     ),
 )  # fmt: skip
 
+
+def _choices(study: StudyRecord) -> Iterator[Column]:
+    """Yield what of a network was chosen: the five, or what the function is given that builds the study's networks."""
+    if "network" not in study.space:
+        yield from CHOICES
+        return
+    for name in (name for name, domain in study.space.items() if isinstance(domain, Mapping)):
+        yield Column(
+            name=name, value=partial(_option, name), text=value_text, views=View.TABLES | View.HOVER, stays=1,
+            told="{heading} {text}", joined=True, numeric=False,
+        )  # fmt: skip
+
+
+def _option(name: str, _study: StudyRecord, trial: TrialRecord) -> object:
+    return trial.params.get(name)
+
+
 _RECIPE = Column(
     name="recipe", note="how it was trained, as far as that was searched", value=_recipe,
     numeric=False, views=View.TABLES | View.HOVER, stays=1, told="{text}", joined=True, optional=True,
@@ -266,7 +284,7 @@ COLUMNS: list[Column | Callable[[StudyRecord], Iterable[Column]]] = [
     ),
     Column(name="reached", value=_reached, views=View.HOVER, told="{text}", joined=True),
     _EPOCHS.only(View.DATA),
-    *CHOICES,
+    _choices,
     _RECIPE,
     _objectives,
     _headline,

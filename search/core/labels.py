@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from search.core.records import State, TrialRecord
-from search.core.units import format_count, format_percent
-from spaces.architecture import Architecture
+from search.core.units import format_count, format_percent, value_text
+from spaces.architecture import Architecture, OwnNetwork
 from workers.kinds import FailureKind
 from workers.tasks import CLASSIFICATION
 
@@ -20,6 +20,9 @@ MOST_OF_REASON = 120  # characters
 
 def name_of(architecture: Architecture) -> str:
     """Return a short name: block, depth and widening factor, and what else matters, such as `resnext-2x4-C8`."""
+    if isinstance(architecture, OwnNetwork):
+        options = "".join(f"-{name}{value_text(value)}" for name, value in architecture.options)
+        return f"{architecture.network.partition(':')[2]}{options}"
     cardinality = f"-C{architecture.cardinality}" if architecture.cardinality > 1 else ""
     base = f"-d{architecture.base_width}" if isinstance(architecture.base_width, int) else ""
     kernels = f"-B{''.join(map(str, architecture.kernels))}" if architecture.kernels != (3, 3) else ""

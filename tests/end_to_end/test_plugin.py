@@ -2,15 +2,18 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from search.core.records import State
 from tests.end_to_end.conftest import Folder
 from tests.end_to_end.invariants import check_whole, read
 from tests.own_packages import EXAMPLE, forgetting
+from workers.exported import load
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
@@ -75,3 +78,27 @@ def test_the_worked_example_is_the_one_in_the_documentation() -> None:
     told = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text()
     for name in ("se_basic", "energy_uj", "noise", "green_nets"):
         assert name in told
+
+
+def test_networks_that_a_function_builds_are_searched_as_any_other(folder: Folder) -> None:
+    shutil.copytree(EXAMPLE / "green_nets", folder.path / "green_nets")
+    example = yaml.safe_load((EXAMPLE / "mixer.yaml").read_text())
+    folder.write(
+        space=example["space"], constraints=example["constraints"],
+        scheduler={"name": "pareto-asha", "max_epochs": 2}, budget={"trials": 5},
+    )  # fmt: skip
+    said = folder.launch()
+    assert "mixer-kernel3-layers" in said
+    with forgetting():
+        check_whole(folder.url, trials=5)
+        study, trials = read(folder.url)
+    assert len({trial.digest for trial in trials}) == 5
+    best = next(trial for trial in trials if trial.state is State.COMPLETE)
+    out = folder.path / "out"
+    code = folder.command("search.export", folder.url, "--trial", str(best.number), "-o", "out", "--onnx").wait(240)
+    assert code == 0, folder.said()
+    assert json.loads((out / "architecture.json").read_text())["packages"] == study.needed
+    with forgetting():
+        sys.path.insert(0, str(folder.path))
+        module = load(out)
+        assert module(torch.zeros(2, 1, 8, 8)).shape == (2, 10)

@@ -272,7 +272,7 @@ class Cluster:
         address: str | None,
         *,
         verbose: bool,
-        private: Collection[str],
+        private: Collection[str],  # noqa: ARG002
         packages: Collection[str],  # noqa: ARG002
     ) -> None:
         self.said.append(f"start {address} {verbose}")

@@ -92,5 +92,5 @@ def test_other_versions_are_told_apart_and_are_no_fault(asked: Question) -> None
 
 
 def test_a_question_holds_no_address_of_a_database(asked: Question) -> None:
-    assert set(Question.__slots__) == {"folder", "word", "data", "fingerprint", "gpu", "versions"}
+    assert set(Question.__slots__) == {"folder", "word", "data", "fingerprint", "gpu", "versions", "packages"}
     assert "sql" not in repr(asked)

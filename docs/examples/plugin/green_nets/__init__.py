@@ -1,8 +1,9 @@
-"""Squeeze-and-excitation blocks, and the energy of one inference as an objective: parts for `plugins: [green_nets]`."""
+"""Squeeze-and-excitation blocks, the energy of one inference as an objective, noise, and a network of no grammar."""
 
 import torch
 from torch import Tensor, nn
 
+from spaces.architecture import Architecture, ImageSpec
 from spaces.blocks import Residual
 from spaces.counting import cost
 from spaces.packages import Block
@@ -44,7 +45,7 @@ BLOCKS = {
 PICOJOULES = {"mac": 3.7 + 0.9, "word": 640.0}  # float32 product and sum; 32 bits of DRAM (Horowitz 2014, 45 nm)
 
 
-def energy(architecture, image) -> float:  # type: ignore[no-untyped-def]
+def energy(architecture: Architecture, image: ImageSpec) -> float:
     """Return the microjoules of one inference that reads every weight once from memory."""
     counted = cost(architecture, image)
     return (counted.macs * PICOJOULES["mac"] + counted.params * PICOJOULES["word"]) / 1e6
@@ -65,3 +66,37 @@ def noise(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 AUGMENTATIONS = {"noise": noise}
+
+
+class Mixer(nn.Sequential):
+    """Patches, then layers of a depthwise convolution beside a shortcut and a 1x1 one (Trockman & Kolter 2022)."""
+
+    def __init__(self, image: ImageSpec, width: int, layers: int, patch: int, kernel: int) -> None:
+        if patch > min(image.height, image.width):
+            raise ValueError(f"patches of {patch} pixels do not fit into {image.height}x{image.width}")
+        begin = nn.Sequential(nn.Conv2d(image.channels, width, patch, patch), nn.GELU(), nn.BatchNorm2d(width))
+        body = (part for _ in range(layers) for part in (Depthwise(width, kernel), pointwise(width)))
+        super().__init__(begin, *body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, image.classes))
+
+
+class Depthwise(nn.Module):
+    """x + BN(gelu(conv(x))), a convolution for each channel."""
+
+    def __init__(self, width: int, kernel: int) -> None:
+        super().__init__()
+        conv = nn.Conv2d(width, width, kernel, groups=width, padding="same")
+        self.layers = nn.Sequential(conv, nn.GELU(), nn.BatchNorm2d(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return `n c h w`."""
+        return x + self.layers(x)
+
+
+def pointwise(width: int) -> nn.Module:
+    """Return BN(gelu(1x1 conv))."""
+    return nn.Sequential(nn.Conv2d(width, width, 1), nn.GELU(), nn.BatchNorm2d(width))
+
+
+def mixer(image: ImageSpec, *, width: int, layers: int, patch: int, kernel: int = 5) -> nn.Module:
+    """Return a network for `space: {network: green_nets:mixer}`; ValueError says that no network has these options."""
+    return Mixer(image, width, layers, patch, kernel)
