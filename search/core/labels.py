@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from search.core.records import State, TrialRecord
-from search.core.units import format_count, format_percent, value_text
+from search.core.units import format_count, format_number_of, format_percent, value_text
 from spaces.architecture import Architecture, OwnNetwork
 from workers.kinds import FailureKind
 from workers.tasks import CLASSIFICATION
@@ -43,7 +43,8 @@ def trial_line(trial: TrialRecord) -> str:
     reached = "" if shown is None else f" at {format_percent(shown)}"
     why = f" ({trial.reason})" if trial.state is not State.COMPLETE and trial.reason else ""
     cost = f"{format_count(trial.cost.macs)} macs, {format_count(trial.cost.params)} params"
-    how = f"{trial.state} in epoch {trial.epochs}{reached}"
+    full = f"fully trained ({format_number_of('epoch', trial.epochs)})"
+    how = f"{full if trial.state is State.COMPLETE else f'{trial.state} in epoch {trial.epochs}'}{reached}"
     return f"trial {trial.number} {name_of(trial.architecture)} {how}, {cost}{why}"
 
 

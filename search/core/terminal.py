@@ -35,13 +35,13 @@ def make_console(*, stderr: bool = False) -> Console:
 def front_table(
     study: StudyRecord, trials: Sequence[TrialRecord], *, width: int = WIDE, rows: int | None = None
 ) -> Table:
-    """Return the front as a table, the best of the first objective last; no number in it is ever cut.
+    """Return the front as a table, in the order in which it comes; no number in it is ever cut.
 
     Args:
         study: whose front it is.
         trials: on the front.
         width: characters in a line; where they are too few, what matters less is left out, then numbers are stacked.
-        rows: lines of the table; where they are too few, its middle is left out.
+        rows: lines of the table; where they are too few, its end is left out.
     """
     shown = filled(columns(study, View.TERMINAL), study, trials)
     words = [column.name for column in shown if not column.numeric]
@@ -50,7 +50,7 @@ def front_table(
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for name in heading:
         table.add_column(name, no_wrap=True, justify="left" if name in words else "right")
-    for line in lines if rows is None else _ends(lines, rows - FRAME - _height(heading), heading.index("name")):
+    for line in lines if rows is None else _first(lines, rows - FRAME - _height(heading), heading.index("name")):
         table.add_row(*line)
     return table
 
@@ -88,19 +88,16 @@ def _height(line: Line) -> int:
     return max(cell.count("\n") + 1 for cell in line)
 
 
-def _ends(lines: Sequence[Line], room: int, place: int) -> list[Line]:
-    """Return as many lines as there is room for, from both ends, the last first; between them, how many more."""
+def _first(lines: Sequence[Line], room: int, place: int) -> list[Line]:
+    """Return as many lines as there is room for, and at least one; below them how many more there are."""
     if sum(map(_height, lines)) <= room:
         return list(lines)
-    last = len(lines) - 1
-    kept: list[int] = []
-    for number in sorted(range(len(lines)), key=lambda number: min(2 * (last - number), 2 * number + 1)):
-        room -= _height(lines[number])
-        if kept and room < 1:  # one line tells how many more
+    shown = list[Line]()
+    for line in lines:
+        room -= _height(line)
+        if shown and room < 1:  # one line tells how many more
             break
-        kept.append(number)
+        shown.append(line)
     more = ["" for _ in lines[0]]
-    more[place] = f"… and {len(lines) - len(kept)} more"
-    first = next(number for number in range(len(lines)) if number not in kept)
-    shown = [lines[number] for number in sorted(kept)]
-    return [*shown[:first], tuple(more), *shown[first:]]
+    more[place] = f"… and {len(lines) - len(shown)} more"
+    return [*shown, tuple(more)]

@@ -10,11 +10,12 @@ from rich.text import Text
 
 from search.core.environment import hide
 from search.core.fronts import front_hypervolume
-from search.core.labels import MOST_OF_REASON, failures_line, trial_line
-from search.core.records import State, TrialRecord
+from search.core.labels import MOST_OF_REASON, failures_line, name_of, trial_line
+from search.core.records import State, StudyRecord, TrialRecord
 from search.core.terminal import front_table
 from search.core.units import format_duration, format_number_of
-from search.driver.forecast import Forecast
+from search.driver.forecast import Forecast, Range
+from search.driver.panel import WORKERS, best_line, epochs_line, left_text, trials_line, worker_lines
 from search.driver.screen import Screen
 from search.study.retention import Checkpoints
 from search.study.running import RunningStudy
@@ -47,7 +48,8 @@ class Progress:
         self._away = False  # the database, as was told last
         self._full = False  # the checkpoints' disk, as was told last
         self._forecast = Forecast(clock)
-        self._left_s: float | None = None
+        self._range: Range | None = None
+        self._slots = 0  # lines for workers: as many as there have been, so that nothing below them moves
         self._screen = Screen(console) if console.is_terminal and not console.is_dumb_terminal else None
 
     def __enter__(self) -> "Progress":
@@ -61,7 +63,7 @@ class Progress:
 
     def update(self) -> None:
         """Draw what has changed, if it is time."""
-        now, self._left_s = self.clock(), self._forecast.left_s(self.study)
+        now, self._range = self.clock(), self._forecast.range_s(self.study)
         interval = REFRESH_S if self._screen else SUMMARY_S
         if not self._screen:
             self._tell_ended()
@@ -73,6 +75,7 @@ class Progress:
             self._screen.draw(self._display(self._screen.said[-NOTES:]))
         else:
             self._print(self._summary())
+            self._print(self._at_work())
             self._tell_crashed()
 
     def _tell_ended(self) -> None:
@@ -87,11 +90,29 @@ class Progress:
 
     def _summary(self) -> str:
         """Return one line: how it goes."""
-        return summary(self.study, self.checkpoints, self._left_s)
+        return summary(self.study, self.checkpoints, self._range)
 
-    def _running(self) -> Text:
+    def _at_work(self) -> str:
         """Return one line: what trains now."""
-        return _running_line(self.study)
+        return at_work_line(self.study)
+
+    def _named(self, trial: TrialRecord) -> str:
+        """Return what a trial is called in its worker's line."""
+        return f"{trial.number:>4}  {name_of(trial.architecture)}"
+
+    def _standing(self) -> list[Text]:
+        """Return the lines that say how the study stands."""
+        return [epochs_line(self.study, self._range), trials_line(self.study), best_line(self.study.trials.front)]
+
+    def _workers(self) -> list[Text]:
+        self._slots = min(max(self._slots, len(self.study.at_work), 1), WORKERS)
+        return worker_lines(self.study, self._slots, self._named)
+
+    def _last(self) -> list[Text]:
+        """Return what happened last."""
+        ended = self.study.trials.ended
+        line = self._line(self.study.trials[ended[-1]]) if ended else "no trial has ended yet"
+        return [Text(visible(hide(line)), style="dim", no_wrap=True, overflow="ellipsis")]
 
     def _tell_crashed(self) -> None:
         """Say of what workers died, whenever it is more of them."""
@@ -124,11 +145,22 @@ class Progress:
 
     def _around(self, said: Sequence[RenderableType]) -> list[tuple[list[RenderableType], list[RenderableType]]]:
         """Return what stands above and below the front: everything, then less for terminals of few rows."""
-        study = self.study
-        name, counts = Text(study.record.name, style="bold"), Text(self._summary())
-        died = [Text(line, style="yellow")] if (line := failures_line(study.trials.crashed)) else []
-        running = self._running()
-        return [([name, counts, *died, running], list(said)), ([name, counts, running], []), ([counts], []), ([], [])]
+        name, standing, workers = Text(self.study.record.name, style="bold"), self._standing(), self._workers()
+        odd = [*(Text(line, style="yellow") for line in self._odd()), *map(Text, self._spending())]
+        whole = [name, *standing, *odd, *workers]
+        return [
+            ([*whole, *self._last()], list(said)), ([*whole, *self._last()], []), (list(whole), []),
+            ([name, *standing, *odd], []), (list(standing[:2]), []), (list(standing[:1]), []), ([], []),
+        ]  # fmt: skip
+
+    def _odd(self) -> list[str]:
+        """Return a line for each thing that is not as it should be."""
+        others = (failures_line(self.study.trials.crashed), _tried_again(self.study))
+        return [*_away(self.study), *filter(None, others)]
+
+    def _spending(self) -> list[str]:
+        """Return a line where anything is spent of money or room."""
+        return list(filter(None, [" · ".join(_spent(self.study, self.checkpoints))]))
 
     def _left(self, above: Sequence[RenderableType], below: Sequence[RenderableType]) -> int:
         """Return how many rows of the terminal something leaves."""
@@ -137,64 +169,74 @@ class Progress:
 
     def _table(self, front: Sequence[TrialRecord], rows: int) -> RenderableType:
         if front:
-            return front_table(self.study.record, front, width=self.console.width, rows=rows)
+            return titled_table(self.study.record, front, self.console.width, rows)
         full = format_number_of("epoch", self.study.record.max_epochs)
-        return Text(f"no network has reached full fidelity ({full}) yet", style="dim")
+        return Text(f"the Pareto front is empty: no network is fully trained ({full}) yet", style="dim")
+
+
+def titled_table(study: StudyRecord, front: Sequence[TrialRecord], width: int, rows: int) -> RenderableType:
+    """Return a front, the best of it last, as a table that begins with the best; with a title where there is room."""
+    if rows <= LEAST_ROWS:
+        return front_table(study, front[::-1], width=width, rows=rows)
+    title = Text(f"Pareto front of {format_number_of('network', len(front))}", style="bold")
+    return Group(title, front_table(study, front[::-1], width=width, rows=rows - 1))
 
 
 def _ended_at(trial: TrialRecord) -> datetime:
     return trial.ended_at or datetime.min.replace(tzinfo=UTC)
 
 
-def _running_line(study: RunningStudy) -> Text:
-    newest = sorted(study.trials.running.difference(study.resting))[-8:]
-    shown = ", ".join(f"{number} (epoch {study.trials[number].epochs})" for number in newest)
-    rest = f"; {len(study.resting)} rest at a rung" if study.resting else ""
-    return Text(f"running: {shown or 'none'}{rest}{_overdue(study)}", style="dim")
-
-
-def _overdue(study: RunningStudy) -> str:
-    """Return what is said of trials that give no sign of life, or take much longer than expected."""
+def at_work_line(study: RunningStudy) -> str:
+    """Return one line: what trains now, and how far it is."""
+    full = study.record.max_epochs
+    newest = sorted(study.at_work)[-8:]
+    shown = [f"{n} {name_of(study.trials[n].architecture)} ({study.trials[n].epochs}/{full})" for n in newest]
+    more = f" and {len(study.at_work) - len(newest)} more" if len(study.at_work) > len(newest) else ""
     late = [f"{number} ({format_duration(late_s)})" for number, late_s in sorted(study.overdue.items())]
-    return f"; overdue: {', '.join(late)}" if late else ""
+    return f"training: {', '.join(shown) or 'none'}{more}{f'; overdue: {chr(44).join(late)}' if late else ''}"
 
 
-def summary(study: RunningStudy, checkpoints: Checkpoints | None = None, left_s: float | None = None) -> str:
+def summary(study: RunningStudy, checkpoints: Checkpoints | None = None, left: Range | None = None) -> str:
     """Return one line: trials by state, epochs, time, hypervolume where there is a front, checkpoints, time left."""
     count = study.trials.count
     limit = study.account.budget.trials
     trials = f"{study.ended}/{format_number_of('trial', limit)}" if limit else format_number_of("trial", study.ended)
-    parts: tuple[str, ...] = (
+    parts = [
+        *_away(study),
         f"{trials}: {count[State.COMPLETE]} complete, {count[State.STOPPED]} stopped, "
         f"{count[State.FAILED]} failed; "
         f"{format_number_of('proposal', len(study.rejections))} rejected",
         f"{format_number_of('epoch', study.account.trained_epochs)} in {format_duration(study.account.studied_s)}",
-    )
+    ]
     front = study.trials.front
-    parts += (f"hypervolume {front_hypervolume(study.record, front):.3f}",) if front else ()
-    parts += (f"{len(study.resting)} rest",) if study.resting else ()
-    parts += (_overdue(study).removeprefix("; "),) if study.overdue else ()
-    parts += (_setbacks(study),) if study.setbacks else ()
-    parts += tuple(
-        f"{amount:.3g} of {limit:g} {name}"
-        for name, amount, limit in study.account.budget.used(study.account.spending)
-        if name != "trials"
-    )
-    parts += (checkpoints.shown,) if checkpoints and checkpoints.used_bytes is not None else ()
-    if study.outbox.away_s is not None:
-        parts = (f"DATABASE AWAY for {format_duration(study.outbox.away_s)} {study.outbox.waits}", *parts)
-    if study.disk.full_s is not None:
-        parts = (f"DISK FULL for {format_duration(study.disk.full_s)} ({study.disk.why}): nothing new begins", *parts)
-    return " · ".join(parts if left_s is None else (*parts, f"about {_roughly(left_s)} left"))
+    parts += [f"hypervolume {front_hypervolume(study.record, front):.3f}"] if front else []
+    parts += [f"{len(study.resting)} paused at a rung"] if study.resting else []
+    parts += [*filter(None, (_tried_again(study),)), *_spent(study, checkpoints)]
+    return " · ".join(filter(None, (*parts, left_text(left))))
 
 
-def _roughly(seconds: float) -> str:
-    """Return a time that is guessed: no tenths of seconds."""
-    return f"{max(1, round(seconds))} s" if seconds < 59.5 else format_duration(seconds)
+def _spent(study: RunningStudy, checkpoints: Checkpoints | None) -> list[str]:
+    """Return what is spent of budgets other than trials, and of the room for checkpoints."""
+    used = study.account.budget.used(study.account.spending)
+    spent = [f"{amount:.3g} of {limit:g} {name}" for name, amount, limit in used if name != "trials"]
+    return spent + ([checkpoints.shown] if checkpoints and checkpoints.used_bytes is not None else [])
 
 
-def _setbacks(study: RunningStudy) -> str:
+def _away(study: RunningStudy) -> list[str]:
+    """Return what keeps the study waiting."""
+    full_s, away_s = study.disk.full_s, study.outbox.away_s
+    found = list[str]()
+    if full_s is not None:
+        found.append(f"DISK FULL for {format_duration(full_s)} ({study.disk.why}): nothing new begins")
+    if away_s is not None:
+        found.append(f"DATABASE AWAY for {format_duration(away_s)} {study.outbox.waits}")
+    return found
+
+
+def _tried_again(study: RunningStudy) -> str:
     """Return how often a trial had to be tried again since the launch, and why the last time."""
+    if not study.setbacks:
+        return ""
     number, failure = study.setbacks[-1]
     why = textwrap.shorten(str(failure), MOST_OF_REASON, placeholder=" [...]")
     return f"{format_number_of('worker', len(study.setbacks))} failed a trial, the last trial {number} ({why})"

@@ -39,7 +39,7 @@ def show_end(
     trials = list(running.trials.values()) if trials is None else trials
     front = front_trials(running.record, trials)
     size, full = format_number_of("network", len(front)), format_number_of("epoch", running.record.max_epochs)
-    console.print(f"[bold]{config.study}[/]: front of {size} at {full}")
+    console.print(f"[bold]{config.study}[/]: Pareto front of {size}, fully trained ({full})")
     if front:
         console.print(front_table(running.record, front, width=console.width))
     for line in confirmation_lines(Confidence(running.record, trials)):

@@ -34,7 +34,7 @@ def test_a_study_runs_from_its_file_to_its_front_and_every_view_agrees(folder: F
     said = folder.launch()
     check_whole(folder.url, trials=8)
     assert "\x1b" not in said  # plain lines where the output is no terminal
-    assert said.count("complete in epoch 4") >= 1
+    assert said.count("fully trained (4 epochs)") >= 1
     ours = [line for line in said.splitlines() if not line.startswith("warning: a full training is 16 steps")]
     assert len(ours) == len(said.splitlines()) - 1
     chatter = "\n".join(ours).replace("starting Ray", "").lower().partition("report:")[0]

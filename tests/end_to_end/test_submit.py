@@ -179,7 +179,7 @@ def test_a_study_is_sent_and_followed_and_only_its_driver_knows_its_database(hea
     said = follower.communicate(timeout=360)[0]
     assert follower.returncode == 0, said
     assert "in ~/widefront there" in said
-    assert said.count("complete in epoch 4") >= 1
+    assert said.count("fully trained (4 epochs)") >= 1
     check_whole(f"sqlite:///{head.work}/{SECRET}.db", trials=8)
     assert (head.work / "small.html").exists()
     assert list((head.work / "runs").glob("small-*"))  # nothing of it lies elsewhere

@@ -36,7 +36,7 @@ def test_a_name_tells_block_depth_width_and_groups(architecture: Architecture, n
     [
         (
             {"state": State.COMPLETE, "accuracies": (0.5, 0.75)},
-            "complete in epoch 2 at 75.00 %, 10.0k macs, 1.00k params",
+            "fully trained (2 epochs) at 75.00 %, 10.0k macs, 1.00k params",
         ),
         (
             {"state": State.STOPPED, "accuracies": (0.5,), "reason": "epoch 1: place 3 of 4"},

@@ -14,6 +14,7 @@ from search.core.interrupts import interrupts
 from search.core.labels import name_of, trial_line
 from search.core.records import State, TrialRecord
 from search.core.units import format_number_of, format_percent
+from search.driver.panel import WORKERS, left_text
 from search.driver.progress import REFRESH_S, SUMMARY_S, Progress, summary
 from search.study.retention import Checkpoints
 from search.study.running import Nothing, RunningStudy
@@ -221,10 +222,15 @@ def test_a_terminal_shows_counts_hypervolume_running_trials_and_the_front(bench:
     bench.clock.advance(90)
     text = drawn(running)
     assert "bench" in text
-    assert "1 complete, 1 stopped, 1 failed" in text
-    hypervolume = front_hypervolume(running.record, list(running.trials.values()))
-    assert f"hypervolume {hypervolume:.3f}" in " ".join(text.split())
-    assert "running: 3 (epoch 2)" in text
+    assert "4 of 8 trials: 1 training, 1 stopped early, 1 fully trained (9 epochs), 1 failed" in text
+    assert re.search(r"━─+ 12 of about \d+ epochs in 1 min 30 s", text)
+    best = running.trials[0]
+    assert f"by {name_of(best.architecture)} (trial 0)" in text
+    assert re.search(
+        rf" 3  {name_of(running.trials[3].architecture)}.* 2/9 ━━─+ +95.00 %  .* an epoch, in full in", text
+    )
+    assert "failed in epoch 0" in text
+    assert "Pareto front of 1 network" in text
     assert name_of(running.trials[0].architecture) in text
     assert "accuracy" in text
 
@@ -240,7 +246,7 @@ def test_a_terminal_of_few_rows_shows_the_best_networks(bench: Bench, size: int,
     assert best.last is not None
     assert any(format_percent(best.last.metrics["accuracy"]) in line for line in lines)
     hidden = re.findall(r"… and (\d+) more", "\n".join(lines))
-    shown = [line for line in lines if re.search(r"\d %", line)]
+    shown = [line for line in lines if re.match(r" +\d+ .*\d %", line)]
     assert len(shown) + sum(map(int, hidden)) == size
 
 
@@ -272,16 +278,17 @@ def test_no_line_is_wider_than_the_terminal(bench: Bench, width: int) -> None:
 def test_a_terminal_says_when_there_is_no_front_yet(bench: Bench) -> None:
     running = bench.open()
     text = drawn(running)
-    assert "running: none" in text
-    assert "no network has reached full fidelity (9 epochs) yet" in text
+    assert "0 of 8 trials: none begun" in text
+    assert "the Pareto front is empty: no network is fully trained (9 epochs) yet" in text
 
 
 def test_many_running_trials_do_not_fill_the_screen(bench: Bench) -> None:
     running = bench.open(budget={"trials": 12})
     for _ in range(12):
         start(running)
-    shown = re.findall(r"(\d+) \(epoch 0\)", drawn(running))
-    assert shown == [str(number) for number in range(4, 12)]
+    text = drawn(running)
+    assert re.findall(r"(\d+)  .* 0/9 .* in its first epoch", text) == [str(number) for number in range(WORKERS - 1)]
+    assert "… and 7 more train" in text
 
 
 def test_a_terminal_is_drawn_no_more_often_than_an_eye_sees(bench: Bench) -> None:
@@ -325,9 +332,23 @@ def test_each_drawing_fills_the_terminal_whatever_size_it_has_by_now(bench: Benc
 
 def test_the_time_left_is_told_at_the_end_of_the_line_once_it_is_known(bench: Bench) -> None:
     assert " left" not in summary(bench.open())
-    assert summary(bench.open(), left_s=80.0).endswith(" · about 1 min 20 s left")
-    assert summary(bench.open(), left_s=32.6).endswith(" · about 33 s left")
-    assert summary(bench.open(), left_s=0.1).endswith(" · about 1 s left")
+    assert summary(bench.open(), left=(80.0, 83.0)).endswith(" · about 1 min 20 s left")
+
+
+@pytest.mark.parametrize(
+    ("left", "told"),
+    [
+        (None, ""),
+        ((0.1, 0.2), "about 1 s left"),
+        ((32.6, 33.4), "about 33 s left"),
+        ((15.0, 20.0), "15 to 20 s left"),
+        ((50.0, 130.0), "50 s to 2 min 10 s left"),
+        ((130.0, 181.0), "2 min 10 s to 3 min 00 s left"),
+        ((7200.0, 10800.0), "2 h 00 min to 3 h 00 min left"),
+    ],
+)
+def test_the_time_left_is_a_range_where_its_ends_differ(left: tuple[float, float] | None, told: str) -> None:
+    assert left_text(left) == told
 
 
 def test_what_is_spent_of_money_and_gpus_is_shown(make_bench: Callable[..., Bench]) -> None:
@@ -349,14 +370,15 @@ def test_lines_tell_at_once_that_the_database_is_away_and_that_it_is_back(bench:
     for _ in range(3):
         ticks.now += 1
         progress.update()
-    away, *more = file.getvalue().splitlines()[1:]
+    away, training, *more = file.getvalue().splitlines()[2:]
+    assert training == "training: none"
     assert away.startswith("DATABASE AWAY for ")
     assert "(sqlite:///study.db: database is locked): 0 records wait in " in away
     assert not more
     running.outbox.clock = lambda: float("inf")  # it is time to try again
     running.deliver()
     progress.update()
-    assert file.getvalue().splitlines()[2:] == ["the database is back and has all that waited"]
+    assert file.getvalue().splitlines()[4:] == ["the database is back and has all that waited"]
 
 
 def test_a_full_disk_is_told_at_once_and_that_it_has_room_again(bench: Bench) -> None:

@@ -46,7 +46,7 @@ def shown(running: RunningStudy, report: Path | None = None, config: StudyConfig
 def test_the_front_is_shown_as_a_table(ended: RunningStudy) -> None:
     front = front_trials(ended.record, list(ended.trials.values()))
     lines = shown(ended)
-    assert lines[0] == f"bench: front of {len(front)} networks at 9 epochs"
+    assert lines[0] == f"bench: Pareto front of {len(front)} networks, fully trained (9 epochs)"
     rows = [line.split()[:2] for line in lines if line.split()[:1] and line.split()[0].isdigit()]
     assert rows[: len(front)] == [[str(trial.number), name_of(trial.architecture)] for trial in front]
 
@@ -140,6 +140,6 @@ def test_a_study_without_a_complete_trial_shows_no_table(bench: Bench) -> None:
     assert isinstance(trial, TrialRecord)
     running.failed(trial.number, TrialFailure("data", "none"))
     lines = shown(running)
-    assert lines[0] == "bench: front of 0 networks at 9 epochs"
+    assert lines[0] == "bench: Pareto front of 0 networks, fully trained (9 epochs)"
     assert lines[1].startswith("1 trial: 0 complete, 0 stopped early, 1 failed; ")
     assert lines[1].endswith("0 of 9 epochs trained")
