@@ -12,8 +12,10 @@ from typing import Annotated, Any
 
 from pydantic import Field, PrivateAttr, ValidationError, field_serializer, field_validator
 
+from search.callbacks.registry import check
 from search.config import unread
 from search.config.errors import refusal
+from search.config.listening import Callbacks, NotifyForm, check_secrets
 from search.config.plugins import load_plugins
 from search.config.recipe import RecipeForm, with_recipe
 from search.config.sections import (
@@ -61,6 +63,8 @@ class StudyConfig(Form):
     checkpoints: CheckpointsForm = CheckpointsForm()
     confirm: ConfirmForm = ConfirmForm(seeds=0)
     plugins: tuple[str, ...] = ()
+    notify: NotifyForm = NotifyForm()
+    callbacks: Callbacks = Field(default_factory=dict)
     _packages: dict[str, Package] = PrivateAttr(default_factory=dict)
     _storage_text: str = PrivateAttr("")
     _written: dict[str, Any] = PrivateAttr(default_factory=dict)  # the file's sections, no variable looked up
@@ -108,6 +112,12 @@ class StudyConfig(Form):
     def storage_variables(self) -> tuple[str, ...]:
         """Return the names of the environment variables that the storage was made of."""
         return variables(self._storage_text)
+
+    @property
+    def own_variables(self) -> tuple[str, ...]:
+        """Return the variables that are the driver's alone: of the storage, and of who hears of the study."""
+        heard = {name: self._written.get(name) for name in ("notify", "callbacks")}
+        return (*self.storage_variables, *variables(str(heard)))
 
     @property
     def storage_text(self) -> str:
@@ -193,8 +203,11 @@ class StudyConfig(Form):
     def plain(self) -> dict[str, Any]:
         """Return the file's content as plain values; the storage and values of variables may be secrets: left out."""
         told = self.model_dump(by_alias=True, mode="json", exclude={"storage"}, exclude_none=True)
-        if not told["plugins"]:
-            del told["plugins"]  # as files of before
+        for name, asked in (("plugins", self.plugins), ("notify", self.notify.urls), ("callbacks", self.callbacks)):
+            if not asked:
+                del told[name]  # as files of before
+            elif variables(str(self._written.get(name))):
+                told[name] = self._written[name]
         if variables(str(self._written.get("data"))):
             told["data"] = self._written["data"]
         folder = self._written.get("checkpoints")
@@ -213,6 +226,11 @@ class StudyConfig(Form):
 
     def check(self) -> "StudyConfig":
         """Look at every section, so that what is wrong is said before anything starts."""
+        for name, options in self.callbacks.items():
+            try:
+                check(name, options)
+            except InputError as error:
+                raise error.at(f"callbacks.{name}") from error
         for _section in (self.search_space, self.data_spec, self.bounds, self.full_recipe, self.starting):
             pass  # to read a section is to check it
         check_sampler(self.sampler.name, self.search_space.parameters)
@@ -261,6 +279,7 @@ def load(path: Path, settings: Sequence[str] = (), environment: Mapping[str, str
     """
     given = read_sections(path, settings)
     dropped = unread.drop(given, settings)
+    check_secrets(given)
     config = parse(expand_all(given, environment, path))
     config._storage_text, config._written, config._dropped = str(given.get("storage", "")), given, dropped
     return config

@@ -230,7 +230,7 @@ class Session:
         cluster.start(
             self.asked.address,
             verbose=self.asked.verbose,
-            private=private(self.config.storage_variables),
+            private=private(self.config.own_variables),
             packages=self.config.packages,
         )
         with interrupts.careful(), ExitStack() as stack:

@@ -17,7 +17,9 @@ from search.core.budget import Budget
 from search.core.environment import private
 from search.core.interrupts import interrupts
 from search.core.records import StudyRecord
+from search.driver.hearing import hearing
 from search.driver.initial import Beginning, beginning, check_start
+from search.driver.notifying import Notifier
 from search.driver.preview import Missing
 from search.driver.progress import Progress
 from search.driver.survey import Survey, survey
@@ -246,7 +248,7 @@ def run(
             launches = SharedLaunches(store, record.name, session) if share else OnlyLaunch(session)
             running = open_running(store, config, record, launches, first, seen.few)
         running.listeners += listeners
-        with closing(running.recorder):
+        with closing(running.recorder), hearing(config, running, partial(say, console)) as notifier:
             if running.over:
                 return running
             folder = checkpoint_folder(config, record)
@@ -259,7 +261,7 @@ def run(
             for line in advice(data, config.extreme_recipe):
                 say(console, f"warning: {line}")
             _look_over_processor(config, data, address)
-            cluster.start(address, verbose=verbose, private=private(config.storage_variables), packages=config.packages)
+            cluster.start(address, verbose=verbose, private=private(config.own_variables), packages=config.packages)
             if address and not cluster.asks_for_token():
                 say(
                     console,
@@ -273,7 +275,9 @@ def run(
                         else None
                     )
                     with watch or nullcontext():
-                        _drive(config, console, SessionLog(store, running, session), running, started_at, watch)
+                        _drive(
+                            config, console, SessionLog(store, running, session), running, started_at, watch, notifier
+                        )
                 finally:
                     cluster.stop()
                     sweep_notes(folder)
@@ -320,11 +324,13 @@ def _drive(
     running: RunningStudy,
     started_at: datetime,
     watch: Preflight | None,
+    notifier: Notifier,
 ) -> None:
     checkpoints = Checkpoints.of(config, running.record)
 
     def step() -> list[str]:
         log.touch()
+        notifier.update(running)
         return checkpoints.tidy(running)
 
     progress = Progress(running, console, checkpoints=checkpoints)

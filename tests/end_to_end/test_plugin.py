@@ -17,6 +17,19 @@ from workers.exported import load
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
+SECRET = "tk-2718281828"
+HEARD = """
+class Heard:
+    def __init__(self, study):
+        self.left = 3
+
+    def on_measurement(self, trial, measurement):
+        self.left -= 1
+        if not self.left:
+            raise RuntimeError("enough")
+
+    on_trial = close = lambda self, *_: None
+"""
 MORE = """
 
 # Where the module lies that a worker has imported: 1 where that is not the folder that the study was launched in.
@@ -86,8 +99,17 @@ def test_networks_that_a_function_builds_are_searched_as_any_other(folder: Folde
     folder.write(
         space=example["space"], constraints=example["constraints"],
         scheduler={"name": "pareto-asha", "max_epochs": 2}, budget={"trials": 5},
+        callbacks=["tensorboard", "heard:Heard"], notify={"urls": ["${HOOK}"]},
     )  # fmt: skip
+    (folder.path / "heard.py").write_text(HEARD)
+    folder.environment["HOOK"] = f"json://127.0.0.1:9/{SECRET}"  # where nobody is
     said = folder.launch()
+    assert said.count("warning: a callback failed and is called no more") == 1
+    assert "CallbackFailure: heard:Heard: RuntimeError: enough" in said
+    assert "a notification could not be sent" in said
+    assert SECRET not in said
+    assert SECRET.encode() not in (folder.path / "study.db").read_bytes()
+    assert len(list(folder.path.glob("tensorboard/*/*"))) == 5
     assert "mixer-kernel3-layers" in said
     with forgetting():
         check_whole(folder.url, trials=5)
