@@ -120,6 +120,7 @@ class Study:
         on_measurement: Callable[[TrialRecord, Any], object] | None = None,
         on_trial: Callable[[TrialRecord], object] | None = None,
         address: str | None = None,
+        grow: bool = False,
     ) -> "Study":
         """Run the study to its end, or go on with it, and return it.
 
@@ -127,6 +128,7 @@ class Study:
             on_measurement: called with a trial and its latest measurement after every epoch.
             on_trial: called with every trial that ends. What a callback raises is said once and ends nothing.
             address: of a Ray cluster to join.
+            grow: let the file change the space and the constraints of a study that is there, as `launch --grow` does.
 
         Raises:
             InputError: something in the file is wrong; said before Ray starts.
@@ -139,7 +141,7 @@ class Study:
             raise StudyError("a study that was opened is only looked at; Study.load takes the file that runs it")
         run(
             self.config, make_console(), address=address, verbose=False, started_at=datetime.now(UTC),
-            listeners=[_Calls(on_measurement, on_trial)],
+            listeners=[_Calls(on_measurement, on_trial)], grow=grow,
         )  # fmt: skip
         return self
 

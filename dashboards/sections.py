@@ -8,6 +8,7 @@ from dashboards import choices, curves, edf, front, importance, page, progress
 from dashboards.frames import StudyView
 from dashboards.page import Cell, Column
 from search.core.columns import View, columns, filled
+from search.core.labels import outside_kind
 from search.core.records import Rejection, State
 from search.core.units import UNKNOWN, format_duration, format_number_of
 
@@ -186,8 +187,10 @@ def fell_short(view: StudyView) -> list[str]:
     """Return counts of what was dominated, stopped, failed or rejected, and why each failed trial did."""
     stopped = Counter(trial.epochs for trial in view.trials if trial.state is State.STOPPED)
     broken = Counter(_why_rejected(each) for each in view.rejections)
+    outside = Counter(outside_kind(trial.outside) for trial in view.complete if trial.outside)
     rows = [
-        ("dominated", "at full fidelity", len(view.complete) - len(view.front)),
+        ("dominated", "at full fidelity", len(view.complete) - len(view.front) - outside.total()),
+        *(("outside", f"at full fidelity: {why}", count) for why, count in sorted(outside.items())),
         *(("stopped early", f"after epoch {epoch}", count) for epoch, count in sorted(stopped.items())),
         *(("rejected untrained", why, count) for why, count in sorted(broken.items())),
         ("running", "or waiting for a worker", view.count(State.RUNNING)),

@@ -18,12 +18,14 @@ from search.core.columns import View, row_of
 from search.core.confirmation import Confidence, assessed, confirmation_lines
 from search.core.environment import expand
 from search.core.fronts import front_trials
+from search.core.labels import outside_line
 from search.core.records import StudyRecord, TrialRecord
 from search.core.terminal import front_table, make_console
 from search.core.units import format_number_of
 from search.simulation.curves import write_curves
 from search.storage.finding import find
 from search.storage.store import Store
+from spaces.errors import visible
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,8 +54,8 @@ def _print(study: StudyRecord, trials: list[TrialRecord], given: argparse.Namesp
     elif front:
         console = make_console()
         console.print(front_table(study, front, width=console.width))
-        for line in confirmation_lines(Confidence(study, trials)):
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
+        for line in filter(None, (*confirmation_lines(Confidence(study, trials)), outside_line(trials))):
+            console.print(visible(line), markup=False, highlight=False, soft_wrap=True)
     else:
         print(f"no trial of {study.name} has reached {format_number_of('epoch', study.max_epochs)} yet")
 

@@ -36,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--address", help="a Ray cluster to join, such as auto")
     parser.add_argument("--within", metavar="FOLDER", help="run in this folder and refuse paths outside it")
     parser.add_argument("--folder", metavar="FOLDER", help="make this folder if need be, and run there")
+    parser.add_argument("--grow", action="store_true", help="let a study's space and constraints be changed")
     parser.add_argument("--share", action="store_true", help="let other launches that say so join this study")
     parser.add_argument("--sqlite-on-driver", action="store_true", help="keep a SQLite file although others train too")
     parser.add_argument("--report", type=Path, default=Path("report.html"), help="where the report goes")

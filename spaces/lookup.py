@@ -11,7 +11,10 @@ from spaces.space import SearchSpace
 
 
 def choice_of(
-    space: SearchSpace, wanted: Architecture, beside: Mapping[str, Scalar] | None = None
+    space: SearchSpace,
+    wanted: Architecture,
+    beside: Mapping[str, Scalar] | None = None,
+    known: Mapping[str, Any] | None = None,
 ) -> dict[str, Scalar]:
     """Return the values by which a space chooses a network.
 
@@ -19,18 +22,21 @@ def choice_of(
         space: that may have it.
         wanted: the network.
         beside: how it is trained, where that is searched too; what is not named or not in the space is in the middle.
+        known: values by which it was chosen before, taken where the space has them: for a field that is dead in this
+            network, its own does not tell.
 
     Raises:
         InputError: it cannot; the fields are named that it lacks.
     """
-    fields = _fields(wanted)
+    fields, known = _fields(wanted), known or {}
     params: dict[str, Scalar] = {}
     for item in space.parameters:
         if item.exists(params):
             if item.name in space.beside:
                 params[item.name] = _beside(item.domain, (beside or {}).get(item.name))
             else:
-                params[item.name] = _value(item.domain, fields.get(item.name))
+                value = known.get(item.name)
+                params[item.name] = _value(item.domain, value if item.domain.contains(value) else fields.get(item.name))
     try:
         found = space.architecture(params)
     except InfeasibleArchitecture as error:

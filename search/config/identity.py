@@ -1,32 +1,36 @@
-"""Tell whether a file still describes the study that its name stands for, and if not, what changed."""
+"""Tell whether a file still describes the study that its name stands for, and if not, what changed.
+
+What a study is about never changes: images, objectives, full fidelity, and how all trials are trained. What it may
+propose can: space, constraints, and what of the recipe is searched.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from search.config.recipe import RecipeForm
-from search.config.study import StudyConfig
+from search.config.study import StudyConfig, parse
 from search.core.records import StudyRecord
 from spaces.errors import InputError
 from workers.dataspec import data_spec
 
 # What makes two trials comparable. Budget, resources, sampler and stopping rule may change from launch to launch.
-FIXED = (("data",), ("space",), ("objectives",), ("constraints",), ("recipe",), ("scheduler", "max_epochs"))
+FIXED = (("data",), ("objectives",), ("recipe",), ("scheduler", "max_epochs"))
+PROPOSED = (("space",), ("constraints",), ("recipe",))  # of the recipe, what is searched, or was
+
+Difference = tuple[tuple[str, ...], str]  # where, and what it was and is
+
+
+_SEARCHED = ("recipe", "constraints", "objectives", "plugins", "resources")  # what the space is searched by
 
 
 def check_same(record: StudyRecord, config: StudyConfig) -> None:
-    """Refuse a file whose study was begun with other data, space, objectives, constraints, recipe or fidelity.
+    """Refuse a file whose study was begun with other data, objectives, recipe or fidelity.
 
     Raises:
         InputError: naming every difference.
     """
-    # What a recipe did not know yet when the study was begun was as it is now unless told.
-    usual = RecipeForm().model_dump(mode="json", exclude_none=True)
-    recipe = _leaf(record.config, ("recipe",)) or {}
-    before = {**record.config, "recipe": {**usual, **recipe}}
-    now = config.plain()
-    if _same_images(before.get("data"), now["data"]):
-        before["data"] = now["data"]
-    found = [line for path in FIXED for line in _differences(_leaf(before, path), _leaf(now, path), path)]
+    before, now = _both(record, config)
+    found = [line for at, line in _found(before, now, FIXED) if not _is_searched(at, before, now)]
     found += _other_sources(record, config)
     if found:
         raise InputError(
@@ -34,6 +38,48 @@ def check_same(record: StudyRecord, config: StudyConfig) -> None:
             "change it back, or give the changed study another name",
             place="study",
         )
+
+
+def growth(record: StudyRecord, config: StudyConfig) -> list[str]:
+    """Return a line for all that a file says otherwise of what may be proposed: `space.depth.int: [1, 4] -> [1, 3]`."""
+    before, now = _both(record, config)
+    found = _found(before, now, PROPOSED)
+    return [line for at, line in found if at[0] != "recipe" or _is_searched(at, before, now)]
+
+
+def searched(record: StudyRecord) -> StudyConfig:
+    """Return of a study's file what says which networks and recipes it may propose; the images may be elsewhere.
+
+    Raises:
+        InputError: it is of another version.
+    """
+    known = {name: record.config[name] for name in _SEARCHED if name in record.config}
+    fidelity = {"max_epochs": record.max_epochs, "grace_epochs": 1}
+    try:
+        return parse({"study": record.name, "data": "digits", "space": record.space, "scheduler": fidelity, **known})
+    except InputError as error:
+        raise InputError(f"the space of {record.name!r} is of another version: {error}") from error
+
+
+def _both(record: StudyRecord, config: StudyConfig) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what a study was begun with and what a file says now, as far as they can be compared."""
+    # What a recipe did not know yet when the study was begun was as it is now unless told.
+    usual = RecipeForm().model_dump(mode="json", exclude_none=True)
+    recipe = _leaf(record.config, ("recipe",)) or {}
+    before = {**record.config, "recipe": {**usual, **recipe}}
+    now = config.plain()
+    if _same_images(before.get("data"), now["data"]):
+        before["data"] = now["data"]
+    return before, now
+
+
+def _found(before: Mapping[str, Any], now: Mapping[str, Any], paths: tuple[tuple[str, ...], ...]) -> list[Difference]:
+    return [each for path in paths for each in _differences(_leaf(before, path), _leaf(now, path), path)]
+
+
+def _is_searched(at: tuple[str, ...], before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether a place is of a recipe's value that is searched, or was."""
+    return at[0] == "recipe" and any(isinstance(_leaf(each, at[:2]), Mapping) for each in (before, now))
 
 
 def _other_sources(record: StudyRecord, config: StudyConfig) -> Iterator[str]:
@@ -61,12 +107,12 @@ def _leaf(given: Mapping[str, Any], path: tuple[str, ...]) -> Any:
     return at
 
 
-def _differences(before: Any, now: Any, path: tuple[str, ...]) -> Iterator[str]:
+def _differences(before: Any, now: Any, path: tuple[str, ...]) -> Iterator[Difference]:
     if isinstance(before, Mapping) and isinstance(now, Mapping):
         for key in dict.fromkeys([*before, *now]):
             yield from _differences(before.get(key), now.get(key), (*path, key))
     elif before != now:
-        yield f"{'.'.join(path)}: {_shown(before)} -> {_shown(now)}"
+        yield path, f"{'.'.join(path)}: {_shown(before)} -> {_shown(now)}"
 
 
 def _shown(value: Any) -> str:

@@ -282,6 +282,11 @@ COLUMNS: list[Column | Callable[[StudyRecord], Iterable[Column]]] = [
         name="state", value=lambda _, trial: str(trial.state),
         numeric=False, views=View.DATA | View.HOVER, told="{text}", joined=True,
     ),
+    Column(
+        name="outside", note="why the study, whose space or constraints have changed since, would not propose it",
+        value=lambda _, trial: trial.outside or None,
+        numeric=False, views=View.DATA | View.HOVER, told="on no front: {text}",
+    ),
     Column(name="reached", value=_reached, views=View.HOVER, told="{text}", joined=True),
     _EPOCHS.only(View.DATA),
     _choices,

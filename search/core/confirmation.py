@@ -156,10 +156,11 @@ class Confidence:
 
     @cached_property
     def membership(self) -> dict[int, float]:
-        """Return the probability to be on the front of every network that is there or was confirmed, by its trial."""
+        """Return the probability to be on the front of every member that is there or was confirmed, by its trial."""
         trials = list(self.trials.values())
         asked = {trial.number: trial for trial in front_trials(self.study, trials)}
-        asked |= {trial.number: trial for trial in ranked(self.study, trials) if trial.confirmed}
+        confirmed = (trial for trial in ranked(self.study, trials) if trial.confirmed and not trial.outside)
+        asked |= {trial.number: trial for trial in confirmed}
         if not self.any or not any(known.freedom for known in self.spreads.values()):
             return {}
         numbers, chances = list(asked), self.order(list(asked.values())).on_front

@@ -28,8 +28,8 @@ def run_values(study: StudyRecord, trial: TrialRecord) -> tuple[float, ...]:
 
 
 def complete_trials(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Return the trials at full fidelity."""
-    return [trial for trial in trials if trial.state is State.COMPLETE]
+    """Return the trials at full fidelity, of networks that the study would still propose."""
+    return [trial for trial in trials if trial.state is State.COMPLETE and not trial.outside]
 
 
 def minimised_values(study: StudyRecord, trials: Sequence[TrialRecord]) -> Points:
@@ -52,7 +52,8 @@ def ranked(study: StudyRecord, trials: Iterable[TrialRecord]) -> list[TrialRecor
 def front_trials(study: StudyRecord, trials: Sequence[TrialRecord]) -> list[TrialRecord]:
     """Return the complete trials that no other dominates, from the best of the last objective to the worst.
 
-    One with a value that nobody knows, as where its measurements are lost, has no rank.
+    One with a value that nobody knows, as where its measurements are lost, has no rank; and what stands outside of the
+    space or of the constraints as they are now answers another question.
     """
     complete = complete_trials(ranked(study, trials))
     values = minimised_values(study, complete)

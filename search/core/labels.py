@@ -48,6 +48,29 @@ def trial_line(trial: TrialRecord) -> str:
     return f"trial {trial.number} {name_of(trial.architecture)} {how}, {cost}{why}"
 
 
+OVERSTEPS = "oversteps"  # what is said of a network before the constraints that it breaks
+KINDS_SHOWN = 4  # reasons why trials are no members
+
+
+def outside_kind(why: str) -> str:
+    """Return why a trial is no member, without the number that is each trial's own."""
+    return re.sub(r" by [\d,.]+%", "", why) if why.startswith(OVERSTEPS) else why
+
+
+def outside_kinds(trials: Iterable[TrialRecord]) -> str:
+    """Return why trials are no members, the commonest reasons first."""
+    counted = Counter(outside_kind(trial.outside) for trial in trials if trial.outside).most_common()
+    shown = ", ".join(f"{kind} ({count})" for kind, count in counted[:KINDS_SHOWN])
+    return shown if len(counted) <= KINDS_SHOWN else f"{shown} and {len(counted) - KINDS_SHOWN} more reasons"
+
+
+def outside_line(trials: Iterable[TrialRecord]) -> str:
+    """Return one line: how many trials stand on no front for what their study has become; empty where none does."""
+    out = [trial for trial in trials if trial.outside]
+    many = format_number_of("trial", len(out))
+    return f"outside: {many} on no front, as space or constraints have changed: {outside_kinds(out)}" if out else ""
+
+
 def failures_line(trials: Iterable[TrialRecord]) -> str:
     """Return one line: how many trials failed of each kind, its commonest reason, what helps; empty where none did."""
     kinds: dict[str, list[str]] = {}

@@ -82,6 +82,7 @@ class TrialRecord:
     session: int | None = None  # the launch that began it or took it over
     started_at: datetime | None = None  # UTC
     ended_at: datetime | None = None  # UTC
+    outside: str = ""  # why the study, whose space or constraints have changed since, would not propose it: one line
     measurements: tuple[Measurement, ...] = ()  # one per epoch, in order, without gaps
     replicates: tuple[Replicate, ...] = ()  # what its network came to with other seeds
     confirmation: Confirmation | None = None  # what they tell, where somebody has worked it out
@@ -164,6 +165,7 @@ class EventKind(StrEnum):
     FRONT = "front"  # has changed
     CONFIRMED = "confirmed"  # a network was trained once more, with another seed
     TESTED = "tested"  # the test split was looked at
+    GROWN = "grown"  # or shrunk: the space, or what constraints allow of it
     NOTICE = "notice"
 
 
@@ -238,6 +240,7 @@ class StudyRecord:
     image: tuple[int, int, int]  # c h w
     bounds: Mapping[str, tuple[float, float]]  # smallest and largest of each static objective in the space
     created_at: datetime | None = None  # UTC
+    earlier: tuple[Mapping[str, object], ...] = ()  # spaces and constraints that it had before, the oldest first
     measures: Mapping[str, Objective] = field(default_factory=lambda: OBJECTIVES, compare=False)  # and its own
 
     @property

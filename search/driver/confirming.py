@@ -39,7 +39,7 @@ from search.study.checkpoints import (
     seeds_folder,
     sweep_notes,
 )
-from search.study.journal import FOLDER, Journal
+from search.study.journal import FOLDER, SEEDS, Journal
 from search.study.outbox import Outbox, send
 from search.study.retention import spare_of_seeds
 from search.study.running import RunningStudy
@@ -223,7 +223,7 @@ class Session:
         return running
 
     def _journal(self) -> Journal:
-        return Journal(FOLDER / f"{self.record.label}.seeds.journal")
+        return Journal(FOLDER / f"{self.record.label}.{SEEDS}.journal")
 
     def _with_ray(self, running: RunningStudy, started_at: datetime) -> None:
         say(self.console, self._opening(running))

@@ -2,24 +2,23 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing, nullcontext, suppress
-from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from importlib.metadata import version
 from threading import Thread
-from typing import Any
 
 from rich.console import Console
 
-from search.config.identity import check_same
 from search.config.study import StudyConfig
 from search.core.budget import Budget
 from search.core.environment import private
 from search.core.interrupts import interrupts
 from search.core.records import StudyRecord
+from search.driver.growing import Growing, note_weights
 from search.driver.hearing import hearing
 from search.driver.initial import Beginning, beginning, check_start
 from search.driver.notifying import Notifier
+from search.driver.opening import begin, check_study, record_of
 from search.driver.preview import Missing
 from search.driver.progress import Progress
 from search.driver.survey import Survey, survey
@@ -33,7 +32,7 @@ from search.storage.store import Store
 from search.study.accounting import Account
 from search.study.checkpoints import checkpoint_folder, make_folder, sweep_notes
 from search.study.heartbeat import SessionLog, alive_s
-from search.study.journal import FOLDER, Journal
+from search.study.journal import FOLDER, SEEDS, Journal
 from search.study.launches import Launches, OnlyLaunch, SharedLaunches
 from search.study.orphans import orphans
 from search.study.outbox import Outbox, send
@@ -110,51 +109,6 @@ def plan_of(config: StudyConfig, classes: int) -> Plan:
     return config.scheduler.plan(CLASSIFICATION.chance(classes))
 
 
-def begin(store: Store, config: StudyConfig, data: Dataset, seen: Survey) -> StudyRecord:
-    """Return the study's record: the stored one if the file still describes it, else a new one.
-
-    Raises:
-        InputError: the name stands for a study of another file, or of other data.
-    """
-    stored = store.study(config.study)
-    record = _record(config, data, seen)
-    if stored is None:
-        store.add_study(record)
-        return record
-    check_same(stored, config)
-    if stored.fingerprint != data.fingerprint:
-        raise InputError(f"the images are not those that {config.study!r} was begun with", place="data")
-    kept = replace(record, bounds=stored.bounds, created_at=stored.created_at)
-    store.update_config(config.study, kept)
-    return kept
-
-
-def _record(config: StudyConfig, data: Dataset, seen: Survey) -> StudyRecord:
-    bounds = {}
-    for name in config.objectives:
-        if (objective := config.measures[name]).static:
-            ends = seen.ends(lambda cost, objective=objective: objective.value(cost, None))  # type: ignore[misc]
-            bounds[name] = (objective.value(ends[0][1], None), objective.value(ends[1][1], None))
-    return StudyRecord(
-        name=config.study,
-        objectives=config.objectives,
-        space=config.plain()["space"],
-        config={**config.plain(), "fingerprint": data.fingerprint, **_packages(config)},
-        max_epochs=config.scheduler.max_epochs,
-        rungs=config.scheduler.rungs,
-        classes=data.classes,
-        image=(data.image.channels, data.image.height, data.image.width),
-        bounds=bounds,
-        created_at=datetime.now(UTC),
-        measures=config.measures,
-    )
-
-
-def _packages(config: StudyConfig) -> dict[str, Any]:
-    told = {name: package.to_json() for name, package in config.packages.items()}
-    return {"packages": told} if told else {}
-
-
 def open_running(
     store: Store,
     config: StudyConfig,
@@ -178,7 +132,7 @@ def open_running(
     )
     running = RunningStudy(
         record=record,
-        outbox=Outbox(Recorder(store, record, config.search_space, shared=launches.shared), journal),
+        outbox=Outbox(Recorder(store, record, config.search_space, trials, shared=launches.shared), journal),
         proposer=proposer,
         scheduler=plan_of(config, record.classes).make(record),
         account=Account(
@@ -204,6 +158,8 @@ def _journal(store: Store, record: StudyRecord, launches: Launches) -> Journal:
     """Return this launch's journal, after sending those of launches that died before they could."""
     for path in sorted(FOLDER.glob(f"{record.label}*.journal")):
         owner = path.name.removeprefix(f"{record.label}.").removesuffix("journal").rstrip(".")
+        if owner == SEEDS:  # those of a confirmation have numbers of their own: the next one sends them
+            continue
         if not (launches.shared and owner.isdigit() and store.is_living(int(owner))):
             send(Journal(path), store, record.name)
     return Journal(FOLDER / f"{record.label}.{f'{launches.session}.' if launches.shared else ''}journal")
@@ -218,6 +174,7 @@ def run(
     started_at: datetime,
     share: bool = False,
     sqlite_on_driver: bool = False,
+    grow: bool = False,
     listeners: Sequence[Listener] = (),
 ) -> RunningStudy:
     """Run a study until it is over or interrupted, and return it.
@@ -230,15 +187,20 @@ def run(
         started_at: when the command began.
         share: let other launches that ask for the same work on the study too.
         sqlite_on_driver: let the database be a file of this machine alone, where several train.
+        grow: let the file change the study's space and constraints.
         listeners: hear of every measurement and of every trial's end.
 
     Raises:
         InputError: something in the file is wrong; said before Ray starts.
     """
     data, seen = look(config)
-    with _store(config) as store, store.hold(config.study, shared=share), ExitStack() as stack:
+    with ExitStack() as stack:
+        store = stack.enter_context(_store(config))
         with closing(OptunasTables(store)) as theirs:
             theirs.check()
+        if growing := Growing.of(store, config):
+            _grow(growing, config, data, seen, console, grow=grow)
+        stack.enter_context(store.hold(config.study, shared=share))
         with store.turn("beginning"):  # tables and rows are made once, whoever comes at the same time
             first = beginning(config, data.image, store)
             record = begin(store, config, data, seen)
@@ -253,6 +215,7 @@ def run(
                 return running
             folder = checkpoint_folder(config, record)
             make_folder(folder)
+            note_weights(running.record, list(running.trials.values()), folder)
             if not share:  # notes of a launch that was killed; another's workers may hold theirs open
                 sweep_notes(folder)
             say(console, _opening(config, data, seen, running, first))
@@ -284,6 +247,16 @@ def run(
     return running
 
 
+def _grow(growing: Growing, config: StudyConfig, data: Dataset, seen: Survey, console: Console, *, grow: bool) -> None:
+    """Change what a stored study may propose, after all that could refuse the launch, or refuse the change."""
+    check_study(growing.stored, config, data)
+    beginning(config, data.image, growing.store)
+    record = record_of(config, data, seen)
+    growing.settle(
+        record, grow=grow, say=partial(say, console), bring=lambda stored: _journal(growing.store, stored, OnlyLaunch())
+    )
+
+
 def _store(config: StudyConfig) -> Store:
     try:
         return Store.open(config.storage)
@@ -293,8 +266,9 @@ def _store(config: StudyConfig) -> Store:
 
 def _opening(config: StudyConfig, data: Dataset, seen: Survey, running: RunningStudy, first: Beginning) -> str:
     """Return the first line of a launch, said while Ray starts."""
+    outside = sum(bool(trial.outside) for trial in running.trials.values())
     recorded = (
-        f"going on from {len(running.trials)} recorded trials"
+        f"going on from {len(running.trials)} recorded trials" + (f", {outside} of them outside" if outside else "")
         if running.trials
         else ", ".join(filter(None, ["a new study", str(first)]))
     )

@@ -19,9 +19,11 @@ from search.core.terminal import make_console
 from search.driver import preview
 from search.driver.confirming import Asked, confirm
 from search.driver.driver import look_ahead, run
+from search.driver.growing import foretold
 from search.driver.publishing import publish
 from search.driver.screen import meanwhile
 from search.driver.summary import show_end
+from search.driver.training import say
 from search.storage.store import Store
 from search.storage.url import holds_secret
 from search.study.running import RunningStudy
@@ -53,8 +55,7 @@ def launch(given: argparse.Namespace, started_at: datetime, again: Callable[[str
     if given.within:
         again(command("search.submit", "--resume", config.study))
     if given.dry_run:
-        preview.show(config, *look_ahead(config), console)
-        return DONE
+        return _look(config, console)
     running = run(
         config,
         console,
@@ -63,6 +64,7 @@ def launch(given: argparse.Namespace, started_at: datetime, again: Callable[[str
         started_at=started_at,
         share=given.share,
         sqlite_on_driver=given.sqlite_on_driver,
+        grow=given.grow,
     )
     if not running.over:
         return INTERRUPTED
@@ -77,6 +79,14 @@ def launch(given: argparse.Namespace, started_at: datetime, again: Callable[[str
             report = publish(config.storage, config.study, given.report)
     show_end(running, config, report, console, assessed(running.record, trials))
     return _verdict(running)
+
+
+def _look(config: StudyConfig, console: Console) -> int:
+    """Say what a study would do, and what would become of the one that is there."""
+    preview.show(config, *look_ahead(config), console)
+    for line in foretold(config):
+        say(console, line)
+    return DONE
 
 
 def _confirm(

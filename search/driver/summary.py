@@ -10,7 +10,7 @@ from search.core.commands import command, tool
 from search.core.confirmation import Confidence, confirmation_lines
 from search.core.environment import hide, variables
 from search.core.fronts import front_hypervolume, front_trials
-from search.core.labels import failures_line
+from search.core.labels import failures_line, outside_line
 from search.core.records import State, TrialRecord
 from search.core.terminal import front_table
 from search.core.units import format_duration, format_number_of
@@ -45,8 +45,8 @@ def show_end(
     for line in confirmation_lines(Confidence(running.record, trials)):
         _line(console, line)
     _line(console, _counts(running, front_hypervolume(running.record, trials)))
-    if failures := failures_line(trials):
-        _line(console, failures)
+    for line in filter(None, (outside_line(trials), failures_line(trials))):
+        _line(console, line)
     if running.account.spent.startup_s:
         _line(console, time_split(running))
     _line(console, checkpoints_line(running, config))

@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any
 
+from search.config.identity import searched
 from search.config.stored import FOUND
 from search.config.study import parse
 from search.core.records import State, StudyRecord, TrialRecord
@@ -141,12 +142,11 @@ def _reconcile(store: Store, seen: Seen, found: Sequence[Finding]) -> None:
     ours = {
         number: trial if number in few else replace(trial, state=State.RUNNING) for number, trial in seen.ours.items()
     }
-    asked = {"study": study.name, "data": "digits", "space": study.space, "recipe": study.config.get("recipe", {})}
-    try:  # of the file only what is searched matters; the images may be elsewhere
-        space = parse(asked).search_space
+    try:
+        space = searched(study).search_space
     except InputError as error:
-        raise StudyError(f"the space of {study.name!r} is of another version: {error}") from error
-    with closing(Recorder(store, study, space)) as recorder:
+        raise StudyError(str(error)) from error
+    with closing(Recorder(store, study, space, seen.trials)) as recorder:
         recorder.reconcile(ours)
 
 

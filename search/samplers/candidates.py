@@ -27,6 +27,7 @@ class Network:
     costs: tuple[float, ...] = field(compare=False)  # of the known objectives, minimised
     row: Array = field(compare=False)  # `d`, as `columns` returns it
     prior: float = field(default=1.0, compare=False)  # how many times as much as others a person wants it
+    allowed: bool = field(default=True, compare=False)  # it keeps every constraint
 
 
 class Scale:
@@ -90,6 +91,11 @@ class Pool:
 
     def find(self, params: Params) -> Network | None:
         """Return what is known of a network; None where it cannot be built or breaks a constraint."""
+        found = self.known(params)
+        return found if found is not None and found.allowed else None
+
+    def known(self, params: Params) -> Network | None:
+        """Return what is known of a network, whether or not it breaks a constraint; None where it cannot be built."""
         key = tuple(params.items())
         if key not in self._found:
             if len(self._found) >= REMEMBERED:
@@ -102,11 +108,10 @@ class Pool:
             described = self.catalogue.describe(params)
         except InfeasibleArchitecture:
             return None
-        if not described.allowed:
-            return None
         costs = tuple(cost(described) for cost in self._costs)
         row = columns(self.catalogue.parameters, params, self.catalogue.traits(described))
-        return Network(params, identity(described.digest, params), costs, row, prior(self.catalogue.parameters, params))
+        wanted = prior(self.catalogue.parameters, params)
+        return Network(params, identity(described.digest, params), costs, row, wanted, described.allowed)
 
     def draw(self) -> Params:
         """Return any network, whether or not it can be built."""

@@ -53,6 +53,7 @@ class FrontSampler(BaseSampler):
         """
         self._distributions = dict(distributions)
         self._learned = [index for index, cost in enumerate(costs) if cost is None]
+        self._known = len(costs) - len(self._learned)
         self._rng = random.Random(seed)
         self._random = RandomSampler(seed=seed)
         self._pool = Pool(catalogue, [cost for cost in costs if cost is not None], self._rng)
@@ -96,8 +97,8 @@ class FrontSampler(BaseSampler):
         """Return what became of the trials so far."""
         past = _Past()
         for trial in study.get_trials(deepcopy=False):
-            network = self._pool.find(trial.params) if trial.params and trial.number != number else None
-            if network is not None:
+            network = self._pool.known(trial.params) if trial.params and trial.number != number else None
+            if network is not None and (network.allowed or _taught(trial)):
                 past.add(trial, network)
         return past
 
@@ -119,9 +120,11 @@ class FrontSampler(BaseSampler):
         known = _expected(error, past, trained, partial)
         features = self._scale([*trained, *partial])
         model = self._model(features, known)
-        truth = model.trained(features, known.middle)[: len(trained)]
-        best = front(np.column_stack([truth, _costs(trained)]))
-        candidates = fresh + self._pool.close(list(compress(trained, best)), past.tried)
+        within = np.array([network.allowed for network in trained])  # constraints may have changed: the others teach
+        truth = model.trained(features, known.middle)[: len(trained)][within]
+        trained = list(compress(trained, within))
+        best = list(compress(trained, front(np.column_stack([truth, self._costs(trained)]))))
+        candidates = fresh + (self._pool.close(best, past.tried) if best else [])
         shown = set(past.partial)
         running = [network for network in past.running if network not in shown]
         resting = [network for network in past.running if network in shown]
@@ -136,12 +139,16 @@ class FrontSampler(BaseSampler):
             truth = np.concatenate([truth, model.predict(self._scale(resting)).mean])
         belief = model.predict(self._scale(candidates))
         worst = float(np.quantile(belief.mean[: len(fresh)], WORST))
-        costs = _costs(candidates)
+        costs = self._costs(candidates)
         points = integration_points(*cost_bounds(costs))
-        heights = attainment(points, _costs([*trained, *running, *resting]), truth, worst)
+        heights = attainment(points, self._costs([*trained, *running, *resting]), truth, worst)
         gain = expected_gain(points, heights, costs, belief.mean, belief.deviation)
         wanted = np.array([network.prior for network in candidates]) ** (FADE / len(known.middle))
         return candidates[int((gain * wanted).argmax())]
+
+    def _costs(self, networks: Sequence[Network]) -> Array:
+        """Return the known objectives `n k` of networks, of which there may be none."""
+        return np.array([network.costs for network in networks], dtype=np.float64).reshape(len(networks), self._known)
 
     def _error(self, study: Study, done: Array) -> "_Error":
         """Return how the objectives make one error: of several learned ones by weights drawn for this proposal."""
@@ -155,6 +162,11 @@ class FrontSampler(BaseSampler):
         self._surrogate.fit(features, known.middle, known.deviation**2, adjust=adjust)
         self._adjusted = len(features) if adjust else self._adjusted
         return self._surrogate
+
+
+def _taught(trial: FrozenTrial) -> bool:
+    """Whether training has shown anything of a network."""
+    return trial.state is TrialState.COMPLETE or any(rung_of(name) is not None for name in trial.user_attrs)
 
 
 class _Past:
@@ -250,7 +262,3 @@ def rung_attr(epoch: int) -> str:
 def rung_of(name: str) -> int | None:
     """Return the epoch of the rung that an attribute is of, or None where it is of none."""
     return int(name.removeprefix(RUNG)) if name.startswith(RUNG) else None
-
-
-def _costs(networks: Sequence[Network]) -> Array:
-    return np.array([network.costs for network in networks], dtype=np.float64).reshape(len(networks), -1)

@@ -219,14 +219,30 @@ class Proposer:
             showed: the objectives' values at rungs, by epoch.
             attrs: what the sampler wanted remembered of it.
         """
+        over = self._over(trial) if trial.outside else {}
+        if over is None:
+            return
+        failed = {trial.failure_kind: 1.0} if trial.state is State.FAILED else {}
         self._mirrors[trial.number] = self.remember(
             trial.params,
             values=values if trial.state is State.COMPLETE else None,
-            violations={trial.failure_kind: 1.0} if trial.state is State.FAILED else None,
+            violations={**over, **failed},
             running=trial.state is State.RUNNING,
             system_attrs=attrs,
             showed=showed,
         )
+
+    def _over(self, trial: TrialRecord) -> dict[str, float] | None:
+        """Return which constraints a trial of another space oversteps; None where its values choose no such network."""
+        domains = {item.name: item.domain for item in self.catalogue.parameters}
+        if not all(name in domains and domains[name].contains(value) for name, value in trial.params.items()):
+            return None
+        try:
+            described = self.catalogue.describe(trial.params)
+        except InfeasibleArchitecture:
+            return None
+        over = {name: value for name, value in described.constraints.items() if value > 0}
+        return over if described.digest == trial.digest and over else None
 
     def tell(self, trial: TrialRecord, values: Sequence[float]) -> None:
         """Let the sampler know how a trial ended; of a machine's fault it hears nothing."""

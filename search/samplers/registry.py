@@ -2,7 +2,7 @@
 
 import random
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, cast
@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial
 
 from search.samplers.catalogue import Catalogue, Coordinate
 from search.samplers.front_sampler import FrontSampler
-from spaces.domains import Choice, Domain, Float, Parameter, Scalar
+from spaces.domains import Choice, Domain, Float, Int, Parameter, Scalar
 from spaces.errors import InputError, unknown
 from spaces.space import RandomTrial, weights_of
 
@@ -32,6 +32,65 @@ def distribution(domain: Domain) -> BaseDistribution:
 def distributions(parameters: Sequence[Parameter]) -> dict[str, BaseDistribution]:
     """Return Optuna's words for the domains of parameters, by their names."""
     return {item.name: distribution(item.domain) for item in parameters}
+
+
+def recorded_distributions(
+    parameters: Sequence[Parameter], chosen: Iterable[Mapping[str, Scalar]]
+) -> dict[str, BaseDistribution]:
+    """Return one distribution for each name that holds what may be chosen now and what trials have chosen.
+
+    Optuna wants all trials of a study to have the same, and a space may have shrunk since some of them began. The
+    sampler itself never sees these.
+
+    Args:
+        parameters: of the space as it is now.
+        chosen: the values of every trial, in order.
+
+    Raises:
+        InputError: a parameter is of numbers now, and trials have words.
+    """
+    taken: dict[str, list[Scalar]] = {}
+    for params in chosen:
+        for name, value in params.items():
+            taken.setdefault(name, []).append(value)
+    domains = {item.name: item.domain for item in parameters}
+    found = {name: _holding(name, domain, taken.get(name, ())) for name, domain in domains.items()}
+    return found | {name: distribution(_spanning(values)) for name, values in taken.items() if name not in domains}
+
+
+def _holding(name: str, domain: Domain, values: Sequence[Scalar]) -> BaseDistribution:
+    """Return a domain's distribution, made wider where values lie outside."""
+    others = [value for value in values if not domain.contains(value)]
+    if not others:
+        return distribution(domain)
+    if isinstance(domain, Choice):
+        return distribution(Choice(options=_distinct([*domain.options, *others])))
+    if (word := next((value for value in others if isinstance(value, (str, bool))), None)) is not None:
+        raise InputError(f"trials have chosen {word}, which is no number: let it stay a choice", place=f"space.{name}")
+    ends = (domain.low, domain.high, *map(float, others))
+    low, high = min(ends), max(ends)
+    if isinstance(domain, Int) and all(isinstance(value, int) for value in others):
+        return IntDistribution(int(low), int(high), log=domain.log and low > 0)
+    return FloatDistribution(low, high, log=domain.log and low > 0)
+
+
+def _spanning(values: Sequence[Scalar]) -> Domain:
+    """Return a domain of values whose own is gone."""
+    kinds = {type(value) for value in values}
+    numbers = [value for value in values if not isinstance(value, (str, bool))]
+    if kinds == {int}:
+        return Int(low=int(min(numbers)), high=int(max(numbers)))
+    if kinds <= {int, float}:
+        return Float(low=float(min(numbers)), high=float(max(numbers)))
+    return Choice(options=_distinct(values))
+
+
+def _distinct(values: Iterable[Scalar]) -> tuple[Scalar, ...]:
+    """Return values without what comes again, the first of each; True is not 1."""
+    found: dict[tuple[bool, Scalar], Scalar] = {}
+    for value in values:
+        found.setdefault((isinstance(value, bool), value), value)
+    return tuple(found.values())
 
 
 def _front(seed: int, catalogue: Catalogue, known: Sequence[Coordinate | None]) -> BaseSampler:

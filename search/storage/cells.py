@@ -103,6 +103,15 @@ def listed(row: Row, column: str) -> list[Any]:
     return value
 
 
+def listed_of(fits: Callable[[object], bool], row: Row, column: str) -> list[Any]:
+    """Return a list that went as JSON, whose values all fit."""
+    values = listed(row, column)
+    for each in values:
+        if not fits(each):
+            raise ValueError(f"{column} cannot hold {shortened(repr(each), _SHOWN)}")
+    return values
+
+
 def mapping_of(fits: Callable[[object], bool], row: Row, column: str) -> dict[str, Any]:
     """Return a mapping that went as JSON, whose values all fit."""
     value = mapping(row, column)

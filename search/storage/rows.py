@@ -99,6 +99,7 @@ def study_values(record: StudyRecord) -> Values:
         "bounds": to_json(record.bounds),
         "own_objectives": to_json({name: told(each, record.classes) for name, each in record.own_objectives.items()}),
         "created_at": record.created_at and to_utc(record.created_at),
+        "earlier": to_json(record.earlier),
     }
 
 
@@ -123,6 +124,7 @@ def study_record(row: Row) -> StudyRecord:
         image=(cells.whole(row, "channels", 1), cells.whole(row, "height", 1), cells.whole(row, "width", 1)),
         bounds={name: (low, high) for name, (low, high) in cells.mapping_of(_is_range, row, "bounds").items()},
         created_at=cells.optional(cells.moment, row, "created_at"),
+        earlier=tuple(cells.listed_of(_is_mapping, row, "earlier")),
     )
 
 

@@ -60,6 +60,7 @@ STUDY = Table(
     Column("bounds", Text, nullable=False),  # JSON
     Column("own_objectives", Text, nullable=False, server_default="{}"),  # JSON: how those are read that are not ours
     Column("created_at", DateTime(timezone=True)),
+    Column("earlier", Text, nullable=False, server_default="[]"),  # JSON: spaces and constraints before, oldest first
 )
 
 TRIAL = Table(
@@ -86,6 +87,7 @@ TRIAL = Table(
     Column("session_id", Integer),  # the launch that trains it, or trained it last
     Column("started_at", DateTime(timezone=True)),
     Column("ended_at", DateTime(timezone=True)),
+    Column("outside", Text, nullable=False, server_default=""),  # why the study as it is now would not propose it
     UniqueConstraint("study_id", "number"),
 )
 

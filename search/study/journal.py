@@ -11,6 +11,7 @@ from typing import Any
 from spaces.errors import StudyError
 
 MOST = 100_000  # entries: some 40 MB, days of most studies
+SEEDS = "seeds"  # whose journal is that of a confirmation
 FOLDER = Path(".widefront")  # where a study is launched
 
 Entry = dict[str, Any]

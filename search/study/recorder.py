@@ -5,19 +5,21 @@ that `reconcile` takes away at the next launch.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
+from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.core.fronts import run_values
 from search.core.records import Rejection, State, StudyRecord, TrialRecord
 from search.samplers.proposer import Proposal
-from search.samplers.registry import distributions
+from search.samplers.registry import recorded_distributions
 from search.storage.optuna_tables import DAMAGED, ENDS, OptunasTables, open_optuna
+from search.storage.retelling import OUTSIDE, OptunasRow
 from search.storage.store import Store
 from spaces.architecture import Architecture
 from spaces.cost import NAMES as COST_NAMES
@@ -31,11 +33,28 @@ from workers.objectives import Objective
 class Recorder:
     """Write one study's trials."""
 
-    def __init__(self, store: Store, record: StudyRecord, space: SearchSpace, *, shared: bool = False) -> None:
+    def __init__(
+        self,
+        store: Store,
+        record: StudyRecord,
+        space: SearchSpace,
+        trials: Iterable[TrialRecord] = (),
+        *,
+        shared: bool = False,
+    ) -> None:
+        """Open Optuna's tables.
+
+        Args:
+            store: with our own.
+            record: of the study.
+            space: that trials are chosen from now.
+            trials: that it has; some may have been chosen from another space.
+            shared: other launches write to this study too.
+        """
         self.store = store
         self.record = record
-        self.shared = shared  # other launches write to this study too
-        self.distributions = distributions(space.parameters)
+        self.shared = shared
+        self.distributions = recorded_distributions(space.parameters, (trial.params for trial in trials))
         self.storage, self.optuna = open_optuna(store, record)
         self._study_id = self.storage.get_study_id_from_name(record.name)
         self._ids: dict[int, int] = {}
@@ -73,7 +92,7 @@ class Recorder:
             raise StudyError("another launch writes to this study at the same time")
         seed = seeds + (self.count() if self.shared else len(self._ids))
         with self._speaking():
-            attrs = {**proposal.system_attrs, **_constraint_attrs(proposal.constraints)}
+            attrs = {**proposal.system_attrs, **constraint_attrs(proposal.constraints)}
             number = self._add_row(proposal, seed, attrs)
         trial = TrialRecord(
             number=number,
@@ -188,7 +207,8 @@ class Recorder:
 
     def _restore_row(self, trial: TrialRecord) -> None:
         """Write again what somebody deleted from Optuna's tables, as its dashboard can; numbers must stay ours."""
-        if self._add_row(trial, trial.seed, {}) != trial.number:
+        attrs = constraint_attrs({SPACE: 1.0}) if trial.outside else {}
+        if self._add_row(trial, trial.seed, attrs) != trial.number:
             raise StudyError(f"trial {trial.number} is missing from Optuna's tables")
         if trial.state is not State.RUNNING:
             self._tell(trial)
@@ -240,11 +260,56 @@ def _user_attrs(trial: Proposal | TrialRecord, seed: int) -> dict[str, Any]:
         "seed": seed,
         **trial.cost.to_json(),
         **trial.cost.more,
+        **_outside_attr(trial),
     }
 
 
-def _constraint_attrs(constraints: Mapping[str, float]) -> dict[str, Any]:
+def _outside_attr(trial: Proposal | TrialRecord) -> dict[str, str]:
+    return {OUTSIDE: trial.outside} if isinstance(trial, TrialRecord) and trial.outside else {}
+
+
+def constraint_attrs(constraints: Mapping[str, float]) -> dict[str, Any]:
     """Return constraints in the form Optuna 5 reads and in the older one that its dashboard reads."""
     if not constraints:
         return {}
     return {"constraints": list(constraints.values())} | {f"constraints:{k}": v for k, v in constraints.items()}
+
+
+SPACE = "space"  # the constraint that a trial breaks which the space as it is now cannot choose
+
+
+def optunas_rows(
+    space: SearchSpace, trials: Sequence[TrialRecord], constraints: Mapping[int, Mapping[str, float]]
+) -> list[OptunasRow]:
+    """Return what Optuna's tables tell of trials from a space that has changed.
+
+    What is no member breaks a constraint there, which keeps it from the front: Optuna knows no other way to say so.
+
+    Args:
+        space: as it is now.
+        trials: all of the study, as they are told now.
+        constraints: by the number of a trial, by how much it oversteps each.
+
+    Raises:
+        InputError: a parameter is of numbers now, and trials have words.
+    """
+    wide = recorded_distributions(space.parameters, (trial.params for trial in trials))
+    told = {name: distribution_to_json(each) for name, each in wide.items()}
+    return [_optunas_row(trial, wide, told, constraints[trial.number]) for trial in trials]
+
+
+def _optunas_row(
+    trial: TrialRecord,
+    wide: Mapping[str, BaseDistribution],
+    told: Mapping[str, str],
+    constraints: Mapping[str, float],
+) -> OptunasRow:
+    over = dict(constraints)
+    if trial.outside and all(by <= 0 for by in over.values()):
+        over[SPACE] = 1.0
+    return OptunasRow(
+        number=trial.number,
+        params={name: (float(wide[name].to_internal_repr(value)), told[name]) for name, value in trial.params.items()},
+        constraints=constraint_attrs(over),
+        outside=trial.outside,
+    )

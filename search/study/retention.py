@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from search.config.study import StudyConfig
 from search.core.fronts import front_trials, minimised_values, run_front
@@ -66,11 +66,17 @@ def judge(
 
 
 def either_front(study: StudyRecord, trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Return who is on the front by its own training, or by the mean of its seeds."""
-    by_run = run_front(study, trials)
-    if not any(trial.replicates for trial in trials):
-        return by_run
-    return list({trial.number: trial for trial in (*by_run, *front_trials(study, trials))}.values())
+    """Return who is on the front by its own training, or by the mean of its seeds, or would be if the study were wider.
+
+    What a changed space or constraint has left outside is on no front, and may be again: weights do not come back.
+    """
+    fronts = [run_front(study, trials)]
+    if any(trial.replicates for trial in trials):
+        fronts.append(front_trials(study, trials))
+    if any(trial.outside for trial in trials):
+        wider = {trial.number for trial in run_front(study, [replace(trial, outside="") for trial in trials])}
+        fronts.append([trial for trial in trials if trial.number in wider])
+    return list({trial.number: trial for front in fronts for trial in front}.values())
 
 
 def _stays(name: str, front: Collection[int], sizes: Mapping[str, int]) -> bool:

@@ -113,7 +113,8 @@ class RunningStudy:
     def _restore_trial(self, trial: TrialRecord, attrs: dict[str, object]) -> None:
         for measurement in trial.measurements:
             self.account.count(measurement)
-            self.scheduler.observe(trial, measurement)
+            if not trial.outside:  # of another question: nobody at a rung has to be better than it
+                self.scheduler.observe(trial, measurement)
         if not trial.failed_transiently:
             showed = [each for each in trial.measurements if each.epoch in self.scheduler.levels]
             self.proposer.restore(

@@ -80,11 +80,12 @@ class SeedProposer:
             return _fewest(self.plan.trials, counts, self.plan.repeats)
         now = self.now()
         front = [trial.number for trial in front_trials(self.study, now)]
-        first = [*front, *counts] if self.plan.folds else front  # means are of all folds, or cannot be compared
+        seen = [number for number in counts if not self.trials[number].outside]
+        first = [*front, *seen] if self.plan.folds else front  # means are of all folds, or cannot be compared
         least = self.plan.repeats if self.plan.folds else min(FIRST, self.plan.repeats)
         if (due := _fewest(first, counts, least)) is not None:
             return due
-        return self._race(Confidence(self.study, now), front, counts)
+        return self._race(Confidence(self.study, now), front, {number: counts[number] for number in seen})
 
     def _race(self, known: Confidence, front: Sequence[int], counts: Mapping[int, int]) -> int | None:
         asked = [*front, *(trial.number for trial in known.near(self.plan.near))] if self.plan.near else list(front)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from search.config.identity import check_same
+from search.config.identity import check_same, growth, searched
 from search.config.study import StudyConfig, parse
 from search.core.records import StudyRecord
 from spaces.errors import InputError
@@ -77,16 +77,8 @@ def test_what_makes_trials_no_different_may_change(record: StudyRecord, path: st
         ("data.limit", 500, "data.limit: nothing -> 500"),
         ("data", "fashion-mnist", "data: {'name': 'digits', 'validation': 0.2} -> fashion-mnist"),
         ("data", {"name": "npz", "path": "a", "validation": 0.2}, "data.name: digits -> npz; data.path: nothing -> a"),
-        ("space.depth.int", [1, 3], "space.depth.int: [1, 4] -> [1, 3]"),
-        ("space.block.choice", ["basic"], "space.block.choice: ['basic', 'preact'] -> ['basic']"),
-        ("space.shortcut", "A", "space.shortcut: B -> A"),
-        ("space.shortcut", None, "space.shortcut: B -> nothing"),
-        ("space.widening_factor", 2, "space.widening_factor: nothing -> 2"),
         ("objectives", ["accuracy", "params"], "objectives: ['accuracy', 'macs'] -> ['accuracy', 'params']"),
         ("objectives", ["macs", "accuracy"], "objectives: ['accuracy', 'macs'] -> ['macs', 'accuracy']"),
-        ("constraints.params", "<= 2e6", "constraints.params: <= 1e6 -> <= 2e6"),
-        ("constraints", None, "constraints.params: <= 1e6 -> nothing"),
-        ("constraints.macs", "<= 1G", "constraints.macs: nothing -> <= 1G"),
         ("recipe.learning_rate", 0.05, "recipe.learning_rate: 0.1 -> 0.05"),
         ("recipe.precision", "float32", "recipe.precision: auto -> float32"),
         ("scheduler.max_epochs", 27, "scheduler.max_epochs: 9 -> 27"),
@@ -103,12 +95,42 @@ def test_what_makes_trials_different_is_refused_before_and_after(
     )
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "difference"),
+    [
+        ("space.depth.int", [1, 3], "space.depth.int: [1, 4] -> [1, 3]"),
+        ("space.block.choice", ["basic"], "space.block.choice: ['basic', 'preact'] -> ['basic']"),
+        ("space.shortcut", "A", "space.shortcut: B -> A"),
+        ("space.shortcut", None, "space.shortcut: B -> nothing"),
+        ("space.widening_factor", 2, "space.widening_factor: nothing -> 2"),
+        ("constraints.params", "<= 2e6", "constraints.params: <= 1e6 -> <= 2e6"),
+        ("constraints", None, "constraints.params: <= 1e6 -> nothing"),
+        ("constraints.macs", "<= 1G", "constraints.macs: nothing -> <= 1G"),
+        ("recipe.momentum", {"choice": [0.8, 0.9]}, "recipe.momentum: 0.9 -> {'choice': [0.8, 0.9]}"),
+    ],
+)
+def test_what_may_be_proposed_can_change(record: StudyRecord, path: str, value: object, difference: str) -> None:
+    now = changed(path, value)
+    check_same(record, now)
+    assert growth(record, now) == [difference]
+    assert growth(record, parse(FILE)) == []
+
+
+def test_what_is_searched_is_read_again_from_a_record(record: StudyRecord) -> None:
+    again = searched(replace(record, space=FILE["space"]))
+    assert (again.search_space, again.bounds) == (parse(FILE).search_space, parse(FILE).bounds)
+    assert again.full_recipe == parse(FILE).full_recipe
+    with pytest.raises(InputError, match="the space of 'front' is of another version"):
+        searched(replace(record, space={"nonsense": 1}))
+
+
 def test_every_difference_is_named(record: StudyRecord) -> None:
-    file = {**FILE, "constraints": {"params": "<= 5e5", "macs": "<= 1M"}, "recipe": {"batch_size": 128}}
+    file = {**FILE, "constraints": {"params": "<= 5e5", "macs": "<= 1M"}, "recipe": {"batch_size": 128, "crop": 2}}
     with pytest.raises(InputError) as refused:
         check_same(record, parse(file))
-    for difference in ("params: <= 1e6 -> <= 5e5", "macs: nothing -> <= 1M", "recipe.batch_size: 64 -> 128"):
+    for difference in ("recipe.crop: nothing -> 2", "recipe.batch_size: 64 -> 128"):
         assert difference in str(refused.value)
+    assert growth(record, parse(file)) == ["constraints.params: <= 1e6 -> <= 5e5", "constraints.macs: nothing -> <= 1M"]
 
 
 def test_writing_a_default_out_changes_nothing(record: StudyRecord) -> None:

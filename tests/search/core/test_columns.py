@@ -60,6 +60,7 @@ def test_a_row_holds_everything_as_plain_values(make_study: MakeStudy, make_tria
         "trial": 7,
         "name": "resnext-2x0.5-C8",
         "state": "stopped",
+        "outside": None,
         "epochs": 2,
         "accuracy": 0.75,
         "macs": 10_007,

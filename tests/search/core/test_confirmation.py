@@ -81,6 +81,14 @@ def test_nobody_is_near_as_long_as_no_deviation_is_known() -> None:
     assert Confidence(STUDY, runs).near(2.0) == []
 
 
+def test_who_is_outside_takes_nobodys_place_and_has_none() -> None:
+    gone = replace(DEAR, outside="the space lacks block basic")
+    known = Confidence(STUDY, [CHEAP, gone, LUCKY])
+    assert gone.number not in known.membership
+    assert known.membership[LUCKY.number] > 0.9 > Confidence(STUDY, TRIALS).membership[LUCKY.number]
+    assert gone not in known.near(100.0)
+
+
 def test_neighbours_on_the_front_are_told_apart_or_not() -> None:
     known = Confidence(STUDY, TRIALS)
     ((first, second, sure),) = known.pairs()

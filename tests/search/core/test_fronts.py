@@ -83,6 +83,13 @@ def test_a_stopped_trial_is_not_on_the_front_however_good(study: StudyRecord, ma
     assert complete_trials([good, plain]) == [plain]
 
 
+def test_what_a_study_would_not_propose_any_more_stands_on_no_front(study: StudyRecord, make_trial: Make) -> None:
+    plain = make_trial(1, accuracies=(0.6,), cost=costing(50_000), state=State.COMPLETE)
+    good = make_trial(0, accuracies=(0.99,), cost=costing(1000), state=State.COMPLETE, outside="oversteps params by 5%")
+    assert front_trials(study, [good, plain]) == [plain]
+    assert front_hypervolume(study, [good, plain]) == front_hypervolume(study, [plain])
+
+
 def test_equal_trials_are_both_on_the_front_by_number(study: StudyRecord, make_trial: Make) -> None:
     twins = [make_trial(number, accuracies=(0.9,), cost=costing(50_000), state=State.COMPLETE) for number in (7, 3)]
     assert [trial.number for trial in front_trials(study, twins)] == [3, 7]

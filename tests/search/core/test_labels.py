@@ -4,11 +4,28 @@ from collections.abc import Callable
 
 import pytest
 
-from search.core.labels import failures_line, name_of, trial_line
+from search.core.labels import failures_line, name_of, outside_line, trial_line
 from search.core.records import State, TrialRecord
 from spaces.architecture import Architecture
 
 MakeTrial = Callable[..., TrialRecord]
+
+
+def test_who_is_outside_is_counted_by_reason(make_trial: MakeTrial) -> None:
+    reasons = [
+        "oversteps params by 5%, macs by 1,200%",
+        "oversteps params by 7%, macs by 3%",
+        "the space lacks depth 9",
+    ]
+    trials = [make_trial(number, outside=why) for number, why in enumerate([*reasons, ""])]
+    assert outside_line(trials) == (
+        "outside: 3 trials on no front, as space or constraints have changed: "
+        "oversteps params, macs (2), the space lacks depth 9 (1)"
+    )
+    assert outside_line(trials[3:]) == ""
+    many = [make_trial(number, outside=f"the space lacks depth {number}") for number in range(9)]
+    assert outside_line(many).endswith(" and 5 more reasons")
+
 
 RESNEXT = Architecture(block="resnext", depths=(2, 2, 2), cardinality=8, widening_factor=0.5)
 

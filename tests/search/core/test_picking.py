@@ -1,6 +1,7 @@
 """Which network to take: the best under a bound, the cheapest above one, the nearest where nothing fits, the knee."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -75,6 +76,12 @@ def test_the_best_within_bounds_is_taken_and_what_a_little_more_buys_is_told(
 
 def test_what_was_stopped_early_is_never_taken() -> None:
     assert pick(STUDY, [STOPPED, POOR], bounds_of(["macs <= 50k"])).chosen == POOR
+
+
+def test_what_is_outside_of_the_study_as_it_is_now_is_never_taken() -> None:
+    outside = [replace(trial, outside="oversteps macs by 10%") for trial in TRIALS if trial != CHEAP]
+    assert pick(STUDY, [CHEAP, *outside], []).chosen == CHEAP
+    assert pick(STUDY, [CHEAP, *outside], bounds_of(["accuracy >= 0.999"])).nearest == CHEAP
 
 
 def test_where_nothing_keeps_the_bounds_the_nearest_is_told() -> None:

@@ -310,6 +310,27 @@ def test_what_a_trial_showed_at_rungs_is_in_its_attributes() -> None:
         assert (row.state, showed) == (TrialState.PRUNED, {1: [0.5, 1e6], 3: [0.7, 1e6]})
 
 
+def test_what_breaks_a_constraint_of_now_teaches_and_is_no_rival() -> None:
+    narrow = parse({**FILE, "space": SPACE, "constraints": {"macs": "<= 300k"}})
+    catalogue = SpaceCatalogue(narrow.search_space, CATALOGUE.image, narrow.violations)
+    rng, drawn = random.Random(0), random.Random(1)
+    asked = FrontSampler(catalogue, distributions(catalogue.parameters), (None, MACS), 0)
+    proposer = Proposer(catalogue, asked, ["maximize", "minimize"], 0)
+    while len(proposer.mirror.trials) < 25:  # all of them trained when there was no bound
+        params = CATALOGUE.draw(drawn)
+        if buildable(params) and not catalogue.describe(params).allowed:
+            over = {"macs": catalogue.describe(params).constraints["macs"]}
+            proposer.remember(params, values=learn(params, rng), violations=over)
+    proposals = []
+    for number in range(8):
+        proposal, _ = proposer.propose({})
+        assert proposal is not None
+        assert proposal.cost.macs <= 300_000
+        proposals.append(proposal)
+        proposer.begun(proposal, number)
+    assert sum(each.params["block"] in ("preact", "resnext") for each in proposals) > 4  # as those were the better ones
+
+
 def test_a_recipe_is_learned_beside_the_network() -> None:
     """Of a network's rates only one is good: the later half of what is proposed is nearer to it than chance."""
     space = {"block": {"choice": ["basic", "preact"]}, "depth": {"int": [1, 4]}, "widening_factor": 0.5}

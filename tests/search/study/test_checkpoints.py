@@ -104,6 +104,18 @@ def test_who_has_ended_beside_the_front_keeps_nothing(
     assert (found.needless, found.over_limit, found.left_bytes) == (mine.keys(), [], 60)
 
 
+def test_who_is_outside_keeps_its_weights_as_long_as_the_front_without_it_would(
+    front: dict[int, TrialRecord], make_study: MakeStudy
+) -> None:
+    last = max(front)
+    trials = {**front, last: replace(front[last], outside="oversteps params by 5%")}
+    dominated = {
+        9: replace(front[last], number=9, cost=replace(front[last].cost, macs=10**9), outside="oversteps macs")
+    }
+    found = judge(make_study(), trials | dominated, weights(*trials, 9), math.inf)
+    assert found.needless == {"9.pt"}
+
+
 def test_of_who_has_ended_on_the_front_only_the_newest_stays(
     front: dict[int, TrialRecord], make_study: MakeStudy
 ) -> None:

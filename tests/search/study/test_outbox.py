@@ -11,6 +11,7 @@ import pytest
 
 from search.core.records import State, TrialRecord
 from search.storage.store import Store
+from search.study.journal import SEEDS, Journal
 from search.study.outbox import LATEST_S, SOONEST_S
 from search.study.running import Nothing, RunningStudy
 from spaces.errors import StorageAway, StudyError, TrialFailure
@@ -160,6 +161,18 @@ def test_a_journal_of_another_database_is_refused_and_stays(bench: Bench) -> Non
     with pytest.raises(StudyError, match=r"journal does not fit sqlite:///.*: .*; move it away to do without it"):
         bench.open()
     assert running.outbox.journal.path.exists()
+
+
+def test_the_journal_of_a_confirmation_is_not_read_as_one_of_trials(bench: Bench) -> None:
+    running = bench.open()
+    trial = begin(running)
+    path = running.outbox.journal.path
+    seeds = Journal(
+        path.with_name(f"{bench.record.label}.{SEEDS}.journal")
+    )  # whose replicates have numbers of their own
+    seeds.append({"what": "measured", "number": trial.number, "measurement": learn(trial, 1).to_json()})
+    assert bench.open().trials[trial.number].epochs == 0
+    assert len(Journal(seeds.path).entries) == 1
 
 
 def test_a_database_file_that_is_taken_away_is_not_made_anew(bench: Bench, tmp_path: Any) -> None:
