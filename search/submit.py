@@ -78,6 +78,7 @@ def _read(given: argparse.Namespace) -> tuple[str, str, list[str]]:
         raise InputError(f"is longer than the {format_bytes(MOST_BYTES)} that can be sent", place=str(given.file))
     command = [given.python, "-m", "search.launch", FILE, "--address", "auto", "--within", folder]
     command += ["--sqlite-on-driver"] if given.sqlite_on_driver else []
+    command += ["--grow"] if given.grow else []
     command += ["--report", f"{config.study}.html", "--set", f"storage={json.dumps(storage)}"]
     return config.study, text, command
 
@@ -203,6 +204,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override one leaf")
     parser.add_argument("--folder", default=HOME, help=f"where the study stands on the cluster (default: {HOME})")
     parser.add_argument("--sqlite-on-driver", action="store_true", help="let the database be a file of the head's")
+    parser.add_argument("--grow", action="store_true", help="let a study's space and constraints be changed")
     parser.add_argument("--python", default="python", help="the Python of the head that has what Widefront needs")
     parser.add_argument("--status", nargs="?", const="", metavar="STUDY", help="say how a study is, or all")
     parser.add_argument("--logs", metavar="STUDY", help="show what a study has said")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from spaces.architecture import Architecture, OwnNetwork
-from spaces.domains import Domain, Scalar, middle
+from spaces.domains import Domain, Int, Scalar, middle
 from spaces.errors import InfeasibleArchitecture, InputError
 from spaces.fields import FIELDS
 from spaces.space import SearchSpace
@@ -28,15 +28,16 @@ def choice_of(
     Raises:
         InputError: it cannot; the fields are named that it lacks.
     """
-    fields, known = _fields(wanted), known or {}
+    fields, known = fields_of(wanted), known or {}
     params: dict[str, Scalar] = {}
     for item in space.parameters:
         if item.exists(params):
             if item.name in space.beside:
                 params[item.name] = _beside(item.domain, (beside or {}).get(item.name))
             else:
-                value = known.get(item.name)
-                params[item.name] = _value(item.domain, value if item.domain.contains(value) else fields.get(item.name))
+                own = _own(item.domain, known.get(item.name))
+                value = own if item.domain.contains(own) else _own(item.domain, fields.get(item.name))
+                params[item.name] = _value(item.domain, value)
     try:
         found = space.architecture(params)
     except InfeasibleArchitecture as error:
@@ -77,7 +78,7 @@ def check_choice(space: SearchSpace, params: Mapping[str, Scalar]) -> None:
         raise InputError(str(error)) from error
 
 
-def _fields(wanted: Architecture) -> dict[str, Any]:
+def fields_of(wanted: Architecture) -> dict[str, Any]:
     """Return a network's fields as a space's parameters tell them: lists as text, equal depths as one."""
     if isinstance(wanted, OwnNetwork):
         return dict(wanted.options)
@@ -87,6 +88,11 @@ def _fields(wanted: Architecture) -> dict[str, Any]:
     return depth | {
         name: ",".join(map(str, value)) if isinstance(value, tuple) else value for name, value in fields.items()
     }
+
+
+def _own(domain: Domain, value: Any) -> Any:
+    """Return a value as a domain has it: 2.0 is a whole number where only whole ones are asked for."""
+    return int(value) if isinstance(domain, Int) and isinstance(value, float) and value.is_integer() else value
 
 
 def _value(domain: Domain, wanted: Any) -> Scalar:

@@ -28,6 +28,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from search.core.records import Spent
@@ -87,7 +88,7 @@ TRIAL = Table(
     Column("session_id", Integer),  # the launch that trains it, or trained it last
     Column("started_at", DateTime(timezone=True)),
     Column("ended_at", DateTime(timezone=True)),
-    Column("outside", Text, nullable=False, server_default=""),  # why the study as it is now would not propose it
+    Column("outside", Text, nullable=False, server_default=text("''")),  # why the study of now would not propose it
     UniqueConstraint("study_id", "number"),
 )
 

@@ -20,7 +20,7 @@ from spaces.architecture import ImageSpec
 from spaces.cost import NAMES
 from spaces.domains import Scalar
 from spaces.errors import InfeasibleArchitecture, InputError
-from spaces.lookup import choice_of
+from spaces.lookup import choice_of, fields_of
 from workers.recipe import SEARCHED, Recipe
 
 LACKS = "the space lacks"
@@ -123,7 +123,7 @@ class Change:
 
     def _out(self, trial: TrialRecord, recipe: Recipe, why: str) -> TrialRecord:
         """Return a trial whose values no longer choose it; they still tell how it was trained."""
-        params = dict(trial.params)
+        params = {**trial.params, **self._added(trial, recipe)}
         for name in SEARCHED:
             if getattr(self.now.recipe_of(params), name) != (own := getattr(recipe, name)):
                 if own is None:
@@ -133,6 +133,16 @@ class Change:
                     )
                 params[name] = own
         return self._stopped(replace(trial, params=params, outside=why))
+
+    def _added(self, trial: TrialRecord, recipe: Recipe) -> dict[str, Scalar]:
+        """Return what a trial has of parameters that are new, so that it stands beside the others in every figure."""
+        known = {**fields_of(trial.architecture), **dict(self.before.search_space.fixed), **recipe.to_json()}
+        found: dict[str, Scalar] = {}
+        for item in self.now.search_space.parameters:
+            told = {**trial.params, **found}
+            if item.name not in told and item.exists(told) and item.domain.contains(known.get(item.name)):
+                found[item.name] = known[item.name]
+        return found
 
     def _stopped(self, trial: TrialRecord) -> TrialRecord:
         if trial.state is not State.RUNNING:

@@ -104,9 +104,10 @@ def test_a_study_is_sent_followed_to_its_end_and_its_exit_code_returned(
     assert server.given["entrypoint_num_cpus"] == 0
 
 
-def test_a_yes_to_a_database_on_the_head_is_passed_on(server: Server) -> None:
-    assert ask("space.yaml", "--detach", "--sqlite-on-driver") == 0
-    assert "--sqlite-on-driver" in shlex.split(server.given["entrypoint"])
+@pytest.mark.parametrize("option", ["--sqlite-on-driver", "--grow"])
+def test_what_is_agreed_to_here_is_passed_on(server: Server, option: str) -> None:
+    assert ask("space.yaml", "--detach", option) == 0
+    assert option in shlex.split(server.given["entrypoint"])
 
 
 def test_what_is_sent_is_launched_as_the_file_says_with_its_storage_apart(server: Server, tmp_path: Path) -> None:
@@ -116,7 +117,7 @@ def test_what_is_sent_is_launched_as_the_file_says_with_its_storage_apart(server
     words = shlex.split(server.given["entrypoint"])
     assert words[:5] == ["exec", "python", "-m", "search.launch", "space.yaml"]
     assert words[words.index("--within") + 1] == "/mnt/my work"
-    assert "--sqlite-on-driver" not in words
+    assert not {"--sqlite-on-driver", "--grow"} & set(words)
     assert not [name for name, text in server.packed.items() if "db.internal" in text]  # workers see all of these
     assert "db.internal" not in json.dumps(server.given["metadata"])  # and these
 

@@ -82,6 +82,22 @@ def test_a_parameter_is_added_with_the_value_that_was_fixed() -> None:
     assert other.outside == "the space lacks widening_factor 0.5"
 
 
+def test_who_is_outside_has_the_value_of_an_added_parameter_too() -> None:
+    space = {"block": {"choice": ["preact"]}, "depth": SPACE["depth"], "activation": {"choice": ["relu", "crelu"]}}
+    told = retold(BASIC, config_of(), config_of(space, recipe={"learning_rate": RATE}))
+    assert (dict(told.params), told.outside) == (
+        {**BASIC, "activation": "relu", "learning_rate": 0.1}, "the space lacks block basic",
+    )  # fmt: skip
+
+
+def test_a_number_is_the_same_whatever_kind_of_domain_has_it() -> None:
+    halves, wholes = {"float": [0.5, 4], "step": 0.5}, {"int": [1, 4]}
+    before, now = (config_of({**SPACE, "widening_factor": domain}) for domain in (halves, wholes))
+    told = retold({**BASIC, "widening_factor": 2.0}, before, now)
+    assert (told.params["widening_factor"], type(told.params["widening_factor"]), told.outside) == (2, int, "")
+    assert retold({**BASIC, "widening_factor": 1.5}, before, now).outside == "the space lacks widening_factor 1.5"
+
+
 def test_a_parameter_with_its_default_is_the_same_network() -> None:
     now = config_of({**SPACE, "activation": {"choice": ["relu", "crelu"]}})
     told = retold(BASIC, config_of(), now)
