@@ -19,7 +19,7 @@ from search.core.confirmation import Confidence, assessed, confirmation_lines
 from search.core.environment import expand
 from search.core.fronts import front_trials
 from search.core.labels import outside_line
-from search.core.records import StudyRecord, TrialRecord
+from search.core.records import State, StudyRecord, TrialRecord
 from search.core.terminal import front_table, make_console
 from search.core.units import format_number_of
 from search.simulation.curves import write_curves
@@ -57,7 +57,8 @@ def _print(study: StudyRecord, trials: list[TrialRecord], given: argparse.Namesp
         for line in filter(None, (*confirmation_lines(Confidence(study, trials)), outside_line(trials))):
             console.print(visible(line), markup=False, highlight=False, soft_wrap=True)
     else:
-        print(f"no trial of {study.name} has reached {format_number_of('epoch', study.max_epochs)} yet")
+        none = f"no trial of {study.name} has reached {format_number_of('epoch', study.max_epochs)} yet"
+        print(visible(outside_line(trial for trial in trials if trial.state is State.COMPLETE)) or none)
 
 
 def _print_csv(rows: list[dict[str, object]]) -> None:

@@ -129,6 +129,15 @@ def test_what_fell_short_is_counted_by_reason(view: StudyView) -> None:
     assert sum(stopped) == view.count(State.STOPPED)
 
 
+def test_who_is_outside_is_counted_by_reason_and_dominated_by_nobody() -> None:
+    reasons = ["", "oversteps params by 5%", "oversteps params by 70%", "the space lacks block basic"]
+    trials = tuple(factories.complete(number, [0.9] * 9, outside=why) for number, why in enumerate(reasons))
+    said = plain("".join(sections.fell_short(StudyView(study=factories.study(), trials=trials))))
+    assert "outside at full fidelity: oversteps params 2" in said
+    assert "outside at full fidelity: the space lacks block basic 1" in said
+    assert "dominated" not in said
+
+
 def test_a_failure_is_told_as_text() -> None:
     trial = factories.trial(0, state=State.FAILED, reason="<img src=x>", failure_kind="crash")
     said = "".join(sections.fell_short(StudyView(study=factories.study(), trials=(trial,))))

@@ -91,6 +91,21 @@ def test_a_study_without_a_full_trial_says_so(sqlite_url: str, make_study: MakeS
         assert capsys.readouterr().out == out
 
 
+def test_who_is_outside_is_said_below_the_front_and_in_its_place(
+    sqlite_url: str, make_study: MakeStudy, make_trial: MakeTrial, capsys: Capture
+) -> None:
+    outside = "oversteps params by 5%"
+    with Store.open(sqlite_url) as store:
+        store.add_study(make_study("one"))
+        store.add_trial("one", make_trial(0, [0.5] * 9, state=State.COMPLETE, outside=outside))
+        assert main([sqlite_url]) == 0
+        told = "outside: 1 trial on no front, as space or constraints have changed: oversteps params (1)"
+        assert capsys.readouterr().out == f"{told}\n"
+        store.add_trial("one", make_trial(1, [0.5] * 9, state=State.COMPLETE))
+    assert main([sqlite_url]) == 0
+    assert capsys.readouterr().out.rstrip().endswith(told)
+
+
 def refusal(given: list[str], capsys: Capture) -> str:
     """Return the one line with which a command ended with 2."""
     assert main(given) == 2
