@@ -81,7 +81,7 @@ class TrialSpec:
         Raises:
             InputError: a package is not here, or is another version.
         """
-        require(fields.get("packages", {}))
+        require({"packages": {}, **fields}["packages"])  # files of before name none
         return cls(
             architecture=Architecture.from_json(fields["architecture"]),
             recipe=Recipe.from_json(fields["recipe"]),

@@ -45,6 +45,8 @@ class Forecast:
 
     def _recent_pace(self) -> float | None:
         """Return the epochs in a second of the last half of those that this launch has trained."""
+        if not self._passed:
+            return None
         now, trained = self._passed[-1]
         middle = bisect_left(self._passed, (trained + self._passed[0][1]) / 2, key=itemgetter(1))
         then, before = self._passed[middle]

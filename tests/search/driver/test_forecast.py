@@ -75,6 +75,25 @@ def test_nothing_is_told_before_a_pace_is_known(bench: Bench) -> None:
             assert forecast.left_s(running) is None
 
 
+def test_a_budget_of_time_alone_is_told_before_there_is_a_pace(make_bench: MakeBench) -> None:
+    bench = make_bench(budget={"hours": 2.0})
+    running, forecast = bench.open(), Forecast(Ticks())
+    assert forecast.range_s(running) is None
+    bench.clock.advance(1800)
+    left = forecast.range_s(running)
+    assert left == pytest.approx((5400, 5400))
+
+
+def test_the_range_holds_the_guess_and_the_longest_that_a_running_trial_needs(make_bench: MakeBench) -> None:
+    bench, ticks = make_bench(scheduler={"name": "fifo", "max_epochs": 9}, budget={"trials": 6}), Ticks()
+    running, forecast = bench.open(), Forecast(ticks)
+    for _ in steps(bench, running, ticks, a_second=2.0):
+        left, ends = forecast.left_s(running), forecast.range_s(running)
+        assert (left is None) == (ends is None)
+        if left is not None and ends is not None:
+            assert ends[0] <= left <= ends[1]
+
+
 def test_epochs_of_an_earlier_launch_are_no_pace_of_this_one(make_bench: MakeBench) -> None:
     bench, ticks = make_bench(scheduler={"name": "fifo", "max_epochs": 9}, budget={"trials": 4}), Ticks()
     running = bench.open()

@@ -1,0 +1,360 @@
+"""Let an agent search within a budget that a person has set.
+
+python -m search.mcp --trials 100 --hours 2 [--trainings 20] [--folder .]
+
+A server of the Model Context Protocol on standard input and output. An agent can look over the files of a folder,
+start, follow and stop a study, read its front, pick, confirm and export. The allowance is of all studies in the
+folder's database together, read from what is recorded there, so that no other name, file or start raises it.
+"""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+from search import cli
+from search.config.study import StudyConfig, load
+from search.core.arguments import number, whole
+from search.core.columns import row_of
+from search.core.confirmation import assessed
+from search.core.fronts import front_trials
+from search.core.labels import name_of
+from search.core.picking import bounds_of, knee, pick
+from search.core.records import State, StudyRecord, TrialRecord
+from search.storage.finding import find
+from search.storage.store import Store
+from search.study.heartbeat import alive_s
+from spaces.errors import InputError, StudyError, WidefrontError, visible
+
+DATABASE = "sqlite:///widefront.db"  # of the folder
+LOGS = Path(".widefront") / "agent"
+FREE = ("study", "space", "constraints", "scheduler", "sampler", "recipe", "budget", "objectives")  # an agent may set
+FOREIGN = ("command", "network")  # what brings somebody's code
+TOLD = ("trial", "name", "macs", "params", "seeds", "on_front")  # of a network, beside its objectives
+WAIT_S = 10.0  # for a command to end that was asked to
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """What a person lets an agent spend, all studies of the folder together."""
+
+    trials: int
+    hours: float  # that launches are alive
+    trainings: int  # of confirmations
+
+
+@dataclass(slots=True)
+class Desk:
+    """What an agent can ask for; every answer is short plain values with units in their names.
+
+    Args:
+        allowance: of the person.
+    """
+
+    allowance: Allowance
+    _at_work: subprocess.Popen[bytes] | None = None
+    _log: Path | None = None
+    _tools: dict[str, Callable[..., Any]] = field(default_factory=dict)
+
+    def look(self, file: str, settings: Sequence[str] = ()) -> dict[str, Any]:
+        """Look over a study's file without training: size of the space, smallest and largest network, time of an epoch.
+
+        Args:
+            file: path of a YAML file in the folder.
+            settings: leaves to replace, such as `scheduler.max_epochs=9` or `space.depth={int: [1, 4]}`.
+        """
+        config = self._config(file, settings)
+        said = self._run("search.launch", file, "--dry-run", *_set(settings))
+        return {"study": config.study, "preview": said.splitlines(), "left": self._left()}
+
+    def start(self, file: str, settings: Sequence[str] = ()) -> dict[str, Any]:
+        """Start a study, or go on with it, in the background; one at a time. What is left of the allowance bounds it.
+
+        Args:
+            file: path of a YAML file in the folder.
+            settings: leaves to replace, as for look.
+        """
+        config = self._config(file, settings)
+        self._check_idle()
+        left = self._left()
+        if left["trials"] <= 0 or left["hours"] <= 0:
+            raise StudyError(f"the allowance is spent: {left['trials']} trials and {left['hours']:.2f} hours are left")
+        bounds = self._bounds(config, left)
+        arguments = [*_set(settings), *_set([f"{name}={value}" for name, value in bounds.items()])]
+        self._begin("search.launch", file, *arguments, "--report", f"{config.study}.html")
+        return {"study": config.study, "budget": bounds, "log": str(self._log)}
+
+    def follow(self, study: str | None = None, after: int = -1) -> dict[str, Any]:
+        """Say how a study stands: trials by state, epochs, what happened since, the best network, if it is at work.
+
+        Args:
+            study: its name; the only one where there is one.
+            after: the number of the last event that you have seen; only later ones are told, 20 at most.
+        """
+        try:
+            with self._store() as store:
+                record = find(store, study)
+                trials = store.trials(record.name)
+                events = store.events(record.name, after=after)
+        except InputError:
+            if not self._busy():
+                raise
+            return {"at_work": True, "said": self._said(3)}  # it has not come to its database yet
+        front = front_trials(record, trials)
+        return {
+            "study": record.name,
+            "at_work": self._busy(),
+            "trials": {str(state): sum(trial.state is state for trial in trials) for state in State},
+            "epochs": sum(trial.epochs for trial in trials),
+            "front": len(front),
+            "best": _told(record, front[-1]) if front else None,
+            "events": [{"number": each.seq, "what": each.kind, "trial": each.trial, "text": each.text}
+                       for each in events[-20:]],
+            "left": self._left(),
+            "said": self._said(3),
+        }  # fmt: skip
+
+    def front(self, study: str | None = None) -> dict[str, Any]:
+        """Return the Pareto front, the cheapest network first; confirmed ones are means over seeds.
+
+        Args:
+            study: its name; the only one where there is one.
+        """
+        record, trials = self._read(study)
+        units = {name: record.objective(name).unit for name in record.objectives}
+        front = [_told(record, trial) for trial in front_trials(record, trials)]
+        return {"study": record.name, "units": units, "front": front, "fully_trained_epochs": record.max_epochs}
+
+    def pick(self, study: str | None = None, under: str = "", above: str = "") -> dict[str, Any]:
+        """Say which network to take: the best under bounds, the cheapest above some, or the knee of the front.
+
+        Args:
+            study: its name; the only one where there is one.
+            under: bounds such as `macs <= 200k, latency_ms <= 3`.
+            above: bounds on quality such as `accuracy >= 98 %`.
+        """
+        record, trials = self._read(study)
+        bounds = bounds_of([under, above], record.measures)
+        if not bounds:
+            return {"pick": _told(record, knee(record, trials))}
+        found = pick(record, trials, bounds)
+        roles = {"pick": found.chosen, "more": found.more, "nearest": found.nearest}
+        return {role: _told(record, trial) for role, trial in roles.items() if trial}
+
+    def confirm(self, study: str | None = None, seeds: int = 3) -> dict[str, Any]:
+        """Train the front again with other seeds, in the background, so that means and intervals are known.
+
+        Args:
+            study: its name; the only one where there is one.
+            seeds: for each network, at most.
+        """
+        record, _ = self._read(study)
+        self._check_idle()
+        left = self._left()
+        if left["trainings"] <= 0:
+            raise StudyError(f"the allowance of {self.allowance.trainings} trainings is spent")
+        done = self._trained_again(record.name)
+        self._begin("search.confirm", DATABASE, "--study", record.name, "--seeds", str(seeds),
+                    "--trainings", str(done + left["trainings"]), "--hours", str(max(left["hours"], 0.01)))  # fmt: skip
+        return {"study": record.name, "trainings_at_most": left["trainings"], "log": str(self._log)}
+
+    def export(self, trial: int, study: str | None = None, onnx: bool = False) -> dict[str, Any]:
+        """Write a network as a folder that stands alone: weights, architecture, preprocessing, a card, ONNX if asked.
+
+        Args:
+            trial: its number.
+            study: its name; the only one where there is one.
+            onnx: write `model.onnx` too.
+        """
+        record, _ = self._read(study)
+        folder = Path("exports") / f"{record.label}-{trial}"
+        more = ["--onnx"] if onnx else []
+        which = ("--study", record.name, "--trial", str(trial))
+        said = self._run("search.export", DATABASE, *which, "-o", str(folder), *more)
+        files = sorted(each.name for each in folder.iterdir())
+        return {"folder": str(folder), "files": files, "said": said.splitlines()}
+
+    def stop(self) -> dict[str, Any]:
+        """Let what is at work record everything and end; starting the same study again goes on with it."""
+        if self._at_work is None or not self._busy():
+            return {"stopped": False}
+        self._at_work.send_signal(signal.SIGINT)
+        try:
+            self._at_work.wait(WAIT_S)
+        except subprocess.TimeoutExpired:
+            self._at_work.send_signal(signal.SIGINT)
+            self._at_work.wait(WAIT_S)
+        return {"stopped": True, "said": self._said(3)}
+
+    def _config(self, file: str, settings: Sequence[str]) -> StudyConfig:
+        """Return a study's file, if it lies in the folder and an agent may set what it sets."""
+        path = Path(file)
+        if not path.resolve().is_relative_to(Path.cwd().resolve()):
+            raise InputError(f"{file} is outside of the folder")
+        for setting in settings:
+            section = setting.partition("=")[0].partition(".")[0].strip()
+            if section not in FREE:
+                raise InputError(f"{section} is the person's to set; {', '.join(FREE)} are yours")
+            if any(word in setting for word in FOREIGN):
+                raise InputError(
+                    f"what runs a program ({', '.join(FOREIGN)}) is the person's to set: no command is yours"
+                )
+        config = load(path, settings)
+        if config.storage != DATABASE:
+            why = f"the study's storage has to be {DATABASE}, by which the allowance is counted"
+            raise InputError(why, place="storage")
+        return config
+
+    def _bounds(self, config: StudyConfig, left: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the budget of a study within what is left: trials and hours are counted from its beginning."""
+        trials, hours = self._spent(config.study)
+        asked = config.budget
+        return {
+            "budget.trials": min(each for each in (asked.trials, trials + left["trials"]) if each is not None),
+            "budget.hours": round(min(each for each in (asked.hours, hours + left["hours"]) if each is not None), 4),
+        }
+
+    def _left(self) -> dict[str, Any]:
+        spent = [self._spent(name) for name in self._names()]
+        trainings = sum(self._trained_again(name) for name in self._names())
+        return {
+            "trials": self.allowance.trials - sum(trials for trials, _ in spent),
+            "hours": round(self.allowance.hours - sum(hours for _, hours in spent), 4),
+            "trainings": self.allowance.trainings - trainings,
+        }
+
+    def _names(self) -> list[str]:
+        if not Path(DATABASE.removeprefix("sqlite:///")).exists():
+            return []
+        with self._store() as store:
+            return list(store.names())
+
+    def _spent(self, study: str) -> tuple[int, float]:
+        """Return a study's trials, and the hours that its launches were alive."""
+        if study not in self._names():
+            return 0, 0.0
+        with self._store() as store:
+            return len(store.trials(study)), alive_s(store.sessions(study)) / 3600
+
+    def _trained_again(self, study: str) -> int:
+        with self._store() as store:
+            return sum(len(trial.replicates) for trial in store.trials(study))
+
+    def _read(self, study: str | None) -> tuple[StudyRecord, list[TrialRecord]]:
+        with self._store() as store:
+            record = find(store, study)
+            return record, assessed(record, store.trials(record.name))
+
+    def _store(self) -> Any:
+        return Store.reading(DATABASE, lambda _lines: None)
+
+    def _busy(self) -> bool:
+        return self._at_work is not None and self._at_work.poll() is None
+
+    def _check_idle(self) -> None:
+        if self._busy():
+            raise StudyError("a study is at work; follow it, or stop it first")
+
+    def _begin(self, module: str, *arguments: str) -> None:
+        LOGS.mkdir(parents=True, exist_ok=True)
+        self._log = LOGS / f"{module}-{len(list(LOGS.iterdir()))}.txt"
+        with self._log.open("wb") as out:
+            self._at_work = subprocess.Popen(
+                [sys.executable, "-m", module, *arguments], stdin=subprocess.DEVNULL, stdout=out,
+                stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+
+    def _run(self, module: str, *arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", module, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise StudyError(done.stderr.strip().removeprefix("error: ") or done.stdout.strip())
+        return done.stdout.strip()
+
+    def _said(self, lines: int) -> list[str]:
+        """Return the last lines of what is at work, or was."""
+        text = self._log.read_text(errors="replace") if self._log else ""
+        return text.splitlines()[-lines:]
+
+
+def _set(settings: Sequence[str]) -> list[str]:
+    return [part for setting in settings for part in ("--set", setting)]
+
+
+def _told(record: StudyRecord, trial: TrialRecord | None) -> dict[str, Any] | None:
+    """Return what is short to say of a network."""
+    if trial is None:
+        return None
+    row = row_of(record, trial)
+    known = {name: row.get(name) for name in (*record.objectives, *TOLD)} | {"name": name_of(trial.architecture)}
+    confirmed = row.get("confirmed") if isinstance(row.get("confirmed"), Mapping) else {}
+    return {name: value for name, value in {**known, **dict(confirmed or {})}.items() if value is not None}
+
+
+def server(desk: Desk) -> Any:
+    """Return the server, whose tools are what a desk can be asked for.
+
+    Raises:
+        InputError: the package `mcp` is not installed.
+    """
+    try:
+        from mcp.server import MCPServer
+    except ImportError as error:
+        raise InputError("mcp is not installed: pip install 'widefront[agents]'") from error
+    made = MCPServer("widefront", instructions=__doc__)
+    for ask in (desk.look, desk.start, desk.follow, desk.front, desk.pick, desk.confirm, desk.export, desk.stop):
+        made.add_tool(_in_one_line(ask), structured_output=False)
+    return made
+
+
+def _in_one_line(ask: Callable[..., dict[str, Any]]) -> Callable[..., str]:
+    """Return a tool that answers in JSON, and says what is wrong as a person is told it."""
+
+    @wraps(ask)
+    def answer(*args: Any, **kwargs: Any) -> str:
+        try:
+            return json.dumps(ask(*args, **kwargs), default=str)
+        except WidefrontError as error:
+            return json.dumps({"error": visible(str(error))})
+
+    return answer
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until the agent closes standard input, and return the exit code."""
+    return cli.run(_parser(), argv, _act)
+
+
+def _act(given: argparse.Namespace) -> int:
+    os.chdir(given.folder)
+    desk = Desk(Allowance(trials=given.trials, hours=given.hours, trainings=given.trainings))
+    try:
+        server(desk).run("stdio")
+    finally:
+        desk.stop()
+    return cli.DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m search.mcp", description="Let an agent search within a budget (Model Context Protocol, stdio)."
+    )
+    parser.add_argument("--trials", type=whole(1, 10**9), required=True, help="that all studies may have together")
+    parser.add_argument("--hours", type=number(0, 10**6), required=True, help="that launches may be alive, together")
+    parser.add_argument("--trainings", type=whole(0, 10**6), default=20, help="of confirmations (default: 20)")
+    parser.add_argument("--folder", type=Path, default=Path(), help="with the studies' files and the database")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

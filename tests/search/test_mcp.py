@@ -1,0 +1,159 @@
+"""An agent searches by a real client of the protocol, within the allowance that a person has set."""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from search.core.records import State
+from search.mcp import DATABASE, Allowance, Desk, main, server
+from search.storage.store import Store
+from spaces.errors import InputError, StudyError
+from tests import factories
+from tests.end_to_end.conftest import SMALL
+
+Ask = Callable[..., Awaitable[dict[str, Any]]]
+
+
+def by_client(folder: Path, story: Callable[[Ask], Awaitable[None]], *options: str) -> None:
+    """Let a client start the server as an agent's program would, and tell it a story."""
+    from mcp import Client, StdioServerParameters
+
+    async def run() -> None:
+        arguments = ["-m", "search.mcp", "--folder", str(folder), *options]
+        given = StdioServerParameters(command=sys.executable, args=arguments, cwd=Path.cwd())
+        async with Client(given) as client:
+
+            async def ask(tool: str, **arguments: Any) -> dict[str, Any]:
+                found = await client.call_tool(tool, arguments)
+                assert found.content[0].text.startswith("{"), found  # type: ignore[union-attr]
+                told: dict[str, Any] = json.loads(found.content[0].text)  # type: ignore[union-attr]
+                return told
+
+            names = {tool.name for tool in (await client.list_tools()).tools}
+            assert names == {"look", "start", "follow", "front", "pick", "confirm", "export", "stop"}
+            await story(ask)
+
+    asyncio.run(run())
+
+
+def write(folder: Path, **changes: Any) -> None:
+    (folder / "space.yaml").write_text(yaml.safe_dump({**SMALL, "storage": DATABASE, **changes}))
+
+
+@pytest.mark.slow
+@pytest.mark.cluster
+def test_an_agent_looks_starts_follows_picks_and_exports_and_cannot_raise_its_allowance(tmp_path: Path) -> None:
+    write(tmp_path, scheduler={"name": "fifo", "max_epochs": 2}, budget={"trials": 50})
+
+    async def story(ask: Ask) -> None:
+        seen = await ask("look", file="space.yaml")
+        assert any(line.startswith("smallest") for line in seen["preview"])
+        begun = await ask("start", file="space.yaml")
+        assert begun["budget"] == {"budget.trials": 3, "budget.hours": 0.5}
+        assert "at work" in (await ask("start", file="space.yaml"))["error"]
+        end = time.monotonic() + 240
+        while (stands := await ask("follow"))["at_work"] and time.monotonic() < end:
+            await asyncio.sleep(1)
+        assert stands["trials"]["complete"] == 3, stands
+        assert stands["left"]["trials"] == 0
+        last = stands["events"][-1]["number"]
+        assert (await ask("follow", after=last))["events"] == []
+        for settings in ([], ["study=other"], ["budget.trials=99"]):
+            assert "the allowance is spent" in (await ask("start", file="space.yaml", settings=settings))["error"]
+        front = (await ask("front"))["front"]
+        picked = (await ask("pick", under="macs <= 1G"))["pick"]
+        assert picked["trial"] == front[-1]["trial"]
+        handed = await ask("export", trial=picked["trial"])
+        assert "weights.safetensors" in handed["files"]
+        assert "error" in await ask("export", trial=99)
+
+    by_client(tmp_path, story, "--trials", "3", "--hours", "0.5")
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """Return a desk in a folder with a study of three trials, of which two are trained again."""
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path)
+    study = factories.study("small")
+    with Store.open(DATABASE) as store:
+        store.add_study(study)
+        for number, accuracies in enumerate([(0.5,) * 9, (0.9,) * 9, (0.1,)]):
+            state = State.COMPLETE if len(accuracies) == 9 else State.STOPPED
+            cost = factories.trial(0).cost
+            cost = type(cost)(**{**cost.to_json(), "macs": 10_000 * (number + 1)})
+            store.add_trial("small", factories.trial(number, accuracies, state=state, cost=cost))
+    return Desk(Allowance(trials=10, hours=1.0, trainings=4))
+
+
+def test_what_is_left_is_what_all_studies_have_not_spent(desk: Desk) -> None:
+    assert desk._left() == {"trials": 7, "hours": 1.0, "trainings": 4}
+    with Store.open(DATABASE) as store:
+        store.add_study(factories.study("other"))
+        for number in range(5):
+            store.add_trial("other", factories.trial(number))
+    assert desk._left()["trials"] == 2
+    config = desk._config("space.yaml", ["study=small"])
+    assert desk._bounds(config, desk._left())["budget.trials"] == 5  # three of its own and the two that are left
+
+
+def test_the_front_and_a_pick_are_short_and_say_units(desk: Desk) -> None:
+    found = desk.front()
+    assert found["units"] == {"accuracy": "fraction", "macs": "count per image"}
+    assert [network["trial"] for network in found["front"]] == [0, 1]
+    assert desk.pick(under="macs <= 10k")["pick"]["trial"] == 0
+    assert desk.pick()["pick"]["trial"] in (0, 1)
+    assert len(json.dumps(found)) < 1000
+
+
+@pytest.mark.parametrize(
+    ("file", "settings", "said"),
+    [
+        ("../elsewhere.yaml", [], "is outside of the folder"),
+        ("/etc/passwd", [], "is outside of the folder"),
+        ("space.yaml", ["storage=sqlite:///mine.db"], "storage is the person's to set"),
+        ("space.yaml", ["plugins=[os]"], "plugins is the person's to set"),
+        ("space.yaml", ["callbacks=[os:system]"], "callbacks is the person's to set"),
+        ("space.yaml", ["space.network=os:system"], "network"),
+        ("space.yaml", ["objectives=[accuracy, {name: x, command: rm, unit: y}]"], "no command is"),
+        ("nowhere.yaml", [], "nowhere.yaml"),
+    ],
+)
+def test_what_is_the_persons_is_refused(desk: Desk, file: str, settings: list[str], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        desk.start(file, settings)
+
+
+def test_a_study_in_another_database_is_refused_since_nobody_would_count_it(desk: Desk, tmp_path: Path) -> None:
+    write(tmp_path, storage="sqlite:///other.db")
+    with pytest.raises(InputError, match=f"storage has to be {DATABASE}"):
+        desk.look("space.yaml")
+
+
+def test_nothing_is_confirmed_beyond_the_allowance(desk: Desk) -> None:
+    desk.allowance = Allowance(trials=10, hours=1.0, trainings=0)
+    with pytest.raises(StudyError, match="the allowance of 0 trainings is spent"):
+        desk.confirm()
+
+
+def test_stopping_what_is_not_at_work_does_nothing(desk: Desk) -> None:
+    assert desk.stop() == {"stopped": False}
+
+
+def test_the_package_is_named_where_it_is_missing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mcp.server", None)
+    with pytest.raises(InputError, match=r"pip install 'widefront\[agents\]'"):
+        server(desk)
+
+
+def test_an_allowance_has_to_be_given(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--trials", "3"])
+    assert "--hours" in capsys.readouterr().err
