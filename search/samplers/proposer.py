@@ -58,8 +58,6 @@ class Proposal:
 class Proposer:
     """Ask the sampler until it names something new that can be trained."""
 
-    waits = False  # what is not left now never will be
-
     def __init__(
         self,
         catalogue: Catalogue,
@@ -87,6 +85,11 @@ class Proposer:
         self._study_id = self._storage.get_study_id_from_name(self.mirror.study_name)
         self._rng = random.Random(seed)
         self._mirrors: dict[int, int] = {}  # the number of each trial of the study in the mirror
+
+    @property
+    def waits(self) -> bool:
+        """Whether something is under way for want of which nothing was proposed: what is not left never will be."""
+        return False
 
     def propose(
         self, known: Mapping[str, int], doubts: Sequence[Doubt] = ()
