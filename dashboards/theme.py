@@ -176,7 +176,7 @@ def scale(objective: Objective, values: Sequence[float]) -> Scale:
     title = {"text": axis_title(objective)}
     if objective.is_rate:
         return fraction_scale(objective, values)
-    tickformat = "~s" if objective.static or objective.unit == "bytes" else "~g"
+    tickformat = "~s" if objective.counts or objective.unit == "bytes" else "~g"
     kind = log_axis(min(values), max(values)) if is_log(values) else _room(values, 0.5 * abs(values[0]))
     return Scale(axis={"title": title, "tickformat": tickformat, **kind})
 

@@ -40,7 +40,8 @@ class Epoch(Protocol):
 class Objective:
     """How one number about a network is found and read.
 
-    A static objective is an exact function of the architecture, known before training.
+    A static objective is known before training: an exact function of the architecture, or what a command has found of
+    it on a device, which is known of those networks alone that somebody has asked for.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Objective:
     unit: str
     direction: str  # minimize or maximize, Optuna's words
     static: bool
+    asked: bool = False  # static, and found by a command
     quality: bool = False  # says how good a network is, not what it costs
     ends: tuple[float, float] | None = None  # of a measured cost, for shares of hypervolume on a log axis
     best: float = 0.0  # of a quality; its worst is what guessing reaches
@@ -58,12 +60,19 @@ class Objective:
     read: Callable[[Measurement], float] | None = None  # of one that follows from others, such as seconds
 
     @property
+    def counts(self) -> bool:
+        """Whether it is known of every network that there is."""
+        return self.static and not self.asked
+
+    @property
     def is_rate(self) -> bool:
         """Whether it is a share in [0, 1]."""
         return self.unit == "fraction"
 
     def value(self, cost: Cost, measurement: Measurement | None) -> float:
         """Return its value for a network; NaN for what no epoch has revealed yet."""
+        if self.asked:
+            return cost.more.get(self.name, math.nan)
         if self.static:
             return cost.value(self.name)
         if measurement is None:
@@ -167,9 +176,10 @@ def told(objective: Objective, classes: int) -> dict[str, Any]:
         classes: of the study's images.
     """
     plain = {name: getattr(objective, name) for name in ("name", "title", "unit", "direction", "static", "quality")}
+    asked = {"asked": True} if objective.asked else {}
     ends = {"ends": list(objective.ends)} if objective.ends else {}
     worst = {"best": objective.best, "worst": objective.worst(classes)} if objective.worst else {}
-    return {**plain, **ends, **worst}
+    return {**plain, **asked, **ends, **worst}
 
 
 def retold(plain: Mapping[str, Any]) -> Objective:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args, get_origin
 
+from search.config.command import CommandForm
 from search.config.sections import Form, shown
 from search.config.space import FORMS
 from spaces.errors import InputError, unknown
@@ -39,6 +40,8 @@ def refusal(found: Sequence[Found], root: type[Form]) -> InputError:
 
 def _place(loc: Sequence[int | str]) -> list[str]:
     """Return the keys that lead there, without what pydantic adds: tags, members of unions, places in lists."""
+    if loc[:1] == ("objectives",) and len(loc) > 2:  # the index and the tag of a name or a command
+        return [f"objectives.{loc[1]}", *map(str, loc[3:])] if len(loc) > 3 else ["objectives"]
     parts = [*loc[:2], *loc[3:]] if _tagged(loc) else list(loc)
     union = next((index for index, part in enumerate(parts) if part in _UNION and index > 1), len(parts))
     return [part for part in parts[:union] if isinstance(part, str)]
@@ -67,7 +70,7 @@ def _message(found: Found) -> str:
 
 
 def _known_keys(loc: Sequence[int | str], root: type[Form]) -> list[str]:
-    form: Any = FORMS[str(loc[2])] if _tagged(loc) else root
+    form: Any = FORMS[str(loc[2])] if _tagged(loc) else CommandForm if loc[:1] == ("objectives",) else root
     for part in loc if form is root else ():
         form = get_args(form)[1] if get_origin(form) is dict else form.model_fields[str(part)].annotation
     return [field.alias or name for name, field in form.model_fields.items()]

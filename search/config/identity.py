@@ -7,6 +7,7 @@ propose can: space, constraints, and what of the recipe is searched.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from search.config.command import fixed
 from search.config.recipe import RecipeForm
 from search.config.study import StudyConfig, parse
 from search.core.records import StudyRecord
@@ -68,6 +69,7 @@ def _both(record: StudyRecord, config: StudyConfig) -> tuple[dict[str, Any], dic
     recipe = _leaf(record.config, ("recipe",)) or {}
     before = {**record.config, "recipe": {**usual, **recipe}}
     now = config.plain()
+    before["objectives"], now["objectives"] = fixed(before.get("objectives")), fixed(now["objectives"])
     if _same_images(before.get("data"), now["data"]):
         before["data"] = now["data"]
     return before, now

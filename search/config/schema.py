@@ -15,8 +15,10 @@ def schema() -> dict[str, Any]:
     described = StudyConfig.model_json_schema(by_alias=True)
     sections = described["properties"]
     sections["space"]["propertyNames"] = {"enum": list(PARAMETERS)}
-    sections["objectives"]["items"] = {"enum": list(OBJECTIVES)}
-    sections["constraints"]["propertyNames"] = {"enum": [name for name, each in OBJECTIVES.items() if each.static]}
+    sections["objectives"]["items"] = {"anyOf": [{"enum": list(OBJECTIVES)}, {"$ref": "#/$defs/CommandForm"}]}
+    static = [name for name, each in OBJECTIVES.items() if each.static]
+    others = [name for name in OBJECTIVES if name not in static]  # any other may be a command's
+    sections["constraints"]["propertyNames"] = {"anyOf": [{"enum": static}, {"not": {"enum": others}}]}
     sections["sampler"] = _sampler(described["$defs"]["SamplerForm"])
     sections["scheduler"] = _scheduler(described["$defs"].pop("SchedulerForm"))
     sections["checkpoints"] = {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/CheckpointsForm"}]}

@@ -4,6 +4,7 @@ Every error is an InputError that names its place in the file, such as `space.de
 """
 
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -14,6 +15,7 @@ from pydantic import Field, PrivateAttr, ValidationError, field_serializer, fiel
 
 from search.callbacks.registry import check
 from search.config import unread
+from search.config.command import CommandForm, ObjectiveForm, name_of
 from search.config.errors import refusal
 from search.config.listening import Callbacks, NotifyForm, check_secrets
 from search.config.plugins import load_plugins
@@ -51,7 +53,7 @@ class StudyConfig(Form):
     study: Annotated[str, Field(pattern=r"^\w[\w.+-]{0,99}$")]
     data: str | dict[str, Any]
     space: dict[str, ParameterForm]
-    objectives: tuple[str, ...] = ("accuracy", "macs")
+    listed: tuple[ObjectiveForm, ...] = Field(default=("accuracy", "macs"), alias="objectives")
     constraints: dict[str, str] = Field(default_factory=dict)
     start: Start = ()
     sampler: SamplerForm = SamplerForm()
@@ -81,15 +83,16 @@ class StudyConfig(Form):
             raise ValueError(f"{shown(given)} is neither a data set's name nor a mapping such as {{npz: file.npz}}")
         return given
 
-    @field_validator("objectives")
+    @field_validator("listed")
     @classmethod
-    def _known_objectives(cls, given: tuple[str, ...]) -> tuple[str, ...]:
-        for name in given:
-            if name not in OBJECTIVES:
-                raise ValueError(unknown("objective", name, OBJECTIVES))
-        if len(given) != len(set(given)) or len(given) < 2:
+    def _known_objectives(cls, given: tuple[ObjectiveForm, ...]) -> tuple[ObjectiveForm, ...]:
+        names = [name_of(each) for each in given]
+        for each in given:
+            if isinstance(each, str) and each not in OBJECTIVES:
+                raise ValueError(unknown("objective", each, OBJECTIVES))
+        if len(names) != len(set(names)) or len(names) < 2:
             raise ValueError("a front needs at least two different objectives")
-        if not any(OBJECTIVES[name].quality for name in given):
+        if not any(OBJECTIVES[name].quality for name in names if name in OBJECTIVES):
             raise ValueError("at least one objective must say how good a network is: accuracy or loss")
         return given
 
@@ -99,9 +102,26 @@ class StudyConfig(Form):
         return self._packages
 
     @property
+    def objectives(self) -> tuple[str, ...]:
+        """Return their names, in the order of the file."""
+        return tuple(name_of(each) for each in self.listed)
+
+    @cached_property
+    def asking(self) -> dict[str, tuple[str, CommandForm]]:
+        """Return the objectives that commands measure by their names, each with its place in the file."""
+        forms = [(f"objectives.{index}", each) for index, each in enumerate(self.listed)]
+        found = {each.name: (place, each) for place, each in forms if isinstance(each, CommandForm)}
+        for place, form in found.values():
+            try:
+                form.check()
+            except InputError as error:
+                raise error.at(place) from error
+        return found
+
+    @cached_property
     def measures(self) -> Mapping[str, Objective]:
         """Return what there is to optimise and to bound, by name."""
-        return OBJECTIVES
+        return {**OBJECTIVES, **{name: form.objective for name, (_, form) in self.asking.items()}}
 
     @property
     def dropped(self) -> list[str]:
@@ -190,8 +210,12 @@ class StudyConfig(Form):
         return self.recipe_of({name: pick(domains[name]) for name, pick in picks.items() if name in domains})
 
     def violations(self, cost: Cost) -> dict[str, float]:
-        """Return by how much a cost oversteps each constraint, as a share of its limit; 0 or less keeps it."""
-        return {name: bound.violation(self.measures[name].value(cost, None)) for name, bound in self.bounds.items()}
+        """Return by how much a cost oversteps each constraint, as a share of its limit; 0 or less keeps it.
+
+        A constraint on what nobody has measured of the network yet is left out.
+        """
+        known = {name: self.measures[name].value(cost, None) for name in self.bounds}
+        return {name: self.bounds[name].violation(value) for name, value in known.items() if not math.isnan(value)}
 
     @field_serializer("space")
     def _plain_space(self, forms: dict[str, ParameterForm]) -> dict[str, Any]:
@@ -208,6 +232,9 @@ class StudyConfig(Form):
                 del told[name]  # as files of before
             elif variables(str(self._written.get(name))):
                 told[name] = self._written[name]
+        for index, each in enumerate(self._written.get("objectives") or ()):
+            if isinstance(each, Mapping) and variables(str(each.get("command"))):
+                told["objectives"][index]["command"] = each["command"]
         if variables(str(self._written.get("data"))):
             told["data"] = self._written["data"]
         folder = self._written.get("checkpoints")
@@ -231,7 +258,7 @@ class StudyConfig(Form):
                 check(name, options)
             except InputError as error:
                 raise error.at(f"callbacks.{name}") from error
-        for _section in (self.search_space, self.data_spec, self.bounds, self.full_recipe, self.starting):
+        for _section in (self.asking, self.search_space, self.data_spec, self.bounds, self.full_recipe, self.starting):
             pass  # to read a section is to check it
         check_sampler(self.sampler.name, self.search_space.parameters)
         self.scheduler.plan(None)  # its name is known or not

@@ -135,7 +135,7 @@ def shown_value(objective: Objective, value: float) -> str:
     """Return an objective's value in its own manner."""
     if objective.unit == "fraction":
         return format_percent(value)
-    return format_count(value) if objective.static or objective.unit == "bytes" else f"{value:.4f}"
+    return format_count(value) if objective.counts or objective.unit == "bytes" else f"{value:.4f}"
 
 
 def _objectives(study: StudyRecord) -> Iterator[Column]:

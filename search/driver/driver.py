@@ -9,11 +9,14 @@ from threading import Thread
 
 from rich.console import Console
 
+from search.config.identity import check_same
 from search.config.study import StudyConfig
 from search.core.budget import Budget
 from search.core.environment import private
 from search.core.interrupts import interrupts
 from search.core.records import StudyRecord
+from search.devices.costs import Devices
+from search.driver.commands import check_commands, devices, tried
 from search.driver.growing import Growing, note_weights
 from search.driver.hearing import hearing
 from search.driver.initial import Beginning, beginning, check_start
@@ -24,9 +27,11 @@ from search.driver.progress import Progress
 from search.driver.survey import Survey, survey
 from search.driver.training import drive, say, watch_of
 from search.samplers.catalogue import SpaceCatalogue, coordinate
+from search.samplers.measuring import MeasuringProposer
 from search.samplers.proposer import Proposer
 from search.samplers.registry import check_sampler, make_sampler
 from search.schedulers.registry import Plan
+from search.storage.answers import Answers
 from search.storage.optuna_tables import OptunasTables
 from search.storage.store import Store
 from search.study.accounting import Account
@@ -59,6 +64,7 @@ def look(config: StudyConfig) -> tuple[Dataset, Survey]:
     Raises:
         InputError: naming its place in the file.
     """
+    check_commands(config)
     data = _read(config)
     return data, _survey(config, data.image)
 
@@ -116,8 +122,19 @@ def open_running(
     launches: Launches | None = None,
     first: Beginning | None = None,
     few: Sequence[Mapping[str, Scalar]] = (),
+    measuring: Devices | None = None,
 ) -> RunningStudy:
-    """Return the study ready to go on from what is recorded."""
+    """Return the study ready to go on from what is recorded.
+
+    Args:
+        store: that holds it.
+        config: its file.
+        record: of it.
+        launches: that share it.
+        first: networks that it begins with.
+        few: networks that are allowed, where hardly any are.
+        measuring: what commands have found of networks, and find.
+    """
     launches = launches or OnlyLaunch()
     journal = _journal(store, record, launches)
     trials = store.trials(record.name)
@@ -127,7 +144,7 @@ def open_running(
     catalogue = SpaceCatalogue(config.search_space, record.image_spec, config.violations, batch=batch, few=few)
     objectives = [record.objective(name) for name in record.objectives]
     sampler = make_sampler(config.sampler.name, seed, catalogue, [coordinate(objective) for objective in objectives])
-    proposer = Proposer(
+    proposer = _proposer(measuring, config)(
         catalogue, sampler, [objective.direction for objective in objectives], seed, first.params if first else ()
     )
     running = RunningStudy(
@@ -144,6 +161,8 @@ def open_running(
         limit_s=config.resources.limit_s,
         seed=config.sampler.seed,
     )
+    if isinstance(proposer, MeasuringProposer):
+        proposer.say, proposer.more = running.notices.append, lambda: not running.account.budget_spent
     for host in store.hosts(record.name):
         running.numerics.setdefault(host.kind, host.numerics)
     try:
@@ -152,6 +171,12 @@ def open_running(
         running.recorder.close()
         raise
     return running
+
+
+def _proposer(measuring: Devices | None, config: StudyConfig) -> Callable[..., Proposer]:
+    if measuring is None:
+        return Proposer
+    return partial(MeasuringProposer, devices=measuring, violations=config.violations)
 
 
 def _journal(store: Store, record: StudyRecord, launches: Launches) -> Journal:
@@ -198,6 +223,8 @@ def run(
         store = stack.enter_context(_store(config))
         with closing(OptunasTables(store)) as theirs:
             theirs.check()
+        measuring = stack.enter_context(devices(config, data.image, Answers(store)))
+        _try_commands(store, config, measuring, seen, console)
         if growing := Growing.of(store, config):
             _grow(growing, config, data, seen, console, grow=grow)
         stack.enter_context(store.hold(config.study, shared=share))
@@ -208,7 +235,7 @@ def run(
             if share:
                 stack.enter_context(store.living(session))
             launches = SharedLaunches(store, record.name, session) if share else OnlyLaunch(session)
-            running = open_running(store, config, record, launches, first, seen.few)
+            running = open_running(store, config, record, launches, first, seen.few, measuring)
         running.listeners += listeners
         with closing(running.recorder), hearing(config, running, partial(say, console)) as notifier:
             if running.over:
@@ -245,6 +272,14 @@ def run(
                     cluster.stop()
                     sweep_notes(folder)
     return running
+
+
+def _try_commands(store: Store, config: StudyConfig, measuring: Devices | None, seen: Survey, console: Console) -> None:
+    """Let each command measure one network, before there is a study that would begin in vain."""
+    if (stored := store.study(config.study)) is not None:
+        check_same(stored, config)
+    for line in tried(config, measuring, seen):
+        say(console, line)
 
 
 def _grow(growing: Growing, config: StudyConfig, data: Dataset, seen: Survey, console: Console, *, grow: bool) -> None:

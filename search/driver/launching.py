@@ -16,7 +16,9 @@ from search.core.commands import command
 from search.core.confirmation import assessed
 from search.core.records import TrialRecord
 from search.core.terminal import make_console
+from search.devices.costs import Forgets
 from search.driver import preview
+from search.driver.commands import devices, tried
 from search.driver.confirming import Asked, confirm
 from search.driver.driver import look_ahead, run
 from search.driver.growing import foretold
@@ -82,10 +84,14 @@ def launch(given: argparse.Namespace, started_at: datetime, again: Callable[[str
 
 
 def _look(config: StudyConfig, console: Console) -> int:
-    """Say what a study would do, and what would become of the one that is there."""
-    preview.show(config, *look_ahead(config), console)
+    """Say what a study would do, what would become of the one that is there, and what commands measure."""
+    data, seen = look_ahead(config)
+    preview.show(config, data, seen, console)
     for line in foretold(config):
         say(console, line)
+    with devices(config, data.image, Forgets()) as measuring:
+        for line in tried(config, measuring, seen):
+            say(console, line)
     return DONE
 
 

@@ -56,7 +56,7 @@ def record_of(config: StudyConfig, data: Dataset, seen: Survey) -> StudyRecord:
     """Return what a new study of a file is."""
     bounds = {}
     for name in config.objectives:
-        if (objective := config.measures[name]).static:
+        if (objective := config.measures[name]).counts:
             ends = seen.ends(lambda cost, objective=objective: objective.value(cost, None))  # type: ignore[misc]
             bounds[name] = (objective.value(ends[0][1], None), objective.value(ends[1][1], None))
     return StudyRecord(

@@ -178,8 +178,8 @@ Coordinate = Callable[[Described], float]  # a known objective, minimised, on an
 
 
 def coordinate(objective: Objective) -> Coordinate | None:
-    """Return how an objective is known before training, on a log axis and minimised; None where it is not."""
-    if not objective.static:
+    """Return how an objective is known of any network, on a log axis and minimised; None where it is not."""
+    if not objective.counts:
         return None
     return partial(_read, objective)
 

@@ -7,6 +7,7 @@ nas_study ─┬─ nas_trial ─── nas_measurement
            ├─ nas_rejection
            ├─ nas_session
            └─ nas_host
+nas_answer, which is of no one study
 
 Numbers that a person may want to query have columns of their own; values whose shape the study chooses are JSON text.
 A change here needs a step in `search/storage/migrations/versions`.
@@ -197,4 +198,18 @@ HOST = Table(
     Column("torch", Text, nullable=False),
     Column("step_ms", Text, nullable=False),  # JSON
     Column("wrong", Text, nullable=False),  # JSON
+)
+
+ANSWER = Table(  # what a command has found of a network, for whatever study
+    "nas_answer",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("command", String(64), nullable=False),  # SHA-256 of its text, its device, and the images
+    Column("digest", String(64), nullable=False),  # of the network
+    Column("name", Text, nullable=False),  # of the objective, in the study that asked
+    Column("value", Double, nullable=False),
+    Column("deviation", Double),  # NULL where the command told none
+    Column("took_s", Double, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    UniqueConstraint("command", "digest"),
 )

@@ -14,6 +14,7 @@ from typing import Protocol
 from search.core.fronts import objective_values
 from search.core.records import Event, EventKind, Host, Rejection, State, StudyRecord, TrialRecord
 from search.core.units import format_duration, format_number_of
+from search.samplers.measuring import UNMEASURED
 from search.samplers.memory import MEMORY, ceiling_of
 from search.samplers.proposer import Proposal
 from search.samplers.suspects import SUSPECTED
@@ -102,7 +103,8 @@ class RunningStudy:
         attrs = self.recorder.sampler_attrs()
         self._rejections.restore(rejections)
         for rejection in rejections:
-            if rejection.violations.keys() - {MEMORY, SUSPECTED}:  # doubts are of one launch: the next may have none
+            doubts = {MEMORY, SUSPECTED, UNMEASURED}  # of one launch: the next may have none
+            if rejection.violations.keys() - doubts:
                 self.proposer.remember(rejection.params, violations=rejection.violations)
         for number in sorted(self.trials):
             self._restore_trial(self.trials[number], attrs.get(number, {}))
