@@ -5,6 +5,7 @@ No torch: a study's file is checked by this, and what runs the command imports i
 
 import json
 import math
+import re
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -19,6 +20,7 @@ from spaces.errors import InputError, unknown, visible
 ONNX, PROGRAM, ARCHITECTURE, DIGEST = "onnx", "torch_export", "architecture", "digest"
 FORMS = (ONNX, PROGRAM, ARCHITECTURE, DIGEST)  # what can stand in braces
 NEEDED = {ONNX: ("onnx", "onnxscript")}  # packages, by what they write
+_VARIABLE = re.compile(r"\$\{\w+\}")  # of the environment, in a file that is sent to where it is looked up
 TOLD = 200  # characters of what a command has said
 
 
@@ -99,7 +101,7 @@ class Command:
 
 def _placeholders(word: str) -> Iterable[str]:
     try:
-        parts = list(Formatter().parse(word))
+        parts = list(Formatter().parse(_VARIABLE.sub("", word)))
     except ValueError as error:
         hint = "a brace that stands for itself is written twice"
         raise InputError(f"{word!r} cannot be read: {str(error).lower()}; {hint}") from error

@@ -22,6 +22,10 @@ def test_a_shell_is_used_where_it_is_asked_for_and_values_are_quoted_in_it() -> 
     assert given.filled({"onnx": "/a folder/$(x).onnx"}) == "wc -c < '/a folder/$(x).onnx' | tail -1; echo {}"
 
 
+def test_a_variable_that_is_looked_up_elsewhere_is_no_placeholder() -> None:
+    assert Command(text="./on_pi.sh ${PI_HOST} {onnx}").forms == ("onnx",)
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [

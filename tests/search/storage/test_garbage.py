@@ -17,12 +17,14 @@ from dashboards import report
 from search import doctor, front
 from search.config.study import parse
 from search.core.records import Host, Rejection, Replicate
+from search.storage.answers import Answers
 from search.storage.replicates import Replicates
 from search.storage.store import Store
 from search.storage.tables import METADATA, VERSION_TABLE
 from spaces.errors import StudyError
 from tests import factories
 from tests.search.bench import FILE, NOON, Bench, record_of
+from workers.command import Answer
 
 
 def columns_of(table: Table) -> list[Any]:
@@ -85,6 +87,7 @@ def whole(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
         seeds.add(Replicate(number=0, trial=0, seed=7, fold=(0, 2), started_at=NOON))
         seeds.add_measurement(0, factories.measurement(1))
         seeds.add_look(NOON, {0: {"accuracy": 0.5}})
+        Answers(store).add_answer("a" * 64, "12ab", "pi_ms", Answer(value=3, deviation=0.5))
         bench.close()
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("PRAGMA journal_mode=DELETE")  # so that all of it is in the one file
