@@ -172,9 +172,18 @@ def _values(request: Request, folder: Path) -> Mapping[str, str]:
     return values
 
 
+def _load(packages: Mapping[str, str]) -> None:
+    """Load the packages that a network needs."""
+    if packages:
+        from workers.packages import require  # torch, as above
+
+        require(packages)
+
+
 def answer(line: str, runner: Runner) -> str:
     """Return the line that answers a request."""
     try:
+        _load(json.loads(line)["packages"])
         return json.dumps(asdict(measure(Request.of_line(line), runner)))
     except Exception as error:  # whatever it is, who asked waits for a line
         told = (

@@ -8,7 +8,7 @@ import math
 import re
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from importlib.util import find_spec
 from string import Formatter
@@ -140,6 +140,7 @@ class Request:
     command: Command
     architecture: Architecture
     image: ImageSpec
+    packages: Mapping[str, str] = field(default_factory=dict)  # that it needs, with the hashes of their sources
 
     def to_line(self) -> str:
         """Return it as JSON on one line."""
@@ -147,12 +148,13 @@ class Request:
 
     @classmethod
     def of_line(cls, line: str) -> "Request":
-        """Return the request of a line."""
+        """Return the request of a line; its packages have to be loaded."""
         given = json.loads(line)
         return cls(
             command=Command(**given["command"]),
             architecture=Architecture.from_json(given["architecture"]),
             image=ImageSpec(**given["image"]),
+            packages=given["packages"],
         )
 
 

@@ -46,6 +46,7 @@ class Devices:
     image: ImageSpec
     bench: Measures
     memory: Memory
+    packages: Mapping[str, str] = field(default_factory=dict)  # that networks need, with the hashes of their sources
     _known: dict[tuple[str, str], Answer] = field(default_factory=dict)  # by name and digest
 
     def remembered(self, name: str, digest: str) -> Answer | None:
@@ -67,7 +68,10 @@ class Devices:
 
     def ask(self, name: str, architecture: Architecture) -> "Future[Answer]":
         """Have a network measured."""
-        return self.bench.ask(Request(command=self.commands[name], architecture=architecture, image=self.image))
+        command = self.commands[name]
+        return self.bench.ask(
+            Request(command=command, architecture=architecture, image=self.image, packages=self.packages)
+        )
 
     def keep(self, name: str, digest: str, found: Answer) -> None:
         """Remember what was found.

@@ -49,7 +49,8 @@ def devices(config: StudyConfig, image: ImageSpec, memory: Memory) -> Iterator[D
         bench = Bench(environment)
     with bench:
         commands = {name: form.asks for name, (_, form) in config.asking.items()}
-        yield Devices(commands=commands, image=image, bench=bench, memory=memory)
+        packages = {name: each.source for name, each in config.packages.items() if each.trains}
+        yield Devices(commands=commands, image=image, bench=bench, memory=memory, packages=packages)
 
 
 def tried(config: StudyConfig, measuring: Devices | None, seen: Survey) -> list[str]:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -149,6 +150,20 @@ def test_a_network_that_cannot_be_exported_is_a_line(monkeypatch: pytest.MonkeyP
     assert json.loads(answer(asked("time {onnx}").to_line(), Runner())) == {
         "error": "torch cannot write model.onnx: no"
     }
+
+
+def test_a_network_of_a_package_s_needs_that_package_as_the_study_knows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_blocks_on_devices.py").write_text("BLOCKS = {}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    request = replace(asked("echo 3"), packages={"my_blocks_on_devices": "0" * 16})
+    said = json.loads(answer(request.to_line(), Runner()))
+    assert said["error"].startswith("package my_blocks_on_devices has source ")
+    right = said["error"].split()[4]
+    assert (
+        json.loads(answer(replace(request, packages={"my_blocks_on_devices": right}).to_line(), Runner()))["value"] == 3
+    )
 
 
 def start() -> "subprocess.Popen[str]":
