@@ -84,6 +84,12 @@ def export(
         return write(beside, held.state, card, images, onnx=onnx, program=program)
 
 
+def _own_costs(study: StudyRecord, trial: TrialRecord) -> dict[str, float]:
+    """Return costs that not every study knows, such as what a command has measured, by name and unit."""
+    more = trial.cost.more.items()
+    return {f"{name} ({study.objective(name).unit})": value for name, value in more if name in study.measures}
+
+
 def card_of(study: StudyRecord, trial: TrialRecord, held: Weights, sessions: Sequence[Session]) -> Card:
     """Return what is known of a trial whose weights are handed over."""
     return Card(
@@ -93,7 +99,7 @@ def card_of(study: StudyRecord, trial: TrialRecord, held: Weights, sessions: Seq
         epochs=held.epochs,
         full_epochs=study.max_epochs,
         network={"digest": trial.digest, **{k: v for k, v in trial.params.items() if k not in SEARCHED}},
-        costs=trial.cost.to_json(),
+        costs={**trial.cost.to_json(), **_own_costs(study, trial)},
         recipe={name: value for name, value in held.spec.recipe.to_json().items() if value is not None},
         numerics=str(held.state.get("numerics", "")),
         seed=held.spec.seed,

@@ -1,6 +1,8 @@
 """An objective that a command measures: how it stands in the file, and what it is to a study."""
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +12,14 @@ import pytest
 from search.config.identity import check_same
 from search.config.schema import schema
 from search.config.study import StudyConfig, load, parse
+from search.core.columns import shown_value
 from search.core.records import StudyRecord
 from search.samplers.catalogue import coordinate
 from spaces.cost import Cost
 from spaces.errors import InputError
 from tests import factories
 from tests.search.bench import FILE
+from workers.objectives import retold, told
 
 PI = {"name": "pi_ms", "command": "./on_pi.sh {onnx}", "unit": "ms"}
 COST = Cost(params=1, macs=1, activations=1, weight_bytes=4)
@@ -96,3 +100,18 @@ def test_a_variable_in_a_command_is_looked_up_and_its_value_is_not_kept(
 def test_the_schema_knows_its_form(objectives: Sequence[object], fits: bool) -> None:
     given = {**FILE, "objectives": objectives, "constraints": {"pi_ms": "<= 5"}}
     assert jsonschema.Draft202012Validator(schema()).is_valid(given) is fits
+
+
+def test_a_report_reads_it_without_its_command_and_a_network_that_nobody_measured_has_no_value() -> None:
+    objective = study({"title": "latency on the Pi"}).measures["pi_ms"]
+    again = retold(told(objective, classes=10))
+    assert again == objective
+    assert math.isnan(again.value(COST, None))
+    assert again.value(replace(COST, more={"pi_ms": 3.5}), None) == 3.5
+    assert shown_value(again, 3.5) == "3.5000"
+
+
+def test_what_is_of_no_use_as_a_name_is_refused() -> None:
+    for name in ("loss", "macs", "digest", "seed", "depth", "learning_rate", "trial", "name"):
+        with pytest.raises(InputError, match=rf"objectives\.1\.name: '{name}' is the name of something else"):
+            study({"name": name})
