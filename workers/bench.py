@@ -41,11 +41,11 @@ class Runner:
         self._lock = Lock()
         self._running: subprocess.Popen[bytes] | None = None
 
-    def run(self, filled: list[str] | str, limit_s: float) -> Answer:
+    def run(self, filled: list[str], limit_s: float) -> Answer:
         """Run a command once, and return what it has found.
 
         Args:
-            filled: words, or a text for a shell.
+            filled: its words.
             limit_s: after which it is ended, with all that it has started.
 
         Raises:
@@ -65,12 +65,11 @@ class Runner:
         except ValueError as error:
             raise CommandFailed(f"{error}{behind}") from error
 
-    def _start(self, filled: list[str] | str, out: int, err: int) -> "subprocess.Popen[bytes]":
+    def _start(self, filled: list[str], out: int, err: int) -> "subprocess.Popen[bytes]":
         with self._lock:
             try:
                 self._running = subprocess.Popen(
                     filled,
-                    shell=isinstance(filled, str),
                     stdin=subprocess.DEVNULL,  # ssh would read the requests that are to come
                     stdout=out,
                     stderr=err,

@@ -28,11 +28,11 @@ TOLD = 200  # characters of what a command has said
 class Command:
     """What is run for each network, and how long and how often.
 
-    The text is split as a POSIX shell splits it, and nothing else of it is read, unless `shell` asks for one.
+    The text is split as a POSIX shell splits it, and nothing else of it is read, unless `by_shell` asks for one.
     """
 
     text: str
-    shell: bool = False
+    by_shell: bool = False  # its text is one for a shell
     device: str = ""  # what takes one command at a time; else the command is a device of its own
     limit_s: float = 300.0  # for one try
     tries: int = 3
@@ -54,7 +54,7 @@ class Command:
         Raises:
             InputError: a quotation does not end.
         """
-        if self.shell:
+        if self.by_shell:
             return [self.text] if self.text.strip() else []
         try:
             return shlex.split(self.text)
@@ -71,27 +71,27 @@ class Command:
         read = {name for word in self.words for name in _placeholders(word)}
         return tuple(form for form in FORMS if form in read)
 
-    def filled(self, values: Mapping[str, str]) -> list[str] | str:
-        """Return what is run: words, or a shell's text, in which values are quoted.
+    def filled(self, values: Mapping[str, str]) -> list[str]:
+        """Return the words that are run; a shell is one where it is asked for, and values are quoted in its text.
 
         Args:
             values: of each of `forms`.
         """
-        if self.shell:
-            return self.text.format_map({name: shlex.quote(value) for name, value in values.items()})
+        if self.by_shell:
+            return ["/bin/sh", "-c", self.text.format_map({name: shlex.quote(value) for name, value in values.items()})]
         return [word.format_map(values) for word in self.words]
 
     @property
     def place(self) -> str:
         """Return a name for what takes one command at a time."""
-        return self.device or sha256(f"{self.shell} {self.text}".encode()).hexdigest()[:16]
+        return self.device or sha256(f"{self.by_shell} {self.text}".encode()).hexdigest()[:16]
 
     def key(self, image: ImageSpec) -> str:
         """Return what is equal where the command would find the same of equal networks: a SHA-256 in hex.
 
         How long and how often it is tried is no part of it.
         """
-        told = [self.text, self.shell, self.device, image.channels, image.height, image.width, image.classes]
+        told = [self.text, self.by_shell, self.device, image.channels, image.height, image.width, image.classes]
         return sha256(json.dumps(told).encode()).hexdigest()
 
     def to_json(self) -> dict[str, Any]:

@@ -38,7 +38,7 @@ class CommandForm(Form):
     def asks(self) -> Command:
         """Return what is run."""
         return Command(
-            text=self.command, shell=self.shell, device=self.device or "", limit_s=self.limit_s, tries=self.tries
+            text=self.command, by_shell=self.shell, device=self.device or "", limit_s=self.limit_s, tries=self.tries
         )
 
     @property

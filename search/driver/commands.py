@@ -30,7 +30,7 @@ def check_commands(config: StudyConfig) -> None:
 
 def _not_here(command: Command) -> str:
     program = command.words[0]
-    if command.shell or "{" in program or shutil.which(program):
+    if command.by_shell or "{" in program or shutil.which(program):
         return ""
     return f"{program} may not be executed" if os.path.isfile(program) else f"{program} is not here"  # noqa: PTH113
 

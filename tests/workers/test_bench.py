@@ -137,7 +137,7 @@ def test_a_command_has_no_input_to_take_from_whoever_runs_it(tmp_path: Path) -> 
 
 
 def test_a_shell_runs_where_it_is_asked_for() -> None:
-    assert measured("echo {digest} | wc -c", shell=True).value == 17
+    assert measured("echo {digest} | wc -c", by_shell=True).value == 17
     with pytest.raises(CommandFailed, match="is no number"):
         measured("echo {digest} | wc -c")
 

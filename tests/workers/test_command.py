@@ -18,8 +18,9 @@ def test_a_command_is_split_into_words_and_no_value_is_split_again() -> None:
 
 
 def test_a_shell_is_used_where_it_is_asked_for_and_values_are_quoted_in_it() -> None:
-    given = Command(text="wc -c < {onnx} | tail -1; echo {{}}", shell=True)
-    assert given.filled({"onnx": "/a folder/$(x).onnx"}) == "wc -c < '/a folder/$(x).onnx' | tail -1; echo {}"
+    given = Command(text="wc -c < {onnx} | tail -1; echo {{}}", by_shell=True)
+    text = "wc -c < '/a folder/$(x).onnx' | tail -1; echo {}"
+    assert given.filled({"onnx": "/a folder/$(x).onnx"}) == ["/bin/sh", "-c", text]
 
 
 def test_a_variable_that_is_looked_up_elsewhere_is_no_placeholder() -> None:
@@ -53,7 +54,7 @@ def test_what_hangs_on_a_device_is_in_the_key_and_how_patient_one_is_is_not() ->
     others = [
         Command(text="time {onnx}"),
         Command(text="time  {onnx}", device="pi"),
-        Command(text="time {onnx}", device="pi", shell=True),
+        Command(text="time {onnx}", device="pi", by_shell=True),
     ]
     assert given.key(DIGITS) not in [each.key(DIGITS) for each in others]
     assert given.key(DIGITS) != given.key(ImageSpec(channels=1, height=8, width=8, classes=9))

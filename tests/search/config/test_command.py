@@ -38,7 +38,12 @@ def test_it_stands_among_the_others_by_its_name() -> None:
     assert config.objectives == ("accuracy", "pi_ms")
     place, form = config.asking["pi_ms"]
     assert place == "objectives.1"
-    assert (form.asks.text, form.asks.device, form.asks.tries, form.asks.shell) == ("./on_pi.sh {onnx}", "pi", 2, False)
+    assert (form.asks.text, form.asks.device, form.asks.tries, form.asks.by_shell) == (
+        "./on_pi.sh {onnx}",
+        "pi",
+        2,
+        False,
+    )
     objective = config.measures["pi_ms"]
     assert (objective.title, objective.unit, objective.direction) == ("latency on the Pi", "ms", "minimize")
     assert study().measures["pi_ms"].title == "pi_ms"
