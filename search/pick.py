@@ -11,13 +11,11 @@ from collections.abc import Iterator, Sequence
 
 from search import cli
 from search.core.arguments import add_study
-from search.core.columns import row_of, shown_mean
+from search.core.columns import row_of
 from search.core.confirmation import Confidence, assessed
 from search.core.environment import expand
-from search.core.labels import name_of
-from search.core.picking import Bound, Pick, best_quality, bounds_of, first_cost, knee, pick
+from search.core.picking import Bound, Pick, best_quality, bounds_of, described, first_cost, knee, pick
 from search.core.records import StudyRecord, TrialRecord
-from search.core.units import format_number_of
 from search.storage.finding import find
 from search.storage.store import Store
 from spaces.errors import InputError, StudyError, visible
@@ -77,13 +75,7 @@ def _lines(study: StudyRecord, trials: Sequence[TrialRecord], found: Pick, bound
 
 
 def _told(study: StudyRecord, trial: TrialRecord, bounds: Sequence[Bound]) -> str:
-    """Return a network in a line: its name, its objectives, what is bounded, and how sure all that is."""
-    named = [study.objective(name) for name in study.objectives]
-    named += [bound.objective for bound in bounds if bound.objective.name not in study.objectives]
-    values = ", ".join(f"{each.name} {shown_mean(each, trial)}" for each in named)
-    known = trial.confirmation
-    seeds = f"mean of {format_number_of('seed', known.seeds)}" if known else "one run"
-    return f"{name_of(trial.architecture)}, {values} ({seeds})"
+    return described(study, trial, [bound.objective for bound in bounds])
 
 
 def _over(bound: Bound, trial: TrialRecord) -> str:

@@ -2,11 +2,14 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from search.core.columns import shown_mean
 from search.core.fronts import complete_trials, front_trials
+from search.core.labels import name_of
 from search.core.records import StudyRecord, TrialRecord
+from search.core.units import format_number_of
 from spaces.errors import InputError, unknown
 from workers.objectives import OBJECTIVES, Objective
 
@@ -89,13 +92,7 @@ def pick(study: StudyRecord, trials: Sequence[TrialRecord], bounds: Sequence[Bou
     All that is trained in full is looked at: a bound on what is no objective may be kept by none of the front.
     """
     known = complete_trials(trials)
-    quality, cost = best_quality(study), first_cost(study)
-    cheapest = bool(bounds) and all(bound.objective.quality for bound in bounds)
-
-    def rank(trial: TrialRecord) -> tuple[float, float, int]:
-        good, dear = (each.minimised(each.value(trial.cost, trial.found)) for each in (quality, cost))
-        first, second = (dear, good) if cheapest else (good, dear)
-        return (_last(first), _last(second), trial.number)
+    rank = _rank(study, cheapest=bool(bounds) and all(bound.objective.quality for bound in bounds))
 
     def off(trial: TrialRecord) -> float:
         return sum(bound.overstep(trial) for bound in bounds)
@@ -109,8 +106,53 @@ def pick(study: StudyRecord, trials: Sequence[TrialRecord], bounds: Sequence[Bou
     return Pick(chosen=chosen, more=min(better, key=lambda trial: (off(trial), rank(trial)), default=None))
 
 
+def _rank(study: StudyRecord, *, cheapest: bool = False) -> Callable[[TrialRecord], tuple[float, float, int]]:
+    """Return what networks are chosen by, the least first: quality, or cost where the cheapest is asked for."""
+    quality, cost = best_quality(study), first_cost(study)
+
+    def rank(trial: TrialRecord) -> tuple[float, float, int]:
+        good, dear = (each.minimised(each.value(trial.cost, trial.found)) for each in (quality, cost))
+        first, second = (dear, good) if cheapest else (good, dear)
+        return (_last(first), _last(second), trial.number)
+
+    return rank
+
+
 def _last(value: float) -> float:
     return math.inf if math.isnan(value) else value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What `pick` answers to `cost <= bound` for every bound from this one up to the next step's."""
+
+    bound: float
+    chosen: TrialRecord
+
+
+def steps(study: StudyRecord, trials: Sequence[TrialRecord], cost: Objective) -> list[Step]:
+    """Return every answer of `pick` to a bound on a cost, from the least bound that any network keeps.
+
+    Below the first step nothing keeps the bound, and its network is the nearest. What a little more buys is the first
+    step behind whose network is better, and not just cheaper in another cost. Steps of some trials are those of all,
+    as long as the trials of all steps before are among them: what was no step never becomes one.
+    """
+    rank, found = _rank(study), list[Step]()
+    known = [(cost.value(trial.cost, trial.found), rank(trial), trial) for trial in complete_trials(trials)]
+    for bound, mine, trial in sorted((each for each in known if not math.isnan(each[0])), key=lambda each: each[:2]):
+        if not found or mine < rank(found[-1].chosen):
+            found.append(Step(bound=bound, chosen=trial))
+    return found
+
+
+def described(study: StudyRecord, trial: TrialRecord, bounds: Sequence[Objective] = ()) -> str:
+    """Return a network in a line: its name, its objectives, what is bounded, and how sure all that is."""
+    named = [study.objective(name) for name in study.objectives]
+    named += [each for each in bounds if each.name not in study.objectives]
+    values = ", ".join(f"{each.name} {shown_mean(each, trial)}" for each in named)
+    known = trial.confirmation
+    seeds = f"mean of {format_number_of('seed', known.seeds)}" if known else "one run"
+    return f"{name_of(trial.architecture)}, {values} ({seeds})"
 
 
 def knee(study: StudyRecord, trials: Sequence[TrialRecord]) -> TrialRecord | None:

@@ -153,6 +153,7 @@ class EventKind(StrEnum):
     """What can happen in a study."""
 
     LAUNCHED = "launched"
+    PLANNED = "planned"  # is known to come to so many epochs in all, such as "273 epochs"
     BEGUN = "begun"  # a trial
     MEASURED = "measured"
     RESTED = "rested"  # at a rung, until it is promoted

@@ -17,6 +17,7 @@ from search.core.interrupts import interrupts
 from search.core.records import StudyRecord
 from search.devices.costs import Devices
 from search.driver.commands import check_commands, devices, tried
+from search.driver.forecast import PlannedEpochs
 from search.driver.growing import Growing, note_weights
 from search.driver.hearing import hearing
 from search.driver.initial import Beginning, beginning, check_start
@@ -335,9 +336,10 @@ def _drive(
     watch: Preflight | None,
     notifier: Notifier,
 ) -> None:
-    checkpoints = Checkpoints.of(config, running.record)
+    checkpoints, plan = Checkpoints.of(config, running.record), PlannedEpochs(running)
 
     def step() -> list[str]:
+        plan.tell()
         log.touch()
         notifier.update(running)
         return checkpoints.tidy(running)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from operator import itemgetter
 
+from search.core.records import Event, EventKind
+from search.core.units import format_number_of
 from search.study.running import RunningStudy
 
 FEWEST = 3  # epochs after the first that a pace is told by
@@ -72,9 +74,33 @@ class Forecast:
         return min((max(0.0, seconds * (limit - amount) / amount) for amount, limit in spent), default=None)
 
     def _by_epochs(self, study: RunningStudy, pace: float | None) -> float | None:
-        limits = [planned_epochs(study), study.account.budget.epochs]
-        left = [limit - study.account.trained_epochs for limit in limits if limit is not None]
-        return min(left) / pace if left and min(left) > 0 and pace else None  # beyond its plan nobody can tell
+        limit = epochs_in_all(study)
+        left = 0.0 if limit is None else limit - study.account.trained_epochs
+        return left / pace if left > 0 and pace else None  # beyond its plan nobody can tell
+
+
+@dataclass(slots=True)
+class PlannedEpochs:
+    """Tell of the epochs that a study plans, and again whenever they change, for whoever shows it."""
+
+    study: RunningStudy
+    _told: str = ""
+
+    def tell(self) -> None:
+        """Record what is planned now, if that is news."""
+        limit = epochs_in_all(self.study)
+        if limit is None:
+            return
+        text = format_number_of("epoch", round(limit)).replace(",", "")
+        if text != self._told:
+            self._told = text
+            self.study.outbox.happened(Event(at=self.study.clock(), kind=EventKind.PLANNED, text=text))
+
+
+def epochs_in_all(study: RunningStudy) -> float | None:
+    """Return the epochs after which a study ends, by its plan or its budget; None where neither has a limit."""
+    limits = [planned_epochs(study), study.account.budget.epochs]
+    return min((float(limit) for limit in limits if limit is not None), default=None)
 
 
 def _rest_s(study: RunningStudy) -> list[float]:

@@ -1,12 +1,13 @@
 """Which network to take: the best under a bound, the cheapest above one, the nearest where nothing fits, the knee."""
 
 import math
+import random
 from dataclasses import replace
 
 import pytest
 
-from search.core.picking import Bound, bounds_of, knee, pick
-from search.core.records import State
+from search.core.picking import Bound, Step, bounds_of, described, knee, pick, steps
+from search.core.records import State, TrialRecord
 from spaces.errors import InputError
 from tests import factories
 
@@ -109,3 +110,53 @@ def test_the_knee_is_where_quality_begins_to_be_dear() -> None:
     assert knee(STUDY, TRIALS) == MIDDLE
     assert knee(STUDY, [CHEAP, DEAR]) == CHEAP
     assert knee(STUDY, [STOPPED]) is None
+
+
+def accuracy(trial: TrialRecord) -> float:
+    return -math.inf if trial.last is None else trial.last.metrics["accuracy"]
+
+
+def answer(found: list[Step], limit: float) -> tuple[TrialRecord | None, TrialRecord | None, TrialRecord | None]:
+    """Return what the steps say of a bound: the network to take, what a little more buys, the nearest."""
+    kept = [place for place, step in enumerate(found) if step.bound <= limit]
+    if not kept:
+        return None, None, found[0].chosen if found else None
+    chosen = found[kept[-1]].chosen
+    better = (step.chosen for step in found[kept[-1] + 1 :] if accuracy(step.chosen) > accuracy(chosen))
+    return chosen, next(better, None), None
+
+
+@pytest.mark.parametrize("cost", ["macs", "params", "latency_ms"])
+def test_steps_say_what_pick_says_of_every_bound(cost: str) -> None:
+    rng = random.Random(3)
+    study = replace(STUDY, objectives=("accuracy", "macs", "latency_ms"))
+    trials = []
+    for number in range(200):  # few values, so that many are equal; one in ten has no measurement
+        shown = factories.measurement(accuracy=rng.randint(60, 80) / 100, latency_ms=rng.randint(1, 40))
+        measured = () if rng.random() < 0.1 else (shown,)
+        macs = 1000 * rng.randint(10, 60)
+        trials.append(factories.complete(number, macs=macs, measurements=measured))
+    found = steps(study, trials, study.objective(cost))
+    bounds = sorted({study.objective(cost).value(trial.cost, trial.found) for trial in trials} - {math.nan})
+    asked = [limit for each in bounds if each == each for limit in (each * 0.999, each, each * 1.001)]
+    assert len(asked) > 60
+    for limit in asked:
+        expected = pick(study, trials, bounds_of([f"{cost} <= {limit:.6f}"]))
+        assert answer(found, float(f"{limit:.6f}")) == (expected.chosen, expected.more, expected.nearest)
+
+
+def test_steps_of_steps_and_what_is_new_are_those_of_all() -> None:
+    first, second = TRIALS[:2], TRIALS[2:]
+    macs = STUDY.objective("macs")
+    kept = [step.chosen for step in steps(STUDY, first, macs)]
+    assert steps(STUDY, [*kept, *second], macs) == steps(STUDY, TRIALS, macs)
+
+
+def test_without_a_network_there_is_no_step() -> None:
+    assert steps(STUDY, [STOPPED], STUDY.objective("macs")) == []
+
+
+def test_a_network_is_described_with_what_is_bounded() -> None:
+    assert described(STUDY, CHEAP, [STUDY.objective("params")]) == (
+        "basic-1x1, accuracy 90.00 %, macs 10.0k, params 250 (one run)"
+    )

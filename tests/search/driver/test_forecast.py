@@ -1,12 +1,13 @@
 """The time that is left is told by the epochs that are left, at the pace of this launch."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from search.core.records import TrialRecord
-from search.driver.forecast import Forecast, planned_epochs
+from search.core.records import EventKind, TrialRecord
+from search.driver.forecast import Forecast, PlannedEpochs, planned_epochs
 from search.schedulers.registry import Plan, scheduler_class
 from search.study.running import Nothing, RunningStudy
 from tests import factories
@@ -111,3 +112,19 @@ def test_a_budget_of_hours_is_left_by_the_clock(make_bench: MakeBench) -> None:
     bench.clock.now += timedelta(minutes=30)
     assert Forecast(Ticks()).left_s(running) == pytest.approx(1.5 * 3600)
     assert planned_epochs(running) is None
+
+
+def test_planned_epochs_are_told_once_and_again_when_they_change(make_bench: MakeBench) -> None:
+    bench = make_bench(scheduler={"name": "auto", "max_epochs": 9, "share": 0.25}, budget={"trials": 20})
+    running = bench.open()
+    plan = PlannedEpochs(running)
+
+    def told() -> list[str]:
+        return [each.text for each in running.recorder.store.events("bench") if each.kind == EventKind.PLANNED]
+
+    plan.tell()
+    plan.tell()
+    assert told() == ["60 epochs"]
+    running.account.budget = replace(running.account.budget, epochs=30)
+    plan.tell()
+    assert told() == ["60 epochs", "30 epochs"]
