@@ -21,6 +21,16 @@ GRID = "#e7e9ee"
 PALETTE = ("#005A8F", "#C58300", "#00936B", "#CC79A7", "#4A98D0", "#A83800", "#000000")
 FRONT, STOPPED, RUNNING, FAILED = PALETTE[0], PALETTE[1], PALETTE[2], PALETTE[5]
 DOMINATED = "#868d99"
+LIGHT = {  # what the live page is coloured with, by the names of its style sheet
+    "ground": "#ffffff", "raised": "#f5f8fb", "ink": INK, "quiet": QUIET, "line": GRID, "rule": "#8a919d",
+    "accent": FRONT, "front": FRONT, "dominated": DOMINATED, "stopped": "#a86f00", "running": "#007a59",
+    "failed": FAILED, "other": "#a04a7c", "font": FONT,
+}  # fmt: skip
+DARK = LIGHT | {
+    "ground": "#14171c", "raised": "#1d222a", "ink": "#e8eaee", "quiet": "#a9b1bd", "line": "#2d333d",
+    "rule": "#7d8593", "accent": "#6cb8ee", "front": "#6cb8ee", "dominated": "#8d95a3", "stopped": "#e0a030",
+    "running": "#2fc79a", "failed": "#ff9466", "other": "#e39ac3",
+}  # fmt: skip
 CROWDED = 0.7  # opacity of marks that may lie on each other; fainter ones would be lost on white
 LOG_SPAN = 10.0  # an axis is logarithmic where its largest value is more than this many times its smallest
 HEIGHT = 440

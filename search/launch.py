@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from search import cli
+from search.core.arguments import whole
 from search.core.commands import again
 from search.core.interrupts import interrupts
 
@@ -41,6 +42,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--sqlite-on-driver", action="store_true", help="keep a SQLite file although others train too")
     parser.add_argument("--report", type=Path, default=Path("report.html"), help="where the report goes")
     parser.add_argument("--no-report", action="store_true", help="write no report")
+    parser.add_argument("--page", action="store_true", help="show the study meanwhile on a page of this machine")
+    parser.add_argument("--page-port", type=whole(0, 65535), metavar="N", help="where that page listens")
     parser.add_argument("--verbose", action="store_true", help="show what Ray says, and what happens to each trial")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     return parser

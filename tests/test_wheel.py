@@ -19,7 +19,7 @@ COMMANDS = (
     "search.doctor", "search.simulate", "search.submit",
     "search.schema",
     "spaces.describe", "workers.train", "workers.measure", "dashboards.report", "dashboards.publish",
-    "dashboards.replays",
+    "dashboards.replays", "dashboards.live",
 )  # fmt: skip
 
 pytestmark = pytest.mark.cluster

@@ -4,7 +4,9 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
+from functools import partial
 
 from rich.console import Console
 
@@ -22,9 +24,10 @@ from search.driver.commands import devices, tried
 from search.driver.confirming import Asked, confirm
 from search.driver.driver import look_ahead, run
 from search.driver.growing import foretold
+from search.driver.paging import live_page
 from search.driver.publishing import publish
 from search.driver.screen import meanwhile
-from search.driver.summary import show_end
+from search.driver.summary import show_end, typed
 from search.driver.training import say
 from search.storage.store import Store
 from search.storage.url import holds_secret
@@ -58,6 +61,18 @@ def launch(given: argparse.Namespace, started_at: datetime, again: Callable[[str
         again(command("search.submit", "--resume", config.study))
     if given.dry_run:
         return _look(config, console)
+    with _page(given, config, console):
+        return _launch(given, config, console, started_at)
+
+
+def _page(given: argparse.Namespace, config: StudyConfig, console: Console) -> AbstractContextManager[None]:
+    """Show the study on a page meanwhile, where that is asked for."""
+    if not given.page and given.page_port is None:
+        return nullcontext()
+    return live_page(config.storage, config.study, partial(say, console), written=typed(config), port=given.page_port)
+
+
+def _launch(given: argparse.Namespace, config: StudyConfig, console: Console, started_at: datetime) -> int:
     running = run(
         config,
         console,

@@ -52,11 +52,12 @@ def show_end(
     _line(console, checkpoints_line(running, config))
     if report:
         _line(console, f"report: {report.absolute()}")
-    storage = _typed(config)
+    storage = _quoted(config)
     if front:
         best = f"--study {config.study} --trial {front[-1].number} -o folder"
         _line(console, f"take one with you: {command('search.export')} {storage} {best}")
     _line(console, f"again: {command('search.front')} {storage} --study {config.study}")
+    _line(console, f"on a page: {command('dashboards.live')} {storage} --study {config.study}")
     _line(console, f"more: {tool('optuna-dashboard')} {storage}")
 
 
@@ -64,12 +65,16 @@ def _line(console: Console, line: str) -> None:
     console.print(visible(hide(line)), markup=False, highlight=False, soft_wrap=True)
 
 
-def _typed(config: StudyConfig) -> str:
+def _quoted(config: StudyConfig) -> str:
     """Return the storage as a shell takes it: what was written as `${NAME}` stays so, for the shell to look up."""
+    written = typed(config)
+    return f'"{written}"' if variables(written) else shlex.quote(written)
+
+
+def typed(config: StudyConfig) -> str:
+    """Return the storage as it was written where that is `${NAME}` and holds no secret, else without its password."""
     written = config.storage_text
-    if variables(written) and not holds_secret(written):
-        return f'"{written}"'
-    return shlex.quote(shown_url(config.storage))
+    return written if variables(written) and not holds_secret(written) else shown_url(config.storage)
 
 
 def _counts(running: RunningStudy, hypervolume: float) -> str:

@@ -82,6 +82,11 @@ class Store:
         return self._copy is not None
 
     @property
+    def is_current(self) -> bool:
+        """Whether what is read here is what the database holds: of a copy, until somebody writes to the original."""
+        return self._copy is None or self._copy.is_current
+
+    @property
     def shown_url(self) -> str:
         """Return the URL without its password."""
         return shown(self._address)

@@ -85,9 +85,11 @@ def test_the_commands_to_look_further_work_but_for_the_password(
     (tmp_path / "space.yaml").write_text(yaml.safe_dump({**FILE, "storage": storage}), encoding="utf-8")
     lines = shown(ended, config=load(tmp_path / "space.yaml"))
     best = front_trials(ended.record, list(ended.trials.values()))[-1].number
-    assert lines[-3:] == [
+    assert lines[-4:] == [
         f"take one with you: .venv/bin/python -m search.export {typed} --study bench --trial {best} -o folder",
-        f"again: .venv/bin/python -m search.front {typed} --study bench", f"more: .venv/bin/optuna-dashboard {typed}",
+        f"again: .venv/bin/python -m search.front {typed} --study bench",
+        f"on a page: .venv/bin/python -m dashboards.live {typed} --study bench",
+        f"more: .venv/bin/optuna-dashboard {typed}",
     ]  # fmt: skip
 
 

@@ -1,0 +1,101 @@
+"""All that is known of one trial, as plain values: why it ended, its epochs, its network by stages, its commands."""
+
+from typing import Any
+
+from dashboards.live.watched import Watched
+from dashboards.live.words import sentence
+from search.core.columns import architecture_line, lines_of
+from search.core.commands import command
+from search.core.environment import hide
+from search.core.labels import name_of
+from search.core.records import State, TrialRecord
+from search.core.units import format_bytes, format_count
+from spaces.architecture import plan
+from spaces.plan import BlockSpec
+from workers.kinds import FailureKind
+from workers.measurement import Measurement
+
+Plain = dict[str, Any]
+
+
+def details(watched: Watched, trial: TrialRecord, storage: str) -> Plain:
+    """Return what the page shows of a trial that was chosen.
+
+    Args:
+        watched: its study.
+        trial: of it.
+        storage: the database as it is typed in a command.
+    """
+    return {
+        "number": trial.number,
+        "title": f"trial {trial.number}: {name_of(trial.architecture)}",
+        "line": architecture_line(watched.study, trial),
+        "lines": lines_of(watched.study, trial),
+        "stages": _stages(trial, watched.study.classes),
+        "costs": _costs(trial),
+        "epochs": [_epoch(each) for each in trial.measurements],
+        "why": hide(trial.reason),
+        "help": FailureKind.of(trial.failure_kind).help if trial.failure_kind else "",
+        "log": hide(trial.failure_details),
+        "attempts": trial.attempts,
+        "events": _events(watched, trial),
+        "commands": _commands(watched, trial, storage),
+    }
+
+
+def _stages(trial: TrialRecord, classes: int) -> list[Plain]:
+    """Return stem, stages and head, each with what is drawn of it."""
+    written = plan(trial.architecture)
+    stages = [
+        {"name": f"stage {number}", "blocks": len(blocks), "kind": trial.architecture.block,
+         "width": blocks[-1].out_width, "stride": blocks[0].stride, "convolutions": _branch(blocks[-1])}
+        for number, blocks in enumerate(written.stages, start=1)
+    ]  # fmt: skip
+    stem = {"name": "stem", "blocks": 1, "kind": f"{written.stem.kernel}x{written.stem.kernel}",
+            "width": written.stem.width, "stride": written.stem.stride, "convolutions": ""}  # fmt: skip
+    head = {"name": "head", "blocks": 1, "kind": written.head.kind, "width": classes,
+            "stride": 1, "convolutions": ""}  # fmt: skip
+    return [stem, *stages, head]
+
+
+def _branch(block: BlockSpec) -> str:
+    return ", ".join(
+        f"{each.kernel}x{each.kernel}" + (f" in {each.groups} groups" if each.groups > 1 else "")
+        for each in block.branch
+    )
+
+
+def _costs(trial: TrialRecord) -> list[tuple[str, str]]:
+    cost = trial.cost
+    return [
+        ("multiply-accumulates per image", format_count(cost.macs)),
+        ("parameters", format_count(cost.params)),
+        ("activations per image", format_count(cost.activations)),
+        ("weights", format_bytes(cost.weight_bytes)),
+        *([("memory of training, at most", format_bytes(cost.training_bytes))] if cost.training_bytes else []),
+    ]
+
+
+def _epoch(measured: Measurement) -> Plain:
+    shown = {name: float(f"{value:.5g}") for name, value in measured.metrics.items()}
+    where = " ".join(filter(None, (measured.host, measured.device)))
+    return {"epoch": measured.epoch, "metrics": shown, "seconds": round(measured.wall_s, 2), "where": where}
+
+
+def _events(watched: Watched, trial: TrialRecord) -> list[Plain]:
+    mine = [event for event in watched.events if event.trial == trial.number]
+    return [{"at": event.at.timestamp(), "text": hide(sentence(watched.study, event, None))} for event in mine[-30:]]
+
+
+def _commands(watched: Watched, trial: TrialRecord, storage: str) -> list[Plain]:
+    given = (storage, "--study", watched.study.name, "--trial", str(trial.number))
+    if trial.state is not State.COMPLETE:
+        return [
+            {"what": "train it again, outside of the study", "line": command("search.retrain", *given, "-o", "again")}
+        ]
+    return [
+        {"what": "take it with you", "line": command("search.export", *given, "-o", "folder")},
+        {"what": "train it again, longer", "line": command("search.retrain", *given, "-o", "again")},
+        {"what": "find out how sure it is", "line": command(
+            "search.confirm", storage, "--study", watched.study.name, "--trials", str(trial.number))},
+    ]  # fmt: skip

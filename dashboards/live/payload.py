@@ -1,0 +1,280 @@
+"""Put a study into plain values as the page's script reads them.
+
+A trial is a list, whose places `FIELDS` names, since names would take most of the bytes.
+"""
+
+import math
+import os
+import platform
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from dashboards.frames import HEADLINE
+from dashboards.live.pace import left_s
+from dashboards.live.watched import Watched
+from dashboards.live.words import sentence
+from search.core.fronts import front_hypervolume
+from search.core.labels import name_of
+from search.core.picking import described
+from search.core.records import Event, Session, StudyRecord, TrialRecord
+from search.storage.store import SEEN_S
+from workers.objectives import OBJECTIVES
+
+Plain = dict[str, Any]
+
+FIELDS = ("number", "name", "where", "epochs", "values", "curve", "params", "seconds", "ended", "kind", "seeds", "ends")
+CURVE = 10_000  # steps in which a curve's accuracies are told, from 0 to 1
+ALWAYS = ("macs", "params")  # costs that are shown whatever the objectives are
+SHOWN = 60  # events that a page begins with
+MOST_WORKERS = 64
+
+
+def axes(study: StudyRecord) -> list[str]:
+    """Return the objectives and costs whose values a row has, in order."""
+    return list(dict.fromkeys((*study.objectives, HEADLINE.name, *ALWAYS)))
+
+
+def about(watched: Watched) -> Plain:
+    """Return what a page has to know of a study once."""
+    study = watched.study
+    return {
+        "name": study.name,
+        "label": watched.label,
+        "planes": watched.planes,
+        "axes": [_axis(name) for name in axes(study)],
+        "fields": FIELDS,
+        "curve": {"title": HEADLINE.title, "steps": CURVE},
+        "epochs": study.max_epochs,
+        "rungs": study.rungs,
+        "parameters": searched(watched),
+        "constraints": _constraints(study),
+        "data": _data(study),
+        "trials": _budget(study).get("trials"),
+    }
+
+
+def _axis(name: str) -> Plain:
+    objective = OBJECTIVES[name]
+    return {
+        "name": name, "title": objective.title, "unit": objective.unit, "rate": objective.is_rate,
+        "quality": objective.quality, "static": objective.static, "least": objective.direction == "minimize",
+    }  # fmt: skip
+
+
+def searched(watched: Watched) -> list[str]:
+    """Return the parameters that trials have, in the order of the file."""
+    known = {name for trial in list(watched.trials.values())[:500] for name in trial.params}
+    named = [name for name in watched.study.domains if name in known]
+    return named + sorted(known - set(named))
+
+
+def _constraints(study: StudyRecord) -> dict[str, str]:
+    told = study.config.get("constraints")
+    return {str(name): str(bound) for name, bound in told.items()} if isinstance(told, Mapping) else {}
+
+
+def _data(study: StudyRecord) -> str:
+    data = study.config.get("data", "")
+    if isinstance(data, Mapping):
+        return ", ".join(f"{name} {value}" if name != "name" else str(value) for name, value in data.items())
+    return str(data)
+
+
+def _budget(study: StudyRecord) -> Mapping[str, Any]:
+    budget = study.config.get("budget")
+    return budget if isinstance(budget, Mapping) else {}
+
+
+def row(watched: Watched, trial: TrialRecord, parameters: Iterable[str]) -> list[object]:
+    """Return a trial as a list, see `FIELDS`."""
+    study, known = watched.study, trial.confirmation
+    curve = [_step(each.get(HEADLINE.name)) for each in trial.measurements]
+    ends = known.intervals.get(watched.planes[0][1]) if known else None
+    return [
+        trial.number, name_of(trial.architecture), watched.where(trial), trial.epochs,
+        [_finite(study.objective(name).value(trial.cost, trial.found)) for name in axes(study)],
+        curve, [trial.params.get(name) for name in parameters], round(trial.trained_s, 2),
+        round(trial.ended_at.timestamp()) if trial.ended_at else None, trial.failure_kind,
+        known.seeds if known else 0, [_finite(ends.low), _finite(ends.high)] if ends else 0,
+    ]  # fmt: skip
+
+
+def _step(share: float | None) -> int | None:
+    return None if share is None or not math.isfinite(share) else round(share * CURVE)
+
+
+def _finite(value: float) -> float | None:
+    if not math.isfinite(value):
+        return None
+    return int(value) if value == int(value) else float(f"{value:.6g}")
+
+
+def rows(watched: Watched, after: int | None = None) -> list[list[object]]:
+    """Return the trials that have changed since an event, or all."""
+    parameters = searched(watched)
+    if after is None:
+        return [row(watched, watched.trials[number], parameters) for number in sorted(watched.trials)]
+    found = []
+    for number, seq in reversed(watched.changed.items()):
+        if seq <= after:
+            break
+        found.append(row(watched, watched.trials[number], parameters))
+    return found[::-1]
+
+
+def front(watched: Watched) -> Plain:
+    """Return who is on the front, and what `search.pick` answers to each budget."""
+    study = watched.study
+    return {
+        "numbers": [trial.number for trial in watched.front],
+        "steps": {
+            cost: [
+                [step.bound, step.chosen.number, described(study, step.chosen, [study.objective(cost)])]
+                for step in found
+            ]
+            for cost, found in watched.steps.items()
+        },
+    }
+
+
+def events(watched: Watched, told: Iterable[Event]) -> list[Plain]:
+    """Return what happened, in words."""
+    return [
+        {
+            "seq": event.seq,
+            "at": round(event.at.timestamp(), 1),
+            "kind": event.kind,
+            "trial": event.trial,
+            "text": sentence(
+                watched.study, event, watched.trials.get(event.trial) if event.trial is not None else None
+            ),
+        }
+        for event in told
+    ]
+
+
+def head(watched: Watched, now: datetime) -> Plain:
+    """Return how far the study is: epochs, time left, counts, whether a launch lives."""
+    last = max(watched.sessions, key=lambda session: session.seen_at, default=None)
+    epochs = sum(epochs * count for (_, epochs), count in watched.tally.items())
+    alive = last is not None and is_alive(last, now)
+    running = sum(count for (where, _), count in watched.tally.items() if where in ("training", "paused", "waiting"))
+    over = not alive and not running and bool(watched.trials)
+    planned, at_most = (float(epochs), False) if over else _planned(watched)
+    return {
+        "epochs": epochs,
+        "planned": planned,
+        "at_most": at_most,
+        "left": _left(watched, now, None if planned is None else planned - epochs) if alive else None,
+        "alive": alive,
+        "seen": round(last.seen_at.timestamp()) if last else None,
+        "over": over,
+        "began": round(min(session.started_at for session in watched.sessions).timestamp()) if last else None,
+        "wall": _alive_spans(watched.sessions),
+        "trained_s": round(watched.trained_s, 1),
+        "hypervolume": round(front_hypervolume(watched.study, watched.front), 4),
+        "counts": _counts(watched),
+        "funnel": _funnel(watched),
+        "workers": _workers(watched),
+    }
+
+
+def _planned(watched: Watched) -> tuple[float | None, bool]:
+    """Return the epochs that are planned in all, and whether that is only the most that there can be."""
+    budget, full = _budget(watched.study), watched.study.max_epochs
+    if watched.planned is not None:
+        return watched.planned, False
+    limits = [trials * full for trials in [budget.get("trials")] if isinstance(trials, int)]
+    limits += [epochs for epochs in [budget.get("epochs")] if isinstance(epochs, int)]
+    return (min(limits), True) if limits else (None, False)
+
+
+def _left(watched: Watched, now: datetime, epochs: float | None) -> tuple[float, float] | None:
+    """Return between which seconds it takes from now on, by the pace of this launch and the hours that it may take."""
+    began = max(session.started_at for session in watched.sessions).timestamp()
+    moments = watched.moments[bisect_left(watched.moments, began) :]
+    told = left_s(moments, epochs) if epochs is not None and epochs > 0 else None
+    hours = _budget(watched.study).get("hours")
+    if isinstance(hours, (int, float)):
+        spent = sum(end - start for start, end in _alive_spans(watched.sessions))
+        most = max(hours * 3600 - spent, 0.0)
+        told = (min(told[0], most), min(told[1], most)) if told else (most, most)
+    since = now.timestamp() - moments[-1] if moments else 0.0
+    return (round(max(told[0] - since, 0.0), 1), round(max(told[1] - since, 0.0), 1)) if told else None
+
+
+def is_alive(session: Session, now: datetime) -> bool:
+    """Whether a launch still runs: of this machine's processes that is known, of others by when they were seen."""
+    if now - session.seen_at > timedelta(seconds=SEEN_S):
+        return False
+    if os.name != "posix" or session.process is None or session.host != platform.node():
+        return True
+    try:
+        os.kill(session.process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _alive_spans(sessions: Iterable[Session]) -> list[tuple[float, float]]:
+    """Return from when to when a launch lived, without what two of them share."""
+    spans: list[tuple[float, float]] = []
+    for start, end in sorted((each.started_at.timestamp(), each.seen_at.timestamp()) for each in sessions):
+        if spans and start <= spans[-1][1]:
+            spans[-1] = (spans[-1][0], max(spans[-1][1], round(end, 1)))
+        else:
+            spans.append((round(start, 1), round(end, 1)))
+    return spans
+
+
+def _counts(watched: Watched) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for (where, _), count in watched.tally.items():
+        counts[where] = counts.get(where, 0) + count
+    return {where: count for where, count in counts.items() if count}
+
+
+def _funnel(watched: Watched) -> list[Plain]:
+    """Return for each rung, and full training, how many came there, wait there, went on and ended there."""
+    study = watched.study
+    levels = [*study.rungs, study.max_epochs]
+    places = [(where, epochs, count) for (where, epochs), count in watched.tally.items() if count]
+
+    def sum_of(level: int, *wheres: str) -> int:
+        return sum(count for where, epochs, count in places if epochs == level and where in wheres)
+
+    return [
+        {
+            "epoch": level,
+            "came": sum(count for _, epochs, count in places if epochs >= level),
+            "paused": sum_of(level, "paused", "waiting"),
+            "stopped": sum_of(level, "stopped"),
+            "failed": sum(count for where, epochs, count in places if where == "failed" and before <= epochs < level),
+            "on": sum(count for _, epochs, count in places if epochs > level) + sum_of(level, "training"),
+            "complete": sum_of(level, "complete"),
+        }
+        for before, level in zip([0, *levels[:-1]], levels, strict=True)
+    ]
+
+
+def _workers(watched: Watched) -> list[Plain]:
+    """Return the trials that train now: how far they are, how long an epoch takes them, and where."""
+    return [_worker(trial) for trial in watched.training()[:MOST_WORKERS]]
+
+
+def _worker(trial: TrialRecord) -> Plain:
+    last = trial.last
+    recent = trial.measurements[-3:]
+    peak = last.get("peak_bytes") if last else None
+    return {
+        "trial": trial.number,
+        "epoch_s": round(sum(each.wall_s for each in recent) / len(recent), 2) if recent else None,
+        "host": last.host if last else "",
+        "device": last.device if last else "",
+        "peak_bytes": peak,
+        "since": round((last.at if last and last.at else trial.started_at or datetime.now(UTC)).timestamp(), 1),
+    }

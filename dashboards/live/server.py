@@ -1,0 +1,187 @@
+"""Serve the page: its files, a study as JSON, and what is new as server-sent events. Every address is relative."""
+
+import asyncio
+import json
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from threading import Thread
+
+import uvicorn
+from anyio import Event
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dashboards import theme
+from dashboards.live.feed import Feed
+
+HERE = Path(__file__).parent
+LOCAL = ("127.0.0.1", "localhost", "[::1]", "::1")
+GRACE_S = 3.0  # in which browsers are told that the server ends
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+_PAGES = Environment(
+    loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+)
+
+
+class Guarded:
+    """Put the headers on every answer that keep a browser from doing more than the page needs."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and its answer back with these headers."""
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers[name] = value
+                headers.setdefault("Cache-Control", "no-cache")
+            await send(message)
+
+        await self.app(scope, receive, answer)
+
+
+def application(feed: Feed, hosts: Sequence[str] = LOCAL, *, ready: Callable[[], object] = lambda: None) -> Starlette:
+    """Return the server's application.
+
+    Args:
+        feed: what it shows.
+        hosts: names by which it may be asked: a page of another site that found its way here has another.
+        ready: called when it serves.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        watching = asyncio.create_task(feed.watch())
+        ready()
+        yield
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
+        await run_in_threadpool(feed.close)
+
+    async def page(request: Request) -> Response:
+        name = feed.chosen(request.query_params.get("study"))
+        return HTMLResponse(_PAGES.get_template("page.html").render(name=name or "Widefront"))
+
+    async def colours(_request: Request) -> Response:
+        return Response(_colours(), media_type="text/css")
+
+    async def state(request: Request) -> Response:
+        text = await run_in_threadpool(feed.state, request.query_params.get("study"))
+        return Response(text, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+    async def trial(request: Request) -> Response:
+        told = await run_in_threadpool(feed.trial, request.query_params.get("study"), _whole(request, "number"))
+        if told is None:
+            raise HTTPException(404, "there is no such trial")
+        return JSONResponse(told, headers={"Cache-Control": "no-store"})
+
+    async def events(request: Request) -> Response:
+        last = request.headers.get("last-event-id", "")  # of a browser that comes back by itself
+        after = int(last) if last.removeprefix("-").isdecimal() else _whole(request, "after")
+        ending = Event()
+        told = _sent(feed, request.query_params, after, ending.is_set)
+        return EventSourceResponse(told, shutdown_event=ending, shutdown_grace_period=GRACE_S, headers=_UNBUFFERED)
+
+    routes = [
+        Route("/", page),
+        Route("/colours.css", colours),
+        Route("/state", state),
+        Route("/trial", trial),
+        Route("/events", events),
+        Mount("/static", StaticFiles(directory=HERE / "static")),
+    ]
+    guards = [
+        Middleware(Guarded),
+        Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False),
+        Middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5),
+    ]
+    return Starlette(routes=routes, middleware=guards, lifespan=lifespan)
+
+
+def serve_at(
+    feed: Feed,
+    listening: socket.socket,
+    *,
+    hosts: Sequence[str] = LOCAL,
+    ready: Callable[[], object] = lambda: None,
+    until_eof: bool = False,
+) -> None:
+    """Serve at a socket that listens, until a signal comes or, where that is asked for, standard input ends.
+
+    Args:
+        feed: what is shown.
+        listening: the socket; it is closed at the end.
+        hosts: see `application`.
+        ready: called when it serves.
+        until_eof: end with standard input: so whoever has its other end need not live to end this.
+    """
+    settings = uvicorn.Config(
+        application(feed, hosts, ready=ready), log_level="warning", access_log=False, server_header=False,
+        proxy_headers=False, lifespan="on", timeout_graceful_shutdown=int(2 * GRACE_S),
+    )  # fmt: skip
+    server = uvicorn.Server(settings)
+
+    def wait() -> None:
+        while sys.stdin.buffer.read(1):
+            pass
+        server.should_exit = True
+
+    if until_eof:
+        Thread(target=wait, daemon=True).start()
+    with listening:
+        server.run(sockets=[listening])
+
+
+_UNBUFFERED = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}  # a proxy between must pass events on at once
+
+
+async def _sent(
+    feed: Feed, asked: Mapping[str, str], after: int, over: Callable[[], bool]
+) -> AsyncIterator[ServerSentEvent]:
+    async for message in feed.follow(asked.get("study"), after, asked.get("label", ""), over):
+        number = None if message.seq is None else str(message.seq)
+        yield ServerSentEvent(json.dumps(message.data), event=message.kind, id=number)
+
+
+def _whole(request: Request, name: str) -> int:
+    text = request.query_params.get(name, "")
+    if not text.removeprefix("-").isdecimal() or len(text) > 18:
+        raise HTTPException(400, f"{name} has to be a whole number")
+    return int(text)
+
+
+def _colours() -> str:
+    """Return the figures' colours and fonts, light and dark, under the names that the style sheet uses."""
+    light, dark = (
+        " ".join(f"--{name}: {value};" for name, value in each.items()) for each in (theme.LIGHT, theme.DARK)
+    )
+    return f":root {{ {light} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"

@@ -1,0 +1,202 @@
+"""One study in memory, read once and then kept up to date by its events: no trial is read that none of them names."""
+
+from collections import Counter, OrderedDict, deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from dashboards import front as figure
+from dashboards.frames import StudyView
+from search.core.confirmation import assessed
+from search.core.fronts import front_trials
+from search.core.picking import Step, steps
+from search.core.records import Event, EventKind, Session, State, StudyRecord, TrialRecord
+from search.storage import watching
+from search.storage.replicates import Replicates
+from search.storage.store import Store
+from workers.objectives import OBJECTIVES
+
+KEPT = 5_000  # events in memory: a browser that has missed more begins anew
+AT_FIRST = 200  # of those that happened before
+MOST = 2_000  # events in one reading, so that no reading takes long
+
+STANDINGS: dict[str, str] = {
+    EventKind.RESTED: "paused",
+    EventKind.PAUSED: "waiting",
+}  # of a running trial; else it trains
+NETWORKS = (EventKind.CONFIRMED, EventKind.TESTED)  # tell of networks, not of their trials
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """What a study's tables tell that was not known."""
+
+    sessions: tuple[Session, ...]
+    events: tuple[Event, ...] = ()
+    trials: tuple[TrialRecord, ...] = ()  # that the events name, as they are now
+
+
+class Watched:
+    """What a page shows of one study."""
+
+    def __init__(self, store: Store, study: StudyRecord) -> None:
+        """Read all of a study.
+
+        Args:
+            store: that holds it.
+            study: its record.
+        """
+        self.study = study
+        self.events: deque[Event] = deque(watching.newest(store, study.name, AT_FIRST), maxlen=KEPT)
+        self.seq = self.events[-1].seq if self.events else -1
+        self.floor = self.events[0].seq - 1 if len(self.events) == AT_FIRST else -1  # older ones are not in memory
+        self.trials: dict[int, TrialRecord] = {}
+        self.standing = {number: event.kind for number, event in watching.standing(store, study.name).items()}
+        self.changed: OrderedDict[int, int] = OrderedDict()  # trials, by the event that changed them last
+        self.front: list[TrialRecord] = []
+        self.front_seq = self.seq  # the event that changed front or steps last
+        self.steps: dict[str, list[Step]] = {each: [] for each in self.costs}
+        self.tally: Counter[tuple[str, int]] = Counter()  # trials, by where they stand and their epochs
+        self._places: dict[int, tuple[str, int]] = {}  # under which each is counted there
+        self.running: set[int] = set()
+        self._confirmed = False  # whether any network was trained once more
+        self.trained_s = 0.0
+        self.moments: list[float] = []  # when epochs were recorded
+        self.sessions: Sequence[Session] = ()
+        self.planned: float | None = None
+        self._heed_plan(filter(None, [watching.planned(store, study.name)]))
+        self._take(store.trials(study.name))
+        self.moments.sort()
+        self.sessions = tuple(store.sessions(study.name))
+
+    @property
+    def label(self) -> str:
+        """Return what tells it from a study of the same name that was begun at another moment."""
+        return self.study.label
+
+    @property
+    def planes(self) -> list[tuple[str, str]]:
+        """Return the planes that show it: a cost, and how good a network is."""
+        found = figure.pairs(StudyView(study=self.study))
+        return [pair for pair in found if not OBJECTIVES[pair[0]].quality] or found
+
+    @property
+    def costs(self) -> list[str]:
+        """Return the costs that a budget can be set on."""
+        return [across for across, up in self.planes if not OBJECTIVES[across].quality and OBJECTIVES[up].quality]
+
+    def ask(self, store: Store) -> News:
+        """Return what is new; nothing here changes by it."""
+        sessions = tuple(store.sessions(self.study.name))
+        events = tuple(store.events(self.study.name, after=self.seq, most=MOST))
+        if not events:
+            return News(sessions=sessions)
+        named = {event.trial for event in events if event.trial is not None}
+        trials = store.trials_since(self.study.name, max(self.trials, default=-1), sorted(named))
+        if any(event.kind in NETWORKS for event in events):
+            trials = self._with_replicates(store, trials)
+        return News(sessions=sessions, events=events, trials=tuple(trials))
+
+    def hear(self, news: News) -> None:
+        """Take in what is new."""
+        self.sessions = news.sessions
+        if news.events:
+            self._note(news.events)
+            self._take(news.trials)
+
+    def _note(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if len(self.events) == KEPT:
+                self.floor = self.events[0].seq
+            self.events.append(event)
+            if event.kind in watching.STANDING and event.trial is not None:
+                self.standing[event.trial] = event.kind
+        self.seq = events[-1].seq
+        self._heed_plan(event for event in events if event.kind == EventKind.PLANNED)
+
+    def _heed_plan(self, told: Iterable[Event]) -> None:
+        for event in told:
+            number = event.text.partition(" ")[0]
+            self.planned = float(number) if number.isdecimal() else self.planned
+
+    def _with_replicates(self, store: Store, trials: Iterable[TrialRecord]) -> list[TrialRecord]:
+        """Return trials as they were read, and those that were trained once more, with all that this came to."""
+        fresh = {trial.number: trial for trial in trials}
+        for each in Replicates(store, self.study.name).all():
+            known = fresh.get(each.trial) or self.trials.get(each.trial)
+            if known:
+                others = tuple(other for other in known.replicates if other.number != each.number)
+                fresh[each.trial] = replace(known, replicates=(*others, each))
+        return list(fresh.values())
+
+    def _take(self, trials: Iterable[TrialRecord]) -> None:
+        """Put trials in the place of what was known of them, with what follows for front and steps."""
+        fresh = [self._put(trial) for trial in trials]
+        if self._confirmed:
+            fresh = self._assess(fresh)
+        known = {trial.number for trial in self.front}
+        full = any(trial.replicates or trial.number in known for trial in fresh)
+        self._rank(list(self.trials.values()) if full else [trial for trial in fresh if trial.state is State.COMPLETE])
+
+    def _put(self, trial: TrialRecord) -> TrialRecord:
+        before = self.trials.get(trial.number)
+        if before is not None and before.replicates and not trial.replicates:
+            trial = replace(trial, replicates=before.replicates)
+        known = before.epochs if before else 0
+        self.trained_s += trial.trained_s - (before.trained_s if before else 0.0)
+        self.moments += [each.at.timestamp() for each in trial.measurements[known:] if each.at]
+        self.trials[trial.number] = trial
+        self._confirmed = self._confirmed or bool(trial.replicates)
+        self._count(trial)
+        self._mark(trial.number)
+        return trial
+
+    def _count(self, trial: TrialRecord) -> None:
+        place = (self.where(trial), trial.epochs)
+        if (before := self._places.get(trial.number)) is not None:
+            self.tally[before] -= 1
+        self._places[trial.number] = place
+        self.tally[place] += 1
+        (self.running.add if trial.state is State.RUNNING else self.running.discard)(trial.number)
+
+    def _mark(self, number: int) -> None:
+        self.changed[number] = self.seq
+        self.changed.move_to_end(number)
+
+    def _assess(self, fresh: list[TrialRecord]) -> list[TrialRecord]:
+        """Return what is fresh, and whatever else seeds tell otherwise now."""
+        told = assessed(self.study, [replace(trial, confirmation=None) for trial in self.trials.values()])
+        numbers = {trial.number for trial in fresh}
+        for trial in told:
+            if trial.number in numbers or trial.confirmation != self.trials[trial.number].confirmation:
+                self.trials[trial.number] = trial
+                numbers.add(trial.number)
+                self._mark(trial.number)
+        return [self.trials[number] for number in sorted(numbers)]
+
+    def _rank(self, fresh: list[TrialRecord]) -> None:
+        """Bring front and steps up to date: what a network dominated before it does still, or it is among the fresh."""
+        if not fresh:
+            return
+        self.front = front_trials(self.study, _unique(self.front, fresh, self.trials))
+        for cost, found in self.steps.items():
+            candidates = _unique([step.chosen for step in found], fresh, self.trials)
+            self.steps[cost] = steps(self.study, candidates, self.study.objective(cost))
+        self.front_seq = self.seq
+
+    def training(self) -> list[TrialRecord]:
+        """Return the trials that train now, or would if a launch lived, by number."""
+        running = (self.trials[number] for number in sorted(self.running))
+        return [trial for trial in running if self.where(trial) == "training"]
+
+    def where(self, trial: TrialRecord) -> str:
+        """Return where a trial stands, in a word: a state, or of a running one whether it trains, rests or waits."""
+        if trial.state is not State.RUNNING:
+            return trial.state.value
+        return STANDINGS.get(self.standing.get(trial.number, ""), "training")
+
+
+def _unique(
+    first: Iterable[TrialRecord], more: Iterable[TrialRecord], now: dict[int, TrialRecord]
+) -> list[TrialRecord]:
+    """Return trials as they are now, each once."""
+    return [now[number] for number in dict.fromkeys(trial.number for trial in (*first, *more))]

@@ -1,0 +1,182 @@
+"""The server answers browsers of this machine alone, lets a page do no more than it needs, and events pass at once."""
+
+import asyncio
+import json
+import re
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from dashboards import theme
+from dashboards.live import __main__ as command
+from dashboards.live.feed import Feed
+from dashboards.live.server import HERE, application
+from tests.dashboards.live.conftest import NAME, Written, server
+from tests.dashboards.test_contrast import contrast, parsed
+
+Get = Callable[..., httpx.Response]
+
+
+@pytest.fixture
+def get(written: Written) -> Iterator[Get]:
+    """Give `get(path, host="127.0.0.1")`: what the server answers."""
+    written.begin()
+    feed = Feed(written.url, None)
+    feed.look()
+    app = application(feed)
+
+    def ask(path: str, host: str = "127.0.0.1:8480") -> httpx.Response:
+        async def asked() -> httpx.Response:
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
+                return await client.get(path, headers={"Host": host})
+
+        return asyncio.run(asked())
+
+    yield ask
+    feed.close()
+
+
+def test_every_answer_keeps_the_browser_from_doing_more(get: Get) -> None:
+    for path in ("/", "/state", "/static/live.js", "/colours.css", "/nowhere", "/trial?number=x"):
+        policy = get(path).headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert "http" not in policy
+        assert get(path).headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8480", "localhost:9", "[::1]:8480", "LOCALHOST"])
+def test_a_browser_of_this_machine_is_answered(get: Get, host: str) -> None:
+    assert get("/state", host).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "0.0.0.0:8480", ""])
+def test_a_page_of_another_name_that_leads_here_is_refused(get: Get, host: str) -> None:
+    assert get("/state", host).status_code == 400
+    assert "digits" not in get("/state", host).text
+
+
+def test_the_page_names_no_address_but_relative_ones(get: Get) -> None:
+    page = get("/").text
+    found = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert len(found) == 4
+    assert not [each for each in found if each.startswith(("/", "http"))]
+    assert "style=" not in page
+    assert "<script>" not in page
+    for script in (HERE / "static").glob("*.js"):
+        text = script.read_text(encoding="utf-8")
+        assert not re.search(
+            r"""fetch\(["'`]/|https?://(?!www\.w3\.org/2000/svg)|innerHTML|insertAdjacentHTML|eval\(""", text
+        ), script
+
+
+def test_a_hostile_name_is_text(tmp_path: Path) -> None:
+    hostile = "<script>alert(1)</script>"
+    written = Written(f"sqlite:///{tmp_path}/study.db", hostile)
+    feed = Feed(written.url, None)
+    feed.look()
+
+    async def page() -> str:
+        transport = httpx.ASGITransport(application(feed))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            return (await client.get("/")).text
+
+    text = asyncio.run(page())
+    assert hostile not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    feed.close()
+    written.close()
+
+
+def test_a_trial_is_told_and_one_that_is_not_there_is_not(get: Get) -> None:
+    assert get("/trial?number=0").json()["number"] == 0
+    assert get("/trial?number=7").status_code == 404
+    assert get("/trial?number=7.5").status_code == 400
+    assert get("/trial").status_code == 400
+    assert get(f"/trial?number={10**30}").status_code == 400
+
+
+@pytest.mark.parametrize("named", [theme.LIGHT, theme.DARK], ids=["light", "dark"])
+def test_every_colour_is_read_and_every_mark_is_seen(named: dict[str, str]) -> None:
+    ground, raised = parsed(named["ground"])[0], parsed(named["raised"])[0]
+    for name in ("ink", "quiet", "accent"):
+        assert contrast(parsed(named[name])[0], ground) >= 4.5
+        assert contrast(parsed(named[name])[0], raised) >= 4.5
+    for name in ("front", "dominated", "stopped", "running", "failed", "other", "rule"):
+        assert contrast(parsed(named[name])[0], ground) >= 3, name
+
+
+def test_colours_are_those_of_the_figures(get: Get) -> None:
+    sheet = get("/colours.css").text
+    assert f"--front: {theme.FRONT};" in sheet
+    assert "prefers-color-scheme: dark" in sheet
+    named = set(re.findall(r"var\(--(\w+)\)", (HERE / "static" / "live.css").read_text(encoding="utf-8")))
+    assert named <= theme.LIGHT.keys()
+
+
+@pytest.mark.slow
+def test_events_come_as_they_happen_and_from_where_a_browser_was(written: Written) -> None:
+    written.begin()
+    with server(written.url) as address, httpx.Client(base_url=address, timeout=60) as client:
+        begun = client.get("state").json()
+        while "study" not in begun:
+            begun = client.get("state").json()
+        asked = {"study": NAME, "after": begun["seq"], "label": begun["study"]["label"]}
+        written.train(0, 0.5)
+        first = until_update(client, asked)
+        assert [event["kind"] for event in first[1]["events"]] == ["measured"]
+        written.train(0, 0.6)
+        second = until_update(client, asked, {"Last-Event-ID": first[0]})  # which is what counts
+        assert [event["seq"] for event in second[1]["events"]] == [int(first[0]) + 1]
+
+
+def until_update(
+    client: httpx.Client, asked: dict[str, Any], headers: dict[str, str] | None = None
+) -> tuple[str, dict[str, Any]]:
+    """Return number and data of the first update that is sent."""
+    with client.stream("GET", "events", params=asked, headers=headers or {}) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        assert answer.headers["x-accel-buffering"] == "no"
+        told: dict[str, str] = {}
+        for line in answer.iter_lines():
+            name, _, value = line.partition(": ")
+            told[name] = value
+            if not line and told.get("event") == "update":
+                return told["id"], json.loads(told["data"])
+            told = told if line else {}
+    raise AssertionError("no update came")
+
+
+def test_a_port_that_is_taken_is_one_line(written: Written, capsys: pytest.CaptureFixture[str]) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+        assert command.main([written.url, "--port", str(port)]) == 2
+    assert capsys.readouterr().err.startswith(f"error: --port: cannot listen at 127.0.0.1:{port}: ")
+
+
+def test_what_is_missing_is_one_line_with_how_to_get_it(
+    written: Written, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "find_spec", lambda name: None if name == "sse_starlette" else name)
+    assert command.main([written.url]) == 2
+    assert (
+        capsys.readouterr().err
+        == "error: the page needs sse-starlette, and pip install 'widefront[page]' brings that\n"
+    )
+
+
+def test_an_address_that_no_database_has_is_refused_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["mysql://host/x"]) == 2
+    assert "unsupported database 'mysql'" in capsys.readouterr().err
+
+
+def test_commands_on_the_page_name_the_database_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "postgresql+psycopg://me:s3cr3t@host/db"
+    monkeypatch.setenv("DB", url)
+    assert command._written(url) == "postgresql+psycopg://me:***@host/db"
+    assert command._written("${DB}") == "${DB}"
