@@ -53,7 +53,7 @@ TESTS = (
     _pytest("studies", "15 min", f"cluster and not alone and {NEVER}", "-n", "2", "--dist", "worksteal"),
     _pytest("alone", "1 min", f"alone and {NEVER}"),
 )
-EXTRAS = (_pytest("extras", "1 min", f"extra and {NEVER}"),)
+EXTRAS = (_pytest("extras", "4 min", f"extra and {NEVER}"),)
 
 
 def _failed(report: Path) -> list[str]:

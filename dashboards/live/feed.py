@@ -195,7 +195,7 @@ class Feed:
         told: Plain = {
             "rows": payload.rows(watched, after),
             "events": payload.events(watched, news[-payload.SHOWN :]),
-            "parameters": payload.searched(watched),
+            "parameters": watched.parameters,
         }
         return told | ({"front": payload.front(watched)} if watched.front_seq > after else {})
 

@@ -48,7 +48,7 @@ def about(watched: Watched) -> Plain:
         "curve": {"title": HEADLINE.title, "steps": CURVE},
         "epochs": study.max_epochs,
         "rungs": study.rungs,
-        "parameters": searched(watched),
+        "parameters": watched.parameters,
         "constraints": _constraints(study),
         "data": _data(study),
         "trials": _budget(study).get("trials"),
@@ -61,13 +61,6 @@ def _axis(name: str) -> Plain:
         "name": name, "title": objective.title, "unit": objective.unit, "rate": objective.is_rate,
         "quality": objective.quality, "static": objective.static, "least": objective.direction == "minimize",
     }  # fmt: skip
-
-
-def searched(watched: Watched) -> list[str]:
-    """Return the parameters that trials have, in the order of the file."""
-    known = {name for trial in list(watched.trials.values())[:500] for name in trial.params}
-    named = [name for name in watched.study.domains if name in known]
-    return named + sorted(known - set(named))
 
 
 def _constraints(study: StudyRecord) -> dict[str, str]:
@@ -113,7 +106,7 @@ def _finite(value: float) -> float | None:
 
 def rows(watched: Watched, after: int | None = None) -> list[list[object]]:
     """Return the trials that have changed since an event, or all."""
-    parameters = searched(watched)
+    parameters = watched.parameters
     if after is None:
         return [row(watched, watched.trials[number], parameters) for number in sorted(watched.trials)]
     found = []
@@ -196,6 +189,8 @@ def _left(watched: Watched, now: datetime, epochs: float | None) -> tuple[float,
     began = max(session.started_at for session in watched.sessions).timestamp()
     moments = watched.moments[bisect_left(watched.moments, began) :]
     told = left_s(moments, epochs) if epochs is not None and epochs > 0 else None
+    if told and (last := _last_s(watched)):  # what trains alone at the end takes as long as it takes
+        told = (max(told[0], last), max(told[1], 1.5 * last))
     hours = _budget(watched.study).get("hours")
     if isinstance(hours, (int, float)):
         spent = sum(end - start for start, end in _alive_spans(watched.sessions))
@@ -203,6 +198,16 @@ def _left(watched: Watched, now: datetime, epochs: float | None) -> tuple[float,
         told = (min(told[0], most), min(told[1], most)) if told else (most, most)
     since = now.timestamp() - moments[-1] if moments else 0.0
     return (round(max(told[0] - since, 0.0), 1), round(max(told[1] - since, 0.0), 1)) if told else None
+
+
+def _last_s(watched: Watched) -> float:
+    """Return the seconds until the last of the trials that train now comes to its next rung, or to its end."""
+    levels = [*watched.study.rungs, watched.study.max_epochs]
+    found = [0.0]
+    for trial in watched.training():
+        wanted = next((level for level in levels if level > trial.epochs), trial.epochs)
+        found.append((wanted - trial.epochs) * (trial.last.wall_s if trial.last else 0.0))
+    return max(found)
 
 
 def is_alive(session: Session, now: datetime) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from dashboards import front as figure
-from dashboards.frames import StudyView
+from dashboards.frames import StudyView, domain_word
 from search.core.confirmation import assessed
 from search.core.fronts import front_trials
 from search.core.picking import Step, steps
@@ -58,6 +58,8 @@ class Watched:
         self.tally: Counter[tuple[str, int]] = Counter()  # trials, by where they stand and their epochs
         self._places: dict[int, tuple[str, int]] = {}  # under which each is counted there
         self.running: set[int] = set()
+        # Places of values in a row, which must not move: names that only trials tell come behind.
+        self.parameters = [name for name, domain in study.domains.items() if domain_word(domain)]
         self._confirmed = False  # whether any network was trained once more
         self.trained_s = 0.0
         self.moments: list[float] = []  # when epochs were recorded
@@ -146,6 +148,7 @@ class Watched:
         self.moments += [each.at.timestamp() for each in trial.measurements[known:] if each.at]
         self.trials[trial.number] = trial
         self._confirmed = self._confirmed or bool(trial.replicates)
+        self.parameters += [name for name in trial.params if name not in self.parameters]
         self._count(trial)
         self._mark(trial.number)
         return trial

@@ -22,9 +22,13 @@ export function drawCurves(page, place) {
     up: {scale: {...up, from: height - 46, to: 16}, title: study.curve.title, write: tick => `${Number((100 * (1 - tick)).toFixed(3))} %`}});
   root.setAttribute("aria-label", `learning curves of ${curves.length} trials`);
   root.setAttribute("role", "img");
+  let free = 0;
   for (const rung of study.rungs) {
     const x = across.place(rung);
-    root.append(element("path", {class: "constraint", d: `M${x} 16V${height - 46}`}), element("text", {class: "tick", x: x + 4, y: 26}, `rung ${rung}`));
+    root.append(element("path", {class: "constraint", d: `M${x} 16V${height - 46}`}));
+    if (x < free) continue;
+    free = x + 50;
+    root.append(element("text", {class: "tick halo", x: x + 4, y: 26}, `rung ${rung}`));
   }
   const path = each => line(each.shares.map((share, epoch) => share === null ? null : [across.place(epoch + 1), up.place(lie(share))]).filter(Boolean));
   const single = each => each.shares.length === 1 ? `${path(each)}h0` : path(each);

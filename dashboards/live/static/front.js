@@ -125,6 +125,7 @@ export class Front {
     }
     if (!Object.values(drawn).flat().length) {
       put(this.place);
+      this.beyond = 0;
       this.legend(drawn, []);
       this.say();
       return;
@@ -134,7 +135,8 @@ export class Front {
     const errors = axis.rate ? all.map(point => 1 - point.y).filter(error => error > 0) : [];
     const floor = Math.min(...errors, 1) / 2, log = axis.rate || all.every(point => point.y > 0);
     const lie = axis.rate ? y => Math.max(1 - y, floor) : y => y;  // 98 % and 99 % are as far apart as 80 % and 90 %
-    const ups = all.flatMap(point => [point.y, ...(point.trial?.ends || [])]).map(lie);
+    const full = [...drawn.front, ...drawn.dominated, ...others], shown = full.length > 1 ? full : all;  // others would flatten the front
+    const ups = shown.flatMap(point => [point.y, ...(point.trial?.ends || [])]).filter(y => y !== null).map(lie);
     const least = axis.rate || axis.least;
     const up = scale(ups, least && axis.rate ? [16, height - 46] : [height - 46, 16], {log});
     const across = scale(all.map(point => point.x), [64, width - 16], {log: all.every(point => point.x > 0)});
@@ -144,7 +146,9 @@ export class Front {
       across: {scale: across, title: `${model.axis[this.cost].title} (${model.axis[this.cost].unit})`, write: exact},
       up: {scale: {...up, from: height - 46, to: 16}, title: axis.title, write}});
     root.setAttribute("aria-label", "networks by cost and accuracy");
-    const at = point => [across.place(point.x), up.place(lie(point.y))];
+    const edge = y => Math.min(Math.max(y, 16), height - 46);
+    const at = point => [across.place(point.x), edge(up.place(lie(point.y)))];
+    this.beyond = all.filter(point => up.place(lie(point.y)) !== at(point)[1]).length;
     this.points = Object.entries(drawn).flatMap(([kind, points]) => points.map(point => ({...point, kind, at: at(point)})));
     for (const kind of ["stopped", "running", "dominated"]) root.append(element("path", {class: `dots ${kind}`, d: dots(drawn[kind].map(at))}));
     root.append(this.chosenPath());
@@ -328,6 +332,7 @@ export class Front {
     const parts = full ? [`${many("network", model.front.numbers.length)} on the front of ${full} that were trained in full (${many("epoch", model.study.epochs)})`] : [];
     if (drawn.running.length) parts.push(`${many("trial", drawn.running.length)} on the way (${drawn.running.length === 1 ? "a green dot" : "green dots"})`);
     if (counts.stopped) parts.push(`${counts.stopped} stopped early ${document.getElementById("show-stopped").checked ? "(squares: after fewer epochs)" : "are not drawn"}`);
+    if (this.beyond) parts.push(`${this.beyond} of them too bad for this axis lie on its edge`);
     const bounds = Object.entries(model.study.constraints).map(([name, bound]) => `${name} ${bound}`);
     if (bounds.length) parts.push(`every network keeps ${bounds.join(", ")}`);
     if (others.length) parts.push(`dashed: ${this.other.name}`);

@@ -106,7 +106,7 @@ class Page {
   sayStatus() {
     const head = this.model?.head, since = head?.seen ? ` (last seen ${exactly(head.seen)})` : "";
     const lines = [];
-    if (this.lost && this.over) lines.push("The launch that showed this page has ended, and the page with it; this is what it knew last.");
+    if (this.lost && this.over) lines.push("This page's server has ended, as it does with its launch; this is what was known last.");
     else if (this.lost) lines.push(`No connection to this page's server since ${exactly(this.lost / 1000)}; trying again.`);
     if (this.trouble) lines.push(`The database cannot be read now: ${this.trouble}. The page catches up when it is back.`);
     if (this.waiting && !this.trouble) lines.push(`Waiting: ${this.waiting}.`);

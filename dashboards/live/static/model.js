@@ -48,7 +48,7 @@ export class Model {
 
   param(trial, name) {
     const place = this.study.parameters.indexOf(name);
-    return place < 0 ? null : trial.params[place];
+    return trial.params[place] ?? null;
   }
 
   // What `search.pick` answers to `cost <= limit`.

@@ -69,9 +69,9 @@ def random_step(written: Written, rng: random.Random) -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_what_was_brought_forward_is_what_is_read_anew(sqlite_url: str, seed: int) -> None:
-    rng, written = random.Random(seed), Written(sqlite_url, max_epochs=FULL, rungs=(1,))
-    with Store.open(sqlite_url, create=False, migrate=False) as store:
+def test_what_was_brought_forward_is_what_is_read_anew(store_url: str, seed: int) -> None:
+    rng, written = random.Random(seed), Written(store_url, max_epochs=FULL, rungs=(1,))
+    with Store.open(store_url, create=False, migrate=False) as store:
         known = watched(written, store)
         for _ in range(25):
             for _ in range(rng.randint(0, 12)):
@@ -103,6 +103,17 @@ def test_no_trial_is_read_that_no_event_names(written: Written, store: Store, mo
         written.train(1, 0.6)
         catch_up(known, store)
         assert asked == [(2, [1])]
+
+
+def test_the_place_of_a_parameter_never_moves(written: Written, store: Store) -> None:
+    with store:
+        known = watched(written, store)
+        places = list(known.parameters)
+        assert places == list(written.record.space)
+        written.begin(params={"of_another_version": 1, "block": "basic"})
+        catch_up(known, store)
+        assert known.parameters == [*places, "of_another_version"]
+        assert payload.rows(known)[0][6] == ["basic", None, None, None, None, None, 1]
 
 
 def test_events_come_once_and_in_order(written: Written, store: Store) -> None:

@@ -1,0 +1,406 @@
+"""The page in a real browser, while a study is written: what it shows, how it is moved, what it does when cut off."""
+
+import itertools
+import json
+import math
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import axe_playwright_python
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from dashboards.live.feed import Feed
+from dashboards.live.server import application
+from search.core.picking import bounds_of, pick
+from search.core.records import EventKind, State
+from spaces.cost import Cost
+from tests import factories
+from tests.dashboards.live.conftest import NAME, Written, server
+from tests.extras import EXTRAS
+
+pytestmark = [pytest.mark.slow, pytest.mark.extra("chromium")]
+
+GUARD_MS = 120_000  # that only keeps a test from hanging
+HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Give the system's browser."""
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=EXTRAS["chromium"].place, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def show(browser: Browser) -> Iterator[OpenPage]:
+    """Give `show(address, width=1400, scheme="light")`: a page that has drawn, and may complain of nothing."""
+    complaints: list[str] = []
+    contexts = []
+
+    def opened(address: str, width: int = 1400, scheme: str = "light", wait: str = "body[data-seq]") -> Page:
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(GUARD_MS)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda said: complaints.append(said.text) if is_complaint(said.text) else None)
+        page.on("dialog", lambda dialog: complaints.append(f"dialog {dialog.message}"))
+        page.goto(address)
+        page.wait_for_selector(wait)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert not complaints
+
+
+def is_complaint(said: str) -> bool:
+    """Whether the console says more than that a server cannot be reached."""
+    return "ERR_CONNECTION_REFUSED" not in said and "ERR_INCOMPLETE_CHUNKED_ENCODING" not in said
+
+
+def fill(written: Written, trials: int) -> None:
+    """Write trials in every state."""
+    rng = random.Random(2)
+    for number in range(trials):
+        final, macs = rng.uniform(0.9, 0.995), int(10 ** rng.uniform(4.3, 6.5))
+        written.begin(cost=replace(factories.in_proportion(macs), params=macs // 17))
+        match number % 5:
+            case 0 | 1:
+                written.train(number, *(final - (final - 0.35) * 0.5**epoch for epoch in range(1, 10)))
+                written.end(number, State.COMPLETE)
+            case 2:
+                written.train(number, 0.5)
+                written.end(number, State.STOPPED, "epoch 1: rank 3 of 3 by validation accuracy; top 1 promoted")
+            case 3:
+                written.train(number, 0.5, 0.6)
+                written.end(number, State.FAILED, "not-finite: the loss is nan", "not-finite", "Traceback\n  line 3")
+            case _:
+                written.train(number, 0.6)
+                written.happen(EventKind.RESTED, "at epoch 1", number)
+    written.happen(EventKind.PLANNED, "273 epochs")
+    written.alive()
+
+
+def shown_events(page: Page) -> list[int]:
+    if page.locator("#events-more").inner_text() == "show each epoch too":
+        page.click("#events-more")
+    return [int(each) for each in page.eval_on_selector_all("#events-list li", "all => all.map(li => li.dataset.seq)")]
+
+
+def test_what_is_written_while_the_page_is_open_is_shown_once(written: Written, show: OpenPage) -> None:
+    fill(written, 5)
+    with server(written.url) as address:
+        page = show(address)
+        assert page.locator("#table tbody tr").count() == 5
+        written.whole(0.999, cost=factories.in_proportion(5_000))
+        row = page.locator('tr[data-row="5"]')
+        expect(row).to_contain_text("on the front", timeout=GUARD_MS)
+        expect(row).to_contain_text("99.90 %")
+        expect(page.locator('circle[data-new="5"]')).to_have_count(1, timeout=GUARD_MS)
+        expect(page.locator("#counts")).to_contain_text("6 of 60 trials begun: 3 fully trained", timeout=GUARD_MS)
+        seqs = shown_events(page)
+        assert len(seqs) == len(set(seqs))
+        assert seqs == sorted(seqs, reverse=True)
+        expect(page.locator("#events-list")).to_contain_text("is on the Pareto front, now of")
+
+
+def test_a_page_outlives_its_server_and_its_database(written: Written, show: OpenPage, tmp_path: Path) -> None:
+    fill(written, 5)
+    with server(written.url) as address:
+        page = show(address)
+        port = address.rstrip("/").rpartition(":")[2]
+        written.store.close()
+        files = list(tmp_path.glob("study.db*"))
+        for path in files:
+            path.rename(tmp_path / f"away-{path.name}")
+        expect(page.locator("#status")).to_contain_text("The database cannot be read now", timeout=GUARD_MS)
+        for path in files:
+            (tmp_path / f"away-{path.name}").rename(path)
+        expect(page.locator("#status")).not_to_contain_text("database", timeout=GUARD_MS)
+    expect(page.locator("#status")).to_contain_text("this is what was known last", timeout=GUARD_MS)
+    assert page.locator("#table tbody tr").count() == 5
+    again = Written.__new__(Written)
+    again.__dict__.update(written.__dict__, store=type(written.store).open(written.url))
+    again.whole(0.97)
+    with server(written.url, "--port", port):
+        expect(page.locator('tr[data-row="5"]')).to_contain_text("97.00 %", timeout=GUARD_MS)
+        expect(page.locator("#status")).not_to_contain_text("connection")
+        seqs = shown_events(page)
+        assert len(seqs) == len(set(seqs))
+    again.close()
+
+
+def test_a_page_that_is_opened_before_its_study_shows_it_when_it_begins(tmp_path: Path, show: OpenPage) -> None:
+    url = f"sqlite:///{tmp_path}/later.db"
+    with server(url, "--study", NAME) as address:
+        page = show(address, wait="#status")
+        expect(page.locator("#status")).to_contain_text("there is no study in", timeout=GUARD_MS)
+        written = Written(url)
+        written.begin()
+        written.alive()
+        expect(page.locator("#table tbody tr")).to_have_count(1, timeout=GUARD_MS)
+        expect(page.locator("#workers tbody tr")).to_have_count(1, timeout=GUARD_MS)
+        expect(page.locator("#status")).to_be_hidden()
+        written.close()
+
+
+def answered(page: Page) -> dict[str, int]:
+    """Return the trials that the sentence about the budget names, by what they are there."""
+    read = "all => all.map(each => [each.dataset.role, Number(each.dataset.trial)])"
+    return dict(page.eval_on_selector_all("#answer button", read))
+
+
+def picked(written: Written, limit: float) -> dict[str, int]:
+    found = pick(written.record, written.store.trials(NAME), bounds_of([f"macs <= {limit:.10g}"]))
+    roles = {"chosen": found.chosen, "more": found.more, "nearest": found.nearest}
+    return {role: trial.number for role, trial in roles.items() if trial is not None}
+
+
+def test_the_budget_names_what_pick_names(written: Written, show: OpenPage) -> None:
+    fill(written, 40)
+    costs = sorted(trial.cost.macs for trial in written.complete())
+    asked = [costs[0] / 2, *costs[::2], *(cost * 1.01 for cost in costs[1::3]), costs[-1] * 2]
+    assert len(asked) >= 15
+    with server(written.url) as address:
+        page = show(address)
+        field, line = page.locator("#budget"), page.locator("#budget-line")
+        for limit in asked:  # typed
+            field.fill(f"{limit:.10g}")
+            field.press("Enter")
+            assert answered(page) == picked(written, limit), limit
+        box = page.locator("#front-plot svg").bounding_box()
+        assert box is not None
+        places = [box["x"] + box["width"] * share for share in (0.15, 0.3, 0.45, 0.6, 0.75, 0.97)]
+        knob = page.locator("#budget-line .knob").bounding_box()
+        assert knob is not None
+        page.mouse.move(knob["x"] + 8, knob["y"] + 8)
+        page.mouse.down()
+        for x in places:  # dragged
+            page.mouse.move(x, box["y"] + 100, steps=3)
+            assert answered(page) == picked(written, limit_of(page))
+        page.mouse.up()
+        assert len({json.dumps(answered(page))}) == 1
+        line.focus()
+        seen = set()
+        for key in [*["PageDown"] * 12, *["ArrowRight", "PageUp", "ArrowLeft", "ArrowLeft"] * 3, "Home", "End"]:
+            line.press(key)
+            assert answered(page) == picked(written, limit_of(page)), key
+            assert line.get_attribute("aria-valuetext") == page.locator("#answer").inner_text()
+            seen.add(limit_of(page))
+        assert len(seen) > 8
+        page.reload()  # the address keeps it
+        page.wait_for_selector("body[data-seq]")
+        assert answered(page) == picked(written, limit_of(page))
+
+
+def limit_of(page: Page) -> float:
+    return float(page.evaluate("Number(location.hash.split('=')[1])"))
+
+
+def test_a_row_opens_its_trial_by_keyboard_and_gives_the_focus_back(written: Written, show: OpenPage) -> None:
+    fill(written, 60)
+    with server(written.url) as address:
+        page = show(address)
+        page.locator("#after").focus()
+        page.keyboard.press("Enter")
+        assert page.locator("#page").inner_text() == "page 2 of 2"
+        focused = "document.activeElement.dataset.key"
+        assert page.evaluate(focused) == "t9"
+        for _ in range(6):
+            page.keyboard.press("Tab")
+        assert page.evaluate(focused) == "t3"
+        page.keyboard.press("Enter")
+        expect(page.locator("#trial")).to_contain_text("the loss is nan", timeout=GUARD_MS)
+        expect(page.locator("#trial pre").first).to_have_text("Traceback\n  line 3")
+        expect(page.locator("#trial")).to_contain_text("-m search.retrain")
+        assert page.evaluate("document.activeElement.id") == "trial"
+        page.get_by_role("button", name="close").press("Enter")
+        assert page.evaluate(focused) == "t3"
+        page.locator("th button").nth(4).press("Enter")  # the best accuracy first
+        best = max(written.complete(), key=lambda trial: trial.measurements[-1].metrics["accuracy"])
+        assert page.locator("#table tbody tr").first.get_attribute("data-row") == str(best.number)
+
+
+def test_the_filter_and_the_brush_choose_trials_everywhere(written: Written, show: OpenPage) -> None:
+    fill(written, 40)
+    with server(written.url) as address:
+        page = show(address)
+        page.fill("#filter", "macs<100k fully")
+        expected = [trial.number for trial in written.complete() if trial.cost.macs < 100_000]
+        assert expected
+        expect(page.locator("#shown")).to_have_text(f"{len(expected)} of 40 trials")
+        rows = page.eval_on_selector_all("#table tbody tr", "all => all.map(tr => Number(tr.dataset.row))")
+        assert sorted(rows) == expected
+        for place in ("#front-plot .dots.meant", "#curves-plot .curve.meant", "#parallel-plot .curve.meant"):
+            assert (page.locator(place).get_attribute("d") or "").count("M") == len(expected), place
+        page.click("#clear")
+        page.locator("#parallel-plot").scroll_into_view_if_needed()
+        handle = page.locator('#parallel-plot rect[data-axis="depth"]').bounding_box()
+        assert handle is not None
+        middle = handle["x"] + handle["width"] / 2
+        page.mouse.move(middle, handle["y"] + handle["height"] - 1)
+        page.mouse.down()
+        page.mouse.move(middle, handle["y"] + handle["height"] * 0.75, steps=4)
+        page.mouse.up()
+        low = [trial.number for trial in written.trials if trial.params["depth"] == 1]
+        expect(page.locator("#shown")).to_have_text(f"{len(low)} of 40 trials")
+
+
+def test_what_a_study_says_is_text(tmp_path: Path, show: OpenPage) -> None:
+    written = Written(f"sqlite:///{tmp_path}/study.db", HOSTILE)
+    written.begin(params={"block": HOSTILE, HOSTILE: 1})
+    written.begin(params={"block": "b", HOSTILE: 2})
+    written.train(0, 0.5)
+    written.end(0, State.FAILED, HOSTILE, HOSTILE, HOSTILE)
+    written.happen(EventKind.NOTICE, HOSTILE)
+    Written(written.url, f"{HOSTILE}2").close()
+    with server(written.url, "--study", HOSTILE) as address:
+        page = show(address)
+        page.click('[data-key="t0"]')
+        expect(page.locator("#trial")).to_contain_text(HOSTILE, timeout=GUARD_MS)
+        expect(page.locator("h1")).to_have_text(HOSTILE)
+        expect(page.locator("#events-list")).to_contain_text(HOSTILE)
+        expect(page.locator("#studies")).to_contain_text(f"{HOSTILE}2")
+        assert page.locator("img").count() == 0
+        assert page.locator("script").count() == 1
+    written.close()
+
+
+def test_no_request_leaves_the_machine(written: Written, show: OpenPage) -> None:
+    fill(written, 5)
+    with server(written.url) as address:
+        page = show(address)
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.reload()
+        page.wait_for_selector("body[data-seq]")
+        page.click('[data-key="t0"]')
+        expect(page.locator("#trial")).to_be_visible()
+        assert len(asked) > 10
+        assert not [each for each in asked if not each.startswith((address, "data:"))]
+
+
+CONTRASTS = """() => {
+  const parsed = colour => (colour.match(/[\\d.]+/g) || []).map(Number);
+  const over = ([r, g, b, share = 1], ground) => [r, g, b].map((c, i) => c * share + ground[i] * (1 - share));
+  const linear = c => c / 255 <= 0.03928 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4;
+  const light = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+  const ground = element => {
+    const under = element.parentElement ? ground(element.parentElement) : [255, 255, 255];
+    return over(parsed(getComputedStyle(element).backgroundColor), under);
+  };
+  const found = [], walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const parent = walk.currentNode.parentElement, text = walk.currentNode.textContent.trim();
+    if (!text || !parent.checkVisibility() || parent.closest("script, noscript, button:disabled")) continue;
+    const style = getComputedStyle(parent), under = ground(parent);
+    const drawn = parent instanceof SVGElement ? style.fill : style.color;
+    const [a, b] = [light(over(parsed(drawn), under)), light(under)];
+    found.push([(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), text]);
+  }
+  return found;
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_is_read_and_nothing_serious_is_found(written: Written, show: OpenPage, scheme: str) -> None:
+    fill(written, 40)
+    written.begin()
+    written.train(40, 0.5, 0.6)
+    written.alive()
+    with server(written.url) as address:
+        page = show(address, scheme=scheme)
+        page.check("#show-stopped")
+        page.click('[data-key="t33"]')
+        expect(page.locator("#trial")).to_be_visible()
+        found = page.evaluate(CONTRASTS)
+        assert len(found) > 300
+        assert not [each for each in found if each[0] < 4.5]
+        page.evaluate(AXE.read_text(encoding="utf-8"))  # as the page's own policy lets no script in
+        told = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        assert not [
+            (each["id"], [node["html"][:120] for node in each["nodes"][:3]])
+            for each in told["violations"] if each["impact"] in ("serious", "critical")
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [390, 800, 1400])
+def test_the_page_is_as_wide_as_the_window(written: Written, show: OpenPage, width: int) -> None:
+    fill(written, 40)
+    with server(written.url) as address:
+        page = show(address, width)
+        page.click('[data-key="t33"]')
+        expect(page.locator("#trial")).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+class Behind:
+    """Ask an application as a reverse proxy does that is asked for everything below a path."""
+
+    def __init__(self, app: ASGIApp, path: str) -> None:
+        self.app, self.path = app, path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            assert scope["path"].startswith(self.path), scope["path"]
+            path = "/" + scope["path"].removeprefix(self.path)
+            scope = {**scope, "path": path, "raw_path": path.encode()}
+        await self.app(scope, receive, send)
+
+
+@contextmanager
+def proxied(url: str, path: str) -> Iterator[str]:
+    served = uvicorn.Server(
+        uvicorn.Config(Behind(application(Feed(url, None)), path), port=0, log_level="error", lifespan="on")
+    )
+    thread = threading.Thread(target=served.run)
+    thread.start()
+    while not served.started:
+        time.sleep(0.02)
+    try:
+        yield f"http://127.0.0.1:{served.servers[0].sockets[0].getsockname()[1]}{path}"
+    finally:
+        served.should_exit = True
+        thread.join()
+
+
+def test_it_works_below_any_path(written: Written, show: OpenPage) -> None:
+    fill(written, 5)
+    with proxied(written.url, "/some/where/") as address:
+        page = show(address)
+        written.whole(0.97)
+        expect(page.locator('tr[data-row="5"]')).to_contain_text("97.00 %", timeout=GUARD_MS)
+        page.click('[data-key="t5"]')
+        expect(page.locator("#trial")).to_contain_text("trial 5")
+        page.context.close()
+
+
+def test_two_studies_are_laid_over_each_other(written: Written, show: OpenPage) -> None:
+    fill(written, 20)
+    other = Written(written.url, "another", seed=9)
+    for final, macs in itertools.product((0.9, 0.99), (20_000, 400_000)):
+        other.whole(final, cost=Cost(params=10, macs=macs, activations=10, weight_bytes=10))
+    with server(written.url, "--study", NAME) as address:
+        page = show(address)
+        page.select_option("#over", "another")
+        expect(page.locator("#front-says")).to_contain_text("dashed: another", timeout=GUARD_MS)
+        assert page.locator(".dots.other").get_attribute("d").count("M") == 1  # type: ignore[union-attr]
+        page.click("#studies a")
+        page.wait_for_selector("body[data-seq]")
+        expect(page.locator("h1")).to_have_text("another")
+        assert not math.isnan(limit_of(page)) or page.locator("#budget").input_value()
+    other.close()
