@@ -10,7 +10,8 @@ from search.core.environment import hide
 from search.core.labels import name_of
 from search.core.records import State, TrialRecord
 from search.core.units import format_bytes, format_count
-from spaces.architecture import plan
+from spaces.architecture import OwnNetwork, plan
+from spaces.errors import InputError
 from spaces.plan import BlockSpec
 from workers.kinds import FailureKind
 from workers.measurement import Measurement
@@ -44,8 +45,13 @@ def details(watched: Watched, trial: TrialRecord, storage: str) -> Plain:
 
 
 def _stages(trial: TrialRecord, classes: int) -> list[Plain]:
-    """Return stem, stages and head, each with what is drawn of it."""
-    written = plan(trial.architecture)
+    """Return stem, stages and head, each with what is drawn of it; nothing where nobody here knows its blocks."""
+    if isinstance(trial.architecture, OwnNetwork):
+        return []
+    try:
+        written = plan(trial.architecture)
+    except InputError:  # of a package that is not here
+        return []
     stages = [
         {"name": f"stage {number}", "blocks": len(blocks), "kind": trial.architecture.block,
          "width": blocks[-1].out_width, "stride": blocks[0].stride, "convolutions": _branch(blocks[-1])}

@@ -110,7 +110,9 @@ class Feed:
             store = Store.open(self._url, create=False, migrate=False)
             if store.behind:
                 with closing(store):
-                    raise StudyError(f"{store.shown_url} is of an older version; its next launch brings it forward")
+                    raise StudyError(
+                        f"{store.shown_url} is of an older version; its next launch, or search.front, brings it forward"
+                    )
             self._store = store
         return self._store
 

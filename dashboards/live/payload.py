@@ -20,7 +20,7 @@ from search.core.labels import name_of
 from search.core.picking import described
 from search.core.records import Event, Session, StudyRecord, TrialRecord
 from search.storage.store import SEEN_S
-from workers.objectives import OBJECTIVES
+from workers.objectives import Objective
 
 Plain = dict[str, Any]
 
@@ -43,7 +43,7 @@ def about(watched: Watched) -> Plain:
         "name": study.name,
         "label": watched.label,
         "planes": watched.planes,
-        "axes": [_axis(name) for name in axes(study)],
+        "axes": [_axis(study.objective(name)) for name in axes(study)],
         "fields": FIELDS,
         "curve": {"title": HEADLINE.title, "steps": CURVE},
         "epochs": study.max_epochs,
@@ -55,10 +55,9 @@ def about(watched: Watched) -> Plain:
     }
 
 
-def _axis(name: str) -> Plain:
-    objective = OBJECTIVES[name]
+def _axis(objective: Objective) -> Plain:
     return {
-        "name": name, "title": objective.title, "unit": objective.unit, "rate": objective.is_rate,
+        "name": objective.name, "title": objective.title, "unit": objective.unit, "rate": objective.is_rate,
         "quality": objective.quality, "static": objective.static, "least": objective.direction == "minimize",
     }  # fmt: skip
 

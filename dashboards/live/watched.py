@@ -13,7 +13,6 @@ from search.core.records import Event, EventKind, Session, State, StudyRecord, T
 from search.storage import watching
 from search.storage.replicates import Replicates
 from search.storage.store import Store
-from workers.objectives import OBJECTIVES
 
 KEPT = 5_000  # events in memory: a browser that has missed more begins anew
 AT_FIRST = 200  # of those that happened before
@@ -54,7 +53,8 @@ class Watched:
         self.changed: OrderedDict[int, int] = OrderedDict()  # trials, by the event that changed them last
         self.front: list[TrialRecord] = []
         self.front_seq = self.seq  # the event that changed front or steps last
-        self.steps: dict[str, list[Step]] = {each: [] for each in self.costs}
+        self.planes = _planes(study)
+        self.steps: dict[str, list[Step]] = {cost: [] for cost in _budgets(study, self.planes)}
         self.tally: Counter[tuple[str, int]] = Counter()  # trials, by where they stand and their epochs
         self._places: dict[int, tuple[str, int]] = {}  # under which each is counted there
         self.running: set[int] = set()
@@ -74,17 +74,6 @@ class Watched:
     def label(self) -> str:
         """Return what tells it from a study of the same name that was begun at another moment."""
         return self.study.label
-
-    @property
-    def planes(self) -> list[tuple[str, str]]:
-        """Return the planes that show it: a cost, and how good a network is."""
-        found = figure.pairs(StudyView(study=self.study))
-        return [pair for pair in found if not OBJECTIVES[pair[0]].quality] or found
-
-    @property
-    def costs(self) -> list[str]:
-        """Return the costs that a budget can be set on."""
-        return [across for across, up in self.planes if not OBJECTIVES[across].quality and OBJECTIVES[up].quality]
 
     def ask(self, store: Store) -> News:
         """Return what is new; nothing here changes by it."""
@@ -196,6 +185,18 @@ class Watched:
         if trial.state is not State.RUNNING:
             return trial.state.value
         return STANDINGS.get(self.standing.get(trial.number, ""), "training")
+
+
+def _planes(study: StudyRecord) -> list[tuple[str, str]]:
+    """Return the planes that show a study: a cost, and how good a network is."""
+    found = figure.pairs(StudyView(study=study))
+    return [pair for pair in found if not study.objective(pair[0]).quality] or found
+
+
+def _budgets(study: StudyRecord, planes: Iterable[tuple[str, str]]) -> list[str]:
+    """Return the costs that a budget can be set on."""
+    pairs = ((study.objective(across), study.objective(up)) for across, up in planes)
+    return [across.name for across, up in pairs if not across.quality and up.quality]
 
 
 def _unique(

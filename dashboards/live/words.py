@@ -5,7 +5,6 @@ from collections.abc import Callable
 from search.core.labels import name_of
 from search.core.records import Event, EventKind, StudyRecord, TrialRecord
 from search.core.units import format_number_of
-from workers.objectives import OBJECTIVES
 
 
 def sentence(study: StudyRecord, event: Event, trial: TrialRecord | None) -> str:
@@ -40,7 +39,7 @@ def _measured(study: StudyRecord, event: Event, trial: TrialRecord | None) -> st
 
 def _complete(study: StudyRecord, _event: Event, trial: TrialRecord | None) -> str:
     found = trial.last.get(study.task.headline) if trial and trial.last else None
-    shown = "" if found is None else f": {OBJECTIVES[study.task.headline].title} {100 * found:.2f} %"
+    shown = "" if found is None else f": {study.objective(study.task.headline).title} {100 * found:.2f} %"
     return f"is fully trained ({format_number_of('epoch', study.max_epochs)}){shown}"
 
 

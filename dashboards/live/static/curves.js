@@ -16,7 +16,7 @@ export function drawCurves(page, place) {
   const errors = curves.flatMap(each => each.shares).filter(share => share !== null && share < 1).map(share => 1 - share);
   const floor = Math.min(...minimum(errors)) / 2, lie = share => Math.max(1 - share, floor);
   const up = scale([...minimum(errors), ...maximum(errors), floor], [16, height - 46], {log: true});
-  const across = scale([1, study.epochs], [64, width - 16], {log: study.epochs > 30, whole: true});
+  const across = scale([1, study.epochs], [72, width - 16], {log: study.epochs > 30, whole: true});
   const root = plane({width, height,
     across: {scale: across, title: "epochs trained", write: String},
     up: {scale: {...up, from: height - 46, to: 16}, title: study.curve.title, write: tick => `${Number((100 * (1 - tick)).toFixed(3))} %`}});

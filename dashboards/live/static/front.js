@@ -139,7 +139,7 @@ export class Front {
     const ups = shown.flatMap(point => [point.y, ...(point.trial?.ends || [])]).filter(y => y !== null).map(lie);
     const least = axis.rate || axis.least;
     const up = scale(ups, least && axis.rate ? [16, height - 46] : [height - 46, 16], {log});
-    const across = scale(all.map(point => point.x), [64, width - 16], {log: all.every(point => point.x > 0)});
+    const across = scale(all.map(point => point.x), [72, width - 16], {log: all.every(point => point.x > 0)});
     this.scales = {across, up: {...up, lie}, height};
     const write = axis.rate ? tick => `${Number((100 * (1 - tick)).toFixed(3))} %` : tick => String(Number(tick.toPrecision(3)));
     const root = plane({width, height,
@@ -155,9 +155,9 @@ export class Front {
     this.drawOther(root, others, at);
     this.drawConstraint(root, across, height);
     root.append(element("path", {class: "steps", d: this.stepsPath(drawn.front, at, across)}));
+    if (this.budgeted && this.limit !== null) root.append(this.drawLine());  // below the marks, which can be taken too
     root.append(...drawn.front.map(point => this.mark(point, at(point), lie, up)));
     root.append(...this.rings(at, drawn), ...this.labels(drawn.front, at, width));
-    if (this.budgeted && this.limit !== null && all.length) root.append(this.drawLine());
     put(this.place, root);
     this.legend(drawn, others);
     this.say();

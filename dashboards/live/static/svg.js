@@ -64,7 +64,7 @@ export function line(places) {
 }
 
 // An empty plane with its axes; `across` and `up` are scales with titles and a way to write ticks.
-export function plane({width, height, across, up, left = 64, bottom = 46}) {
+export function plane({width, height, across, up}) {
   const root = element("svg", {viewBox: `0 0 ${width} ${height}`, width, height, role: "group"});
   const axes = element("g", {class: "axes", "aria-hidden": "true"});
   for (const tick of across.scale.ticks) {
@@ -86,7 +86,7 @@ export function plane({width, height, across, up, left = 64, bottom = 46}) {
   axes.append(element("path", {d: `M${across.scale.from} ${up.scale.to}V${up.scale.from}H${across.scale.to}`, class: "frame"}));
   axes.append(element("text", {x: (across.scale.from + across.scale.to) / 2, y: height - 6, class: "title middle"}, across.title));
   const middle = (up.scale.from + up.scale.to) / 2;
-  axes.append(element("text", {x: 14, y: middle, class: "title middle", transform: `rotate(-90 14 ${middle})`}, up.title));
+  axes.append(element("text", {x: 12, y: middle, class: "title middle", transform: `rotate(-90 12 ${middle})`}, up.title));
   root.append(axes);
   return root;
 }

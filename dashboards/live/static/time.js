@@ -25,7 +25,7 @@ export function drawTime(page, place) {
   const floor = log ? Math.min(...values.filter(found => found < 1).map(found => 1 - found), 1) / 2 : 0, lie = found => log ? Math.max(1 - found, floor) : found;
   const width = widthOf(place), height = 300, size = total >= 7200 ? 3600 : total >= 120 ? 60 : 1;
   const up = scale(values.map(lie), log ? [16, height - 46] : [height - 46, 16], {log});
-  const across = scale([0, total / size], [64, width - 16], {least: 0});
+  const across = scale([0, total / size], [72, width - 16], {least: 0});
   const root = plane({width, height,
     across: {scale: across, title: `time that launches were alive (${{1: "s", 60: "min", 3600: "h"}[size]})`, write: tick => String(tick)},
     up: {scale: {...up, from: height - 46, to: 16}, title: axis.title, write: log ? tick => `${Number((100 * (1 - tick)).toFixed(3))} %` : String}});

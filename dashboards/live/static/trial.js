@@ -2,7 +2,7 @@
 
 import {element, html, line, plane, scale, widthOf} from "./svg.js";
 import {WHERES} from "./model.js";
-import {duration, exactly} from "./words.js";
+import {count, duration, exactly, percent} from "./words.js";
 
 export function drawTrial(page, place, told) {
   const {model} = page, trial = model.trials.get(told.number);
@@ -12,10 +12,10 @@ export function drawTrial(page, place, told) {
   place.replaceChildren(
     html("h2", {id: "trial-title"}, told.title), html("p", {class: "strong"}, `${state}, ${trial.epochs} of ${model.study.epochs} epochs, ${duration(trial.seconds)} of training${told.attempts ? `, tried again ${told.attempts} times` : ""}`),
     html("p", {}, told.line), ...why(told), close,
-    html("h3", {}, "The network"), drawing(told.stages), list(told.costs),
-    html("h3", {}, "Its epochs"), ...curve(model, place, told), epochs(told),
-    ...(told.events.length ? [html("h3", {}, "What happened to it"), happened(told.events)] : []),
+    html("h3", {}, "The network"), ...(told.stages.length ? [drawing(told.stages)] : []), list(told.costs),
     html("h3", {}, "What to do with it"), ...told.commands.flatMap(each => [html("p", {}, `${each.what}:`), html("pre", {tabindex: 0, role: "region", "aria-label": each.what}, each.line)]),
+    html("h3", {}, "Its epochs"), ...curve(model, place, told), epochs(model, told),
+    ...(told.events.length ? [html("h3", {}, "What happened to it"), happened(told.events)] : []),
   );
 }
 
@@ -35,7 +35,7 @@ function drawing(stages) {
   stages.forEach((stage, place) => {
     const height = 24 + 56 * Math.sqrt(stage.width / most), y = 56 - height / 2 + 8;
     if (place) root.append(element("path", {class: "arrow", d: `M${x - 17} 64h14m-4 -4l4 4l-4 4`}));
-    for (let block = 0; block < Math.min(stage.blocks, 12); block += 1) root.append(element("rect", {class: "block", x: x + 28 + 22 * block - 22 * (stage.blocks === 1) * 0, y, width: 18, height, rx: 2}));
+    for (let block = 0; block < Math.min(stage.blocks, 12); block += 1) root.append(element("rect", {class: "block", x: x + 28 + 22 * block, y, width: 18, height, rx: 2}));
     const middle = x + widths[place] / 2;
     [stage.name, `${stage.kind}${stage.blocks > 12 ? ` x${stage.blocks}` : ""}`, `${stage.width}${stage.stride > 1 ? `, /${stage.stride}` : ""}`].forEach((text, row) => root.append(element("text", {class: "tick middle", x: middle, y: 116 + 14 * row}, text)));
     x += widths[place] + 18;
@@ -55,7 +55,7 @@ function curve(model, place, told) {
   const errors = shares.map(([, share]) => 1 - share).filter(error => error > 0), floor = Math.min(...errors, 1) / 2;
   const width = Math.min(widthOf(place), 620), height = 220, lie = share => Math.max(1 - share, floor);
   const up = scale(shares.map(([, share]) => lie(share)), [16, height - 46], {log: true});
-  const across = scale([1, model.study.epochs], [64, width - 16], {whole: true});
+  const across = scale([1, model.study.epochs], [72, width - 16], {whole: true});
   const root = plane({width, height, across: {scale: across, title: "epochs trained", write: String},
     up: {scale: {...up, from: height - 46, to: 16}, title: model.study.curve.title, write: tick => `${Number((100 * (1 - tick)).toFixed(3))} %`}});
   root.setAttribute("role", "img");
@@ -64,11 +64,17 @@ function curve(model, place, told) {
   return [root];
 }
 
-function epochs(told) {
+function shown(model, name, number) {
+  if (number === undefined) return "–";
+  if (model.axis[name]?.rate) return percent(number);
+  return name.endsWith("_bytes") ? `${count(number)}B` : String(number);
+}
+
+function epochs(model, told) {
   if (!told.epochs.length) return html("p", {}, "None has been measured yet.");
   const names = [...new Set(told.epochs.flatMap(each => Object.keys(each.metrics)))];
   const head = ["epoch", ...names, "seconds", "where"].map(name => html("th", {scope: "col", class: name === "where" ? "" : "number"}, name));
-  const rows = told.epochs.map(each => html("tr", {}, ...[each.epoch, ...names.map(name => each.metrics[name] ?? "–"), each.seconds].map(cell => html("td", {class: "number"}, String(cell))), html("td", {}, each.where || "–")));
+  const rows = told.epochs.map(each => html("tr", {}, ...[each.epoch, ...names.map(name => shown(model, name, each.metrics[name])), each.seconds].map(cell => html("td", {class: "number"}, String(cell))), html("td", {}, each.where || "–")));
   return html("div", {class: "wide", tabindex: 0, role: "region", "aria-label": "epochs of this trial"}, html("table", {}, html("thead", {}, html("tr", {}, ...head)), html("tbody", {}, ...rows)));
 }
 

@@ -152,7 +152,7 @@ def test_a_study_without_rungs_or_trials_is_watched_too(sqlite_url: str) -> None
         known = watched(written, store)
         assert payload.rows(known) == []
         assert [each["epoch"] for each in payload.head(known, NOW)["funnel"]] == [9]
-        assert known.costs == ["macs"]
+        assert list(known.steps) == ["macs"]
         written.whole(0.9)
         catch_up(known, store)
         assert told(known) == told(watched(written, store))
