@@ -19,6 +19,7 @@ from search.storage.url import shown_url
 from spaces.errors import StudyError, WidefrontError, visible
 
 EVERY_S = 1.0
+MOST_PAUSED = 100  # trials that are listed by their gain
 
 Plain = dict[str, Any]
 
@@ -179,6 +180,14 @@ class Feed:
             watched = self._studies.get(self.chosen(name))
             trial = watched.trials.get(number) if watched else None
             return details(watched, trial, self.written) if watched and trial else None
+
+    def gains(self, name: str | None) -> Plain:
+        """Return the trials that rest at rungs with what the front is expected to gain by each; it may take a while."""
+        with self._lock:
+            watched = self._studies.get(self.chosen(name))
+            paused = watched.paused() if watched else None
+        told = paused.gains()[:MOST_PAUSED] if paused else []
+        return {"paused": len(paused.resting) if paused else 0, "rows": told}
 
     def messages(self, name: str, after: int, label: str) -> list[Message]:
         """Return what a browser has to hear that knows a study, by its label, up to an event."""

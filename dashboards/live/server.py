@@ -68,6 +68,47 @@ class Guarded:
         await self.app(scope, receive, answer)
 
 
+class Answers:
+    """What the server answers to each of the page's questions."""
+
+    def __init__(self, feed: Feed) -> None:
+        self.feed = feed
+
+    async def page(self, request: Request) -> Response:
+        """Return the page's frame."""
+        name = self.feed.chosen(request.query_params.get("study"))
+        return HTMLResponse(_PAGES.get_template("page.html").render(name=name or "Widefront"))
+
+    async def colours(self, _request: Request) -> Response:
+        """Return the colours, light and dark."""
+        return Response(_colours(), media_type="text/css")
+
+    async def state(self, request: Request) -> Response:
+        """Return a study, or what is waited for."""
+        text = await run_in_threadpool(self.feed.state, request.query_params.get("study"))
+        return Response(text, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+    async def trial(self, request: Request) -> Response:
+        """Return all that is known of one trial."""
+        told = await run_in_threadpool(self.feed.trial, request.query_params.get("study"), _whole(request, "number"))
+        if told is None:
+            raise HTTPException(404, "there is no such trial")
+        return JSONResponse(told, headers={"Cache-Control": "no-store"})
+
+    async def gains(self, request: Request) -> Response:
+        """Return which paused trials go on next."""
+        told = await run_in_threadpool(self.feed.gains, request.query_params.get("study"))
+        return JSONResponse(told, headers={"Cache-Control": "no-store"})
+
+    async def events(self, request: Request) -> Response:
+        """Return what is new, as it comes."""
+        last = request.headers.get("last-event-id", "")  # of a browser that comes back by itself
+        after = int(last) if last.removeprefix("-").isdecimal() else _whole(request, "after")
+        ending = Event()
+        told = _sent(self.feed, request.query_params, after, ending.is_set)
+        return EventSourceResponse(told, shutdown_event=ending, shutdown_grace_period=GRACE_S, headers=_UNBUFFERED)
+
+
 def application(feed: Feed, hosts: Sequence[str] = LOCAL, *, ready: Callable[[], object] = lambda: None) -> Starlette:
     """Return the server's application.
 
@@ -87,36 +128,14 @@ def application(feed: Feed, hosts: Sequence[str] = LOCAL, *, ready: Callable[[],
             await watching
         await run_in_threadpool(feed.close)
 
-    async def page(request: Request) -> Response:
-        name = feed.chosen(request.query_params.get("study"))
-        return HTMLResponse(_PAGES.get_template("page.html").render(name=name or "Widefront"))
-
-    async def colours(_request: Request) -> Response:
-        return Response(_colours(), media_type="text/css")
-
-    async def state(request: Request) -> Response:
-        text = await run_in_threadpool(feed.state, request.query_params.get("study"))
-        return Response(text, media_type="application/json", headers={"Cache-Control": "no-store"})
-
-    async def trial(request: Request) -> Response:
-        told = await run_in_threadpool(feed.trial, request.query_params.get("study"), _whole(request, "number"))
-        if told is None:
-            raise HTTPException(404, "there is no such trial")
-        return JSONResponse(told, headers={"Cache-Control": "no-store"})
-
-    async def events(request: Request) -> Response:
-        last = request.headers.get("last-event-id", "")  # of a browser that comes back by itself
-        after = int(last) if last.removeprefix("-").isdecimal() else _whole(request, "after")
-        ending = Event()
-        told = _sent(feed, request.query_params, after, ending.is_set)
-        return EventSourceResponse(told, shutdown_event=ending, shutdown_grace_period=GRACE_S, headers=_UNBUFFERED)
-
+    answers = Answers(feed)
     routes = [
-        Route("/", page),
-        Route("/colours.css", colours),
-        Route("/state", state),
-        Route("/trial", trial),
-        Route("/events", events),
+        Route("/", answers.page),
+        Route("/colours.css", answers.colours),
+        Route("/state", answers.state),
+        Route("/trial", answers.trial),
+        Route("/gains", answers.gains),
+        Route("/events", answers.events),
         Mount("/static", StaticFiles(directory=HERE / "static")),
     ]
     guards = [

@@ -1,13 +1,14 @@
 """One study in memory, read once and then kept up to date by its events: no trial is read that none of them names."""
 
 from collections import Counter, OrderedDict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dashboards import front as figure
 from dashboards.frames import StudyView, domain_word
 from search.core.confirmation import assessed
 from search.core.fronts import front_trials
+from search.core.gains import Entry, entry_of, expected_gains
 from search.core.picking import Step, steps
 from search.core.records import Event, EventKind, Session, State, StudyRecord, TrialRecord
 from search.storage import watching
@@ -32,6 +33,25 @@ class News:
     sessions: tuple[Session, ...]
     events: tuple[Event, ...] = ()
     trials: tuple[TrialRecord, ...] = ()  # that the events name, as they are now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paused:
+    """What tells how much the front is expected to gain by the trials that rest at rungs."""
+
+    reached: Mapping[int, Mapping[int, Entry]]
+    resting: Mapping[int, int]  # by number: the epoch of the rung
+    passed: Mapping[int, int]  # the rung behind each trial that trains
+    max_epochs: int
+
+    def gains(self) -> list[tuple[int, int, float, float]]:
+        """Return trial, epoch, gain and gain an epoch that is left, in the order in which they would go on."""
+        found = expected_gains(self.reached, self.resting, self.passed, self.max_epochs)
+        told = [
+            (number, self.resting[number], gain, gain / (self.max_epochs - self.resting[number]))
+            for number, gain in found.items()
+        ]
+        return sorted(told, key=lambda each: (-each[3], each[0]))
 
 
 class Watched:
@@ -61,6 +81,8 @@ class Watched:
         # Places of values in a row, which must not move: names that only trials tell come behind.
         self.parameters = [name for name, domain in study.domains.items() if domain_word(domain)]
         self._confirmed = False  # whether any network was trained once more
+        self._reached: dict[int, dict[int, Entry]] = {}  # what trials showed at rungs and in full, once it is asked for
+        self._reached_seq = -2  # the event up to which that is known
         self.trained_s = 0.0
         self.moments: list[float] = []  # when epochs were recorded
         self.sessions: Sequence[Session] = ()
@@ -179,6 +201,35 @@ class Watched:
         """Return the trials that train now, or would if a launch lived, by number."""
         running = (self.trials[number] for number in sorted(self.running))
         return [trial for trial in running if self.where(trial) == "training"]
+
+    def paused(self) -> Paused:
+        """Return all that tells what the front is expected to gain by the trials that rest at rungs."""
+        levels = (*self.study.rungs, self.study.max_epochs)
+        for number, seq in reversed(self.changed.items()):
+            if seq <= self._reached_seq:
+                break
+            self._reach(self.trials[number], levels)
+        self._reached_seq = self.seq
+        stand = {number: self._places[number] for number in sorted(self.running)}
+        resting = {number: epochs for number, (where, epochs) in stand.items() if where == "paused"}
+        passed = {
+            number: max((level for level in levels if level <= epochs), default=0)
+            for number, (where, epochs) in stand.items() if where == "training"
+        }  # fmt: skip
+        return Paused(
+            reached={epoch: dict(entries) for epoch, entries in self._reached.items()},
+            resting=self._entered(resting), passed=self._entered(passed), max_epochs=self.study.max_epochs,
+        )  # fmt: skip
+
+    def _reach(self, trial: TrialRecord, levels: Iterable[int]) -> None:
+        for level in levels:
+            there = self._reached.setdefault(level, {})
+            if trial.epochs >= level and trial.number not in there:
+                entry = entry_of(self.study, trial, trial.measurements[level - 1])
+                there.update({trial.number: entry} if entry else {})
+
+    def _entered(self, at: dict[int, int]) -> dict[int, int]:
+        return {number: epoch for number, epoch in at.items() if number in self._reached.get(epoch, {})}
 
     def where(self, trial: TrialRecord) -> str:
         """Return where a trial stands, in a word: a state, or of a running one whether it trains, rests or waits."""

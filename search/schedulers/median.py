@@ -10,9 +10,9 @@ from typing import Annotated, cast
 
 from annotated_types import Ge
 
+from search.core.gains import entry_of
 from search.core.records import TrialRecord
 from search.schedulers.base import GO_ON, Decision, Options, Scheduler, Verdict
-from search.schedulers.rungs import entry_of
 from workers.measurement import Measurement
 
 

@@ -3,27 +3,19 @@
 Costs are known, and what a trial will come to is predicted from what trials before it came to that had shown as much.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, cast
 
-import numpy as np
 from annotated_types import Gt, Le
-from numpy.typing import NDArray
 
+from search.core.gains import expected_gains
 from search.core.records import TrialRecord
-from search.models.extrapolation import Axis, draws_at
-from search.models.improvement import attainment, cost_bounds, gain_of_draws, integration_points
 from search.schedulers.base import GO_ON, Decision, Options, PromotionState, Verdict
-from search.schedulers.rungs import Entry, Rung, RungScheduler
+from search.schedulers.rungs import Rung, RungScheduler
 from workers.measurement import Measurement
-from workers.objectives import TINY
 
-Array = NDArray[np.float64]
-
-WORST = 0.75  # share of all trials whose expected error counts as an error at all
-ENOUGH = 4  # trials at full fidelity from which the axis of errors is read
 LITTLE = 5e-5  # a gain that two decimals of a percentage do not show
 SPENT = "the epochs for going on (scheduler.share) are spent"
 LEAST = 4  # trainings in full whose epochs a study may take at its end, whatever their share: fewer make no front
@@ -123,46 +115,5 @@ class Promotion:
 def gains(
     rungs: Mapping[int, Rung], resting: Mapping[int, int], running: Mapping[int, int], max_epochs: int
 ) -> dict[int, float]:
-    """Return for each resting trial what the front is expected to gain, were it trained in full.
-
-    A gain is a share of the box between the best and the worst error and the least and the highest costs.
-
-    Args:
-        rungs: what trials showed, by epoch; full fidelity too.
-        resting: the epoch at which each trial rests.
-        running: the rung that each trial has passed that goes on now: another one need not do the same.
-        max_epochs: full fidelity.
-    """
-    if not resting:
-        return {}
-    full = rungs[max_epochs].entries if max_epochs in rungs else {}
-    finals = np.array([entry.quality for entry in full.values()])
-    waiting = [rungs[epoch].entries[number] for number, epoch in (*resting.items(), *running.items())]
-    shown = np.array([entry.quality for entry in waiting])
-    axis = Axis(finals if len(finals) >= ENOUGH else np.concatenate([finals, shown]))
-
-    def examples(epoch: int) -> tuple[Array, Array]:
-        pairs = [
-            (entry.quality, full[number].quality) for number, entry in rungs[epoch].entries.items() if number in full
-        ]
-        before, after = np.array(pairs).reshape(-1, 2).T
-        return before, after
-
-    def everyone(epoch: int) -> Array:
-        return np.array([entry.quality for entry in rungs[epoch].entries.values()])
-
-    draws = draws_at(axis, everyone, examples, [*resting.values(), *running.values()], shown)
-    middle = np.median(draws, axis=1)
-    costs = _costs([*full.values(), *waiting])
-    worst = float(np.quantile(np.concatenate([finals, middle]), WORST))
-    points = integration_points(*cost_bounds(costs))
-    count = len(full)
-    there = np.r_[0:count, count + len(resting) : len(costs)]
-    heights = attainment(points, costs[there], np.concatenate([finals, middle[len(resting) :]]), worst)
-    gain = gain_of_draws(points, heights, costs[count : count + len(resting)], draws[: len(resting)])
-    height = max(worst - float(np.concatenate([finals, middle]).min()), TINY)
-    return dict(zip(resting, (gain / height).tolist(), strict=True))
-
-
-def _costs(entries: Sequence[Entry]) -> Array:
-    return np.array([entry.costs for entry in entries], dtype=np.float64).reshape(len(entries), -1)
+    """Return for each resting trial what the front is expected to gain, were it trained in full, by its rungs."""
+    return expected_gains({epoch: rung.entries for epoch, rung in rungs.items()}, resting, running, max_epochs)

@@ -12,44 +12,11 @@ from typing import Annotated, ClassVar, cast
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
-from search.core.fronts import minimised_values, objective_values
-from search.core.records import StudyRecord, TrialRecord
+from search.core.gains import Entry, entry_of
+from search.core.records import TrialRecord
 from search.models.pareto import Layers, spread
 from search.schedulers.base import GO_ON, Decision, Options, Scheduler, Verdict
 from workers.measurement import Measurement
-from workers.objectives import Objective
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """What one trial showed at a rung."""
-
-    number: int
-    quality: float  # the first objective that says how good a network is, minimised
-    costs: tuple[float, ...] = ()  # all others, minimised, on axes where equal steps matter alike
-    values: tuple[float, ...]  # all objectives, minimised
-
-
-def entry_of(study: StudyRecord, trial: TrialRecord, measurement: Measurement) -> Entry | None:
-    """Return what a trial shows by a measurement; None where an objective was not measured then."""
-    then = trial.at(measurement)
-    if any(map(math.isnan, objective_values(study, then))):
-        return None
-    values = tuple(minimised_values(study, [then])[0].tolist())
-    objectives = [study.objective(name) for name in study.objectives]
-    quality = next(index for index, objective in enumerate(objectives) if objective.quality)
-    others = [objective for index, objective in enumerate(objectives) if index != quality]
-    return Entry(
-        number=trial.number,
-        quality=values[quality],
-        costs=tuple(_axis(objective, objective.value(trial.cost, measurement)) for objective in others),
-        values=values,
-    )
-
-
-def _axis(objective: Objective, value: float) -> float:
-    """Return a value minimised; a cost on the axis of costs."""
-    return objective.minimised(value) if objective.quality else objective.coordinate(value)
 
 
 class Rung:

@@ -3,7 +3,7 @@
 import {drawCurves} from "./curves.js";
 import {Front} from "./front.js";
 import {Model} from "./model.js";
-import {drawEvents, drawProgress, drawRungs, drawStudies, drawWorkers} from "./panels.js";
+import {drawEvents, drawPaused, drawProgress, drawRungs, drawStudies, drawWorkers} from "./panels.js";
 import {Parallel} from "./parallel.js";
 import {Table} from "./table.js";
 import {drawTime} from "./time.js";
@@ -29,6 +29,7 @@ class Page {
     this.tasks = new Set();
     byId("events-more").addEventListener("click", () => { this.allEvents = !this.allEvents; drawEvents(this); });
     byId("over").addEventListener("change", event => this.lay(event.target.value));
+    byId("paused").addEventListener("toggle", () => { this.asking = false; drawPaused(this); });
     addEventListener("resize", () => this.plan("all"));
     setInterval(() => this.sayStatus(), AGAIN_MS);
     document.addEventListener("visibilitychange", () => document.hidden || this.plan("all"));
@@ -131,6 +132,7 @@ class Page {
     drawProgress(this);
     drawWorkers(this);
     drawRungs(this);
+    drawPaused(this);
     if (!all || this.front.dragged) return;
     this.choose(false);
     drawEvents(this);

@@ -3,9 +3,10 @@
 import {spark} from "./curves.js";
 import {html, put} from "./svg.js";
 import {WHERES} from "./model.js";
-import {clock, count, duration, exactly, many, range} from "./words.js";
+import {clock, count, duration, exactly, many, percent, range} from "./words.js";
 
 const byId = id => document.getElementById(id);
+const PAUSED_MS = 3000;  // between two questions
 const FEW = 12;  // events that are shown at first
 
 export function drawProgress(page) {
@@ -63,6 +64,34 @@ export function drawRungs(page) {
     return html("tr", {}, html("th", {scope: "row"}, many("epoch", each.epoch)), html("td", {}, share, ` ${each.came.toLocaleString("en")} (${Math.round(100 * each.came / all)} %)`), ...cells,
       html("td", {class: "number"}, each.failed.toLocaleString("en")));
   }));
+}
+
+// Which paused trial goes on next: asked for while it is unfolded, since it takes the server a while.
+export async function drawPaused(page) {
+  const fold = byId("paused");
+  fold.hidden = !page.model.head.counts.paused;
+  if (fold.hidden || !fold.open) return;
+  if (page.asking) {
+    page.askAgain = true;
+    return;
+  }
+  [page.asking, page.askAgain] = [true, false];
+  try {
+    const {rows} = await (await fetch(`gains?${page.query()}`)).json(), {model} = page;
+    put(fold.querySelector("tbody"), ...rows.filter(([number]) => model.trials.has(number)).map(([number, epoch, gain, each]) => {
+      const open = html("button", {type: "button", class: "link", "data-key": `p${number}`, "aria-label": `open trial ${number}`}, String(number));
+      open.addEventListener("click", () => page.open(number));
+      return html("tr", {"data-paused": number}, html("td", {}, open, ` ${model.trials.get(number).name}`), html("td", {}, many("epoch", epoch)),
+        html("td", {class: "number"}, percent(gain)), html("td", {class: "number"}, `${(100 * each).toFixed(3)} %`));
+    }));
+  } catch {
+    // the server is away, which the page says elsewhere
+  } finally {
+    setTimeout(() => {
+      page.asking = false;
+      if (page.askAgain) drawPaused(page);
+    }, PAUSED_MS);
+  }
 }
 
 export function drawEvents(page) {

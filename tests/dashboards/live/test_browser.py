@@ -260,6 +260,19 @@ def test_the_filter_and_the_brush_choose_trials_everywhere(written: Written, sho
         expect(page.locator("#shown")).to_have_text(f"{len(low)} of 40 trials")
 
 
+def test_paused_trials_are_listed_by_their_gain(written: Written, show: OpenPage) -> None:
+    fill(written, 40)
+    with server(written.url) as address:
+        page = show(address)
+        page.click("#paused summary")
+        expect(page.locator("#paused tbody tr")).to_have_count(8, timeout=GUARD_MS)
+        expect(page.locator("#paused tbody tr").first).to_contain_text("1 epoch")
+        written.begin()
+        written.train(40, 0.7)
+        written.happen(EventKind.RESTED, "at epoch 1", 40)
+        expect(page.locator("#paused tbody tr")).to_have_count(9, timeout=GUARD_MS)
+
+
 def test_what_a_study_says_is_text(tmp_path: Path, show: OpenPage) -> None:
     written = Written(f"sqlite:///{tmp_path}/study.db", HOSTILE)
     written.begin(params={"block": HOSTILE, HOSTILE: 1})

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from search.core.gains import Entry
 from search.schedulers.base import PromotionState
 from search.schedulers.promotion import Gain, GainOptions, Promotion, gains
-from search.schedulers.rungs import Entry, Rung
+from search.schedulers.rungs import Rung
 from tests import factories
 
 OPTIONS = GainOptions(share=5 / 32)  # 90 of 360 epochs of 40 trials
