@@ -16,7 +16,7 @@ from search.core.environment import hide
 from search.core.records import StudyRecord
 from search.storage.store import Store
 from search.storage.url import shown_url
-from spaces.errors import StudyError, WidefrontError, visible
+from spaces.errors import StudyError, WidefrontError, first_line, visible
 
 EVERY_S = 1.0
 MOST_PAUSED = 100  # trials that are listed by their gain
@@ -68,7 +68,7 @@ class Feed:
         with self._looking:
             try:
                 more = self._look(self._opened())
-            except (WidefrontError, OSError) as error:
+            except Exception as error:  # a page that stands still and does not say so is worse than any of them
                 self.trouble, more = self._said(error), False
                 self._close()
             else:
@@ -125,7 +125,9 @@ class Feed:
 
     def _said(self, error: Exception) -> str:
         """Return a line for people: a value that was looked up is named as commands name it."""
-        return visible(hide(str(error)).replace("${WIDEFRONT_STORAGE}", self.written))
+        known = isinstance(error, (WidefrontError, OSError))
+        line = str(error) if known else f"{type(error).__name__}: {first_line(error)}"
+        return visible(hide(line).replace("${WIDEFRONT_STORAGE}", self.written))
 
     def close(self) -> None:
         """Let go of the database."""

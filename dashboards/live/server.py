@@ -103,7 +103,8 @@ class Answers:
     async def events(self, request: Request) -> Response:
         """Return what is new, as it comes."""
         last = request.headers.get("last-event-id", "")  # of a browser that comes back by itself
-        after = int(last) if last.removeprefix("-").isdecimal() else _whole(request, "after")
+        after = _number(last)
+        after = _whole(request, "after") if after is None else after
         ending = Event()
         told = _sent(self.feed, request.query_params, after, ending.is_set)
         return EventSourceResponse(told, shutdown_event=ending, shutdown_grace_period=GRACE_S, headers=_UNBUFFERED)
@@ -192,10 +193,15 @@ async def _sent(
 
 
 def _whole(request: Request, name: str) -> int:
-    text = request.query_params.get(name, "")
-    if not text.removeprefix("-").isdecimal() or len(text) > 18:
+    found = _number(request.query_params.get(name, ""))
+    if found is None:
         raise HTTPException(400, f"{name} has to be a whole number")
-    return int(text)
+    return found
+
+
+def _number(text: str) -> int | None:
+    """Return a whole number of up to 18 digits, or None."""
+    return int(text) if text.removeprefix("-").isdecimal() and len(text) <= 18 else None
 
 
 def _colours() -> str:

@@ -150,6 +150,21 @@ def test_a_database_that_was_taken_away_is_told(feed: Feed, written: Written, tm
     assert not (tmp_path / "study.db").exists()
 
 
+def test_whatever_goes_wrong_is_told_and_tried_again(
+    feed: Feed, written: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_down(*_given: object) -> None:
+        raise RuntimeError("of no known kind")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(watched.Watched, "ask", break_down)
+        feed.look()
+    assert state(feed)["trouble"] == "RuntimeError: of no known kind"
+    written.train(0, 0.5)
+    feed.look()
+    assert (state(feed)["trouble"], state(feed)["head"]["epochs"]) == ("", 1)
+
+
 def test_tables_of_an_older_version_are_waited_for_and_left_alone(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/old.db"
     _make_tables(url, "0001")

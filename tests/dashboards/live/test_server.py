@@ -93,6 +93,11 @@ def test_a_hostile_name_is_text(tmp_path: Path) -> None:
     written.close()
 
 
+def test_a_number_that_is_none_is_refused(get: Get) -> None:
+    assert get("/events?after=x&label=y").status_code == 400
+    assert get(f"/events?after={'9' * 5000}").status_code == 400
+
+
 def test_a_trial_is_told_and_one_that_is_not_there_is_not(get: Get) -> None:
     assert get("/trial?number=0").json()["number"] == 0
     assert get("/trial?number=7").status_code == 404

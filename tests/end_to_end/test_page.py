@@ -1,0 +1,54 @@
+"""A launch shows itself on a page that knows what it knows, and that goes when it goes."""
+
+import json
+import urllib.request
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.conftest import Folder, wait_until
+from tests.end_to_end.invariants import check_whole
+
+pytestmark = [pytest.mark.slow, pytest.mark.cluster]
+
+
+def address(folder: Folder) -> str:
+    wait_until(lambda: "live page: http" in folder.said())
+    (line,) = [line for line in folder.said().splitlines() if line.startswith("live page: ")]
+    return line.removeprefix("live page: ")
+
+
+def state(page: str) -> dict[str, Any]:
+    with urllib.request.urlopen(f"{page}state", timeout=60) as answer:
+        told: dict[str, Any] = json.load(answer)
+    return told
+
+
+def is_there(page: str) -> bool:
+    try:
+        return bool(state(page))
+    except OSError:
+        return False
+
+
+def test_a_launch_is_shown_while_it_runs_and_ends_with_its_page(folder: Folder) -> None:
+    driver = folder.start("--no-report", "--page", "--page-port", "0")
+    page = address(folder)
+    wait_until(lambda: state(page).get("head", {}).get("epochs", 0) > 2)
+    told = state(page)
+    assert told["head"]["alive"]
+    assert told["head"]["planned"] < 8 * 4  # as its rungs keep a share
+    assert not told["head"]["at_most"]
+    assert driver.wait(240) == 0, folder.said()
+    assert not is_there(page)
+    assert "on a page: " in folder.said()
+    check_whole(folder.url, trials=8)
+
+
+def test_a_page_goes_with_a_launch_that_is_killed(folder: Folder) -> None:
+    driver = folder.start("--no-report", "--page", "--page-port", "0")
+    page = address(folder)
+    wait_until(lambda: state(page).get("head", {}).get("epochs", 0) > 0)
+    driver.kill()
+    driver.wait(60)
+    wait_until(lambda: not is_there(page), 60)
