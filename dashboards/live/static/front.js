@@ -80,22 +80,27 @@ export class Front {
     this.page.budgetMoved();
   }
 
-  // Say which network the budget buys, in the words of search.pick.
+  // Say which network the budget buys, in the words of search.pick; what was said already is not said again.
   say() {
-    const found = this.limit === null ? null : this.model.pick(this.cost, this.limit);
+    const found = this.limit === null ? null : this.model.pick(this.cost, this.limit), said = this.sentence(found);
+    const key = JSON.stringify(said);
+    if (key === this.said) return;
+    this.said = key;
+    this.answer.replaceChildren(...said.map(part => typeof part === "string" ? part : this.network(...part)));
+  }
+
+  // The sentence in parts: words, and networks with what they are to the budget.
+  sentence(found) {
+    const shown = found && this.typed();
     if (!found) {
-      const none = !(this.model.front.steps[this.cost] || []).length;
-      this.answer.replaceChildren(this.budgeted && none ? `No network has been trained in full (${many("epoch", this.model.study.epochs)}) yet.` : "");
-      return;
+      const none = this.budgeted && !(this.model.front.steps[this.cost] || []).length;
+      return none ? [`No network has been trained in full (${many("epoch", this.model.study.epochs)}) yet.`] : [];
     }
-    const shown = this.typed();
     if (found.nearest) {
-      this.answer.replaceChildren(`Nothing keeps ${this.cost} <= ${shown}; the nearest, with ${this.over(found.nearest)} more ${this.cost}, is `,
-        this.network(found.nearest, "nearest"), ".");
-      return;
+      return [`Nothing keeps ${this.cost} <= ${shown}; the nearest, with ${this.over(found.nearest)} more ${this.cost}, is `, [found.nearest, "nearest"], "."];
     }
-    const more = found.more ? [` ${this.over(found.more)} more ${this.cost} buys `, this.network(found.more, "more"), "."] : [" Nothing dearer is better."];
-    this.answer.replaceChildren(`Below ${shown} ${this.cost}: `, this.network(found.chosen, "chosen"), ".", ...more);
+    const more = found.more ? [` ${this.over(found.more)} more ${this.cost} buys `, [found.more, "more"], "."] : [" Nothing dearer is better."];
+    return [`Below ${shown} ${this.cost}: `, [found.chosen, "chosen"], ".", ...more];
   }
 
   typed() {

@@ -165,6 +165,25 @@ def test_whatever_goes_wrong_is_told_and_tried_again(
     assert (state(feed)["trouble"], state(feed)["head"]["epochs"]) == ("", 1)
 
 
+def test_a_file_that_may_only_be_read_is_followed_too(written: Written, tmp_path: Path) -> None:
+    written.begin()
+    feed = Feed(f"sqlite:///file:{tmp_path}/study.db?mode=ro&uri=true", None)
+    feed.look()
+    assert state(feed)["head"]["epochs"] == 0
+    written.train(0, 0.5)
+    feed.look()
+    assert state(feed)["head"]["epochs"] == 1
+    feed.close()
+
+
+def test_no_trouble_shows_a_password() -> None:
+    feed = Feed("postgresql+psycopg://me:s3cr3t@127.0.0.1:9/x", NAME)
+    feed.look()
+    told = state(feed)
+    assert told["trouble"]
+    assert "s3cr3t" not in json.dumps(told)
+
+
 def test_tables_of_an_older_version_are_waited_for_and_left_alone(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/old.db"
     _make_tables(url, "0001")
