@@ -12,6 +12,8 @@ function above(number) {
   return Number((Math.ceil(number / unit - 1e-9) * unit).toPrecision(3));
 }
 
+const smallest = numbers => numbers.reduce((a, b) => Math.min(a, b), 1);
+
 export class Front {
   constructor(page) {
     this.page = page;
@@ -137,16 +139,16 @@ export class Front {
     }
     const others = this.other ? this.other.points(this.cost, this.quality) : [];
     const all = [...Object.values(drawn).flat(), ...others];
-    const errors = axis.rate ? all.map(point => 1 - point.y).filter(error => error > 0) : [];
-    const floor = Math.min(...errors, 1) / 2, log = axis.rate || all.every(point => point.y > 0);
-    const lie = axis.rate ? y => Math.max(1 - y, floor) : y => y;  // 98 % and 99 % are as far apart as 80 % and 90 %
+    const share = axis.rate && !axis.least;  // whose error is drawn
+    const errors = share ? all.map(point => 1 - point.y).filter(error => error > 0) : [];
+    const floor = smallest(errors) / 2, log = share || all.every(point => point.y > 0);
+    const lie = share ? y => Math.max(1 - y, floor) : y => y;  // 98 % and 99 % are as far apart as 80 % and 90 %
     const full = [...drawn.front, ...drawn.dominated, ...others], shown = full.length > 1 ? full : all;  // others would flatten the front
     const ups = shown.flatMap(point => [point.y, ...(point.trial?.ends || [])]).filter(y => y !== null).map(lie);
-    const least = axis.rate || axis.least;
-    const up = scale(ups, least && axis.rate ? [16, height - 46] : [height - 46, 16], {log});
+    const up = scale(ups, share ? [16, height - 46] : [height - 46, 16], {log});
     const across = scale(all.map(point => point.x), [72, width - 16], {log: all.every(point => point.x > 0)});
     this.scales = {across, up: {...up, lie}, height};
-    const write = axis.rate ? tick => `${Number((100 * (1 - tick)).toFixed(3))} %` : tick => String(Number(tick.toPrecision(3)));
+    const write = axis.rate && axis.least ? tick => `${Number((100 * tick).toFixed(3))} %` : share ? tick => `${Number((100 * (1 - tick)).toFixed(3))} %` : tick => String(Number(tick.toPrecision(3)));
     const root = plane({width, height,
       across: {scale: across, title: `${model.axis[this.cost].title} (${model.axis[this.cost].unit})`, write: exact},
       up: {scale: {...up, from: height - 46, to: 16}, title: axis.title, write}});

@@ -21,7 +21,7 @@ export function drawTime(page, place) {
   const bounds = budgets(costs.reduce((a, b) => Math.min(a, b)), costs.reduce((a, b) => Math.max(a, b)), page.front.limit);
   const total = Math.max(wall.reduce((sum, [start, end]) => sum + end - start, 0), ...ended.slice(-1).map(trial => alive(wall, trial.ended)), 1);
   const lines = bounds.map(limit => steps(ended.filter(trial => model.value(trial, cost) <= limit), trial => alive(wall, trial.ended), trial => model.value(trial, quality), axis.least));
-  const values = lines.flat().map(([, found]) => found), log = axis.rate;
+  const values = lines.flat().map(([, found]) => found), log = axis.rate && !axis.least;
   const floor = log ? Math.min(...values.filter(found => found < 1).map(found => 1 - found), 1) / 2 : 0, lie = found => log ? Math.max(1 - found, floor) : found;
   const width = widthOf(place), height = 300, size = total >= 7200 ? 3600 : total >= 120 ? 60 : 1;
   const up = scale(values.map(lie), log ? [16, height - 46] : [height - 46, 16], {log});

@@ -19,12 +19,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dashboards.live.feed import Feed
 from dashboards.live.server import application
+from search.core.fronts import front_trials
 from search.core.picking import bounds_of, pick
 from search.core.records import EventKind, State
 from spaces.cost import Cost
 from tests import factories
 from tests.dashboards.live.conftest import NAME, Written, server
 from tests.extras import EXTRAS
+from workers.objectives import OBJECTIVES, Objective
 
 pytestmark = [pytest.mark.slow, pytest.mark.extra("chromium")]
 
@@ -205,6 +207,49 @@ def test_the_budget_names_what_pick_names(written: Written, show: OpenPage) -> N
         page.reload()  # the address keeps it
         page.wait_for_selector("body[data-seq]")
         assert answered(page) == picked(written, limit_of(page))
+
+
+ERROR = Objective(
+    name="error", title="share of <i>errors</i>", unit="fraction", direction="minimize", static=False, quality=True,
+    worst=lambda classes: 1 - 1 / classes,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "objectives", [("accuracy",), ("loss", "params"), ("accuracy", "macs", "latency_ms"), ("error", "macs")]
+)
+def test_whatever_the_objectives_are(sqlite_url: str, show: OpenPage, objectives: tuple[str, ...]) -> None:
+    measures = {**OBJECTIVES, "error": ERROR}
+    bounds = {name: (1_000.0, 1e7) for name in objectives if measures[name].static}
+    written, rng = (
+        Written(sqlite_url, objectives=objectives, measures=measures, bounds=bounds, max_epochs=1),
+        random.Random(3),
+    )
+    for number in range(24):
+        written.begin(cost=factories.in_proportion(int(10 ** rng.uniform(4.3, 6.5))))
+        wrong = 10 ** rng.uniform(-2.5, -0.5)
+        shown = {"accuracy": 1 - wrong, "error": wrong, "loss": 3 * wrong, "latency_ms": 10 ** rng.uniform(-1, 1)}
+        written.store.add_measurement(NAME, number, factories.measurement(1, **shown))
+        written.end(number, State.COMPLETE)
+    written.alive()
+    costs = [name for name in objectives if not measures[name].quality] or ["macs"]
+    with server(written.url) as address:
+        page = show(address)
+        for place, cost in enumerate(costs):
+            if len(costs) > 1:
+                page.select_option("#plane", str(place))
+            trials = written.store.trials(NAME)
+            values = sorted(measures[cost].value(trial.cost, trial.found) for trial in trials)
+            assert page.locator("#front-plot .tick").count() > 4
+            for limit in (values[0] / 2, values[3] * 1.001, values[12] * 1.001, values[-1] * 2):
+                page.fill("#budget", f"{limit:.10f}")
+                page.press("#budget", "Enter")
+                found = pick(written.record, trials, bounds_of([f"{cost} <= {limit:.10f}"], measures))
+                roles = {"chosen": found.chosen, "more": found.more, "nearest": found.nearest}
+                assert answered(page) == {role: trial.number for role, trial in roles.items() if trial}, (cost, limit)
+            best = page.eval_on_selector_all("#front-plot .mark", "all => all.map(each => Number(each.dataset.trial))")
+            assert sorted(best) == sorted(trial.number for trial in front_trials(written.record, trials))
+    written.close()
 
 
 def limit_of(page: Page) -> float:
