@@ -10,26 +10,33 @@ import {drawTime} from "./time.js";
 import {drawTrial} from "./trial.js";
 import {clock, exactly} from "./words.js";
 
-const AGAIN_MS = 1000, byId = id => document.getElementById(id);
+const AGAIN_MS = 1000,
+  byId = id => document.getElementById(id);
 const asked = new URLSearchParams(location.search).get("study");
 
 class Page {
   constructor() {
     this.model = null;
     this.studies = [];
-    this.lost = null;  // when the server was heard last, while it cannot be
+    this.lost = null; // when the server was heard last, while it cannot be
     this.trouble = this.waiting = "";
-    this.over = false;  // the server has ended
+    this.over = false; // the server has ended
     this.allEvents = false;
-    this.chosen = null;  // trials that are brushed or filtered
-    this.opened = null;  // the trial that is shown below
+    this.chosen = null; // trials that are brushed or filtered
+    this.opened = null; // the trial that is shown below
     this.front = new Front(this);
     this.parallel = new Parallel(this);
     this.table = new Table(this);
     this.tasks = new Set();
-    byId("events-more").addEventListener("click", () => { this.allEvents = !this.allEvents; drawEvents(this); });
+    byId("events-more").addEventListener("click", () => {
+      this.allEvents = !this.allEvents;
+      drawEvents(this);
+    });
     byId("over").addEventListener("change", event => this.lay(event.target.value));
-    byId("paused").addEventListener("toggle", () => { this.asking = false; drawPaused(this); });
+    byId("paused").addEventListener("toggle", () => {
+      this.asking = false;
+      drawPaused(this);
+    });
     addEventListener("resize", () => this.plan("all"));
     setInterval(() => this.sayStatus(), AGAIN_MS);
     document.addEventListener("visibilitychange", () => document.hidden || this.plan("all"));
@@ -70,22 +77,39 @@ class Page {
     document.title = `${study.name}: live`;
     byId("name").textContent = study.name;
     const [first, ...others] = study.planes.map(([cost]) => this.model.axis[cost].title);
-    byId("about").textContent = [study.data, `${this.model.axis[study.planes[0][1]].title} against ${[first, ...others].join(" and ")}`,
-      this.model.head.began ? `begun ${clock(this.model.head.began)}` : ""].filter(Boolean).join(" · ");
-    document.querySelectorAll("main section").forEach(section => ["trial", "studies"].includes(section.id) || (section.hidden = false));
+    byId("about").textContent = [
+      study.data,
+      `${this.model.axis[study.planes[0][1]].title} against ${[first, ...others].join(" and ")}`,
+      this.model.head.began ? `begun ${clock(this.model.head.began)}` : "",
+    ]
+      .filter(Boolean)
+      .join(" · ");
+    document
+      .querySelectorAll("main section")
+      .forEach(section => ["trial", "studies"].includes(section.id) || (section.hidden = false));
   }
 
   listen() {
-    const {model} = this, stream = this.stream = new EventSource(`events?${this.query({after: model.seq, label: model.study.label})}`);
-    const heard = (kind, act) => stream.addEventListener(kind, event => {
-      this.lost = null;
-      act(JSON.parse(event.data), Number(event.lastEventId));
-    });
+    const {model} = this,
+      stream = (this.stream = new EventSource(`events?${this.query({after: model.seq, label: model.study.label})}`));
+    const heard = (kind, act) =>
+      stream.addEventListener(kind, event => {
+        this.lost = null;
+        act(JSON.parse(event.data), Number(event.lastEventId));
+      });
     heard("update", (told, seq) => model.hear(seq, told) && this.plan("all"));
     heard("head", told => this.hearHead(told));
     heard("anew", () => this.begin());
-    heard("bye", () => { this.over = true; this.lost = Date.now(); this.sayStatus(); });
-    stream.onopen = () => { this.lost = null; this.over = false; this.sayStatus(); };
+    heard("bye", () => {
+      this.over = true;
+      this.lost = Date.now();
+      this.sayStatus();
+    });
+    stream.onopen = () => {
+      this.lost = null;
+      this.over = false;
+      this.sayStatus();
+    };
     stream.onerror = () => {
       this.lost ??= Date.now();
       this.sayStatus();
@@ -105,14 +129,24 @@ class Page {
 
   // Say in a line what keeps the page from being what the study is now.
   sayStatus() {
-    const head = this.model?.head, since = head?.seen ? ` (last seen ${exactly(head.seen)})` : "";
+    const head = this.model?.head,
+      since = head?.seen ? ` (last seen ${exactly(head.seen)})` : "";
     const lines = [];
-    if (this.lost && this.over) lines.push("This page's server has ended, as it does with its launch; this is what was known last.");
-    else if (this.lost) lines.push(`No connection to this page's server since ${exactly(this.lost / 1000)}; trying again.`);
-    if (this.trouble) lines.push(`The database cannot be read now: ${this.trouble}. The page catches up when it is back.`);
+    if (this.lost && this.over)
+      lines.push("This page's server has ended, as it does with its launch; this is what was known last.");
+    else if (this.lost)
+      lines.push(`No connection to this page's server since ${exactly(this.lost / 1000)}; trying again.`);
+    if (this.trouble)
+      lines.push(`The database cannot be read now: ${this.trouble}. The page catches up when it is back.`);
     if (this.waiting && !this.trouble) lines.push(`Waiting: ${this.waiting}.`);
-    if (!lines.length && head && !head.alive) lines.push(head.over ? `The study is at rest: no launch is running${since}.` : `No launch is running${since}: run its command again to go on.`);
-    const text = lines.join(" "), status = byId("status");
+    if (!lines.length && head && !head.alive)
+      lines.push(
+        head.over
+          ? `The study is at rest: no launch is running${since}.`
+          : `No launch is running${since}: run its command again to go on.`,
+      );
+    const text = lines.join(" "),
+      status = byId("status");
     if (status.textContent !== text) status.textContent = text;
     status.hidden = !text;
     status.classList.toggle("bad", Boolean(this.lost || this.trouble));
@@ -133,7 +167,7 @@ class Page {
     drawWorkers(this);
     drawRungs(this);
     drawPaused(this);
-    if (!all || this.front.dragged) return;
+    if (!all || this.front.budget.dragged) return;
     this.choose(false);
     drawEvents(this);
     this.front.draw();
@@ -180,8 +214,13 @@ class Page {
         setTimeout(() => byId("over").value === name && this.lay(name), AGAIN_MS);
         return;
       }
-      const model = new Model(told), values = (trial, axis) => axis in model.axis ? model.value(trial, axis) : null;
-      const points = (cost, quality) => [...model.trials.values()].filter(trial => trial.where === "complete").map(trial => ({x: values(trial, cost), y: values(trial, quality), best: model.best.has(trial.number)})).filter(point => point.x !== null && point.y !== null);
+      const model = new Model(told),
+        values = (trial, axis) => (axis in model.axis ? model.value(trial, axis) : null);
+      const points = (cost, quality) =>
+        [...model.trials.values()]
+          .filter(trial => trial.where === "complete")
+          .map(trial => ({x: values(trial, cost), y: values(trial, quality), best: model.best.has(trial.number)}))
+          .filter(point => point.x !== null && point.y !== null);
       this.front.other = {name, points};
     }
     this.front.draw();

@@ -1,8 +1,12 @@
 // What the page knows of a study: its trials by number, brought up to date by what the server tells.
 
 export const WHERES = {
-  complete: "fully trained", stopped: "stopped", failed: "failed",
-  training: "training", paused: "paused at a rung", waiting: "waiting for budget",
+  complete: "fully trained",
+  stopped: "stopped",
+  failed: "failed",
+  training: "training",
+  paused: "paused at a rung",
+  waiting: "waiting for budget",
 };
 
 export class Model {
@@ -10,7 +14,7 @@ export class Model {
     Object.assign(this, {seq: told.seq, study: told.study, head: told.head, front: told.front, events: told.events});
     this.trials = new Map();
     this.best = new Set(told.front.numbers);
-    this.fresh = new Set();  // trials that were told of since the page was drawn last
+    this.fresh = new Set(); // trials that were told of since the page was drawn last
     this.axis = Object.fromEntries(told.study.axes.map((axis, place) => [axis.name, {...axis, place}]));
     told.rows.forEach(row => this.put(row));
   }
@@ -53,17 +57,19 @@ export class Model {
 
   // What `search.pick` answers to `cost <= limit`.
   pick(cost, limit) {
-    const steps = (this.front.steps[cost] || []);
+    const steps = this.front.steps[cost] || [];
     const kept = steps.filter(step => step[0] <= limit);
     if (!steps.length) return null;
     if (!kept.length) return {nearest: steps[0]};
-    const chosen = kept[kept.length - 1], quality = this.quality(chosen);
+    const chosen = kept[kept.length - 1],
+      quality = this.quality(chosen);
     return {chosen, more: steps.slice(kept.length).find(step => this.quality(step) < quality)};
   }
 
   // How good a step's network is, the less the better.
   quality(step) {
-    const name = this.study.planes[0][1], found = this.value(this.trials.get(step[1]), name);
+    const name = this.study.planes[0][1],
+      found = this.value(this.trials.get(step[1]), name);
     if (found === null) return Infinity;
     return this.axis[name].least ? found : -found;
   }
@@ -73,14 +79,18 @@ const BOUND = /^([\w]+)(<=|>=|<|>|=)(.+)$/;
 
 // Return whether a trial is meant by the words and bounds of a filter.
 export function filter(model, text, number) {
-  const tests = text.split(/\s+/).filter(Boolean).map(word => {
-    const found = BOUND.exec(word);
-    return found ? bound(model, found, number) : trial => words(trial).includes(word.toLowerCase());
-  });
+  const tests = text
+    .split(/\s+/)
+    .filter(Boolean)
+    .map(word => {
+      const found = BOUND.exec(word);
+      return found ? bound(model, found, number) : trial => words(trial).includes(word.toLowerCase());
+    });
   return trial => tests.every(test => test(trial));
 }
 
-const words = trial => `${trial.number} ${trial.name} ${trial.where} ${WHERES[trial.where]} ${trial.kind}`.toLowerCase();
+const words = trial =>
+  `${trial.number} ${trial.name} ${trial.where} ${WHERES[trial.where]} ${trial.kind}`.toLowerCase();
 
 function bound(model, [, name, sign, text], number) {
   const limit = number(text);

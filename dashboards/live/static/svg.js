@@ -31,27 +31,32 @@ function logTicks(low, high) {
 }
 
 export function linearTicks(low, high, most = 6) {
-  const rough = (high - low) / most || 1, power = 10 ** Math.floor(Math.log10(rough));
+  const rough = (high - low) / most || 1,
+    power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map(each => each * power).find(each => each >= rough) || 10 * power;
   const found = [];
-  for (let tick = Math.ceil(low / step) * step; tick <= high + step * 1e-9; tick += step) found.push(Number(tick.toPrecision(12)));
+  for (let tick = Math.ceil(low / step) * step; tick <= high + step * 1e-9; tick += step)
+    found.push(Number(tick.toPrecision(12)));
   return found;
 }
 
 // A scale from values to pixels; `log` by their logarithm.
 export function scale(values, [from, to], {log = false, room = 0.04, whole = false, least = null} = {}) {
   const found = values.filter(value => value !== null && isFinite(value) && (!log || value > 0));
-  let low = found.reduce((a, b) => Math.min(a, b), Infinity), high = found.reduce((a, b) => Math.max(a, b), -Infinity);
+  let low = found.reduce((a, b) => Math.min(a, b), Infinity),
+    high = found.reduce((a, b) => Math.max(a, b), -Infinity);
   if (!found.length) [low, high] = log ? [0.1, 1] : [0, 1];
   if (least !== null) low = Math.min(low, least);
   if (low === high) [low, high] = log ? [low / 1.5, high * 1.5] : [low - 0.5, high + 0.5];
-  const go = log ? Math.log10 : Number, back = log ? value => 10 ** value : Number;
-  const [a, b] = [go(low), go(high)], pad = (b - a) * room;
+  const go = log ? Math.log10 : Number,
+    back = log ? value => 10 ** value : Number;
+  const [a, b] = [go(low), go(high)],
+    pad = (b - a) * room;
   const [first, last] = [least === null ? a - pad : a, b + pad];
-  const place = value => from + (to - from) * (go(value) - first) / (last - first);
+  const place = value => from + ((to - from) * (go(value) - first)) / (last - first);
   const ends = [back(first), back(last)];
   const ticks = log ? logTicks(...ends) : linearTicks(...ends).filter(tick => !whole || Number.isInteger(tick));
-  return {place, ends, ticks, from, to, invert: pixel => back(first + (last - first) * (pixel - from) / (to - from))};
+  return {place, ends, ticks, from, to, invert: pixel => back(first + ((last - first) * (pixel - from)) / (to - from))};
 }
 
 // Marks at places, as one path: its stroke's round ends are the marks.
@@ -61,6 +66,39 @@ export function dots(places) {
 
 export function line(places) {
   return places.map(([x, y], place) => `${place ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
+}
+
+// Where a plane's frame lies, from its edges.
+export const TOP = 16;
+export const LOW = 46;
+export const LEFT = 72;
+export const RIGHT = 16;
+
+export const smallest = (numbers, otherwise) => numbers.reduce((a, b) => Math.min(a, b), otherwise);
+export const largest = (numbers, otherwise) => numbers.reduce((a, b) => Math.max(a, b), otherwise);
+
+const percents = share => `${Number((100 * share).toFixed(3))} %`;
+
+// The axis of how good networks are, and `at`, the height of a value on it. Shares lie by the logarithm of their error:
+// 98 % and 99 % are as far apart as 80 % and 90 %, and what has no error lies where half of the least would.
+export function quality(axis, values, height) {
+  const share = axis.rate && !axis.least,
+    known = values.filter(value => value !== null);
+  const floor =
+    smallest(
+      known.map(value => 1 - value).filter(error => error > 0),
+      1,
+    ) / 2;
+  const lie = share ? value => Math.max(1 - value, floor) : Number;
+  const log = share || known.every(value => value > 0);
+  const made = scale(known.map(lie), share ? [TOP, height - LOW] : [height - LOW, TOP], {log});
+  const plain = tick => (axis.rate ? percents(tick) : String(Number(tick.toPrecision(3))));
+  return {
+    title: axis.title,
+    write: share ? tick => percents(1 - tick) : plain,
+    at: value => made.place(lie(value)),
+    scale: {...made, from: height - LOW, to: TOP},
+  };
 }
 
 // An empty plane with its axes; `across` and `up` are scales with titles and a way to write ticks.
@@ -78,15 +116,22 @@ export function plane({width, height, across, up}) {
   }
   let free = -Infinity;
   for (const tick of across.scale.ticks) {
-    const x = across.scale.place(tick), text = across.write(tick);
+    const x = across.scale.place(tick),
+      text = across.write(tick);
     if (x - text.length * 3.5 < free) continue;
     free = x + text.length * 3.5 + 8;
     axes.append(element("text", {x, y: up.scale.from + 18, class: "tick middle"}, text));
   }
-  axes.append(element("path", {d: `M${across.scale.from} ${up.scale.to}V${up.scale.from}H${across.scale.to}`, class: "frame"}));
-  axes.append(element("text", {x: (across.scale.from + across.scale.to) / 2, y: height - 6, class: "title middle"}, across.title));
+  axes.append(
+    element("path", {d: `M${across.scale.from} ${up.scale.to}V${up.scale.from}H${across.scale.to}`, class: "frame"}),
+  );
+  axes.append(
+    element("text", {x: (across.scale.from + across.scale.to) / 2, y: height - 6, class: "title middle"}, across.title),
+  );
   const middle = (up.scale.from + up.scale.to) / 2;
-  axes.append(element("text", {x: 12, y: middle, class: "title middle", transform: `rotate(-90 12 ${middle})`}, up.title));
+  axes.append(
+    element("text", {x: 12, y: middle, class: "title middle", transform: `rotate(-90 12 ${middle})`}, up.title),
+  );
   root.append(axes);
   return root;
 }
@@ -99,7 +144,8 @@ export function widthOf(place) {
 export function put(place, ...drawn) {
   const held = place.contains(document.activeElement) ? document.activeElement.dataset.key : null;
   place.replaceChildren(...drawn);
-  if (held) [...place.querySelectorAll("[data-key]")].find(each => each.dataset.key === held)?.focus({preventScroll: true});
+  if (held)
+    [...place.querySelectorAll("[data-key]")].find(each => each.dataset.key === held)?.focus({preventScroll: true});
 }
 
 const tip = () => document.getElementById("tip");

@@ -13,8 +13,15 @@ export class Table {
     this.up = false;
     this.at = 0;
     this.field = document.getElementById("filter");
-    this.field.addEventListener("input", () => { this.at = 0; page.choose(); });
-    document.getElementById("clear").addEventListener("click", () => { this.field.value = ""; this.at = 0; page.clear(); });
+    this.field.addEventListener("input", () => {
+      this.at = 0;
+      page.choose();
+    });
+    document.getElementById("clear").addEventListener("click", () => {
+      this.field.value = "";
+      this.at = 0;
+      page.clear();
+    });
     document.getElementById("before").addEventListener("click", () => this.turn(-1));
     document.getElementById("after").addEventListener("click", () => this.turn(1));
   }
@@ -29,14 +36,39 @@ export class Table {
 
   columns() {
     const {model} = this.page;
-    const axes = model.study.axes.map(axis => ({name: axis.name, title: axis.name, note: axis.title, number: true, key: trial => model.value(trial, axis.name), text: trial => value(axis, model.value(trial, axis.name))}));
+    const axes = model.study.axes.map(axis => ({
+      name: axis.name,
+      title: axis.name,
+      note: axis.title,
+      number: true,
+      key: trial => model.value(trial, axis.name),
+      text: trial => value(axis, model.value(trial, axis.name)),
+    }));
     return [
       {name: "number", title: "trial", number: true, key: trial => trial.number, text: trial => String(trial.number)},
       {name: "name", title: "network", key: trial => trial.name, text: trial => trial.name},
-      {name: "where", title: "state", key: trial => trial.where, text: trial => (model.best.has(trial.number) ? "on the front" : WHERES[trial.where]) + (trial.kind ? `: ${trial.kind}` : "")},
-      {name: "epochs", title: "epochs", number: true, key: trial => trial.epochs, text: trial => `${trial.epochs}/${model.study.epochs}`},
+      {
+        name: "where",
+        title: "state",
+        key: trial => trial.where,
+        text: trial =>
+          (model.best.has(trial.number) ? "on the front" : WHERES[trial.where]) + (trial.kind ? `: ${trial.kind}` : ""),
+      },
+      {
+        name: "epochs",
+        title: "epochs",
+        number: true,
+        key: trial => trial.epochs,
+        text: trial => `${trial.epochs}/${model.study.epochs}`,
+      },
       ...axes,
-      {name: "seconds", title: "trained", number: true, key: trial => trial.seconds, text: trial => duration(trial.seconds)},
+      {
+        name: "seconds",
+        title: "trained",
+        number: true,
+        key: trial => trial.seconds,
+        text: trial => duration(trial.seconds),
+      },
     ];
   }
 
@@ -55,8 +87,11 @@ export class Table {
   }
 
   draw() {
-    const {model} = this.page, columns = this.columns(), meant = this.page.meant();
-    const by = columns.find(column => column.name === this.sorted) || columns[0], sign = this.up ? 1 : -1;
+    const {model} = this.page,
+      columns = this.columns(),
+      meant = this.page.meant();
+    const by = columns.find(column => column.name === this.sorted) || columns[0],
+      sign = this.up ? 1 : -1;
     const trials = [...model.trials.values()].filter(trial => !meant || meant.has(trial.number));
     trials.sort((a, b) => compare(by.key(a), by.key(b), sign) || a.number - b.number);
     const pages = Math.max(1, Math.ceil(trials.length / ROWS));
@@ -64,7 +99,9 @@ export class Table {
     const shown = trials.slice(this.at * ROWS, (this.at + 1) * ROWS);
     put(document.querySelector("#table thead tr"), ...columns.map(column => this.head(column)));
     put(document.querySelector("#table tbody"), ...shown.map(trial => this.row(columns, trial)));
-    document.getElementById("shown").textContent = meant ? `${trials.length.toLocaleString("en")} of ${model.trials.size.toLocaleString("en")} trials` : "";
+    document.getElementById("shown").textContent = meant
+      ? `${trials.length.toLocaleString("en")} of ${model.trials.size.toLocaleString("en")} trials`
+      : "";
     document.getElementById("clear").hidden = !meant;
     document.getElementById("page").textContent = `page ${this.at + 1} of ${pages}`;
     document.getElementById("before").disabled = this.at === 0;
@@ -73,7 +110,11 @@ export class Table {
   }
 
   head(column) {
-    const made = html("th", {scope: "col", class: column.number ? "number" : "", ...(column.note ? {title: column.note} : {})});
+    const made = html("th", {
+      scope: "col",
+      class: column.number ? "number" : "",
+      ...(column.note ? {title: column.note} : {}),
+    });
     if (column.name === this.sorted) made.setAttribute("aria-sort", this.up ? "ascending" : "descending");
     const button = html("button", {type: "button", "data-key": `h${column.name}`}, column.title);
     button.addEventListener("click", () => this.sort(column.name));
@@ -87,7 +128,11 @@ export class Table {
     for (const column of columns) {
       const cell = html("td", {class: column.number ? "number" : ""});
       if (column.name === "number") {
-        const open = html("button", {type: "button", class: "link", "data-key": `t${trial.number}`, "aria-label": `open trial ${trial.number}`}, column.text(trial));
+        const open = html(
+          "button",
+          {type: "button", class: "link", "data-key": `t${trial.number}`, "aria-label": `open trial ${trial.number}`},
+          column.text(trial),
+        );
         open.addEventListener("click", () => this.page.open(trial.number));
         cell.append(open);
       } else cell.append(column.text(trial));

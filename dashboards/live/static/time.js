@@ -1,6 +1,6 @@
 // The best that was found within three budgets, by the time that launches were alive.
 
-import {element, html, plane, put, scale, widthOf} from "./svg.js";
+import {LEFT, RIGHT, element, html, largest, plane, put, quality, scale, smallest, widthOf} from "./svg.js";
 import {count, duration, exact} from "./words.js";
 
 const NAMES = ["one", "two", "three"];
@@ -11,35 +11,79 @@ export function alive(wall, moment) {
 }
 
 export function drawTime(page, place) {
-  const {model} = page, [cost, quality] = [page.front.cost, page.front.quality], axis = model.axis[quality];
-  const ended = [...model.trials.values()].filter(trial => trial.where === "complete" && trial.ended !== null && model.value(trial, quality) !== null && model.value(trial, cost) !== null).sort((a, b) => a.ended - b.ended);
-  if (!ended.length || !page.front.budgeted) {
+  const {model} = page,
+    [cost, good] = [page.front.cost, page.front.quality],
+    axis = model.axis[good];
+  const ended = [...model.trials.values()]
+    .filter(
+      trial =>
+        trial.where === "complete" &&
+        trial.ended !== null &&
+        model.value(trial, good) !== null &&
+        model.value(trial, cost) !== null,
+    )
+    .sort((a, b) => a.ended - b.ended);
+  if (!ended.length || !page.front.budget.possible) {
     put(place, html("p", {}, "No network has been trained in full yet."));
     return;
   }
-  const wall = model.head.wall, costs = ended.map(trial => model.value(trial, cost));
-  const bounds = budgets(costs.reduce((a, b) => Math.min(a, b)), costs.reduce((a, b) => Math.max(a, b)), page.front.limit);
-  const total = Math.max(wall.reduce((sum, [start, end]) => sum + end - start, 0), ...ended.slice(-1).map(trial => alive(wall, trial.ended)), 1);
-  const lines = bounds.map(limit => steps(ended.filter(trial => model.value(trial, cost) <= limit), trial => alive(wall, trial.ended), trial => model.value(trial, quality), axis.least));
-  const values = lines.flat().map(([, found]) => found), log = axis.rate && !axis.least;
-  const floor = log ? Math.min(...values.filter(found => found < 1).map(found => 1 - found), 1) / 2 : 0, lie = found => log ? Math.max(1 - found, floor) : found;
-  const width = widthOf(place), height = 300, size = total >= 7200 ? 3600 : total >= 120 ? 60 : 1;
-  const up = scale(values.map(lie), log ? [16, height - 46] : [height - 46, 16], {log});
-  const across = scale([0, total / size], [72, width - 16], {least: 0});
-  const root = plane({width, height,
-    across: {scale: across, title: `time that launches were alive (${{1: "s", 60: "min", 3600: "h"}[size]})`, write: tick => String(tick)},
-    up: {scale: {...up, from: height - 46, to: 16}, title: axis.title, write: log ? tick => `${Number((100 * (1 - tick)).toFixed(3))} %` : String}});
+  const wall = model.head.wall,
+    costs = ended.map(trial => model.value(trial, cost));
+  const bounds = budgets(smallest(costs, Infinity), largest(costs, 0), page.front.budget.limit);
+  const total = Math.max(
+    wall.reduce((sum, [start, end]) => sum + end - start, 0),
+    ...ended.slice(-1).map(trial => alive(wall, trial.ended)),
+    1,
+  );
+  const lines = bounds.map(limit =>
+    steps(
+      ended.filter(trial => model.value(trial, cost) <= limit),
+      trial => alive(wall, trial.ended),
+      trial => model.value(trial, good),
+      axis.least,
+    ),
+  );
+  const width = widthOf(place),
+    height = 300,
+    size = total >= 7200 ? 3600 : total >= 120 ? 60 : 1;
+  const up = quality(
+    axis,
+    lines.flat().map(([, found]) => found),
+    height,
+  );
+  const across = scale([0, total / size], [LEFT, width - RIGHT], {least: 0});
+  const title = `time that launches were alive (${{1: "s", 60: "min", 3600: "h"}[size]})`;
+  const root = plane({width, height, across: {scale: across, title, write: String}, up});
   root.setAttribute("role", "img");
-  const told = bounds.map((limit, index) => `${limit === Infinity ? "any" : `up to ${exact(limit)}`} ${cost}: ${lines[index].length ? said(axis, lines[index]) : "nothing yet"}`);
+  const told = bounds.map(
+    (limit, index) =>
+      `${limit === Infinity ? "any" : `up to ${exact(limit)}`} ${cost}: ${lines[index].length ? said(axis, lines[index]) : "nothing yet"}`,
+  );
   root.setAttribute("aria-label", told.join("; "));
   lines.forEach((found, index) => {
-    const d = found.map(([at, best], step) => step ? `H${across.place(at / size).toFixed(1)}V${up.place(lie(best)).toFixed(1)}` : `M${across.place(at / size).toFixed(1)} ${up.place(lie(best)).toFixed(1)}`).join("");
-    root.append(element("path", {class: `within ${NAMES[index]}`, d: d && `${d}H${across.place(total / size).toFixed(1)}`}));
+    const d = found
+      .map(([at, best], step) =>
+        step
+          ? `H${across.place(at / size).toFixed(1)}V${up.at(best).toFixed(1)}`
+          : `M${across.place(at / size).toFixed(1)} ${up.at(best).toFixed(1)}`,
+      )
+      .join("");
+    root.append(
+      element("path", {class: `within ${NAMES[index]}`, d: d && `${d}H${across.place(total / size).toFixed(1)}`}),
+    );
   });
-  const legend = html("ul", {class: "legend"}, ...told.map((text, index) => {
-    const key = element("svg", {width: 34, height: 10, "aria-hidden": "true"}, element("path", {class: `within ${NAMES[index]}`, d: "M1 5H33"}));
-    return html("li", {}, key, ` ${text}`);
-  }));
+  const legend = html(
+    "ul",
+    {class: "legend"},
+    ...told.map((text, index) => {
+      const key = element(
+        "svg",
+        {width: 34, height: 10, "aria-hidden": "true"},
+        element("path", {class: `within ${NAMES[index]}`, d: "M1 5H33"}),
+      );
+      return html("li", {}, key, ` ${text}`);
+    }),
+  );
   put(place, root, legend);
 }
 
@@ -50,14 +94,16 @@ function said(axis, found) {
 
 // My budget, or one in the midst of what was found; one below it; none.
 function budgets(low, high, mine) {
-  const middle = mine ?? Number(Math.sqrt(low * high).toPrecision(2)), less = Number(Math.sqrt(low * Math.max(middle, low)).toPrecision(2));
+  const middle = mine ?? Number(Math.sqrt(low * high).toPrecision(2)),
+    less = Number(Math.sqrt(low * Math.max(middle, low)).toPrecision(2));
   return [less, middle, Infinity];
 }
 
 function steps(trials, when, read, least) {
   const found = [];
   for (const trial of trials) {
-    const value = read(trial), best = found.length ? found[found.length - 1][1] : null;
+    const value = read(trial),
+      best = found.length ? found[found.length - 1][1] : null;
     if (best === null || (least ? value < best : value > best)) found.push([when(trial), value]);
   }
   return found;

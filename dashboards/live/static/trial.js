@@ -1,66 +1,133 @@
 // All there is to say of one trial: why it ended, its curve, its network as a drawing, its costs, its commands.
 
-import {element, html, line, plane, scale, widthOf} from "./svg.js";
+import {LEFT, RIGHT, element, html, line, plane, quality, scale, widthOf} from "./svg.js";
 import {WHERES} from "./model.js";
 import {count, duration, exactly, percent} from "./words.js";
 
 export function drawTrial(page, place, told) {
-  const {model} = page, trial = model.trials.get(told.number);
+  const {model} = page,
+    trial = model.trials.get(told.number);
   const close = html("button", {type: "button"}, "close");
   close.addEventListener("click", () => page.close());
   const state = model.best.has(told.number) ? "on the Pareto front" : WHERES[trial.where];
   place.replaceChildren(
-    html("h2", {id: "trial-title"}, told.title), html("p", {class: "strong"}, `${state}, ${trial.epochs} of ${model.study.epochs} epochs, ${duration(trial.seconds)} of training${told.attempts ? `, tried again ${told.attempts} times` : ""}`),
-    html("p", {}, told.line), ...why(told), close,
-    html("h3", {}, "The network"), ...(told.stages.length ? [drawing(told.stages)] : []), list(told.costs),
-    html("h3", {}, "What to do with it"), ...told.commands.flatMap(each => [html("p", {}, `${each.what}:`), html("pre", {tabindex: 0, role: "region", "aria-label": each.what}, each.line)]),
-    html("h3", {}, "Its epochs"), ...curve(model, place, told), epochs(model, told),
+    html("h2", {id: "trial-title"}, told.title),
+    html(
+      "p",
+      {class: "strong"},
+      `${state}, ${trial.epochs} of ${model.study.epochs} epochs, ${duration(trial.seconds)} of training${told.attempts ? `, tried again ${told.attempts} times` : ""}`,
+    ),
+    html("p", {}, told.line),
+    ...why(told),
+    close,
+    html("h3", {}, "The network"),
+    ...(told.stages.length ? [drawing(told.stages)] : []),
+    list(told.costs),
+    html("h3", {}, "What to do with it"),
+    ...told.commands.flatMap(each => [
+      html("p", {}, `${each.what}:`),
+      html("pre", {tabindex: 0, role: "region", "aria-label": each.what}, each.line),
+    ]),
+    html("h3", {}, "Its epochs"),
+    ...curve(model, place, told),
+    epochs(model, told),
     ...(told.events.length ? [html("h3", {}, "What happened to it"), happened(told.events)] : []),
   );
 }
 
 function why(told) {
   const found = told.why ? [html("p", {class: "message"}, [told.why, told.help].filter(Boolean).join("; "))] : [];
-  if (told.log) found.push(html("details", {}, html("summary", {}, "the failure's log"), html("pre", {tabindex: 0, role: "region", "aria-label": "the failure's log"}, told.log)));
+  if (told.log)
+    found.push(
+      html(
+        "details",
+        {},
+        html("summary", {}, "the failure's log"),
+        html("pre", {tabindex: 0, role: "region", "aria-label": "the failure's log"}, told.log),
+      ),
+    );
   return found;
 }
 
 // Stages as boxes: as wide as they have blocks, as high as they have channels.
 function drawing(stages) {
-  const most = Math.max(...stages.map(stage => stage.width)), widths = stages.map(stage => 56 + 22 * Math.min(stage.blocks, 12));
+  const most = Math.max(...stages.map(stage => stage.width)),
+    widths = stages.map(stage => 56 + 22 * Math.min(stage.blocks, 12));
   const total = widths.reduce((a, b) => a + b, 0) + 18 * (stages.length - 1) + 2;
-  const told = stages.map(stage => `${stage.name}: ${stage.blocks > 1 ? `${stage.blocks} times ` : ""}${stage.kind}, ${stage.width} ${stage.name === "head" ? "classes" : "channels"}${stage.stride > 1 ? `, stride ${stage.stride}` : ""}`);
-  const root = element("svg", {width: total, height: 150, viewBox: `0 0 ${total} 150`, role: "img", "aria-label": told.join("; "), class: "network"});
+  const told = stages.map(
+    stage =>
+      `${stage.name}: ${stage.blocks > 1 ? `${stage.blocks} times ` : ""}${stage.kind}, ${stage.width} ${stage.name === "head" ? "classes" : "channels"}${stage.stride > 1 ? `, stride ${stage.stride}` : ""}`,
+  );
+  const root = element("svg", {
+    width: total,
+    height: 150,
+    viewBox: `0 0 ${total} 150`,
+    role: "img",
+    "aria-label": told.join("; "),
+    class: "network",
+  });
   let x = 1;
   stages.forEach((stage, place) => {
-    const height = 24 + 56 * Math.sqrt(stage.width / most), y = 56 - height / 2 + 8;
+    const height = 24 + 56 * Math.sqrt(stage.width / most),
+      y = 56 - height / 2 + 8;
     if (place) root.append(element("path", {class: "arrow", d: `M${x - 17} 64h14m-4 -4l4 4l-4 4`}));
-    for (let block = 0; block < Math.min(stage.blocks, 12); block += 1) root.append(element("rect", {class: "block", x: x + 28 + 22 * block, y, width: 18, height, rx: 2}));
+    for (let block = 0; block < Math.min(stage.blocks, 12); block += 1)
+      root.append(element("rect", {class: "block", x: x + 28 + 22 * block, y, width: 18, height, rx: 2}));
     const middle = x + widths[place] / 2;
-    [stage.name, `${stage.kind}${stage.blocks > 12 ? ` x${stage.blocks}` : ""}`, `${stage.width}${stage.stride > 1 ? `, /${stage.stride}` : ""}`].forEach((text, row) => root.append(element("text", {class: "tick middle", x: middle, y: 116 + 14 * row}, text)));
+    [
+      stage.name,
+      `${stage.kind}${stage.blocks > 12 ? ` x${stage.blocks}` : ""}`,
+      `${stage.width}${stage.stride > 1 ? `, /${stage.stride}` : ""}`,
+    ].forEach((text, row) => root.append(element("text", {class: "tick middle", x: middle, y: 116 + 14 * row}, text)));
     x += widths[place] + 18;
   });
   const convolutions = stages.filter(stage => stage.convolutions).map(stage => stage.convolutions);
-  const same = new Set(convolutions).size === 1 ? `Each block: ${convolutions[0]}.` : stages.filter(stage => stage.convolutions).map(stage => `${stage.name}: ${stage.convolutions}`).join("; ");
-  return html("figure", {}, html("div", {class: "wide", tabindex: 0, role: "region", "aria-label": "the network as a drawing"}, root), html("figcaption", {}, same));
+  const same =
+    new Set(convolutions).size === 1
+      ? `Each block: ${convolutions[0]}.`
+      : stages
+          .filter(stage => stage.convolutions)
+          .map(stage => `${stage.name}: ${stage.convolutions}`)
+          .join("; ");
+  return html(
+    "figure",
+    {},
+    html("div", {class: "wide", tabindex: 0, role: "region", "aria-label": "the network as a drawing"}, root),
+    html("figcaption", {}, same),
+  );
 }
 
 function list(pairs) {
-  return html("dl", {class: "facts"}, ...pairs.map(([name, text]) => html("div", {}, html("dt", {}, name), html("dd", {}, text))));
+  return html(
+    "dl",
+    {class: "facts"},
+    ...pairs.map(([name, text]) => html("div", {}, html("dt", {}, name), html("dd", {}, text))),
+  );
 }
 
 function curve(model, place, told) {
-  const shares = told.epochs.map(each => [each.epoch, each.metrics.accuracy]).filter(([, share]) => share !== undefined);
+  const shares = told.epochs
+    .map(each => [each.epoch, each.metrics.accuracy])
+    .filter(([, share]) => share !== undefined);
   if (shares.length < 2) return [];
-  const errors = shares.map(([, share]) => 1 - share).filter(error => error > 0), floor = Math.min(...errors, 1) / 2;
-  const width = Math.min(widthOf(place), 620), height = 220, lie = share => Math.max(1 - share, floor);
-  const up = scale(shares.map(([, share]) => lie(share)), [16, height - 46], {log: true});
-  const across = scale([1, model.study.epochs], [72, width - 16], {whole: true});
-  const root = plane({width, height, across: {scale: across, title: "epochs trained", write: String},
-    up: {scale: {...up, from: height - 46, to: 16}, title: model.study.curve.title, write: tick => `${Number((100 * (1 - tick)).toFixed(3))} %`}});
+  const width = Math.min(widthOf(place), 620),
+    height = 220,
+    title = model.study.curve.title;
+  const up = quality(
+    {rate: true, title},
+    shares.map(([, share]) => share),
+    height,
+  );
+  const across = scale([1, model.study.epochs], [LEFT, width - RIGHT], {whole: true});
+  const root = plane({width, height, across: {scale: across, title: "epochs trained", write: String}, up});
   root.setAttribute("role", "img");
   root.setAttribute("aria-label", `${model.study.curve.title} by epoch; the numbers are in the table below`);
-  root.append(element("path", {class: "curve front", d: line(shares.map(([epoch, share]) => [across.place(epoch), up.place(lie(share))]))}));
+  root.append(
+    element("path", {
+      class: "curve front",
+      d: line(shares.map(([epoch, share]) => [across.place(epoch), up.at(share)])),
+    }),
+  );
   return [root];
 }
 
@@ -73,11 +140,30 @@ function shown(model, name, number) {
 function epochs(model, told) {
   if (!told.epochs.length) return html("p", {}, "None has been measured yet.");
   const names = [...new Set(told.epochs.flatMap(each => Object.keys(each.metrics)))];
-  const head = ["epoch", ...names, "seconds", "where"].map(name => html("th", {scope: "col", class: name === "where" ? "" : "number"}, name));
-  const rows = told.epochs.map(each => html("tr", {}, ...[each.epoch, ...names.map(name => shown(model, name, each.metrics[name])), each.seconds].map(cell => html("td", {class: "number"}, String(cell))), html("td", {}, each.where || "–")));
-  return html("div", {class: "wide", tabindex: 0, role: "region", "aria-label": "epochs of this trial"}, html("table", {}, html("thead", {}, html("tr", {}, ...head)), html("tbody", {}, ...rows)));
+  const head = ["epoch", ...names, "seconds", "where"].map(name =>
+    html("th", {scope: "col", class: name === "where" ? "" : "number"}, name),
+  );
+  const rows = told.epochs.map(each =>
+    html(
+      "tr",
+      {},
+      ...[each.epoch, ...names.map(name => shown(model, name, each.metrics[name])), each.seconds].map(cell =>
+        html("td", {class: "number"}, String(cell)),
+      ),
+      html("td", {}, each.where || "–"),
+    ),
+  );
+  return html(
+    "div",
+    {class: "wide", tabindex: 0, role: "region", "aria-label": "epochs of this trial"},
+    html("table", {}, html("thead", {}, html("tr", {}, ...head)), html("tbody", {}, ...rows)),
+  );
 }
 
 function happened(events) {
-  return html("ol", {class: "happened"}, ...events.map(event => html("li", {}, html("time", {}, exactly(event.at)), ` ${event.text}`)));
+  return html(
+    "ol",
+    {class: "happened"},
+    ...events.map(event => html("li", {}, html("time", {}, exactly(event.at)), ` ${event.text}`)),
+  );
 }

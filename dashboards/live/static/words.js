@@ -26,7 +26,8 @@ export function value(axis, number) {
 export function duration(seconds) {
   if (seconds === null || seconds === undefined) return "–";
   if (seconds < 59.95) return seconds < 0.995 ? `${seconds.toFixed(2)} s` : `${seconds.toFixed(1)} s`;
-  const whole = Math.round(seconds), two = number => String(number).padStart(2, "0");
+  const whole = Math.round(seconds),
+    two = number => String(number).padStart(2, "0");
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${two(whole % 60)} s`;
   const minutes = Math.round(whole / 60);
   if (minutes < 48 * 60) return `${Math.floor(minutes / 60)} h ${two(minutes % 60)} min`;
@@ -39,18 +40,22 @@ export function roughly(seconds) {
   if (seconds < 59.5) return `${Math.max(1, Math.round(seconds))} s`;
   if (seconds < 3570) return `${Math.round(seconds / 60)} min`;
   const hours = seconds / 3600;
-  return hours < 47.5 ? `${hours < 9.5 ? Number(hours.toFixed(1)) : Math.round(hours)} h` : `${Number((hours / 24).toFixed(1))} d`;
+  return hours < 47.5
+    ? `${hours < 9.5 ? Number(hours.toFixed(1)) : Math.round(hours)} h`
+    : `${Number((hours / 24).toFixed(1))} d`;
 }
 
 export function range(low, high) {
   const [a, b] = [roughly(low), roughly(high)];
   if (a === b) return `about ${a}`;
-  const [, unitA] = a.split(" "), [numberB, unitB] = b.split(" ");
+  const [, unitA] = a.split(" "),
+    [numberB, unitB] = b.split(" ");
   return unitA === unitB ? `${a.split(" ")[0]} to ${numberB} ${unitB}` : `${a} to ${b}`;
 }
 
 export function clock(seconds, now = Date.now()) {
-  const moment = new Date(1000 * seconds), far = Math.abs(1000 * seconds - now) > 20 * 3600 * 1000;
+  const moment = new Date(1000 * seconds),
+    far = Math.abs(1000 * seconds - now) > 20 * 3600 * 1000;
   const time = {hour: "2-digit", minute: "2-digit"};
   return moment.toLocaleString([], far ? {...time, day: "numeric", month: "short"} : time);
 }
@@ -65,7 +70,9 @@ export function many(noun, number) {
 
 // A number as it can be typed again: short where nothing is lost by it.
 export function exact(limit) {
-  const short = count(limit).replace(/(\.\d*?)0+(?=[kMGTP]?$)/, "$1").replace(/\.(?=[kMGTP]?$)/, "");
+  const short = count(limit)
+    .replace(/(\.\d*?)0+(?=[kMGTP]?$)/, "$1")
+    .replace(/\.(?=[kMGTP]?$)/, "");
   return number(short) === limit ? short : String(limit);
 }
 
