@@ -78,7 +78,7 @@ def figure(curves: Curves) -> go.Figure:
 
 _NAMES = {
     "front": "on the front",
-    "dominated": "full fidelity, dominated",
+    "dominated": "fully trained, dominated",
     "stopped": "stopped early",
     "running": "running",
     "failed": "failed",
@@ -154,4 +154,4 @@ def _epoch_axis(max_epochs: int) -> dict[str, object]:
 
 def _subtitle(curves: Curves) -> str:
     trials = format_number_of("trial", len(curves.curves))
-    return f"{trials}; full fidelity is {format_number_of('epoch', curves.max_epochs)}"
+    return f"{trials}; fully trained is {format_number_of('epoch', curves.max_epochs)}"

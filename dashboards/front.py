@@ -14,7 +14,7 @@ from search.models.pareto import as_points, front
 from workers.objectives import OBJECTIVES, Objective
 
 TITLE = "The front"
-STOPPED = "stopped early, not at full fidelity"
+STOPPED = "stopped early, not fully trained"
 MOST_LABELS = 80  # more stopped trials than this lose the epoch written in their marks
 
 
@@ -135,7 +135,10 @@ def _named(plane: Plane) -> str:
 
 def _subtitle(plane: Plane) -> str:
     trained = len(plane.front) + len(plane.dominated)
-    parts = [f"{len(plane.front)} on the front of {trained} at full fidelity", f"{len(plane.stopped)} stopped early"]
+    parts = [
+        f"{len(plane.front)} on the Pareto front of {trained} fully trained",
+        f"{len(plane.stopped)} stopped early",
+    ]
     confirmed = sum(point.ends is not None for point in (*plane.front, *plane.dominated))
     parts += [f"{confirmed} are means over seeds, with intervals of 95 %; the others are one run"] if confirmed else []
     left_out = [f"{count} {word}" for count, word in ((plane.failed, "failed"), (plane.running, "running")) if count]
@@ -161,7 +164,7 @@ def _groups(plane: Plane) -> tuple[_Group, ...]:
             style=_stopped_style(plane.stopped),
         ),
         _Group(
-            name="full fidelity, dominated",
+            name="fully trained, dominated",
             points=plane.dominated,
             style={"mode": "markers", "marker": {"size": 8, "color": theme.DOMINATED}},
         ),

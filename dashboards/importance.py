@@ -16,13 +16,18 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.model_selection import KFold
 
 from dashboards import theme
+from dashboards.equal_cost import excess
 from dashboards.frames import StudyView
+from search.core.picking import first_cost
 from search.core.records import TrialRecord
 from search.core.units import format_number_of
 from spaces.domains import Scalar
+from workers.objectives import Objective
+from workers.recipe import SEARCHED
 
 TITLE = "Importance of each parameter"
 LEAST_TRIALS = 10
+COSTLESS = frozenset({"dropout", "dropout_rate", "drop_decay", "drop_unit", *SEARCHED}) - {"batch_size"}  # cost nothing
 FOLDS = 5
 SHUFFLES = 20
 TREES = 100
@@ -53,8 +58,9 @@ class Importance:
 def info(view: StudyView) -> Importance:
     """Return importances; empty for an objective with too few trials, or that the parameters do not predict.
 
-    What is counted is exact whatever a trial's fate, so it is read from every trial, on a log scale; what training
-    reveals is read from trials at full fidelity.
+    What is counted is exact whatever a trial's fate, so it is read from every trial, on a log scale, and of parameters
+    that can change it. What training reveals is read from fully trained trials; how good they are, at equal cost: as
+    the logarithm of the error over the front's.
     """
     parameters = tuple(view.searched())
     return Importance(
@@ -65,19 +71,24 @@ def info(view: StudyView) -> Importance:
 def _importance(view: StudyView, name: str, parameters: Sequence[str]) -> ObjectiveImportance:
     objective = view.study.objective(name)
     trials = list(view.trials) if objective.static else view.complete
-    values = np.array([objective.value(trial.cost, trial.found) for trial in trials])
+    title = f"{objective.title} at equal {first_cost(view.study).name}" if objective.quality else objective.title
+    parameters = [each for each in parameters if not objective.static or each not in COSTLESS]
     if len(view.complete) < LEAST_TRIALS or not parameters:
-        return ObjectiveImportance(objective=name, title=objective.title, trials=len(trials))
-    if objective.static and (values > 0).all():
-        values = np.log(values)
+        return ObjectiveImportance(objective=name, title=title, trials=len(trials))
+    values = _values(view, trials, objective)
     table, columns = encode(trials, parameters)
     explained, growth = _measure(table, columns, values)
     total = sum(growth.values())
     known = explained > 0 and total > 0
     shares = {parameter: share / total for parameter, share in growth.items()} if known else {}
-    return ObjectiveImportance(
-        objective=name, title=objective.title, trials=len(trials), explained=explained, shares=shares
-    )
+    return ObjectiveImportance(objective=name, title=title, trials=len(trials), explained=explained, shares=shares)
+
+
+def _values(view: StudyView, trials: Sequence[TrialRecord], objective: Objective) -> Table:
+    if objective.quality:
+        return np.asarray(np.log(excess(view, trials, objective)))
+    values = np.array([objective.value(trial.cost, trial.found) for trial in trials])
+    return np.asarray(np.log(values)) if objective.static and (values > 0).all() else values
 
 
 def encode(trials: Sequence[TrialRecord], parameters: Sequence[str]) -> tuple[Table, Columns]:
@@ -133,13 +144,13 @@ def figure(importance: Importance) -> go.Figure:
     known = [each for each in importance.objectives if each.shares]
     if not known:
         return theme.message(TITLE, _why_nothing(importance))
-    order = sorted(importance.parameters, key=lambda name: max(each.shares[name] for each in known))
+    order = sorted(importance.parameters, key=lambda name: max(each.shares.get(name, 0.0) for each in known))
     drawn = theme.blank(TITLE, "; ".join(map(_said, importance.objectives)), height=140 + 26 * len(order) * len(known))
     for color, each in reversed(list(zip(theme.PALETTE, known, strict=False))):  # bars are drawn from below
         title = theme.escape(each.title)
         drawn.add_trace(
             go.Bar(
-                x=[each.shares[name] for name in order],
+                x=[each.shares.get(name) for name in order],
                 y=order,
                 orientation="h",
                 name=title,
@@ -162,5 +173,5 @@ def _said(each: ObjectiveImportance) -> str:
 
 def _why_nothing(importance: Importance) -> str:
     if all(math.isnan(each.explained) for each in importance.objectives):
-        return f"Too few trials: importance needs {LEAST_TRIALS} at full fidelity."
+        return f"Too few trials: importance needs {LEAST_TRIALS} that are fully trained."
     return "The parameters do not predict any objective."

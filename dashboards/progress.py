@@ -1,4 +1,4 @@
-"""Draw how the front grew: its hypervolume against trials finished and against seconds of training spent."""
+"""Draw how the front grew: what its hypervolume still lacked of its end, by trials finished and by training spent."""
 
 import math
 from collections.abc import Sequence
@@ -50,38 +50,49 @@ def _when(trial: TrialRecord) -> tuple[bool, float, int]:
 
 
 def figure(progress: Progress, against: str = "trials") -> go.Figure:
-    """Draw the hypervolume as steps against `trials` finished or `seconds` of training."""
+    """Draw the share of the last hypervolume that was missing, against `trials` finished or `seconds` of training."""
     if not progress.numbers:
         return theme.message(TITLE, "No trial has ended yet.")
     unit, name = theme.time_unit(progress.seconds[-1])
     if against == "trials":
-        title, x = "Hypervolume against trials", list(map(float, range(len(progress.numbers) + 1)))
+        title, x = "Still to be found, by trials", list(map(float, range(len(progress.numbers) + 1)))
     else:
-        title, x = "Hypervolume against training time", [0.0, *(spent / unit for spent in progress.seconds)]
+        title, x = "Still to be found, by training time", [0.0, *(spent / unit for spent in progress.seconds)]
     drawn = theme.blank(title, _subtitle(progress), height=380)
+    if progress.hypervolumes[-1] <= 0:
+        return theme.message(TITLE, "No trial has been fully trained yet.")
     drawn.add_trace(_steps(x, progress))
     label = "trials finished (count)" if against == "trials" else f"training time, summed over workers ({name})"
     drawn.update_xaxes(title={"text": label}, rangemode="tozero")
-    drawn.update_yaxes(title={"text": "hypervolume (share, 0 to 1)"}, tickformat="~g", rangemode="tozero")
+    drawn.update_yaxes(title={"text": "missing of the last hypervolume (%)"}, tickformat="~%", **_axis(progress))
     return drawn
 
 
 def _subtitle(progress: Progress) -> str:
-    return f"{progress.hypervolumes[-1]:.3f} after {format_number_of('trial', len(progress.numbers))}"
+    return f"hypervolume {progress.hypervolumes[-1]:.3f} after {format_number_of('trial', len(progress.numbers))}"
+
+
+def _missing(progress: Progress) -> list[float]:
+    """Return the share of the last hypervolume that was missing before the first trial and after each."""
+    last = progress.hypervolumes[-1]
+    return [max(0.0, 1 - volume / last) for volume in (0.0, *progress.hypervolumes)]
+
+
+def _axis(progress: Progress) -> dict[str, object]:
+    return theme.log_axis(min(share for share in _missing(progress) if share > 0), 1.0)
 
 
 def _steps(x: Sequence[float], progress: Progress) -> go.Scatter:
     labels = [("before the first trial",), *((f"after trial {number}",) for number in progress.numbers)]
     volumes = [0.0, *progress.hypervolumes]
+    missing = [share or None for share in _missing(progress)]  # a logarithm has no place for nothing
     said = [theme.hover((*lines, f"hypervolume {volume:.4f}")) for lines, volume in zip(labels, volumes, strict=True)]
     return go.Scatter(
         x=x,
-        y=volumes,
+        y=missing,
         hovertext=said,
         hoverinfo="text",
         mode="lines",
         line={"shape": "hv", "color": theme.FRONT, "width": 2},
-        fill="tozeroy",
-        fillcolor=theme.faint(theme.FRONT, 0.1),
         showlegend=False,
     )

@@ -71,7 +71,7 @@ def _facts(view: StudyView) -> list[tuple[str, str, str]]:
     wall = sum(session.wall_s for session in view.sessions)
     share = f"{100 * epochs / in_full:.0f} % of training every trial in full" if in_full else "none yet"
     return [
-        ("on the front", str(len(view.front)), f"of {format_number_of('trial', len(view.complete))} at full fidelity"),
+        ("on the front", str(len(view.front)), f"of {format_number_of('fully trained trial', len(view.complete))}"),
         ("hypervolume", f"{view.hypervolume:.3f}", "share of the objective space dominated, 0 to 1"),
         ("trials", str(len(view.trials)), _states(view)),
         ("epochs trained", f"{epochs:,}", share),
@@ -105,7 +105,7 @@ def found(view: StudyView) -> list[str]:
             f"plot-front-{place}",
             front.figure(front.info(view, horizontal, vertical)),
             "The line is the best that was found within each budget: pick the budget on the horizontal axis and read "
-            "up to the line. Only trials at full fidelity can be on it.",
+            "up to the line. Only trials that were fully trained can be on this Pareto front.",
         )
         for place, (horizontal, vertical) in enumerate(front.pairs(view), start=1)
     ]
@@ -139,7 +139,8 @@ def search(view: StudyView) -> list[str]:
             page.plot(
                 "plot-progress-trials",
                 progress.figure(grown, "trials"),
-                "A line that has gone flat says that more trials would have found little.",
+                "What the front lacked of what it is now: a line that still fell at the end says that more trials "
+                "would find more.",
             ),
             page.plot(
                 "plot-progress-time",
@@ -164,8 +165,9 @@ def design(view: StudyView) -> list[str]:
             "what to search more finely, and says nothing about which value is best.",
         ),
         page.paragraph(
-            "The errors below are of the trials that reached full fidelity. They were not drawn at random: the sampler "
-            "favoured some values and the rungs stopped the weak, so read differences as hints."
+            "Below, the error of each fully trained trial over the least of any that costs no more: 1 is on the Pareto "
+            "front. They were not drawn at random: the sampler favoured some values and the rungs stopped the weak, so "
+            "read differences as hints."
         ),
         page.grid(*by_value),
         page.plot(
@@ -189,8 +191,8 @@ def fell_short(view: StudyView) -> list[str]:
     broken = Counter(_why_rejected(each) for each in view.rejections)
     outside = Counter(outside_kind(trial.outside) for trial in view.complete if trial.outside)
     rows = [
-        ("dominated", "at full fidelity", len(view.complete) - len(view.front) - outside.total()),
-        *(("outside", f"at full fidelity: {why}", count) for why, count in sorted(outside.items())),
+        ("dominated", "fully trained", len(view.complete) - len(view.front) - outside.total()),
+        *(("outside", f"fully trained: {why}", count) for why, count in sorted(outside.items())),
         *(("stopped early", f"after epoch {epoch}", count) for epoch, count in sorted(stopped.items())),
         *(("rejected untrained", why, count) for why, count in sorted(broken.items())),
         ("running", "or waiting for a worker", view.count(State.RUNNING)),

@@ -32,6 +32,7 @@ DARK = LIGHT | {
     "running": "#2fc79a", "failed": "#ff9466", "other": "#e39ac3",
 }  # fmt: skip
 CROWDED = 0.7  # opacity of marks that may lie on each other; fainter ones would be lost on white
+DEARNESS = [[0.0, "#005A8F"], [1.0, "#000A14"]]  # of marks by what they cost, from cheap to dear
 LOG_SPAN = 10.0  # an axis is logarithmic where its largest value is more than this many times its smallest
 HEIGHT = 440
 WIDEST = 44  # characters in a line of a tooltip: more would be cut on a phone

@@ -55,6 +55,7 @@ _SENTENCES: dict[str, Callable[[StudyRecord, Event, TrialRecord | None], str]] =
     EventKind.COMPLETE: _complete,
     EventKind.STOPPED: _with_text("was stopped"),
     EventKind.FAILED: _with_text("failed"),
+    EventKind.GROWN: _with_text("what may be proposed has changed"),
     EventKind.FRONT: lambda _study, event, _trial: f"is on the Pareto front, now of {event.text}",
     EventKind.CONFIRMED: _with_text("was trained once more"),
     EventKind.TESTED: lambda _study, event, _trial: f"the test split was looked at: {event.text}",

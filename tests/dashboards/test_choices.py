@@ -1,4 +1,6 @@
-"""Errors are grouped by what a parameter was in trials at full fidelity."""
+"""How far from the front fully trained trials are is grouped by what a parameter was in them."""
+
+from dataclasses import replace
 
 import pytest
 
@@ -24,8 +26,9 @@ def small() -> StudyView:
 def test_errors_stand_by_value_in_the_order_of_the_file(small: StudyView) -> None:
     by_block = choices.info(small, "block")
     assert by_block.order == ("basic", "preact")
-    assert by_block.of("basic") == pytest.approx((0.2, 0.3))
-    assert by_block.of("preact") == pytest.approx((0.1,))
+    assert by_block.of("basic") == pytest.approx((2.0, 3.0))  # times the least error at equal cost
+    assert by_block.of("preact") == pytest.approx((1.0,))
+    assert by_block.shown == pytest.approx((0.1, 0.2, 0.3))
     assert by_block.of("bottleneck") == ()
     assert by_block.numbers == (0, 1, 2)
 
@@ -73,19 +76,46 @@ def test_a_few_points_have_no_box(small: StudyView) -> None:
 def test_axes_have_units(small: StudyView) -> None:
     layout = choices.figure(choices.info(small, "depth")).layout
     assert layout.xaxis.title.text == "depth (residual blocks per stage)"
-    assert layout.yaxis.title.text == "validation error (%)"
+    assert layout.yaxis.title.text == "error over the front's at equal macs (ratio)"
 
 
 def test_a_parameter_that_no_trial_has_says_so(small: StudyView) -> None:
     figure = choices.figure(choices.info(small, "cardinality"))
     assert len(figure.data) == 0
-    assert "No trial at full fidelity" in figure.layout.annotations[0].text
+    assert "No fully trained trial" in figure.layout.annotations[0].text
 
 
 def test_values_are_not_markup() -> None:
     odd = choices.ErrorsByValue(
-        parameter="<x>", continuous=False, values=("<b>",), errors=(0.1,), numbers=(0,), order=("<b>",)
+        parameter="<x>",
+        continuous=False,
+        values=("<b>",),
+        errors=(1.1,),
+        numbers=(0,),
+        order=("<b>",),
+        shown=(0.1,),
+        costs=(3.0,),
+        cost="<c>",
     )
     written = choices.figure(odd).to_json()
     assert "&lt;b&gt;" in written.replace("\\u003c", "<").replace("\\u0026", "&")
     assert "<x>" not in written
+    assert "<c>" not in written
+
+
+def test_a_dear_network_is_measured_by_what_its_cost_could_have_bought() -> None:
+    """The dearest is the best, and yet its parameter bought less than nothing at its cost."""
+    costs = [replace(factories.trial(0).cost, macs=macs) for macs in (1_000, 2_000, 4_000, 4_000)]
+    accuracies, depths = (0.8, 0.9, 0.94, 0.95), (1, 1, 2, 1)
+    trials = tuple(
+        factories.complete(number, (accuracy,), params={"depth": depth}, cost=cost)
+        for number, (accuracy, depth, cost) in enumerate(zip(accuracies, depths, costs, strict=True))
+    )
+    by_depth = choices.info(StudyView(study=factories.study(), trials=trials), "depth")
+    assert by_depth.of(1) == pytest.approx((1.0, 1.0, 1.0))
+    assert by_depth.of(2) == pytest.approx((1.2,))
+
+
+def test_an_error_of_nothing_has_a_ratio_too() -> None:
+    trials = tuple(factories.complete(number, (accuracy,)) for number, accuracy in enumerate((1.0, 0.9)))
+    assert choices.info(StudyView(study=factories.study(), trials=trials), "depth").errors == pytest.approx((1.0, 2.0))

@@ -76,13 +76,20 @@ def traces(drawn: dict[str, go.Figure]) -> Iterator[tuple[str, go.Figure, Any]]:
         yield from ((f"{name}, {trace.type} {trace.name}", figure, trace) for trace in figure.data)
 
 
+def _of_markers(marker: Any) -> Iterator[list[str]]:
+    if marker.colorscale:  # each of them is the colour of some
+        yield from ([colour] for _, colour in marker.colorscale)
+    else:
+        yield [colour for colour in (marker.color, marker.line.color) if colour]
+
+
 def marks(trace: Any) -> Iterator[list[str]]:
     """Return for each kind of mark that a trace draws the colours by one of which it is seen."""
     mode = trace.mode if trace.type == "scatter" else "markers"
     if "lines" in mode:
         yield [trace.line.color]
-    if "markers" in mode:
-        yield [colour for colour in (trace.marker.color, trace.marker.line.color) if colour]
+    if "markers" in mode and trace.type != "box":
+        yield from _of_markers(trace.marker)
     if trace.type == "box" and parsed(trace.line.color)[1]:  # a box of a few is not drawn
         yield [trace.line.color]
 
@@ -111,7 +118,7 @@ def test_points_are_seen_in_their_box(drawn: dict[str, go.Figure]) -> None:
     assert boxes
     for box in boxes:
         ground = over(box.fillcolor, WHITE)
-        assert contrast(over(box.marker.color, ground, box.marker.opacity), ground) >= MARK
+        assert all(contrast(over(colour, ground, theme.CROWDED), ground) >= MARK for _, colour in theme.DEARNESS)
 
 
 def test_every_tooltip_is_read_whatever_the_colour_of_its_mark(drawn: dict[str, go.Figure]) -> None:

@@ -56,9 +56,9 @@ def test_the_front_is_a_line_of_steps_from_left_to_right(small: StudyView) -> No
 
 
 def test_a_stopped_mark_holds_its_epoch(small: StudyView) -> None:
-    marks = drawn(front.figure(front.info(small)), "stopped early, not at full fidelity")
+    marks = drawn(front.figure(front.info(small)), "stopped early, not fully trained")
     assert list(marks.text) == ["1"]
-    assert marks.marker.symbol != drawn(front.figure(front.info(small)), "full fidelity").marker.symbol
+    assert marks.marker.symbol != drawn(front.figure(front.info(small)), "fully trained").marker.symbol
 
 
 def test_many_stopped_marks_lose_their_labels(small: StudyView) -> None:

@@ -49,9 +49,12 @@ def test_a_trial_whose_end_is_unknown_comes_last() -> None:
     assert progress.info(StudyView(study=factories.study(), trials=trials)).numbers == (1, 0)
 
 
-def test_the_line_starts_at_nothing(small: StudyView) -> None:
+def test_at_first_all_is_missing_and_at_last_nothing(small: StudyView) -> None:
     line = progress.figure(progress.info(small)).data[0]
-    assert (list(line.x), line.y[0], line.line.shape) == ([0, 1, 2, 3], 0.0, "hv")
+    assert (list(line.x), line.y[0], line.line.shape) == ([0, 1, 2, 3], 1.0, "hv")
+    alone, both = progress.info(small).hypervolumes[1:]
+    assert list(line.y[1:3]) == pytest.approx([1 - alone / both] * 2)
+    assert line.y[3] is None  # nothing is missing, which has no logarithm
 
 
 def test_axes_have_units(small: StudyView) -> None:
@@ -59,7 +62,7 @@ def test_axes_have_units(small: StudyView) -> None:
     trials, seconds = progress.figure(grown, "trials").layout, progress.figure(grown, "seconds").layout
     assert trials.xaxis.title.text == "trials finished (count)"
     assert seconds.xaxis.title.text == "training time, summed over workers (s)"
-    assert trials.yaxis.title.text == "hypervolume (share, 0 to 1)"
+    assert trials.yaxis.title.text == "missing of the last hypervolume (%)"
 
 
 def test_a_long_study_is_shown_in_hours(small: StudyView) -> None:

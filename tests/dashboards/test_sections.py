@@ -33,7 +33,7 @@ def test_the_headline_counts_trials_epochs_and_time() -> None:
     for part in (
         "digits-front",
         "digits · validation accuracy against multiply-accumulates · created 2 January 2026, 03:04",
-        "on the front 1 of 1 trial at full fidelity",
+        "on the front 1 of 1 fully trained trial",
         "trials 3 1 complete, 1 stopped early, 1 running, 1 proposal rejected untrained",
         "epochs trained 12 44 % of training every trial in full",  # 12 of 27
         "training time 4.5 s",  # 0.375 s an epoch
@@ -102,10 +102,10 @@ def test_every_figure_has_its_own_place_and_says_how_to_read_it(view: StudyView,
     known = [
         "The front: validation accuracy against multiply-accumulates",
         "Learning curves",
-        "Hypervolume against trials",
-        "Hypervolume against training time",
+        "Still to be found, by trials",
+        "Still to be found, by training time",
         "Importance of each parameter",
-        *(f"Error by {name}" for name in view.searched()),
+        *(f"Error at equal macs by {name}" for name in view.searched()),
         "Error distribution",
     ]
     assert [title for title in titles if title in known] == known  # and others between them
@@ -119,7 +119,7 @@ def test_every_figure_has_its_own_place_and_says_how_to_read_it(view: StudyView,
 def test_what_fell_short_is_counted_by_reason(view: StudyView) -> None:
     said = plain("".join(sections.fell_short(view)))
     for part in (
-        f"dominated at full fidelity {len(view.complete) - len(view.front)}",
+        f"dominated fully trained {len(view.complete) - len(view.front)}",
         "rejected untrained breaks the bound on params 4",
         "rejected untrained cardinality 8 does not divide width 12 1",
         "17 not-finite loss is not finite in epoch 3 2",
@@ -133,8 +133,8 @@ def test_who_is_outside_is_counted_by_reason_and_dominated_by_nobody() -> None:
     reasons = ["", "oversteps params by 5%", "oversteps params by 70%", "the space lacks block basic"]
     trials = tuple(factories.complete(number, [0.9] * 9, outside=why) for number, why in enumerate(reasons))
     said = plain("".join(sections.fell_short(StudyView(study=factories.study(), trials=trials))))
-    assert "outside at full fidelity: oversteps params 2" in said
-    assert "outside at full fidelity: the space lacks block basic 1" in said
+    assert "outside fully trained: oversteps params 2" in said
+    assert "outside fully trained: the space lacks block basic 1" in said
     assert "dominated" not in said
 
 
