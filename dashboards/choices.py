@@ -80,7 +80,7 @@ def figure(choice: ErrorsByValue) -> go.Figure:
     draw(drawn, choice)
     name = theme.PARAMETERS.get(choice.parameter, f"{choice.parameter} (value)")
     drawn.update_xaxes(title={"text": theme.escape(name)})
-    what = theme.escape(f"error over the front's at equal {choice.cost}")
+    what = "error, times the front's"
     high = max(choice.errors)
     axis = theme.log_axis(1.0, high) if high > 1 else {"range": [0.5, 1.5]}
     drawn.update_yaxes(title={"text": f"{what} (ratio)"}, tickformat="~g", **axis)

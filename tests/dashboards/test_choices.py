@@ -76,7 +76,7 @@ def test_a_few_points_have_no_box(small: StudyView) -> None:
 def test_axes_have_units(small: StudyView) -> None:
     layout = choices.figure(choices.info(small, "depth")).layout
     assert layout.xaxis.title.text == "depth (residual blocks per stage)"
-    assert layout.yaxis.title.text == "error over the front's at equal macs (ratio)"
+    assert layout.yaxis.title.text == "error, times the front's (ratio)"
 
 
 def test_a_parameter_that_no_trial_has_says_so(small: StudyView) -> None:
