@@ -35,7 +35,7 @@ def details(watched: Watched, trial: TrialRecord, storage: str) -> Plain:
         "stages": _stages(trial, watched.study.classes),
         "costs": _costs(trial),
         "epochs": [_epoch(each) for each in trial.measurements],
-        "why": hide(trial.reason),
+        "why": hide("; ".join(filter(None, (trial.reason, trial.outside)))),
         "help": FailureKind.of(trial.failure_kind).help if trial.failure_kind else "",
         "log": hide(trial.failure_details),
         "attempts": trial.attempts,

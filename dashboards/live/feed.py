@@ -88,16 +88,23 @@ class Feed:
     def _look_at(self, store: Store, record: StudyRecord) -> bool:
         """Bring one study up to date, and say whether there may be more; a reading of all goes on beside questions."""
         known = self._studies.get(record.name)
-        if known is None or (known.label, known.study.max_epochs) != (record.label, record.max_epochs):
-            fresh = Watched(store, record)
-            with self._lock:
-                self._studies[record.name] = fresh
-            return False
+        if known is None or (known.study.label, known.study.max_epochs) != (record.label, record.max_epochs):
+            return self._read(store, record)
         news = known.ask(store)
+        if news.of_another_space:
+            return self._read(store, record)
         with self._lock:
             known.study = record
             known.hear(news)
         return len(news.events) >= MOST
+
+    def _read(self, store: Store, record: StudyRecord) -> bool:
+        """Read all of a study; who asks meanwhile is answered by what was known."""
+        fresh = Watched(store, record)
+        with self._lock:
+            self._studies[record.name] = fresh
+            self._rows.pop(record.name, None)
+        return False
 
     def _opened(self) -> Store:
         """Return the store, of what there is now.

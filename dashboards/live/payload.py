@@ -13,7 +13,7 @@ from typing import Any
 
 from dashboards.frames import HEADLINE
 from dashboards.live.pace import left_s
-from dashboards.live.watched import Watched
+from dashboards.live.watched import OUTSIDE, Watched
 from dashboards.live.words import sentence
 from search.core.fronts import front_hypervolume
 from search.core.labels import name_of
@@ -259,7 +259,7 @@ def _funnel(watched: Watched) -> list[Plain]:
             "stopped": sum_of(level, "stopped"),
             "failed": sum(count for where, epochs, count in places if where == "failed" and before <= epochs < level),
             "on": sum(count for _, epochs, count in places if epochs > level) + sum_of(level, "training"),
-            "complete": sum_of(level, "complete"),
+            "complete": sum_of(level, "complete", OUTSIDE),
         }
         for before, level in zip([0, *levels[:-1]], levels, strict=True)
     ]

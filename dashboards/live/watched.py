@@ -23,6 +23,7 @@ STANDINGS: dict[str, str] = {
     EventKind.RESTED: "paused",
     EventKind.PAUSED: "waiting",
 }  # of a running trial; else it trains
+OUTSIDE = "outside"
 NETWORKS = (EventKind.CONFIRMED, EventKind.TESTED)  # tell of networks, not of their trials
 
 
@@ -33,6 +34,11 @@ class News:
     sessions: tuple[Session, ...]
     events: tuple[Event, ...] = ()
     trials: tuple[TrialRecord, ...] = ()  # that the events name, as they are now
+
+    @property
+    def of_another_space(self) -> bool:
+        """Whether every trial may have changed, so that all have to be read."""
+        return any(event.kind == EventKind.GROWN for event in self.events)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +74,8 @@ class Watched:
         self.events: deque[Event] = deque(watching.newest(store, study.name, AT_FIRST), maxlen=KEPT)
         self.seq = self.events[-1].seq if self.events else -1
         self.floor = self.events[0].seq - 1 if len(self.events) == AT_FIRST else -1  # older ones are not in memory
+        grown = watching.last(store, study.name, EventKind.GROWN)
+        self.grown = grown.seq if grown else -1  # the event since which its space is this one
         self.trials: dict[int, TrialRecord] = {}
         self.standing = {number: event.kind for number, event in watching.standing(store, study.name).items()}
         self.changed: OrderedDict[int, int] = OrderedDict()  # trials, by the event that changed them last
@@ -87,15 +95,15 @@ class Watched:
         self.moments: list[float] = []  # when epochs were recorded
         self.sessions: Sequence[Session] = ()
         self.planned: float | None = None
-        self._heed_plan(filter(None, [watching.planned(store, study.name)]))
+        self._heed_plan(filter(None, [watching.last(store, study.name, EventKind.PLANNED)]))
         self._take(store.trials(study.name))
         self.moments.sort()
         self.sessions = tuple(store.sessions(study.name))
 
     @property
     def label(self) -> str:
-        """Return what tells it from a study of the same name that was begun at another moment."""
-        return self.study.label
+        """Return what tells it from a study of this name that was begun at another moment, or has another space."""
+        return f"{self.study.label} {self.grown}"
 
     def ask(self, store: Store) -> News:
         """Return what is new; nothing here changes by it."""
@@ -232,9 +240,12 @@ class Watched:
         return {number: epoch for number, epoch in at.items() if number in self._reached.get(epoch, {})}
 
     def where(self, trial: TrialRecord) -> str:
-        """Return where a trial stands, in a word: a state, or of a running one whether it trains, rests or waits."""
+        """Return where a trial stands, in a word: a state; of a running one whether it trains, rests or waits.
+
+        One that was trained in full, and that the study's space no longer holds, is outside.
+        """
         if trial.state is not State.RUNNING:
-            return trial.state.value
+            return OUTSIDE if trial.outside and trial.state is State.COMPLETE else trial.state.value
         return STANDINGS.get(self.standing.get(trial.number, ""), "training")
 
 

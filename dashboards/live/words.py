@@ -59,5 +59,6 @@ _SENTENCES: dict[str, Callable[[StudyRecord, Event, TrialRecord | None], str]] =
     EventKind.FRONT: lambda _study, event, _trial: f"is on the Pareto front, now of {event.text}",
     EventKind.CONFIRMED: _with_text("was trained once more"),
     EventKind.TESTED: lambda _study, event, _trial: f"the test split was looked at: {event.text}",
+    EventKind.GROWN: lambda _study, event, _trial: f"the study has changed: {event.text}",
     EventKind.NOTICE: lambda _study, event, _trial: event.text,
 }

@@ -21,9 +21,9 @@ def newest(store: Store, study: str, most: int) -> list[Event]:
     return _asked(store, study, _events().order_by(EVENT.c.seq.desc()).limit(most))[::-1]
 
 
-def planned(store: Store, study: str) -> Event | None:
-    """Return what the last launch that said so had planned."""
-    told = _events().where(EVENT.c.kind == EventKind.PLANNED.value).order_by(EVENT.c.seq.desc()).limit(1)
+def last(store: Store, study: str, kind: EventKind) -> Event | None:
+    """Return the last event of a kind, such as what is planned by now."""
+    told = _events().where(EVENT.c.kind == kind.value).order_by(EVENT.c.seq.desc()).limit(1)
     return next(iter(_asked(store, study, told)), None)
 
 
@@ -32,8 +32,8 @@ def standing(store: Store, study: str) -> Mapping[int, Event]:
     with store.snapshot() as connection:
         mine = EVENT.c.study_id == store.study_id(connection, study)
         kinds = EVENT.c.kind.in_([kind.value for kind in STANDING])
-        last = select(func.max(EVENT.c.seq)).where(mine, kinds, EVENT.c.trial.is_not(None)).group_by(EVENT.c.trial)
-        found = connection.execute(_events().where(EVENT.c.seq.in_(last))).mappings().all()
+        newest = select(func.max(EVENT.c.seq)).where(mine, kinds, EVENT.c.trial.is_not(None)).group_by(EVENT.c.trial)
+        found = connection.execute(_events().where(EVENT.c.seq.in_(newest))).mappings().all()
     return {event.trial: event for event in _read(store, found) if event.trial is not None}
 
 

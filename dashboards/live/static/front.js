@@ -85,6 +85,7 @@ export class Front {
       const kind = this.model.kind(trial);
       const point = {x: this.model.value(trial, this.cost), y: this.model.value(trial, this.quality), trial};
       if (point.x === null || point.y === null || !(kind in found) || (kind === "stopped" && !this.stopped)) continue;
+      if (trial.where === "outside") continue;
       found[kind].push(point);
     }
     return found;
@@ -297,6 +298,7 @@ export class Front {
       parts.push(
         `${counts.stopped} stopped early ${document.getElementById("show-stopped").checked ? "(squares: after fewer epochs)" : "are not drawn"}`,
       );
+    if (counts.outside) parts.push(`${counts.outside} that the changed space no longer holds are not drawn`);
     if (this.beyond) parts.push(`${this.beyond} of them too bad for this axis lie on its edge`);
     const bounds = Object.entries(model.study.constraints).map(([name, bound]) => `${name} ${bound}`);
     if (bounds.length) parts.push(`every network keeps ${bounds.join(", ")}`);

@@ -4,6 +4,7 @@ export const WHERES = {
   complete: "fully trained",
   stopped: "stopped",
   failed: "failed",
+  outside: "outside of the space",
   training: "training",
   paused: "paused at a rung",
   waiting: "waiting for budget",
@@ -46,7 +47,8 @@ export class Model {
 
   // front, dominated, stopped, failed or running: how a trial is drawn
   kind(trial) {
-    if (trial.where === "complete") return this.best.has(trial.number) ? "front" : "dominated";
+    if (trial.where === "complete" || trial.where === "outside")
+      return this.best.has(trial.number) ? "front" : "dominated";
     return trial.where === "stopped" || trial.where === "failed" ? trial.where : "running";
   }
 

@@ -4,16 +4,20 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event
+import sqlalchemy
 
 from dashboards.live import watched
 from dashboards.live.feed import Feed, Message
-from search.core.records import State
+from search.core.records import Event, EventKind, State
+from search.storage import events
+from search.storage.retelling import _retell_ours
 from search.storage.store import Store
+from tests import factories
 from tests.dashboards.live.conftest import NAME, Written
 from tests.search.storage.test_engine import _make_tables
 
@@ -85,6 +89,28 @@ def test_who_knows_another_study_of_this_name_or_a_later_event_begins_anew(feed:
     begun = state(feed)
     assert missed(feed, begun["seq"], "digits-front-19700101T000000") == [Message("anew", {})]
     assert missed(feed, begun["seq"] + 1, begun["study"]["label"]) == [Message("anew", {})]
+
+
+def test_a_study_whose_space_has_changed_is_read_anew_by_everybody(written: Written) -> None:
+    for final in (0.9, 0.95):
+        written.whole(final, cost=factories.in_proportion(20_000))
+    feed = Feed(written.url, None)
+    feed.look()
+    begun = state(feed)
+    assert begun["front"]["numbers"] == [1]
+    out = replace(written.store.trials(NAME)[1], outside="depth 4 is above 3")
+    grown = Event(at=written.now, kind=EventKind.GROWN, text="depth is 1 to 3")
+    with written.store.transaction() as connection:  # what `retell` writes of ours
+        study_id = written.store.study_id(connection, NAME)
+        _retell_ours(connection, study_id, written.record, [out])
+        events.add(connection, study_id, grown)
+    feed.look()
+    assert missed(feed, begun["seq"], begun["study"]["label"]) == [Message("anew", {})]
+    told = state(feed)
+    assert (told["front"]["numbers"], told["head"]["counts"]) == ([0], {"complete": 1, "outside": 1})
+    assert told["events"][-1]["text"] == "the study has changed: depth is 1 to 3"
+    assert "depth 4 is above 3" in feed.trial(None, 1)["why"]  # type: ignore[index]
+    feed.close()
 
 
 def test_a_database_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
@@ -221,7 +247,7 @@ def test_nothing_but_questions_is_said_to_the_database(written: Written) -> None
     def note(_connection: object, _cursor: object, statement: str, *_others: object) -> None:
         said.append(statement.split()[0])
 
-    event.listen(Engine, "before_cursor_execute", note)
+    sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", note)
     try:
         feed = Feed(written.url, None)
         feed.look()
@@ -230,5 +256,5 @@ def test_nothing_but_questions_is_said_to_the_database(written: Written) -> None
         assert feed.trial(None, 0)
         feed.close()
     finally:
-        event.remove(Engine, "before_cursor_execute", note)
+        sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", note)
     assert set(said) - {"PRAGMA", "BEGIN"} == {"SELECT"}

@@ -45,10 +45,10 @@ def test_where_a_trial_stands_is_told_by_its_last_event_of_those_that_tell(told:
 
 
 def test_what_is_planned_is_what_was_told_last(told: Store) -> None:
-    assert watching.planned(told, STUDY) is None
+    assert watching.last(told, STUDY, EventKind.PLANNED) is None
     for text in ("60 epochs", "90 epochs"):
         happen(told, EventKind.PLANNED, None, text)
     happen(told, EventKind.PLANNED, None, "7 epochs", study="another")
-    planned = watching.planned(told, STUDY)
+    planned = watching.last(told, STUDY, EventKind.PLANNED)
     assert planned is not None
     assert planned.text == "90 epochs"
