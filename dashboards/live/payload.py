@@ -12,11 +12,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dashboards.frames import HEADLINE
-from dashboards.live.pace import left_s
 from dashboards.live.watched import OUTSIDE, Watched
 from dashboards.live.words import sentence
 from search.core.fronts import front_hypervolume
 from search.core.labels import name_of
+from search.core.pace import left_s
 from search.core.picking import described
 from search.core.records import Event, Session, StudyRecord, TrialRecord
 from search.storage.store import SEEN_S

@@ -8,7 +8,7 @@ from rich.text import Text
 from search.core.labels import name_of
 from search.core.records import State, TrialRecord
 from search.core.units import format_count, format_duration, format_percent
-from search.driver.forecast import Range, planned_epochs
+from search.driver.forecast import Range, epochs_in_all
 from search.study.running import RunningStudy
 from workers.tasks import CLASSIFICATION
 
@@ -29,8 +29,8 @@ def epochs_line(study: RunningStudy, left: Range | None) -> Text:
 
 
 def _planned(study: RunningStudy) -> int | None:
-    limits = [each for each in (planned_epochs(study), study.account.budget.epochs) if each is not None]
-    return round(min(limits)) if limits else None
+    limit = epochs_in_all(study)
+    return None if limit is None else round(limit)
 
 
 def left_text(left: Range | None) -> str:

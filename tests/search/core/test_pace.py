@@ -5,7 +5,7 @@ from itertools import accumulate
 
 import pytest
 
-from dashboards.live.pace import FEWEST, left_s
+from search.core.pace import FEWEST, left_s
 
 
 def test_too_few_epochs_tell_nothing() -> None:
