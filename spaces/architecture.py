@@ -131,6 +131,7 @@ def _dead_fields(given: Architecture) -> dict[str, Any]:
     bottleneck = kind.expansion > 1 and kind.makes != "dense"
     alive = {
         "cardinality": kind.grouped,
+        "branches": kind.makes == "residual",
         "base_width": bottleneck,
         "stride_in": bottleneck and any(stride > 1 for stride in strides_of(given)),
         "kernels": kind.sequence,

@@ -87,7 +87,7 @@ class Residual(nn.Module):
 
     def __init__(self, spec: BlockSpec) -> None:
         super().__init__()
-        self.enter = nn.Sequential(nn.BatchNorm2d(spec.in_width), nn.ReLU()) if spec.preactivated else nn.Identity()
+        self.enter = _enter(spec) if spec.preactivated else nn.Identity()
         self.branch = nn.Sequential(*_branch(spec), _drop_branch(spec))
         shortcut = _shortcut(spec, spec.out_width)
         self.shortcut = None if shortcut is None else nn.Sequential(shortcut, _dropout(spec, "shortcut"))
@@ -102,6 +102,41 @@ class Residual(nn.Module):
             out = self.shortcut(entered if self.shares else x) + out
         left: Tensor = self.leave(out)
         return left
+
+
+class MultiResidual(nn.Module):
+    """shortcut(x) + f1(x) + ... + fk(x), in any of the five orders, each f with normalisations of its own.
+
+    That which a full pre-activation begins with is shared where a projection reads it too, as its authors have it.
+    """
+
+    def __init__(self, spec: BlockSpec) -> None:
+        super().__init__()
+        self.shares = spec.preactivated and spec.shortcut == "project"
+        self.enter = _enter(spec) if self.shares else nn.Identity()
+        own = [] if self.shares or not spec.preactivated else [_enter]
+        self.branches = nn.ModuleList(
+            nn.Sequential(*(make(spec) for make in own), *_branch(spec), _drop_branch(spec))
+            for _ in range(spec.branches)
+        )
+        shortcut = _shortcut(spec, spec.out_width)
+        self.shortcut = None if shortcut is None else nn.Sequential(shortcut, _dropout(spec, "shortcut"))
+        self.leave = nn.Sequential(*_leave(spec), _dropout(spec, "after"))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the block's output."""
+        entered = self.enter(x)
+        out = self.branches[0](entered)
+        for branch in self.branches[1:]:
+            out = out + branch(entered)
+        if self.shortcut is not None:
+            out = self.shortcut(entered) + out
+        left: Tensor = self.leave(out)
+        return left
+
+
+def _enter(spec: BlockSpec) -> nn.Sequential:
+    return nn.Sequential(nn.BatchNorm2d(spec.in_width), nn.ReLU())
 
 
 def _leave(spec: BlockSpec) -> list[nn.Module]:
@@ -226,6 +261,7 @@ def block(spec: BlockSpec) -> nn.Module:
 
 BLOCKS: dict[str, Callable[[BlockSpec], nn.Module]] = {
     "residual": Residual,
+    "multi_residual": MultiResidual,
     "inception": Inception,
     "merge_run": MergeRun,
     "dense": Dense,

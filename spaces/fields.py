@@ -26,6 +26,7 @@ LISTS = ("depths", "widths", "strides", "kernels")
 PRESERVED = "preserved"
 MOST = {
     "depth": 1_000, "depths": 1_000, "strides": 8, "kernels": 31, "widening_factor": 1_000, "head_scale": 1_000,
+    "branches": 100,
 }  # fmt: skip
 MOST_CHANNELS = 65_536  # of what else is counted
 
@@ -48,6 +49,7 @@ class Fields:
     kernels: tuple[int, ...] = (3, 3)  # B(M) of wide residual networks: the convolutions of basic and preact
     widening_factor: float = 1.0  # k: multiplies stage widths and growth; the stem's where the family does so
     cardinality: int = 1  # C: groups of the 3x3 in a resnext block
+    branches: int = 1  # residual functions of one shape that a block adds to its shortcut, each its own
     base_width: int | str | None = None  # d: a bottleneck's inner width is floor(width d / 64) C; without it, the
     #                                      width; `preserved`: the d at which C groups cost what one of 64 does
     growth: int = 12  # channels that each dense layer adds
@@ -110,7 +112,7 @@ def _check_stages(given: Fields) -> None:
 
 
 def _check_whole(given: Fields) -> None:
-    for name in (*LISTS, "cardinality", "growth", "stem_width", "base_width"):
+    for name in (*LISTS, "cardinality", "branches", "growth", "stem_width", "base_width"):
         value = getattr(given, name)
         if (name in ("base_width", "strides") and value is None) or (name == "base_width" and value == PRESERVED):
             continue

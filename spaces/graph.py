@@ -12,6 +12,7 @@ from typing import Any
 from spaces.plan import BlockSpec, Conv, HeadSpec, Plan, StemSpec
 
 RELU = "relu"
+LATER = (("branches", 1),)
 
 
 def graph_of(described: Plan) -> list[Any]:
@@ -41,12 +42,24 @@ def _block(spec: BlockSpec) -> Iterator[Any]:
     if spec.kind == "chain":
         yield from _convs(spec, activated=len(spec.branch))
         yield from _dropped(spec, "after")
-    elif spec.kind == "residual":
+    elif spec.kind == "residual" or (spec.kind == "multi_residual" and not _is_inception(spec)):
         yield from _residual(spec)
-    elif spec.kind == "merge_run" and (spec.streams_in, spec.streams_out) == (1, 1) and spec.shortcut != "project":
-        yield asdict(replace(spec, kind="inception"))  # the mean of a shortcut and itself
+    elif _is_inception(spec):
+        yield _whole(replace(spec, kind="inception", branches=1))
     else:
-        yield asdict(spec)
+        yield _whole(spec)
+
+
+def _is_inception(spec: BlockSpec) -> bool:
+    """Whether a block of another kind is an Inception-like one: it merges a stream with itself, or has two branches."""
+    merges = (spec.streams_in, spec.streams_out) == (1, 1) and spec.shortcut != "project"
+    doubled = (spec.branches, spec.order) == (2, "original")
+    return (spec.kind == "merge_run" and merges) or (spec.kind == "multi_residual" and doubled)
+
+
+def _whole(spec: BlockSpec) -> dict[str, Any]:
+    """Return the fields of a block, without what was added later and says nothing, so that digests stay."""
+    return {name: value for name, value in asdict(spec).items() if (name, value) not in LATER}
 
 
 def _residual(spec: BlockSpec) -> Iterator[Any]:
@@ -55,7 +68,7 @@ def _residual(spec: BlockSpec) -> Iterator[Any]:
     branch = list(_convs(spec, activated=len(spec.branch) - (spec.order != "relu_before_addition")))
     # What follows the last convolution is the block's own only where the addition does not come first.
     branch += ["norm"] if spec.order in ("original", "relu_only") else []
-    if spec.shortcut == "none":
+    if spec.shortcut == "none" and spec.branches == 1:
         yield from [*enter, *branch]
     elif spec.order == "full" and spec.shortcut == "project":
         yield from [*enter, _sum(spec, branch)]  # both ways read what was entered with
@@ -68,7 +81,8 @@ def _residual(spec: BlockSpec) -> Iterator[Any]:
 def _sum(spec: BlockSpec, branch: list[Any]) -> list[Any]:
     normalised = spec.shortcut == "project" and spec.order not in ("full", "bn_after_addition")
     drops = [spec.dropout, spec.dropout_rate, spec.drop_unit] if spec.dropout in ("shortcut", "branch") else []
-    return ["sum", branch, spec.shortcut, normalised, spec.in_width, spec.out_width, spec.stride, drops]
+    branches = branch if spec.branches == 1 else [spec.branches, branch]
+    return ["sum", branches, spec.shortcut, normalised, spec.in_width, spec.out_width, spec.stride, drops]
 
 
 def _convs(spec: BlockSpec, *, activated: int) -> Iterator[Any]:

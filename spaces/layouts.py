@@ -2,7 +2,7 @@
 
 Sources: He et al. 2015 and 2016, Zagoruyko & Komodakis 2016 (section 2), Xie et al. 2017 (section 3.1 and the authors'
 width rule), Zhao et al. 2016 (merge-and-run, Inception-like), Huang et al. 2017 (DenseNet), Howard et al. 2017
-(MobileNet, table 1), Shang et al. 2016 (CReLU).
+(MobileNet, table 1), Shang et al. 2016 (CReLU), Abdi & Nahavandi 2016 (multi-residual networks).
 """
 
 from collections.abc import Callable, Collection
@@ -59,20 +59,22 @@ def scaled(width: int, fields: Fields, what: str) -> int:
 
 
 def residual(kind: BlockKind, fields: Fields, site: Site) -> tuple[BlockSpec, ...]:
-    """Lay out shortcut(x) + f(x), with one branch or two."""
+    """Lay out shortcut(x) + f(x), with one branch, two, or as many as the field says."""
     in_width, out = site.in_width // site.streams, site.width * kind.expansion
     convs = _bottleneck(kind, fields, site, in_width) if kind.expansion > 1 else _sequence(kind, fields, site, in_width)
     order = kind.order or fields.order
     shortcut = _shortcut(fields.shortcut, in_width, out, site.stride)
     activated = len(convs) if order == "relu_before_addition" else len(convs) - 1
+    branches = fields.branches if kind.makes == "residual" else 1
     spec = BlockSpec(
-        kind=kind.makes,
+        kind="multi_residual" if branches > 1 else kind.makes,
         in_width=site.in_width,
         out_width=out,
         stride=site.stride,
         branch=_halved(convs, fields, site, range(activated)),
         order=order,
         shortcut=shortcut,
+        branches=branches,
     )
     return (spec,)
 

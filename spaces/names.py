@@ -47,7 +47,7 @@ class Named:
         Without a name, that is what widens or has other kernels; WRN-16-1 is a pre-activation ResNet-14 as well.
         """
         given = self.architecture
-        widened = given.widening_factor != 1 or given.kernels != (3, 3)
+        widened = (given.widening_factor != 1 or given.kernels != (3, 3)) and given.branches == 1
         return given.block == "preact" and given.stem == "small" and given.shortcut == "B" and (self.wide or widened)
 
 
@@ -126,6 +126,16 @@ def _preact(layers: str, dash: str) -> Named:
         depths = _each("pre-activation ResNet", count, 9, 2)
         return _named(CIFAR, block="preact_bottleneck", depths=depths, stride_in="first")
     return _named(CIFAR, block="preact", depths=_each("pre-activation ResNet", count, 6, 2), shortcut="A")
+
+
+def _multi(layers: str, branches: str, k: str | None = None) -> Named:
+    """Return a pre-activation network with several residual functions in each block, of basic blocks where widened."""
+    count, family = int(layers), "multi-residual network"
+    given: dict[str, Any] = {"branches": int(branches)}
+    if k:
+        depths = _each(family, count, 6, 2)
+        return _named(CIFAR, block="preact", depths=depths, widening_factor=_factor(k), **given)
+    return _named(CIFAR, block="preact_bottleneck", depths=_each(family, count, 9, 2), stride_in="first", **given)
 
 
 def _wrn(layers: str, k: str, kernels: str | None = None, deepening: str | None = None) -> Named:
@@ -261,6 +271,7 @@ FAMILIES: tuple[tuple[str, Callable[..., Named], str], ...] = (
     (rf"resnet{_LAYERS}", _resnet, "resnet-56"),
     (rf"(?P<plain>plain){_LAYERS}", _resnet, "plain-20"),
     (rf"pre(?:act)?-?resnet{_LAYERS}", _preact, "preact-resnet-164"),
+    (rf"multi-?resnet-(?P<layers>{_COUNT})-(?P<branches>[1-9]\d?)(?:-{_K})?", _multi, "multi-resnet-200-5"),
     (
         rf"(?:wrn-?|wide-?resnet-)(?P<layers>{_COUNT})-{_K}"
         r"(?:-b(?P<kernels>\(\d(?:,\d){0,7}\)|\d{1,8})|[- ]l=?(?P<deepening>\d{1,3}))?",

@@ -78,6 +78,8 @@ def _ways(spec: BlockSpec) -> tuple[int, int]:
         return (2 if shortcut else 0), 1
     if spec.kind == "inception":
         return int(shortcut), 2
+    if spec.kind == "multi_residual":
+        return int(shortcut), spec.branches
     return int(shortcut or spec.kind == "dense"), 1  # a dense layer hands on what it reads
 
 

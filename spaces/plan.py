@@ -26,6 +26,7 @@ class BlockSpec:
     order: str = "original"
     norm: bool = True  # false: convolutions have a bias instead
     shortcut: str = "none"  # none, identity, pad, pool or project
+    branches: int = 1  # of one shape each, where there may be any number
     streams_in: int = 1
     streams_out: int = 1
     dropout: str = "none"  # none, between, after, shortcut or branch

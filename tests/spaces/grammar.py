@@ -22,6 +22,7 @@ relaxed = settings(deadline=None, max_examples=50)
 SHORTCUTS, ORDERS, DROPOUTS = OPTIONS["shortcut"], OPTIONS["order"], OPTIONS["dropout"]
 ORDERED = tuple(block for block, kind in KINDS.items() if kind.order is None)  # blocks that read the order
 SHORTENED = tuple(block for block, kind in KINDS.items() if kind.shortcuts)
+BRANCHED = tuple(block for block, kind in KINDS.items() if kind.makes == "residual")
 UNSHORTENED = tuple(block for block in KINDS if block not in SHORTENED)
 BLOCKS_IN_ORDERS = [(block, order) for block in KINDS for order in (ORDERS if block in ORDERED else ("original",))]
 
@@ -40,6 +41,7 @@ def values(stages: int) -> dict[str, st.SearchStrategy[Any]]:
         "kernels": st.lists(st.sampled_from([1, 3, 5]), min_size=1, max_size=3).map(tuple),
         "widening_factor": st.sampled_from([0.5, 1, 1.0, 1.5, 2]),
         "cardinality": st.sampled_from([1, 2, 4]),
+        "branches": st.sampled_from([1, 2, 3]),
         "base_width": st.sampled_from([None, 16, 64, "preserved"]),
         "growth": st.sampled_from([4, 6, 12]),
         "compression": st.sampled_from([0.5, 0.7, 1.0]),
@@ -108,6 +110,7 @@ def contract() -> list[dict[str, Any]]:
         rows += [usual | {"dropout": dropout} for dropout in DROPOUTS]
         rows += [usual | {"shortcut": shortcut} for shortcut in SHORTCUTS if block in SHORTENED and shortcut != "B"]
         rows += [usual | {"activation": "crelu"}, usual | {"head": "cosine"}]
+        rows += [usual | {"branches": 3}, usual | {"branches": 2, "shortcut": "A"}] if block in BRANCHED else []
     return [row for row in rows if conflict(row["block"], row["dropout"], row["shortcut"]) is None]
 
 

@@ -108,6 +108,7 @@ def test_json_is_enough_to_have_the_architecture_back(drawn: Architecture) -> No
 
 DEAD: list[tuple[dict[str, Any], str, list[Any]]] = [
     *(({"block": block}, "cardinality", [2, 32]) for block, kind in KINDS.items() if not kind.grouped),
+    *(({"block": block}, "branches", [2, 5]) for block, kind in KINDS.items() if kind.makes != "residual"),
     *(({"block": block}, "base_width", [4, 64, "preserved"]) for block in ("basic", "preact", "dense_bottleneck")),
     *(({"block": block}, "stride_in", ["first"]) for block in ("basic", "preact", "separable")),
     ({"block": "bottleneck", "strides": (1, 1, 1)}, "stride_in", ["first"]),
@@ -168,6 +169,8 @@ LIVE: list[tuple[dict[str, Any], str, Any]] = [
     ({"block": "merge_run"}, "fusion", "concatenate"),
     ({"block": "resnext"}, "cardinality", 2),
     ({"block": "resnext", "cardinality": 4}, "cardinality", 8),
+    ({}, "branches", 2),
+    ({"block": "preact", "branches": 2}, "branches", 3),
     ({"block": "bottleneck"}, "base_width", 32),
     ({"block": "resnext", "cardinality": 2}, "base_width", "preserved"),
     ({"block": "bottleneck"}, "stride_in", "first"),

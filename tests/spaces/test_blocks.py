@@ -197,6 +197,29 @@ def test_without_its_last_convolution_a_block_normalised_after_addition_is_its_n
 
 @each_training
 @each_shortcut
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("block", [block for block in making("residual") if KINDS[block].order in (None, "full")])
+def test_a_multi_residual_block_is_the_sum_of_what_each_branch_would_be_alone(
+    block: str, order: str, shortcut: str, training: bool
+) -> None:
+    if KINDS[block].order not in (None, order):
+        return
+    for spec in small_specs(block, order=order, shortcut=shortcut, branches=3):
+        network = made(spec).train(training)
+        x = maps(spec)
+        entered = network.enter(x)
+        added = sum(branch(entered) for branch in network.branches)
+        assert len({branch[-2 if order == "full" else 0] for branch in network.branches}) == 3
+        through = network.shortcut(entered) if network.shortcut is not None else 0.0
+        normalised = [len(layers(branch, nn.BatchNorm2d)) for branch in network.branches]
+        own = {"original": 0, "relu_before_addition": 0, "relu_only": 0, "bn_after_addition": -1, "full": -1}[order]
+        shared = order == "full" and spec.shortcut == "project"
+        assert set(normalised) == {len(spec.branch) + own + (order == "full" and not shared)}
+        same(network(x), network.leave(through + added))
+
+
+@each_training
+@each_shortcut
 @pytest.mark.parametrize("block", making("inception"))
 def test_an_inception_block_is_two_branches_and_a_shortcut(block: str, shortcut: str, training: bool) -> None:
     for spec in small_specs(block, shortcut=shortcut):

@@ -53,7 +53,7 @@ def test_every_family_is_among_the_known() -> None:
         "densenet-4",
         "densenet1",
     )
-    for family in (*families, "mobilenet-", "allconv6"):
+    for family in (*families, "mobilenet-", "allconv6", "multi-resnet-"):
         assert any(row["network"].startswith(family) for row in ROWS), family
 
 
@@ -81,6 +81,24 @@ def test_multiply_accumulates_hold_to_the_last_digit(name: str, macs: int) -> No
 )
 def test_a_network_that_is_known_in_millions_only_rounds_to_them(name: str, millions: float) -> None:
     assert round(counted(name)[0] / 1e6, 1) == millions
+
+
+def multi_residual_by_hand(blocks: int, k: int) -> int:
+    """Add up a pre-activation network of three stages of bottlenecks with k branches each."""
+    total, reads = 9 * 3 * 16, 16
+    for out in (64, 128, 256):
+        inner = out // 4
+        for _ in range(blocks):
+            enters = 2 * reads if reads != out else k * 2 * reads  # shared with the projection
+            total += enters + (reads * out if reads != out else 0)
+            total += k * (reads * inner + 2 * inner + 9 * inner**2 + 2 * inner + inner * out)
+            reads = out
+    return total + 2 * reads + 11 * reads - reads + 10
+
+
+@pytest.mark.parametrize(("depth", "k"), [(164, 1), (200, 5), (398, 5)])
+def test_a_multi_residual_network_is_what_its_layers_add_up_to(depth: int, k: int) -> None:
+    assert counted(f"multi-resnet-{depth}-{k}")[0] == multi_residual_by_hand((depth - 2) // 9, k)
 
 
 @pytest.mark.parametrize("deepening", [1, 2, 3, 4])

@@ -46,6 +46,21 @@ EQUAL: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"block": "merge_run", "depths": (1,), "widths": (16,)},
         {"block": "inception", "depths": (1,), "widths": (16,)},
     ),
+    (
+        "two branches around a shortcut are an Inception-like block",
+        {"branches": 2, "dropout": "between", "dropout_rate": 0.5},
+        {"block": "inception", "dropout": "between", "dropout_rate": 0.5},
+    ),
+    (
+        "so are those of bottlenecks without a shortcut",
+        {"block": "bottleneck", "branches": 2, "shortcut": "none"},
+        {"block": "inception_bottleneck", "shortcut": "none"},
+    ),
+    (
+        "several branches that share what they begin with do not care where a normalisation stands",
+        {"block": "preact", "branches": 3, "shortcut": "C"},
+        {"order": "bn_after_addition", "branches": 3, "shortcut": "C"},
+    ),
     ("one group is no group", {"block": "resnext"}, {"block": "bottleneck"}),
     ("what is widened is wide", {"widening_factor": 2}, {"widths": (32, 64, 128)}),
 ]
@@ -83,6 +98,11 @@ DIFFERENT: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         "a cosine head reads raw sums",
         {"block": "preact", "shortcut": "none", "head": "cosine"},
         {"shortcut": "none", "head": "cosine"},
+    ),
+    (
+        "branches without a shortcut normalise for themselves",
+        {"block": "preact", "branches": 2, "shortcut": "none"},
+        {"order": "bn_after_addition", "branches": 2, "shortcut": "none"},
     ),
     ("a bias is no normalisation", {"block": "conv"}, {"block": "biased_conv"}),
     ("two projections are more than one", {"block": "merge_run"}, {"block": "inception"}),

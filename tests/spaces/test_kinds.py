@@ -22,8 +22,9 @@ from tests.spaces.grammar import (
 
 
 def test_every_block_that_can_be_named_can_be_built_and_none_besides_but_the_transition() -> None:
-    assert {kind.makes for kind in KINDS.values()} | {"transition"} == BLOCKS.keys()
-    assert {spec.kind for block in KINDS for spec in small_specs(block)} == BLOCKS.keys()
+    assert {kind.makes for kind in KINDS.values()} | {"transition", "multi_residual"} == BLOCKS.keys()
+    made = {spec.kind for block in KINDS for branches in (1, 2) for spec in small_specs(block, branches=branches)}
+    assert made == BLOCKS.keys()
 
 
 @pytest.mark.parametrize("block", KINDS)
@@ -33,6 +34,7 @@ def test_a_block_changes_with_the_fields_that_its_kind_says_it_reads_and_with_no
         "order": (kind.order is None, list(OPTIONS["order"])),
         "shortcut": (kind.shortcuts, [each for each in SHORTCUTS if conflict(block, "none", each) is None]),
         "cardinality": (kind.grouped, [1, 2, 4]),
+        "branches": (kind.makes == "residual", [1, 2, 5]),
         "kernels": (kind.sequence, [(3, 3), (3,), (3, 1, 3)]),
     }
     for name, (reads, options) in values.items():

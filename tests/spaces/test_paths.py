@@ -31,6 +31,13 @@ def test_an_inception_like_network_has_three_ways_through_each_block(blocks: int
     assert found.std == pytest.approx(math.sqrt(8 * blocks / 9))
 
 
+@pytest.mark.parametrize("branches", [2, 3, 5])
+def test_several_branches_are_as_many_ways_through_each_block(branches: int) -> None:
+    found = of("preact", 3, 3, 3, branches=branches)
+    assert found.count == (branches + 1) ** 9
+    assert found.longest == 20
+
+
 @pytest.mark.parametrize("blocks", [3, 9, 27])
 def test_a_merge_and_run_network_has_shorter_paths_and_more_of_them(blocks: int) -> None:
     found, alike = of("merge_run", *(blocks // 3,) * 3), of("inception", *(blocks // 3,) * 3)
