@@ -55,6 +55,8 @@ PARAMETERS = {  # what a parameter of an architecture or a recipe counts or name
     "order": "order (of BN, ReLU and addition)",
     "activation": "activation (function)",
     "head": "head (kind)",
+    "head_width": "head width (channels)",
+    "gate_bias": "gate bias (at the start)",
     "head_scale": "head scale (largest logit)",
     "strides": "strides (of the stages)",
     "widths": "widths (channels of the stages)",

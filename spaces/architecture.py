@@ -13,13 +13,19 @@ from typing import Any
 
 from spaces.domains import Scalar
 from spaces.errors import InfeasibleArchitecture, InputError, unknown
-from spaces.fields import DEFAULTS, FIELDS, Fields
+from spaces.fields import DEFAULTS, FIELDS, GATED, Fields
 from spaces.graph import graph_of
 from spaces.kinds import KINDS, blocks_at, kind_of
 from spaces.layouts import Site, scaled
 from spaces.plan import BlockSpec, HeadSpec, Plan, StemSpec
 
-STEMS = {"small": (3, 1, False), "strided": (3, 2, False), "biased": (3, 2, False), "large": (7, 2, True)}
+STEMS = {
+    "small": (3, 1, False),
+    "small_biased": (3, 1, False),
+    "strided": (3, 2, False),
+    "biased": (3, 2, False),
+    "large": (7, 2, True),
+}
 STEMS["large_bare"] = STEMS["large"]  # kernel, stride, pool
 
 
@@ -138,10 +144,12 @@ def _dead_fields(given: Architecture) -> dict[str, Any]:
         "growth": kind.makes == "dense",
         "compression": kind.makes == "dense" and len(given.depths) > 1,
         "shortcut": kind.shortcuts,
+        "gate_bias": kind.makes == "highway" or (kind.shortcuts and given.shortcut in GATED),
         "order": kind.order is None,
         "fusion": kind.makes == "merge_run",
         "strides": given.strides != usual_strides(len(given.depths)),
         "head_scale": given.head == "cosine",
+        "head_width": given.head == "pointwise",
         **_alive_dropout(given),
     }
     dead = {name: DEFAULTS[name] for name, matters in alive.items() if not matters}
@@ -207,8 +215,9 @@ def _rate(given: Fields, number: int) -> float:
 def _stem(given: Fields, width: int, first: BlockSpec) -> StemSpec:
     """Lay out the stem; a small one leaves normalisation and ReLU to a block that begins with them."""
     kernel, stride, pool = STEMS[given.stem]
-    norm = given.stem != "large_bare" and given.stem != "biased" and (pool or not first.preactivated)
-    activated = norm or given.stem == "biased"
+    biased = given.stem in ("biased", "small_biased")
+    norm = given.stem != "large_bare" and not biased and (pool or not first.preactivated)
+    activated = norm or biased
     halves = activated and given.activation == "crelu"
     if halves and width % 2:
         raise InfeasibleArchitecture(f"activation crelu cannot halve stem_width {width}")
@@ -218,7 +227,7 @@ def _stem(given: Fields, width: int, first: BlockSpec) -> StemSpec:
         conv_width=width // 2 if halves else width,
         width=width,
         norm=norm,
-        bias=given.stem == "biased",
+        bias=biased,
         activated=activated,
         pool=pool,
     )
@@ -226,7 +235,7 @@ def _stem(given: Fields, width: int, first: BlockSpec) -> StemSpec:
 
 def _head(given: Fields, last: BlockSpec) -> HeadSpec:
     """Lay out the head; cosines to fixed directions are taken of raw sums, as their authors do."""
-    linear = given.head == "linear"
+    linear = given.head != "cosine"
     return HeadSpec(
         kind=given.head,
         width=last.out_width,
@@ -234,4 +243,5 @@ def _head(given: Fields, last: BlockSpec) -> HeadSpec:
         activated=linear and last.order in ("full", "relu_only"),
         dropout_rate=_rate(given, 1) if given.dropout == "head" else 0.0,
         scale=1.0 if linear else float(given.head_scale),  # 16 and 16.0 are equal, and written the same
+        hidden=given.head_width if given.head == "pointwise" else 0,
     )

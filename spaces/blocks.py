@@ -6,7 +6,7 @@ after each convolution), on the `shortcut`, or on the whole `branch`. `head` bel
 
 Sources: He et al. 2015 (figures 2 and 5), He et al. 2016 (figure 4), Zagoruyko & Komodakis 2016 (figure 1), Xie et al.
 2017 (figure 3c), Zhao et al. 2016 (merge-and-run), Huang et al. 2016 (stochastic depth) and 2017 (DenseNet), Howard et
-al. 2017 (figure 3), Springenberg et al. 2014.
+al. 2017 (figure 3), Springenberg et al. 2014, Srivastava et al. 2015 (highway).
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from spaces.errors import InfeasibleArchitecture, InputError
-from spaces.layers import DropBranch, PadShortcut, PoolShortcut, activation, conv
+from spaces.layers import DropBranch, Gate, Gated, PadShortcut, PoolShortcut, Scaled, Sum, activation, conv
 from spaces.packages import builder
 from spaces.plan import BlockSpec, Conv
 
@@ -45,9 +45,17 @@ def _shortcut(spec: BlockSpec, out_width: int, streams: int = 1) -> nn.Module | 
     projection = conv(Conv(in_width=in_width, out_width=out_width, kernel=1, stride=spec.stride))
     return (
         projection
-        if spec.order in ("full", "bn_after_addition")
+        if spec.shortcut == "conv" or spec.order in ("full", "bn_after_addition")
         else nn.Sequential(projection, nn.BatchNorm2d(out_width))
     )
+
+
+def _join(spec: BlockSpec) -> nn.Module:
+    """Return what puts shortcut and branch together; a gate reads what the block does."""
+    if spec.mix in ("sum", "scaled"):
+        return Sum() if spec.mix == "sum" else Scaled()
+    gate = Conv(in_width=spec.in_width, out_width=spec.out_width, kernel=1, stride=spec.stride)
+    return Gated(Gate(gate, spec.gate_bias), exclusive=spec.mix == "exclusive")
 
 
 def _branch(spec: BlockSpec) -> nn.Sequential:
@@ -91,6 +99,7 @@ class Residual(nn.Module):
         self.branch = nn.Sequential(*_branch(spec), _drop_branch(spec))
         shortcut = _shortcut(spec, spec.out_width)
         self.shortcut = None if shortcut is None else nn.Sequential(shortcut, _dropout(spec, "shortcut"))
+        self.join = _join(spec)
         self.leave = nn.Sequential(*_leave(spec), _dropout(spec, "after"))
         self.shares = spec.preactivated and spec.shortcut == "project"
 
@@ -99,7 +108,7 @@ class Residual(nn.Module):
         entered = self.enter(x)
         out = self.branch(entered)
         if self.shortcut is not None:
-            out = self.shortcut(entered if self.shares else x) + out
+            out = self.join(x, self.shortcut(entered if self.shares else x), out)
         left: Tensor = self.leave(out)
         return left
 
@@ -121,6 +130,7 @@ class MultiResidual(nn.Module):
         )
         shortcut = _shortcut(spec, spec.out_width)
         self.shortcut = None if shortcut is None else nn.Sequential(shortcut, _dropout(spec, "shortcut"))
+        self.join = _join(spec)
         self.leave = nn.Sequential(*_leave(spec), _dropout(spec, "after"))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -130,7 +140,7 @@ class MultiResidual(nn.Module):
         for branch in self.branches[1:]:
             out = out + branch(entered)
         if self.shortcut is not None:
-            out = self.shortcut(entered) + out
+            out = self.join(x, self.shortcut(entered), out)
         left: Tensor = self.leave(out)
         return left
 
@@ -154,13 +164,14 @@ class Inception(nn.Module):
         self.branches = nn.ModuleList(nn.Sequential(*_branch(spec), _drop_branch(spec)) for _ in range(2))
         shortcut = _shortcut(spec, spec.out_width)
         self.shortcut = None if shortcut is None else nn.Sequential(shortcut, _dropout(spec, "shortcut"))
+        self.join = _join(spec)
         self.leave = nn.Sequential(nn.ReLU(), _dropout(spec, "after"))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the block's output."""
         out = self.branches[0](x) + self.branches[1](x)
         if self.shortcut is not None:
-            out = self.shortcut(x) + out
+            out = self.join(x, self.shortcut(x), out)
         left: Tensor = self.leave(out)
         return left
 
@@ -225,10 +236,10 @@ class Transition(nn.Sequential):
 
 
 class Chain(nn.Sequential):
-    """f(x), f = each convolution, BN and ReLU; without BN, a convolution with bias and ReLU."""
+    """f(x), f = each convolution, BN and ReLU; without BN, one with bias and ReLU; a max-pool may begin it."""
 
     def __init__(self, spec: BlockSpec) -> None:
-        layers: list[nn.Module] = []
+        layers: list[nn.Module] = [nn.MaxPool2d(spec.pool, ceil_mode=True)] if spec.pool > 1 else []
         for index, each in enumerate(spec.branch):
             last = index + 1 == len(spec.branch)
             reads = spec.out_width if last else spec.branch[index + 1].in_width
@@ -237,6 +248,23 @@ class Chain(nn.Sequential):
             layers += [nn.BatchNorm2d(each.out_width)] if spec.norm else []
             layers.append(activation(each.out_width, reads))
         super().__init__(*layers, _dropout(spec, "after"))
+
+
+class Highway(nn.Module):
+    """h(x) t(x) + x (1 - t(x)), h = a convolution with bias and ReLU, t = one with bias and a sigmoid."""
+
+    def __init__(self, spec: BlockSpec) -> None:
+        super().__init__()
+        (only,) = spec.branch
+        self.branch = nn.Sequential(conv(only, bias=True), activation(only.out_width, spec.out_width))
+        gate = Conv(in_width=spec.in_width, out_width=spec.out_width, kernel=only.kernel)
+        self.join = Gated(Gate(gate, spec.gate_bias), exclusive=True)
+        self.leave = _dropout(spec, "after")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the layer's output."""
+        left: Tensor = self.leave(self.join(x, x, self.branch(x)))
+        return left
 
 
 def block(spec: BlockSpec) -> nn.Module:
@@ -267,4 +295,5 @@ BLOCKS: dict[str, Callable[[BlockSpec], nn.Module]] = {
     "dense": Dense,
     "transition": Transition,
     "chain": Chain,
+    "highway": Highway,
 }

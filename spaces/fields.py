@@ -11,7 +11,7 @@ from typing import Any
 from spaces.errors import InfeasibleArchitecture, InputError, unknown
 
 OPTIONS: dict[str, tuple[str, ...]] = {
-    "shortcut": ("A", "B", "C", "pool", "identity", "none"),
+    "shortcut": ("A", "B", "C", "pool", "identity", "none", "conv", "scaled", "gated", "exclusive"),
     "stride_in": ("first", "3x3"),
     "order": ("original", "bn_after_addition", "relu_before_addition", "relu_only", "full"),
     "activation": ("relu", "crelu"),
@@ -19,15 +19,18 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "drop_decay": ("linear", "uniform"),
     "drop_unit": ("batch", "sample"),
     "fusion": ("add", "concatenate"),
-    "stem": ("small", "strided", "large", "large_bare", "biased"),
-    "head": ("linear", "cosine"),
+    "stem": ("small", "strided", "large", "large_bare", "biased", "small_biased"),
+    "head": ("linear", "cosine", "pointwise"),
 }
+MIXED = ("scaled", "gated", "exclusive")  # shortcuts that weigh what is added
+GATED = MIXED[1:]
 LISTS = ("depths", "widths", "strides", "kernels")
 PRESERVED = "preserved"
 MOST = {
     "depth": 1_000, "depths": 1_000, "strides": 8, "kernels": 31, "widening_factor": 1_000, "head_scale": 1_000,
     "branches": 100,
 }  # fmt: skip
+MOST_BIAS = 20  # beyond which a sigmoid is nothing but open or closed
 MOST_CHANNELS = 65_536  # of what else is counted
 
 
@@ -55,7 +58,10 @@ class Fields:
     growth: int = 12  # channels that each dense layer adds
     compression: float = 1.0  # theta: share of its channels that a dense transition keeps
     shortcut: str = "B"  # where the shape changes: A pads, pool averages and pads, B projects; C projects always;
-    #                      identity has none there; none has none anywhere (a plain network)
+    #                      identity has none there; none has none anywhere (a plain network); conv is C without BN;
+    #                      scaled halves shortcut and branch; gated closes the shortcut by a gate of 1x1, exclusive
+    #                      closes it as the branch opens; where the shape changes, these three pad
+    gate_bias: float = -2.0  # that gates begin with: the lower, the more of the shortcut is let through
     stride_in: str = "3x3"  # which convolution of a bottleneck strides: first (He 2015) or 3x3 (torchvision)
     order: str = "original"  # of normalisation, ReLU and addition (He et al. 2016, figure 4)
     activation: str = "relu"  # crelu: after a convolution of half the width, and after its normalisation
@@ -65,9 +71,12 @@ class Fields:
     drop_unit: str = "batch"  # what a branch is dropped for
     fusion: str = "add"  # how merge-and-run's two streams become one at the end
     stem: str = "small"  # small: 3x3; strided: 3x3 of stride 2; large: 7x7 of stride 2 and a 3x3 max-pool of stride 2;
-    #                      large_bare: that without normalisation and ReLU; biased: 3x3 of stride 2, bias, ReLU
+    #                      large_bare: that without normalisation and ReLU; biased: 3x3 of stride 2, bias, ReLU;
+    #                      small_biased: 3x3, bias, ReLU
     stem_width: int = 16
-    head: str = "linear"  # cosine: |cos| to fixed orthogonal directions, times head_scale
+    head: str = "linear"  # cosine: |cos| to fixed orthogonal directions, times head_scale; pointwise: a 1x1 of
+    #                       head_width, bias and ReLU before the mean
+    head_width: int = 128
     head_scale: float = 16.0
 
     def __post_init__(self) -> None:
@@ -112,7 +121,7 @@ def _check_stages(given: Fields) -> None:
 
 
 def _check_whole(given: Fields) -> None:
-    for name in (*LISTS, "cardinality", "branches", "growth", "stem_width", "base_width"):
+    for name in (*LISTS, "cardinality", "branches", "growth", "stem_width", "head_width", "base_width"):
         value = getattr(given, name)
         if (name in ("base_width", "strides") and value is None) or (name == "base_width" and value == PRESERVED):
             continue
@@ -134,7 +143,7 @@ def check_most(name: str, number: float) -> None:
 
 
 def _check_ranges(given: Fields) -> None:
-    for name in ("widening_factor", "head_scale", "compression", "dropout_rate"):
+    for name in ("widening_factor", "head_scale", "compression", "dropout_rate", "gate_bias"):
         value = getattr(given, name)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise InputError(f"{name} {value!r} is not a number")
@@ -142,6 +151,8 @@ def _check_ranges(given: Fields) -> None:
         if not 0 < getattr(given, name) < math.inf:
             raise InputError(f"{name} {getattr(given, name)} is not a number above 0")
         check_most(name, getattr(given, name))
+    if not -MOST_BIAS <= given.gate_bias <= MOST_BIAS:
+        raise InputError(f"gate_bias {given.gate_bias} is not in [-{MOST_BIAS}, {MOST_BIAS}]")
     if not 0 < given.compression <= 1:
         raise InputError(f"compression {given.compression} is not in (0, 1]")
     if not 0 <= given.dropout_rate < 1:

@@ -12,7 +12,7 @@ from typing import Any
 from spaces.plan import BlockSpec, Conv, HeadSpec, Plan, StemSpec
 
 RELU = "relu"
-LATER = (("branches", 1),)
+LATER = (("branches", 1), ("mix", "sum"), ("gate_bias", 0.0), ("pool", 1))
 
 
 def graph_of(described: Plan) -> list[Any]:
@@ -35,11 +35,13 @@ def _stem(spec: StemSpec) -> Iterator[Any]:
 def _head(spec: HeadSpec) -> Iterator[Any]:
     yield from ["norm"] if spec.norm else []
     yield from [RELU] if spec.activated else []
-    yield ["head", spec.kind, spec.width, spec.dropout_rate, spec.scale]
+    hidden = [spec.hidden] if spec.hidden else []
+    yield ["head", spec.kind, spec.width, spec.dropout_rate, spec.scale, *hidden]
 
 
 def _block(spec: BlockSpec) -> Iterator[Any]:
     if spec.kind == "chain":
+        yield from [["maxpool", spec.pool]] if spec.pool > 1 else []
         yield from _convs(spec, activated=len(spec.branch))
         yield from _dropped(spec, "after")
     elif spec.kind == "residual" or (spec.kind == "multi_residual" and not _is_inception(spec)):
@@ -52,7 +54,7 @@ def _block(spec: BlockSpec) -> Iterator[Any]:
 
 def _is_inception(spec: BlockSpec) -> bool:
     """Whether a block of another kind is an Inception-like one: it merges a stream with itself, or has two branches."""
-    merges = (spec.streams_in, spec.streams_out) == (1, 1) and spec.shortcut != "project"
+    merges = (spec.streams_in, spec.streams_out) == (1, 1) and spec.shortcut not in ("project", "conv")
     doubled = (spec.branches, spec.order) == (2, "original")
     return (spec.kind == "merge_run" and merges) or (spec.kind == "multi_residual" and doubled)
 
@@ -82,7 +84,8 @@ def _sum(spec: BlockSpec, branch: list[Any]) -> list[Any]:
     normalised = spec.shortcut == "project" and spec.order not in ("full", "bn_after_addition")
     drops = [spec.dropout, spec.dropout_rate, spec.drop_unit] if spec.dropout in ("shortcut", "branch") else []
     branches = branch if spec.branches == 1 else [spec.branches, branch]
-    return ["sum", branches, spec.shortcut, normalised, spec.in_width, spec.out_width, spec.stride, drops]
+    mix = [] if spec.mix == "sum" else [spec.mix, spec.gate_bias]
+    return ["sum", branches, spec.shortcut, normalised, spec.in_width, spec.out_width, spec.stride, drops, *mix]
 
 
 def _convs(spec: BlockSpec, *, activated: int) -> Iterator[Any]:

@@ -14,6 +14,7 @@ from spaces.layouts import (
     Site,
     chain,
     dense,
+    highway,
     merge_and_run,
     residual,
     separable,
@@ -71,7 +72,7 @@ def _two_branches(makes: str, expansion: int = 1) -> BlockKind:
     return BlockKind(lay=lay, makes=makes, expansion=expansion, widens_stem=True)
 
 
-SINGLE = ("dense", "conv", "biased_conv")  # of one convolution
+SINGLE = ("dense", "conv", "biased_conv", "highway")  # of one convolution
 
 KINDS: dict[str, BlockKind] = {
     "basic": BlockKind(lay=residual, makes="residual", order=None, sequence=True),
@@ -88,4 +89,5 @@ KINDS: dict[str, BlockKind] = {
     "separable": BlockKind(lay=separable, makes="chain", shortcuts=False, widens_stem=True),
     "conv": BlockKind(lay=chain, makes="chain", shortcuts=False, widens_stem=True),
     "biased_conv": BlockKind(lay=chain, makes="chain", shortcuts=False, widens_stem=True, norm=False),
+    "highway": BlockKind(lay=highway, makes="highway", shortcuts=False, widens_stem=True, norm=False),
 }

@@ -70,6 +70,49 @@ class PoolShortcut(nn.Module):
         return F.pad(pooled, (0, 0, 0, 0, 0, self.extra))
 
 
+class Sum(nn.Module):
+    """shortcut + branch."""
+
+    def forward(self, _x: Tensor, through: Tensor, added: Tensor) -> Tensor:
+        """Return the sum."""
+        return through + added
+
+
+class Scaled(nn.Module):
+    """(shortcut + branch) / 2 (He et al. 2016, table 1)."""
+
+    def forward(self, _x: Tensor, through: Tensor, added: Tensor) -> Tensor:
+        """Return the mean of both."""
+        return (through + added) / 2
+
+
+class Gate(nn.Conv2d):
+    """sigmoid(w x + b), b at first as told: of two gates side by side, the one that lets the branch through."""
+
+    def __init__(self, spec: Conv, start: float) -> None:
+        super().__init__(spec.in_width, spec.out_width, spec.kernel, padding=spec.kernel // 2)
+        self.start = start
+        self.step = spec.stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return a share for each pixel and channel, of every s-th pixel."""
+        return super().forward(x[:, :, :: self.step, :: self.step]).sigmoid()
+
+
+class Gated(nn.Module):
+    """(1 - g) shortcut + branch, g a gate; exclusive: (1 - g) shortcut + g branch (He et al. 2016, table 1)."""
+
+    def __init__(self, gate: Gate, *, exclusive: bool) -> None:
+        super().__init__()
+        self.gate = gate
+        self.exclusive = exclusive
+
+    def forward(self, x: Tensor, through: Tensor, added: Tensor) -> Tensor:
+        """Return the sum of what the gate lets through, given what it reads and both terms."""
+        share: Tensor = self.gate(x)
+        return (1 - share) * through + (share * added if self.exclusive else added)
+
+
 class DropBranch(nn.Module):
     """Drop a whole branch at random in training (stochastic depth, Huang et al. 2016).
 

@@ -2,14 +2,15 @@
 
 Sources: He et al. 2015 and 2016, Zagoruyko & Komodakis 2016 (section 2), Xie et al. 2017 (section 3.1 and the authors'
 width rule), Zhao et al. 2016 (merge-and-run, Inception-like), Huang et al. 2017 (DenseNet), Howard et al. 2017
-(MobileNet, table 1), Shang et al. 2016 (CReLU), Abdi & Nahavandi 2016 (multi-residual networks).
+(MobileNet, table 1), Srivastava et al. 2015 (highway), Shang et al. 2016 (CReLU), Abdi &
+Nahavandi 2016 (multi-residual networks).
 """
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from spaces.errors import InfeasibleArchitecture
-from spaces.fields import PRESERVED, Fields
+from spaces.fields import GATED, MIXED, PRESERVED, Fields
 from spaces.plan import BlockSpec, Conv
 
 MOST_WIDENED = 2**17
@@ -63,7 +64,8 @@ def residual(kind: BlockKind, fields: Fields, site: Site) -> tuple[BlockSpec, ..
     in_width, out = site.in_width // site.streams, site.width * kind.expansion
     convs = _bottleneck(kind, fields, site, in_width) if kind.expansion > 1 else _sequence(kind, fields, site, in_width)
     order = kind.order or fields.order
-    shortcut = _shortcut(fields.shortcut, in_width, out, site.stride)
+    _check_mixed(kind, fields)
+    shortcut = _shortcut(fields.shortcut, in_width, out, site.stride, order)
     activated = len(convs) if order == "relu_before_addition" else len(convs) - 1
     branches = fields.branches if kind.makes == "residual" else 1
     spec = BlockSpec(
@@ -74,6 +76,8 @@ def residual(kind: BlockKind, fields: Fields, site: Site) -> tuple[BlockSpec, ..
         branch=_halved(convs, fields, site, range(activated)),
         order=order,
         shortcut=shortcut,
+        mix=fields.shortcut if fields.shortcut in MIXED else "sum",
+        gate_bias=float(fields.gate_bias) if fields.shortcut in GATED else 0.0,
         branches=branches,
     )
     return (spec,)
@@ -137,19 +141,29 @@ def preserved_base_width(cardinality: int) -> int:
     return max(1, round(width))
 
 
-def _shortcut(option: str, in_width: int, out_width: int, stride: int) -> str:
+def _check_mixed(kind: BlockKind, fields: Fields) -> None:
+    """Refuse shortcuts that a block of two streams, or of a person's own, does not know."""
+    option, own = fields.shortcut, "@" in kind.makes
+    if (option in MIXED and kind.makes not in ("residual", "inception")) or (option == "conv" and own):
+        what = "is a package's" if own else "has two streams"
+        raise InfeasibleArchitecture(
+            f"shortcut {option} is of one stream in blocks of ours; block {fields.block} {what}"
+        )
+
+
+def _shortcut(option: str, in_width: int, out_width: int, stride: int, order: str) -> str:
     changes = stride > 1 or in_width != out_width
     if option == "none" or (option == "identity" and changes):
         return "none"
-    if option == "C" or (option == "B" and changes):
+    if option == "conv" and order not in ("full", "bn_after_addition"):  # which normalise no projection in any case
+        return "conv"
+    if option in ("C", "conv") or (option == "B" and changes):
         return "project"
     if not changes:
         return "identity"
     if in_width > out_width:
         raise InfeasibleArchitecture(f"shortcut {option} cannot pad {in_width} channels down to {out_width}")
-    if option == "A" or stride == 1:
-        return "pad"
-    return "pool"
+    return "pool" if option == "pool" and stride > 1 else "pad"
 
 
 def dense(kind: BlockKind, fields: Fields, site: Site) -> tuple[BlockSpec, ...]:
@@ -211,6 +225,28 @@ def _chained(kind: BlockKind, site: Site, convs: tuple[Conv, ...]) -> tuple[Bloc
         norm=kind.norm,
     )
     return (spec,)
+
+
+def highway(kind: BlockKind, fields: Fields, site: Site) -> tuple[BlockSpec, ...]:
+    """Lay out h(x) t(x) + x (1 - t(x)), h and t a 3x3; where the shape changes, max-pool and plain 3x3 come first."""
+    plain: tuple[BlockSpec, ...] = ()
+    if site.stride > 1 or site.in_width != site.width:
+        first = Conv(in_width=site.in_width, out_width=site.width, kernel=3)
+        (made,) = _chained(kind, site, _halved((first,), fields, site, (0,)))
+        plain = (replace(made, kind="chain", pool=site.stride),)
+    conv = Conv(in_width=site.width, out_width=site.width, kernel=3)
+    layer = BlockSpec(
+        kind="highway",
+        in_width=site.width,
+        out_width=site.width,
+        stride=1,
+        branch=_halved((conv,), fields, site, (0,)),
+        norm=False,
+        shortcut="identity",
+        mix="exclusive",
+        gate_bias=float(fields.gate_bias),
+    )
+    return (*plain, layer)
 
 
 def _halved(convs: tuple[Conv, ...], fields: Fields, site: Site, activated: Collection[int]) -> tuple[Conv, ...]:

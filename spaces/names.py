@@ -219,6 +219,16 @@ def _densenet_large(layers: str) -> Named:
     return _named(IMAGENET, block="dense_bottleneck", depths=_DENSE[count], growth=growth, compression=0.5, **large)
 
 
+def _highway(layers: str) -> Named:
+    """Return highway B, whose authors give 32 layers as well, but not how they are shared out."""
+    if layers != "19":
+        raise InputError(f"highway networks of known structure have 19 layers: {layers} is not")
+    return _named(
+        CIFAR, block="highway", depths=(4, 5, 5), widths=(32, 80, 128), stem="small_biased", stem_width=32,
+        head="pointwise", head_width=100,
+    )  # fmt: skip
+
+
 def _mobilenet(
     alpha: str | None = None, shallow: str | None = None, conv: str | None = None, side: str | None = None
 ) -> Named:
@@ -291,5 +301,6 @@ FAMILIES: tuple[tuple[str, Callable[..., Named], str], ...] = (
     (rf"mobilenet-(?P<shallow>shallow)(?:-{_ALPHA})?{_SIDE}", _mobilenet, "mobilenet-shallow"),
     (rf"mobilenet-{_ALPHA}-(?P<shallow>shallow){_SIDE}", _mobilenet, "mobilenet-0.5-shallow"),
     (r"mobilenet-(?P<conv>conv)", _mobilenet, "mobilenet-conv"),
+    (rf"highway-(?P<layers>{_COUNT})", _highway, "highway-19"),
     (r"allconv6(?:-(?P<number>\d|baseline))?", _allconv6, "allconv6-3"),
 )

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from spaces.architecture import Architecture, ImageSpec, OwnNetwork, plan
 from spaces.blocks import block
 from spaces.errors import InfeasibleArchitecture, InputError
-from spaces.layers import Cosine, DropBranch, activation, conv
+from spaces.layers import Cosine, DropBranch, Gate, activation, conv
 from spaces.packages import function_of
 from spaces.plan import Conv, HeadSpec, Plan, StemSpec
 
@@ -27,19 +27,22 @@ class Stem(nn.Sequential):
 
 
 class Head(nn.Module):
-    """BN and ReLU where the last block leaves its sum raw, then mean over the map, dropout, classifier."""
+    """BN and ReLU where the last block leaves its sum raw, perhaps a 1x1, mean over the map, dropout, classifier."""
 
     def __init__(self, spec: HeadSpec, classes: int) -> None:
         super().__init__()
         before = [nn.BatchNorm2d(spec.width)] if spec.norm else []
         self.norm = nn.Sequential(*before, *([nn.ReLU()] if spec.activated else []))
         self.dropout = nn.Dropout(spec.dropout_rate)
-        linear = spec.kind == "linear"
-        self.classifier = nn.Linear(spec.width, classes) if linear else Cosine(spec.width, classes, spec.scale)
+        width = spec.hidden or spec.width
+        pointwise = Conv(in_width=spec.width, out_width=width, kernel=1)
+        self.hidden = nn.Sequential(*([conv(pointwise, bias=True), nn.ReLU()] if spec.hidden else []))
+        linear = spec.kind != "cosine"
+        self.classifier = nn.Linear(width, classes) if linear else Cosine(width, classes, spec.scale)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits `n k`."""
-        logits: Tensor = self.classifier(self.dropout(self.norm(x).mean(dim=(2, 3))))
+        logits: Tensor = self.classifier(self.dropout(self.hidden(self.norm(x)).mean(dim=(2, 3))))
         return logits
 
 
@@ -62,7 +65,7 @@ def build(architecture: Architecture, image: ImageSpec, *, generator: torch.Gene
     """Return a freshly initialised network, which reads images `n c h w` and returns logits `n k`.
 
     A function of a person's own initialises its network itself. Else convolutions are He-normal by fan-out, gammas 1,
-    betas and biases 0, the classifier's weights torch's default.
+    betas and biases 0 (those of gates as told), the classifier's weights torch's default.
 
     Args:
         architecture: what to build.
@@ -119,7 +122,7 @@ def _initialise(module: nn.Module, generator: torch.Generator | None) -> None:
     elif isinstance(module, Cosine):
         module.reset(generator)
     if isinstance(module, (nn.Conv2d, nn.Linear)) and module.bias is not None:
-        nn.init.zeros_(module.bias)
+        nn.init.constant_(module.bias, module.start if isinstance(module, Gate) else 0.0)
 
 
 def check_fits(architecture: Architecture, image: ImageSpec) -> None:

@@ -1,6 +1,6 @@
 """Count the paths through a network: how many, how long, and the ensemble they are.
 
-A path takes one branch or the shortcut in each block. Its length is its convolutions, and two for stem and classifier;
+A path takes one branch or the shortcut in each block. Its length is its convolutions, and those of stem and head;
 projections on shortcuts count as nothing. Merge-and-run is counted as its authors do: to either stream lead one branch
 and the shortcuts of both, in all blocks alike; only the number of all paths knows that the last block ends in one.
 
@@ -54,7 +54,7 @@ class Paths:
 
 def paths(described: Plan) -> Paths:
     """Return the paths from stem to classifier, by their layers."""
-    lengths: Lengths = {2: 1}
+    lengths: Lengths = {2 + (described.head.hidden > 0): 1}
     for spec in described.blocks:
         lengths = _through(spec, lengths)
     return Paths(count=_count(described), lengths=lengths)

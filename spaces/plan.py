@@ -25,7 +25,10 @@ class BlockSpec:
     branch: tuple[Conv, ...]
     order: str = "original"
     norm: bool = True  # false: convolutions have a bias instead
-    shortcut: str = "none"  # none, identity, pad, pool or project
+    shortcut: str = "none"  # none, identity, pad, pool, project or conv (a projection that is never normalised)
+    mix: str = "sum"  # of shortcut and branch: sum, scaled, gated or exclusive
+    gate_bias: float = 0.0  # where there is a gate
+    pool: int = 1  # a chain begins with a max-pool over so many pixels along a side
     branches: int = 1  # of one shape each, where there may be any number
     streams_in: int = 1
     streams_out: int = 1
@@ -57,12 +60,13 @@ class StemSpec:
 class HeadSpec:
     """Write out the head: what the last block leaves undone, mean over the map, dropout, classifier."""
 
-    kind: str  # linear or cosine
+    kind: str  # linear, cosine or pointwise
     width: int
     norm: bool
     activated: bool
     dropout_rate: float
     scale: float
+    hidden: int = 0  # channels of the layer before the classifier, where it has one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from spaces.architecture import Architecture, ImageSpec, plan
 from spaces.blocks import BLOCKS
 from spaces.errors import InfeasibleArchitecture
-from spaces.fields import OPTIONS
+from spaces.fields import MIXED, OPTIONS
 from spaces.kinds import KINDS
 from spaces.network import Network, build
 from spaces.plan import BlockSpec
@@ -20,6 +20,7 @@ from spaces.plan import BlockSpec
 relaxed = settings(deadline=None, max_examples=50)
 
 SHORTCUTS, ORDERS, DROPOUTS = OPTIONS["shortcut"], OPTIONS["order"], OPTIONS["dropout"]
+UNMIXED = tuple(each for each in SHORTCUTS if each not in MIXED)
 ORDERED = tuple(block for block, kind in KINDS.items() if kind.order is None)  # blocks that read the order
 SHORTENED = tuple(block for block, kind in KINDS.items() if kind.shortcuts)
 BRANCHED = tuple(block for block, kind in KINDS.items() if kind.makes == "residual")
@@ -48,6 +49,8 @@ def values(stages: int) -> dict[str, st.SearchStrategy[Any]]:
         **{name: st.sampled_from(options) for name, options in OPTIONS.items()},
         "dropout_rate": st.sampled_from([0, 0.0, 0.1, 0.5]),
         "stem_width": st.sampled_from([8, 16]),
+        "gate_bias": st.sampled_from([-2, -2.0, 0, -6.5]),
+        "head_width": st.sampled_from([8, 20]),
         "head_scale": st.sampled_from([4, 16, 16.0]),
     }
 
@@ -99,6 +102,8 @@ def conflict(block: str, dropout: str, shortcut: str) -> str | None:
         return f"dropout between needs two convolutions, and block {block} has one"
     if KINDS[block].makes == "merge_run" and shortcut == "none":
         return f"block {block} merges its streams on shortcuts, and shortcut is none"
+    if KINDS[block].makes == "merge_run" and shortcut in MIXED:
+        return f"shortcut {shortcut} is of one stream in blocks of ours; block {block} has two streams"
     return None
 
 
@@ -109,7 +114,7 @@ def contract() -> list[dict[str, Any]]:
         usual = {"block": block, "order": order, "dropout": "none", "shortcut": "B"}
         rows += [usual | {"dropout": dropout} for dropout in DROPOUTS]
         rows += [usual | {"shortcut": shortcut} for shortcut in SHORTCUTS if block in SHORTENED and shortcut != "B"]
-        rows += [usual | {"activation": "crelu"}, usual | {"head": "cosine"}]
+        rows += [usual | {"activation": "crelu"}, usual | {"head": "cosine"}, usual | {"head": "pointwise"}]
         rows += [usual | {"branches": 3}, usual | {"branches": 2, "shortcut": "A"}] if block in BRANCHED else []
     return [row for row in rows if conflict(row["block"], row["dropout"], row["shortcut"]) is None]
 

@@ -9,18 +9,19 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from spaces.architecture import Architecture, plan
+from spaces.architecture import Architecture, ImageSpec, plan
 from spaces.blocks import BLOCKS
+from spaces.fields import MIXED
 from spaces.kinds import KINDS
-from spaces.layers import CReLU, DropBranch
-from spaces.network import monte_carlo
+from spaces.layers import CReLU, DropBranch, Gate
+from spaces.network import build, monte_carlo
 from spaces.plan import BlockSpec
 from tests.spaces.grammar import (
     BLOCKS_IN_ORDERS,
     ORDERED,
     ORDERS,
-    SHORTCUTS,
     SHORTENED,
+    UNMIXED,
     conflict,
     layers,
     made,
@@ -29,7 +30,7 @@ from tests.spaces.grammar import (
     small_specs,
 )
 
-each_shortcut = pytest.mark.parametrize("shortcut", SHORTCUTS)
+each_shortcut = pytest.mark.parametrize("shortcut", UNMIXED)
 each_ordered = pytest.mark.parametrize("block", ORDERED)
 each_order = pytest.mark.parametrize(("block", "order"), BLOCKS_IN_ORDERS)
 each_training = pytest.mark.parametrize("training", [True, False])
@@ -76,7 +77,7 @@ def residual_by_hand(block: Any, spec: BlockSpec, x: Tensor) -> Tensor:
 
 
 @each_training
-@pytest.mark.parametrize("shortcut", [each for each in SHORTCUTS if each != "none"])
+@pytest.mark.parametrize("shortcut", [each for each in UNMIXED if each != "none"])
 @pytest.mark.parametrize("order", ORDERS)
 @each_ordered
 def test_a_residual_block_is_in_the_order_that_it_is_told(
@@ -141,7 +142,7 @@ def test_any_other_shortcut_of_a_full_preactivation_reads_the_raw_sum(
 
 
 @each_training
-@pytest.mark.parametrize("shortcut", [each for each in SHORTCUTS if each != "none"])
+@pytest.mark.parametrize("shortcut", [each for each in UNMIXED if each != "none"])
 @pytest.mark.parametrize("order", ["original", "relu_before_addition", "relu_only"])
 @each_ordered
 def test_without_its_last_gain_a_residual_block_is_its_shortcut(
@@ -196,6 +197,62 @@ def test_without_its_last_convolution_a_block_normalised_after_addition_is_its_n
 
 
 @each_training
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("shortcut", MIXED)
+@pytest.mark.parametrize("block", [*ORDERED, *making("inception")])
+def test_a_weighed_shortcut_is_weighed_as_he_et_al_have_it(
+    block: str, shortcut: str, order: str, training: bool
+) -> None:
+    for spec in small_specs(block, order=order, shortcut=shortcut, gate_bias=-1):
+        assert spec.shortcut == ("identity" if spec.in_width == spec.out_width and spec.stride == 1 else "pad")
+        network = made(spec).train(training)
+        x = maps(spec)
+        added = network.branch(network.enter(x)) if block in ORDERED else sum(each(x) for each in network.branches)
+        through = network.shortcut(x)
+        if shortcut == "scaled":
+            assert not list(network.join.parameters())
+            same(network(x), network.leave(0.5 * through + 0.5 * added))
+            continue
+        weight, bias = network.join.gate.weight, network.join.gate.bias
+        share = F.conv2d(x, weight, bias, stride=spec.stride).sigmoid()
+        kept = share * added if shortcut == "exclusive" else added
+        same(network(x), network.leave((1 - share) * through + kept))
+
+
+@pytest.mark.parametrize("bias", [-6.0, 0.0])
+def test_a_gate_begins_as_far_open_as_it_is_told(bias: float) -> None:
+    for given in (Architecture(shortcut="gated", gate_bias=bias), Architecture(block="highway", gate_bias=bias)):
+        gates = layers(build(given, ImageSpec()), Gate)
+        assert len(gates) == 3
+        assert all(bool((gate.bias == bias).all()) for gate in gates)
+
+
+@each_training
+@pytest.mark.parametrize("activation", ["relu", "crelu"])
+def test_a_highway_layer_hands_on_what_its_gate_does_not_transform(activation: str, training: bool) -> None:
+    found = [spec for spec in small_specs("highway", activation=activation) if spec.kind == "highway"]
+    assert len(found) == 4
+    for spec in found:
+        network = made(spec).train(training)
+        x = maps(spec)
+        (only,) = layers(network.branch, nn.Conv2d)
+        share = F.conv2d(x, network.join.gate.weight, network.join.gate.bias, padding=1).sigmoid()
+        made_of_it = F.relu(only(x)) if activation == "relu" else CReLU()(only(x))
+        same(network(x), share * made_of_it + (1 - share) * x)
+        nn.init.constant_(network.join.gate.bias, -1e9)
+        assert torch.equal(network(x), x)
+
+
+def test_a_plain_layer_stands_before_highway_layers_where_the_shape_changes() -> None:
+    specs = small_specs("highway")
+    assert [spec.kind for spec in specs] == ["highway", "highway", "chain", "highway", "chain", "highway"]
+    assert [(spec.in_width, spec.out_width, spec.pool) for spec in specs if spec.kind == "chain"] == [
+        (8, 12, 2),
+        (12, 12, 2),
+    ]
+
+
+@each_training
 @each_shortcut
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("block", [block for block in making("residual") if KINDS[block].order in (None, "full")])
@@ -233,7 +290,7 @@ def test_an_inception_block_is_two_branches_and_a_shortcut(block: str, shortcut:
 
 @each_training
 @pytest.mark.parametrize("fusion", ["add", "concatenate"])
-@pytest.mark.parametrize("shortcut", [each for each in SHORTCUTS if each != "none"])
+@pytest.mark.parametrize("shortcut", [each for each in UNMIXED if each != "none"])
 @pytest.mark.parametrize("block", making("merge_run"))
 def test_a_merge_and_run_block_adds_the_mean_of_both_shortcuts_to_either_branch(
     block: str, shortcut: str, fusion: str, training: bool
@@ -423,8 +480,10 @@ def test_a_crelu_doubles_what_was_normalised(block: str, order: str) -> None:
         "residual": between + (order == "relu_before_addition"),
         "inception": 2 * between,
         "merge_run": 2 * between,
+        "highway": 1,
     }
-    assert found == 4 * a_block[kind.makes]
+    plain = 2 if kind.makes == "highway" else 0  # layers where the shape changes
+    assert found == 4 * a_block[kind.makes] + plain
 
 
 @pytest.mark.slow
@@ -448,6 +507,8 @@ def test_a_block_puts_out_what_its_specification_says(block: str, order: str, sh
 def test_only_a_block_that_ends_with_relu_puts_out_no_negative(block: str, order: str) -> None:
     ends = (KINDS[block].order or order) in ("original", "bn_after_addition")
     for spec in small_specs(block, order=order):
+        if spec.kind == "highway":
+            continue  # what it hands on has whatever signs it came with
         assert bool((made(spec).eval()(maps(spec)) < 0).any()) != ends
 
 

@@ -52,7 +52,9 @@ def test_an_unknown_option_is_refused_with_the_nearest_and_all_known(name: str, 
 
 
 def test_an_option_that_is_near_none_is_refused_with_all_known() -> None:
-    refused("unknown shortcut 'D'; known are A, B, C, pool, identity, none", shortcut="D")
+    refused(
+        "unknown shortcut 'D'; known are A, B, C, pool, identity, none, conv, scaled, gated, exclusive", shortcut="D"
+    )
     refused("unknown activation 7; known are relu, crelu", activation=7)
 
 

@@ -53,7 +53,7 @@ def test_every_family_is_among_the_known() -> None:
         "densenet-4",
         "densenet1",
     )
-    for family in (*families, "mobilenet-", "allconv6", "multi-resnet-"):
+    for family in (*families, "mobilenet-", "allconv6", "multi-resnet-", "highway-"):
         assert any(row["network"].startswith(family) for row in ROWS), family
 
 
@@ -69,6 +69,7 @@ def test_every_family_is_among_the_known() -> None:
         ("resnext50_32x4d", 4_230_479_872),
         ("wide_resnet50_2", 11_398_021_120),
         ("mobilenet-1.0", 568_740_352),
+        ("highway-19", 330_826_728),
     ],
 )
 def test_multiply_accumulates_hold_to_the_last_digit(name: str, macs: int) -> None:
@@ -94,6 +95,26 @@ def multi_residual_by_hand(blocks: int, k: int) -> int:
             total += k * (reads * inner + 2 * inner + 9 * inner**2 + 2 * inner + inner * out)
             reads = out
     return total + 2 * reads + 11 * reads - reads + 10
+
+
+def test_a_shortcut_costs_what_its_paper_adds() -> None:
+    usual, blocks = counted("resnet-110")[0], 18
+    weights = blocks * 16**2 + 16 * 32 + (blocks - 1) * 32**2 + 32 * 64 + (blocks - 1) * 64**2
+    biases = blocks * (16 + 32 + 64)
+    assert counted("resnet-110", "shortcut=scaled")[0] == usual
+    assert counted("resnet-110", "shortcut=conv")[0] == usual + weights
+    assert counted("resnet-110", "shortcut=C")[0] == usual + weights + 2 * biases
+    for gated in ("gated", "exclusive"):
+        assert counted("resnet-110", f"shortcut={gated}")[0] == usual + weights + biases
+
+
+def test_a_highway_network_is_what_its_layers_add_up_to() -> None:
+    def conv(reads: int, width: int, kernel: int = 3) -> int:
+        return kernel**2 * reads * width + width
+
+    layers = [conv(3, 32), conv(32, 80), conv(80, 128), conv(128, 100, 1), 100 * 10 + 10]
+    gated = [count * 2 * conv(width, width) for count, width in ((4, 32), (5, 80), (5, 128))]
+    assert counted("highway-19")[0] == sum(layers) + sum(gated)
 
 
 @pytest.mark.parametrize(("depth", "k"), [(164, 1), (200, 5), (398, 5)])

@@ -32,7 +32,14 @@ def test_a_block_changes_with_the_fields_that_its_kind_says_it_reads_and_with_no
     kind, usual = KINDS[block], {"shortcut": "C", "base_width": 64, "cardinality": 1}
     values: dict[str, tuple[bool, list[Any]]] = {
         "order": (kind.order is None, list(OPTIONS["order"])),
-        "shortcut": (kind.shortcuts, [each for each in SHORTCUTS if conflict(block, "none", each) is None]),
+        "shortcut": (
+            kind.shortcuts,
+            [
+                each
+                for each in SHORTCUTS
+                if conflict(block, "none", each) is None and (each != "conv" or kind.order != "full")
+            ],
+        ),
         "cardinality": (kind.grouped, [1, 2, 4]),
         "branches": (kind.makes == "residual", [1, 2, 5]),
         "kernels": (kind.sequence, [(3, 3), (3,), (3, 1, 3)]),
@@ -61,9 +68,10 @@ def test_the_expansion_is_the_output_width_over_the_stage_width(block: str) -> N
     if KINDS[block].makes == "dense":
         assert {len(spec.branch) for spec in small_specs(block) if spec.kind == "dense"} == {1 if expansion == 1 else 2}
         return
-    outs = [spec.out_width // spec.streams_out for spec in small_specs(block)]
+    specs = [spec for spec in small_specs(block) if spec.pool == 1]  # not what leads to highway layers
+    outs = [spec.out_width // spec.streams_out for spec in specs]
     assert outs == [width * expansion for width in (8, 8, 12, 12)]
-    ends = [(spec.branch[0].kernel, spec.branch[-1].kernel) for spec in small_specs(block)]
+    ends = [(spec.branch[0].kernel, spec.branch[-1].kernel) for spec in specs]
     assert {each == (1, 1) for each in ends} == {expansion > 1}  # a bottleneck
 
 

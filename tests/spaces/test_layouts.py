@@ -7,6 +7,7 @@ from hypothesis import given
 
 from spaces.architecture import Architecture, plan
 from spaces.errors import InfeasibleArchitecture
+from spaces.fields import MIXED
 from spaces.kinds import KINDS
 from spaces.layouts import preserved_base_width
 from spaces.plan import BlockSpec
@@ -40,7 +41,7 @@ def test_each_block_reads_what_the_one_before_it_puts_out(drawn: Architecture) -
 def test_the_strides_in_a_branch_are_the_blocks_and_groups_divide_every_width(drawn: Architecture) -> None:
     for spec in plan(drawn).blocks:
         strides = [each.stride for each in spec.branch if each.stride > 1]
-        assert strides == [spec.stride] * (spec.stride > 1 and spec.kind != "transition")
+        assert strides == [spec.stride] * (spec.stride > 1 and spec.kind != "transition" and spec.pool == 1)
         for each in spec.branch:
             assert each.in_width % each.groups == each.out_width % each.groups == 0
 
@@ -60,11 +61,22 @@ def test_a_shortcut_is_the_option_where_the_shape_changes_and_else_the_identity(
     for spec in plan(drawn).blocks:
         changes = spec.stride > 1 or spec.in_width // spec.streams_in != spec.out_width // spec.streams_out
         same = "none" if drawn.shortcut == "none" or not KINDS[drawn.block].shortcuts else "identity"
-        changed = {"A": "pad", "B": "project", "pool": "pool" if spec.stride > 1 else "pad"}.get(drawn.shortcut, "none")
-        if drawn.shortcut == "C" and KINDS[drawn.block].shortcuts:
-            assert spec.shortcut == "project"
+        changed = {
+            **dict.fromkeys(("A", *MIXED), "pad"),
+            "B": "project",
+            "pool": "pool" if spec.stride > 1 else "pad",
+        }.get(drawn.shortcut, "none")
+        if spec.kind == "highway":
+            assert (spec.shortcut, changes) == ("identity", False)
+        elif drawn.shortcut in ("C", "conv") and KINDS[drawn.block].shortcuts:
+            bare = drawn.shortcut == "conv" and spec.order not in ("full", "bn_after_addition")
+            assert spec.shortcut == ("conv" if bare else "project")
         else:
             assert spec.shortcut == (changed if changes and same == "identity" else same)
+        assert spec.mix == (
+            drawn.shortcut if drawn.shortcut in MIXED and KINDS[drawn.block].shortcuts
+            else "exclusive" if spec.kind == "highway" else "sum"
+        )  # fmt: skip
 
 
 def test_a_basic_block_is_two_convolutions_of_which_the_first_widens_and_strides() -> None:

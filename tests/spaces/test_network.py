@@ -181,7 +181,7 @@ def test_a_fresh_network_trains_on_the_cpu_in_float32_everywhere() -> None:
 def test_stages_and_blocks_are_those_of_the_plan(block: str) -> None:
     described = plan(Architecture(block=block, depths=(1, 3, 2)))
     network = build(Architecture(block=block, depths=(1, 3, 2)), ImageSpec())
-    transitions = 1 if KINDS[block].makes == "dense" else 0
+    transitions = 1 if KINDS[block].makes in ("dense", "highway") else 0
     assert [len(stage) for stage in network.stages] == [1, 3 + transitions, 2 + transitions]  # type: ignore[arg-type]
     assert network.head.classifier.in_features == described.head.width  # type: ignore[union-attr]
 
@@ -192,6 +192,7 @@ def test_stages_and_blocks_are_those_of_the_plan(block: str) -> None:
         ("small", "basic", [nn.Conv2d, nn.BatchNorm2d, nn.ReLU], (21, 17)),
         ("small", "preact", [nn.Conv2d], (21, 17)),
         ("strided", "basic", [nn.Conv2d, nn.BatchNorm2d, nn.ReLU], (11, 9)),
+        ("small_biased", "preact", [nn.Conv2d, nn.ReLU], (21, 17)),
         ("biased", "basic", [nn.Conv2d, nn.ReLU], (11, 9)),
         ("large", "basic", [nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.MaxPool2d], (6, 5)),
         ("large", "preact", [nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.MaxPool2d], (6, 5)),
@@ -204,7 +205,7 @@ def test_a_stem_is_what_its_name_says(
     made = Stem(plan(Architecture(stem=stem, block=block)).stem, 3)
     assert [type(layer) for layer in made] == layers
     assert made(torch.zeros(2, 3, 21, 17)).shape == (2, 16, *shape)
-    assert (made[0].bias is not None) == (stem == "biased")
+    assert (made[0].bias is not None) == (stem in ("biased", "small_biased"))
 
 
 def test_a_stem_of_crelu_puts_out_its_width_from_half_the_convolution() -> None:
@@ -273,7 +274,7 @@ def test_images_are_judged_one_by_one_in_evaluation(block: str) -> None:
     torch.testing.assert_close(together, alone)
 
 
-SIDES = {"small": 1, "strided": 2, "biased": 2, "large": 4, "large_bare": 4}
+SIDES = {"small": 1, "small_biased": 1, "strided": 2, "biased": 2, "large": 4, "large_bare": 4}
 
 
 @each_stem
