@@ -138,6 +138,9 @@ def _dead_fields(given: Architecture) -> dict[str, Any]:
     alive = {
         "cardinality": kind.grouped,
         "branches": kind.makes == "residual",
+        "attention": kind.makes == "residual",
+        "reduction": kind.makes == "residual" and given.attention != "none",
+        "downsampling": kind.makes == "chain" and any(stride > 1 for stride in strides_of(given)),
         "base_width": bottleneck,
         "stride_in": bottleneck and any(stride > 1 for stride in strides_of(given)),
         "kernels": kind.sequence,
@@ -149,7 +152,8 @@ def _dead_fields(given: Architecture) -> dict[str, Any]:
         "fusion": kind.makes == "merge_run",
         "strides": given.strides != usual_strides(len(given.depths)),
         "head_scale": given.head == "cosine",
-        "head_width": given.head == "pointwise",
+        "head_width": given.head in ("pointwise", "layers"),
+        "head_map": given.head == "layers",
         **_alive_dropout(given),
     }
     dead = {name: DEFAULTS[name] for name, matters in alive.items() if not matters}
@@ -227,7 +231,7 @@ def _stem(given: Fields, width: int, first: BlockSpec) -> StemSpec:
         conv_width=width // 2 if halves else width,
         width=width,
         norm=norm,
-        bias=biased,
+        bias=biased or (first.bias and norm),
         activated=activated,
         pool=pool,
     )
@@ -243,5 +247,6 @@ def _head(given: Fields, last: BlockSpec) -> HeadSpec:
         activated=linear and last.order in ("full", "relu_only"),
         dropout_rate=_rate(given, 1) if given.dropout == "head" else 0.0,
         scale=1.0 if linear else float(given.head_scale),  # 16 and 16.0 are equal, and written the same
-        hidden=given.head_width if given.head == "pointwise" else 0,
+        hidden=given.head_width if given.head in ("pointwise", "layers") else 0,
+        map=given.head_map if given.head == "layers" else 1,
     )

@@ -15,7 +15,18 @@ import torch
 from torch import Tensor, nn
 
 from spaces.errors import InfeasibleArchitecture, InputError
-from spaces.layers import DropBranch, Gate, Gated, PadShortcut, PoolShortcut, Scaled, Sum, activation, conv
+from spaces.layers import (
+    DropBranch,
+    Gate,
+    Gated,
+    PadShortcut,
+    PoolShortcut,
+    Scaled,
+    SqueezeExcite,
+    Sum,
+    activation,
+    conv,
+)
 from spaces.packages import builder
 from spaces.plan import BlockSpec, Conv
 
@@ -26,6 +37,10 @@ def _dropout(spec: BlockSpec, placement: str) -> nn.Module:
 
 def _drop_branch(spec: BlockSpec) -> nn.Module:
     return DropBranch(spec.dropout_rate, spec.drop_unit) if spec.dropout == "branch" else nn.Identity()
+
+
+def _squeeze(spec: BlockSpec) -> list[nn.Module]:
+    return [SqueezeExcite(spec.out_width, spec.squeeze)] if spec.squeeze else []
 
 
 def _shortcut(spec: BlockSpec, out_width: int, streams: int = 1) -> nn.Module | None:
@@ -96,7 +111,7 @@ class Residual(nn.Module):
     def __init__(self, spec: BlockSpec) -> None:
         super().__init__()
         self.enter = _enter(spec) if spec.preactivated else nn.Identity()
-        self.branch = nn.Sequential(*_branch(spec), _drop_branch(spec))
+        self.branch = nn.Sequential(*_branch(spec), *_squeeze(spec), _drop_branch(spec))
         shortcut = _shortcut(spec, spec.out_width)
         self.shortcut = None if shortcut is None else nn.Sequential(shortcut, _dropout(spec, "shortcut"))
         self.join = _join(spec)
@@ -125,7 +140,7 @@ class MultiResidual(nn.Module):
         self.enter = _enter(spec) if self.shares else nn.Identity()
         own = [] if self.shares or not spec.preactivated else [_enter]
         self.branches = nn.ModuleList(
-            nn.Sequential(*(make(spec) for make in own), *_branch(spec), _drop_branch(spec))
+            nn.Sequential(*(make(spec) for make in own), *_branch(spec), *_squeeze(spec), _drop_branch(spec))
             for _ in range(spec.branches)
         )
         shortcut = _shortcut(spec, spec.out_width)
@@ -244,7 +259,7 @@ class Chain(nn.Sequential):
             last = index + 1 == len(spec.branch)
             reads = spec.out_width if last else spec.branch[index + 1].in_width
             layers += [_dropout(spec, "between")] if last else []
-            layers.append(conv(each, bias=not spec.norm))
+            layers.append(conv(each, bias=spec.bias or not spec.norm))
             layers += [nn.BatchNorm2d(each.out_width)] if spec.norm else []
             layers.append(activation(each.out_width, reads))
         super().__init__(*layers, _dropout(spec, "after"))

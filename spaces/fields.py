@@ -15,12 +15,14 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "stride_in": ("first", "3x3"),
     "order": ("original", "bn_after_addition", "relu_before_addition", "relu_only", "full"),
     "activation": ("relu", "crelu"),
+    "attention": ("none", "squeeze_excite"),
+    "downsampling": ("stride", "max"),
     "dropout": ("none", "between", "after", "shortcut", "branch", "head"),
     "drop_decay": ("linear", "uniform"),
     "drop_unit": ("batch", "sample"),
     "fusion": ("add", "concatenate"),
     "stem": ("small", "strided", "large", "large_bare", "biased", "small_biased"),
-    "head": ("linear", "cosine", "pointwise"),
+    "head": ("linear", "cosine", "pointwise", "layers"),
 }
 MIXED = ("scaled", "gated", "exclusive")  # shortcuts that weigh what is added
 GATED = MIXED[1:]
@@ -28,7 +30,7 @@ LISTS = ("depths", "widths", "strides", "kernels")
 PRESERVED = "preserved"
 MOST = {
     "depth": 1_000, "depths": 1_000, "strides": 8, "kernels": 31, "widening_factor": 1_000, "head_scale": 1_000,
-    "branches": 100,
+    "branches": 100, "head_map": 64,
 }  # fmt: skip
 MOST_BIAS = 20  # beyond which a sigmoid is nothing but open or closed
 MOST_CHANNELS = 65_536  # of what else is counted
@@ -65,6 +67,9 @@ class Fields:
     stride_in: str = "3x3"  # which convolution of a bottleneck strides: first (He 2015) or 3x3 (torchvision)
     order: str = "original"  # of normalisation, ReLU and addition (He et al. 2016, figure 4)
     activation: str = "relu"  # crelu: after a convolution of half the width, and after its normalisation
+    attention: str = "none"  # squeeze_excite: a residual branch's channels are weighed by a network of their means
+    reduction: int = 16  # of the channels between that network's two layers
+    downsampling: str = "stride"  # how a chain of convolutions strides; max: by a max-pool before the first of them
     dropout: str = "none"
     dropout_rate: float = 0.0  # of the last block, where branches are dropped with linear decay
     drop_decay: str = "linear"  # how the rate of dropped branches grows with depth
@@ -75,8 +80,10 @@ class Fields:
     #                      small_biased: 3x3, bias, ReLU
     stem_width: int = 16
     head: str = "linear"  # cosine: |cos| to fixed orthogonal directions, times head_scale; pointwise: a 1x1 of
-    #                       head_width, bias and ReLU before the mean
+    #                       head_width, bias and ReLU before the mean; layers: max-pool, mean
+    #                       over head_map by head_map pixels, two layers of head_width, with ReLU and dropout
     head_width: int = 128
+    head_map: int = 1
     head_scale: float = 16.0
 
     def __post_init__(self) -> None:
@@ -121,7 +128,17 @@ def _check_stages(given: Fields) -> None:
 
 
 def _check_whole(given: Fields) -> None:
-    for name in (*LISTS, "cardinality", "branches", "growth", "stem_width", "head_width", "base_width"):
+    for name in (
+        *LISTS,
+        "cardinality",
+        "branches",
+        "growth",
+        "reduction",
+        "stem_width",
+        "head_width",
+        "head_map",
+        "base_width",
+    ):
         value = getattr(given, name)
         if (name in ("base_width", "strides") and value is None) or (name == "base_width" and value == PRESERVED):
             continue

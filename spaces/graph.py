@@ -12,7 +12,7 @@ from typing import Any
 from spaces.plan import BlockSpec, Conv, HeadSpec, Plan, StemSpec
 
 RELU = "relu"
-LATER = (("branches", 1), ("mix", "sum"), ("gate_bias", 0.0), ("pool", 1))
+LATER = (("branches", 1), ("mix", "sum"), ("gate_bias", 0.0), ("pool", 1), ("bias", False), ("squeeze", 0))
 
 
 def graph_of(described: Plan) -> list[Any]:
@@ -35,7 +35,7 @@ def _stem(spec: StemSpec) -> Iterator[Any]:
 def _head(spec: HeadSpec) -> Iterator[Any]:
     yield from ["norm"] if spec.norm else []
     yield from [RELU] if spec.activated else []
-    hidden = [spec.hidden] if spec.hidden else []
+    hidden = [spec.hidden, spec.map] if spec.hidden else []
     yield ["head", spec.kind, spec.width, spec.dropout_rate, spec.scale, *hidden]
 
 
@@ -55,7 +55,7 @@ def _block(spec: BlockSpec) -> Iterator[Any]:
 def _is_inception(spec: BlockSpec) -> bool:
     """Whether a block of another kind is an Inception-like one: it merges a stream with itself, or has two branches."""
     merges = (spec.streams_in, spec.streams_out) == (1, 1) and spec.shortcut not in ("project", "conv")
-    doubled = (spec.branches, spec.order) == (2, "original")
+    doubled = (spec.branches, spec.order, spec.squeeze) == (2, "original", 0)
     return (spec.kind == "merge_run" and merges) or (spec.kind == "multi_residual" and doubled)
 
 
@@ -70,6 +70,7 @@ def _residual(spec: BlockSpec) -> Iterator[Any]:
     branch = list(_convs(spec, activated=len(spec.branch) - (spec.order != "relu_before_addition")))
     # What follows the last convolution is the block's own only where the addition does not come first.
     branch += ["norm"] if spec.order in ("original", "relu_only") else []
+    branch += [["squeeze", spec.squeeze]] if spec.squeeze else []
     if spec.shortcut == "none" and spec.branches == 1:
         yield from [*enter, *branch]
     elif spec.order == "full" and spec.shortcut == "project":
@@ -94,7 +95,7 @@ def _convs(spec: BlockSpec, *, activated: int) -> Iterator[Any]:
     for index, (conv, width) in enumerate(zip(spec.branch, reads, strict=True)):
         if index + 1 == len(spec.branch):
             yield from _dropped(spec, "between")
-        yield _conv(conv, bias=not spec.norm)
+        yield _conv(conv, bias=spec.bias or not spec.norm)
         if index < activated:
             yield from ["norm"] if spec.norm else []
             yield _activation(conv.out_width, width)

@@ -72,7 +72,7 @@ def _two_branches(makes: str, expansion: int = 1) -> BlockKind:
     return BlockKind(lay=lay, makes=makes, expansion=expansion, widens_stem=True)
 
 
-SINGLE = ("dense", "conv", "biased_conv", "highway")  # of one convolution
+SINGLE = ("dense", "conv", "biased_conv", "biased_norm_conv", "highway")  # of one convolution
 
 KINDS: dict[str, BlockKind] = {
     "basic": BlockKind(lay=residual, makes="residual", order=None, sequence=True),
@@ -89,5 +89,6 @@ KINDS: dict[str, BlockKind] = {
     "separable": BlockKind(lay=separable, makes="chain", shortcuts=False, widens_stem=True),
     "conv": BlockKind(lay=chain, makes="chain", shortcuts=False, widens_stem=True),
     "biased_conv": BlockKind(lay=chain, makes="chain", shortcuts=False, widens_stem=True, norm=False),
+    "biased_norm_conv": BlockKind(lay=chain, makes="chain", shortcuts=False, widens_stem=True, bias=True),
     "highway": BlockKind(lay=highway, makes="highway", shortcuts=False, widens_stem=True, norm=False),
 }

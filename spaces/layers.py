@@ -113,6 +113,31 @@ class Gated(nn.Module):
         return (1 - share) * through + (share * added if self.exclusive else added)
 
 
+class SqueezeExcite(nn.Module):
+    """sigmoid(v relu(u mean(x))) x, the mean over the map (Hu et al. 2018)."""
+
+    def __init__(self, width: int, squeezed: int) -> None:
+        super().__init__()
+        self.squeeze = nn.Linear(width, squeezed)
+        self.excite = nn.Linear(squeezed, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the channels, each weighed by a share in [0, 1]."""
+        share: Tensor = self.excite(F.relu(self.squeeze(x.mean(dim=(2, 3))))).sigmoid()
+        return x * share[:, :, None, None]
+
+
+class HiddenLayers(nn.Sequential):
+    """A max-pool, means over a map of fixed size, two layers with ReLU and dropout (Simonyan & Zisserman 2015)."""
+
+    def __init__(self, width: int, hidden: int, side: int, rate: float) -> None:
+        first, second = nn.Linear(width * side**2, hidden), nn.Linear(hidden, hidden)
+        super().__init__(
+            nn.MaxPool2d(2, ceil_mode=True), nn.AdaptiveAvgPool2d(side), nn.Flatten(),
+            first, nn.ReLU(), nn.Dropout(rate), second, nn.ReLU(), nn.Dropout(rate),
+        )  # fmt: skip
+
+
 class DropBranch(nn.Module):
     """Drop a whole branch at random in training (stochastic depth, Huang et al. 2016).
 

@@ -2,8 +2,8 @@
 
 Sources: He et al. 2015 and 2016, Zagoruyko & Komodakis 2016 (section 2), Xie et al. 2017 (section 3.1 and the authors'
 width rule), Zhao et al. 2016 (merge-and-run, Inception-like), Huang et al. 2017 (DenseNet), Howard et al. 2017
-(MobileNet, table 1), Srivastava et al. 2015 (highway), Shang et al. 2016 (CReLU), Abdi &
-Nahavandi 2016 (multi-residual networks).
+(MobileNet, table 1), Srivastava et al. 2015 (highway), Simonyan & Zisserman 2015 (VGG), Hu et al. 2018 (squeeze and
+excitation), Shang et al. 2016 (CReLU), Abdi & Nahavandi 2016 (multi-residual networks).
 """
 
 from collections.abc import Callable, Collection
@@ -41,6 +41,7 @@ class BlockKind:
     order: str | None = "original"  # None: as the field says
     shortcuts: bool = True
     norm: bool = True
+    bias: bool = False  # beside the normalisation
     sequence: bool = False  # the field kernels says which convolutions the branch has
     widens_stem: bool = False  # k multiplies the stem's width too
 
@@ -79,8 +80,15 @@ def residual(kind: BlockKind, fields: Fields, site: Site) -> tuple[BlockSpec, ..
         mix=fields.shortcut if fields.shortcut in MIXED else "sum",
         gate_bias=float(fields.gate_bias) if fields.shortcut in GATED else 0.0,
         branches=branches,
+        squeeze=_squeezed(kind, fields, out),
     )
     return (spec,)
+
+
+def _squeezed(kind: BlockKind, fields: Fields, width: int) -> int:
+    """Return the channels that the means of a branch's channels are squeezed to: at least one."""
+    excites = kind.makes == "residual" and fields.attention == "squeeze_excite"
+    return max(1, width // fields.reduction) if excites else 0
 
 
 def merge_and_run(kind: BlockKind, fields: Fields, site: Site) -> tuple[BlockSpec, ...]:
@@ -203,19 +211,27 @@ def _transition(fields: Fields, site: Site) -> BlockSpec:
 
 def chain(kind: BlockKind, fields: Fields, site: Site) -> tuple[BlockSpec, ...]:
     """Lay out f(x) alone, each convolution activated: one 3x3."""
-    conv = Conv(in_width=site.in_width, out_width=site.width, kernel=3, stride=site.stride)
-    return _chained(kind, site, _halved((conv,), fields, site, (0,)))
+    pool, stride = _pooled(kind, fields, site)
+    conv = Conv(in_width=site.in_width, out_width=site.width, kernel=3, stride=stride)
+    return _chained(kind, site, _halved((conv,), fields, site, (0,)), pool)
 
 
 def separable(kind: BlockKind, fields: Fields, site: Site) -> tuple[BlockSpec, ...]:
     """Lay out f(x) alone, each convolution activated: 3x3 of one channel each, then 1x1; CReLU follows the latter."""
+    pool, stride = _pooled(kind, fields, site)
     reads = site.in_width
-    depthwise = Conv(in_width=reads, out_width=reads, kernel=3, stride=site.stride, groups=reads)
+    depthwise = Conv(in_width=reads, out_width=reads, kernel=3, stride=stride, groups=reads)
     pointwise = Conv(in_width=reads, out_width=site.width, kernel=1)
-    return _chained(kind, site, _halved((depthwise, pointwise), fields, site, (1,)))
+    return _chained(kind, site, _halved((depthwise, pointwise), fields, site, (1,)), pool)
 
 
-def _chained(kind: BlockKind, site: Site, convs: tuple[Conv, ...]) -> tuple[BlockSpec, ...]:
+def _pooled(kind: BlockKind, fields: Fields, site: Site) -> tuple[int, int]:
+    """Return the stride of a max-pool before a chain, and that of its first convolution."""
+    pools = kind.makes == "chain" and fields.downsampling == "max"
+    return (site.stride, 1) if pools else (1, site.stride)
+
+
+def _chained(kind: BlockKind, site: Site, convs: tuple[Conv, ...], pool: int) -> tuple[BlockSpec, ...]:
     spec = BlockSpec(
         kind=kind.makes,
         in_width=site.in_width,
@@ -223,6 +239,8 @@ def _chained(kind: BlockKind, site: Site, convs: tuple[Conv, ...]) -> tuple[Bloc
         stride=site.stride,
         branch=convs,
         norm=kind.norm,
+        bias=kind.bias,
+        pool=pool,
     )
     return (spec,)
 
@@ -232,8 +250,8 @@ def highway(kind: BlockKind, fields: Fields, site: Site) -> tuple[BlockSpec, ...
     plain: tuple[BlockSpec, ...] = ()
     if site.stride > 1 or site.in_width != site.width:
         first = Conv(in_width=site.in_width, out_width=site.width, kernel=3)
-        (made,) = _chained(kind, site, _halved((first,), fields, site, (0,)))
-        plain = (replace(made, kind="chain", pool=site.stride),)
+        (made,) = _chained(kind, site, _halved((first,), fields, site, (0,)), site.stride)
+        plain = (replace(made, kind="chain"),)
     conv = Conv(in_width=site.width, out_width=site.width, kernel=3)
     layer = BlockSpec(
         kind="highway",

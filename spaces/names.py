@@ -25,6 +25,7 @@ _STAGES = {
 }  # fmt: skip
 _USUAL = (18, 34, 50, 101, 152)
 _DENSE = {121: (6, 12, 24, 16), 161: (6, 12, 36, 24), 169: (6, 12, 32, 32), 201: (6, 12, 48, 32)}
+_VGG = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}  # of each width
 _ALLCONV6 = (
     (64, 64, 128, 128, 256), (16, 16, 32, 32, 64), (32, 32, 32, 32, 64), (16, 16, 64, 64, 64), (16, 16, 32, 32, 128),
     (32, 32, 64, 64, 128), (64, 64, 64, 64, 128), (32, 32, 128, 128, 128), (32, 32, 64, 64, 256),
@@ -115,6 +116,42 @@ def _resnet(layers: str, dash: str, plain: str | None = None) -> Named:
     if _is_bottleneck(count) and not plain:
         return _named(CIFAR, block="bottleneck", depths=_each(family, count, 9, 2), stride_in="first")
     return _named(CIFAR, depths=_each(family, count, 6, 2), shortcut="none" if plain else "A")
+
+
+def _se_resnet(layers: str, dash: str) -> Named:
+    """Return a ResNet whose branches weigh their channels; on small images it projects where the shape changes."""
+    made = _resnet(layers, dash)
+    shortcut = "B" if made.architecture.shortcut == "A" else made.architecture.shortcut
+    return replace(made, architecture=replace(made.architecture, attention="squeeze_excite", shortcut=shortcut))
+
+
+def _se_resnext(layers: str, dash: str, cardinality: str, base_width: str) -> Named:
+    made = _resnext(layers, dash, cardinality, base_width)
+    return replace(made, architecture=replace(made.architecture, attention="squeeze_excite"))
+
+
+def _vgg(layers: str, norm: str | None = None) -> Named:
+    """Return VGG: the first convolution is the stem, and each later stage begins with a max-pool."""
+    count = int(layers)
+    if count not in _VGG:
+        raise InputError(f"VGG has {', '.join(map(str, _VGG))} layers: {count} is none of them")
+    first, *later = _VGG[count]
+    depths = (*((first - 1,) if first > 1 else ()), *later)
+    return _named(
+        IMAGENET,
+        block="biased_norm_conv" if norm else "biased_conv",
+        depths=depths,
+        widths=(64, 128, 256, 512, 512)[-len(depths) :],
+        strides=None if first > 1 else (2,) * 4,
+        stem="small" if norm else "small_biased",
+        stem_width=64,
+        downsampling="max",
+        head="layers",
+        head_width=4096,
+        head_map=7,
+        dropout="head",
+        dropout_rate=0.5,
+    )
 
 
 def _preact(layers: str, dash: str) -> Named:
@@ -291,6 +328,8 @@ FAMILIES: tuple[tuple[str, Callable[..., Named], str], ...] = (
     (rf"wide-?resnet(?P<layers>{_COUNT})-{_K}", _wide_resnet, "wide_resnet50_2"),
     (rf"wrn-(?P<layers>{_COUNT})-{_K}-bottleneck", _wide_resnet, "wrn-50-2-bottleneck"),
     (rf"resnext{_LAYERS}-(?P<cardinality>{_COUNT})x(?P<base_width>{_COUNT})d?", _resnext, "resnext-29-8x64d"),
+    (rf"se-?resnet{_LAYERS}", _se_resnet, "se_resnet50"),
+    (rf"se-?resnext{_LAYERS}-(?P<cardinality>{_COUNT})x(?P<base_width>{_COUNT})d?", _se_resnext, "se_resnext50_32x4d"),
     (rf"dfn-(?P<kind>mr|il)-(?P<layers>{_COUNT})(?:-{_K})?", _dfn, "dfn-mr-56"),
     (r"dfn-mr(?P<number>[123])", _dfn_numbered, "dfn-mr1"),
     (r"dfn-imagenet-(?P<kind>mr-50|il-50|resnet-98)", _dfn_large, "dfn-imagenet-mr-50"),
@@ -301,6 +340,7 @@ FAMILIES: tuple[tuple[str, Callable[..., Named], str], ...] = (
     (rf"mobilenet-(?P<shallow>shallow)(?:-{_ALPHA})?{_SIDE}", _mobilenet, "mobilenet-shallow"),
     (rf"mobilenet-{_ALPHA}-(?P<shallow>shallow){_SIDE}", _mobilenet, "mobilenet-0.5-shallow"),
     (r"mobilenet-(?P<conv>conv)", _mobilenet, "mobilenet-conv"),
+    (rf"vgg-?(?P<layers>{_COUNT})(?P<norm>-bn)?", _vgg, "vgg16_bn"),
     (rf"highway-(?P<layers>{_COUNT})", _highway, "highway-19"),
     (r"allconv6(?:-(?P<number>\d|baseline))?", _allconv6, "allconv6-3"),
 )

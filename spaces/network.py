@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from spaces.architecture import Architecture, ImageSpec, OwnNetwork, plan
 from spaces.blocks import block
 from spaces.errors import InfeasibleArchitecture, InputError
-from spaces.layers import Cosine, DropBranch, Gate, activation, conv
+from spaces.layers import Cosine, DropBranch, Gate, HiddenLayers, activation, conv
 from spaces.packages import function_of
 from spaces.plan import Conv, HeadSpec, Plan, StemSpec
 
@@ -27,23 +27,32 @@ class Stem(nn.Sequential):
 
 
 class Head(nn.Module):
-    """BN and ReLU where the last block leaves its sum raw, perhaps a 1x1, mean over the map, dropout, classifier."""
+    """BN and ReLU where the last block leaves its sum raw, mean over the map, dropout, classifier; or more layers."""
 
     def __init__(self, spec: HeadSpec, classes: int) -> None:
         super().__init__()
         before = [nn.BatchNorm2d(spec.width)] if spec.norm else []
         self.norm = nn.Sequential(*before, *([nn.ReLU()] if spec.activated else []))
-        self.dropout = nn.Dropout(spec.dropout_rate)
         width = spec.hidden or spec.width
-        pointwise = Conv(in_width=spec.width, out_width=width, kernel=1)
-        self.hidden = nn.Sequential(*([conv(pointwise, bias=True), nn.ReLU()] if spec.hidden else []))
+        self.hidden = _hidden(spec)
+        self.flat = spec.kind == "layers"
+        self.dropout = nn.Identity() if self.flat else nn.Dropout(spec.dropout_rate)
         linear = spec.kind != "cosine"
         self.classifier = nn.Linear(width, classes) if linear else Cosine(width, classes, spec.scale)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits `n k`."""
-        logits: Tensor = self.classifier(self.dropout(self.hidden(self.norm(x)).mean(dim=(2, 3))))
+        features = self.hidden(self.norm(x))
+        logits: Tensor = self.classifier(self.dropout(features if self.flat else features.mean(dim=(2, 3))))
         return logits
+
+
+def _hidden(spec: HeadSpec) -> nn.Module:
+    """Return what stands before the classifier."""
+    if spec.kind == "layers":
+        return HiddenLayers(spec.width, spec.hidden, spec.map, spec.dropout_rate)
+    pointwise = Conv(in_width=spec.width, out_width=spec.hidden, kernel=1)
+    return nn.Sequential(*([conv(pointwise, bias=True), nn.ReLU()] if spec.hidden else []))
 
 
 class Network(nn.Module):

@@ -54,7 +54,7 @@ class Paths:
 
 def paths(described: Plan) -> Paths:
     """Return the paths from stem to classifier, by their layers."""
-    lengths: Lengths = {2 + (described.head.hidden > 0): 1}
+    lengths: Lengths = {1 + described.head.layers: 1}
     for spec in described.blocks:
         lengths = _through(spec, lengths)
     return Paths(count=_count(described), lengths=lengths)

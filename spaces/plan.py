@@ -25,6 +25,8 @@ class BlockSpec:
     branch: tuple[Conv, ...]
     order: str = "original"
     norm: bool = True  # false: convolutions have a bias instead
+    bias: bool = False  # convolutions have a bias beside their normalisation
+    squeeze: int = 0  # channels that a branch's means are squeezed to, where they weigh its channels
     shortcut: str = "none"  # none, identity, pad, pool, project or conv (a projection that is never normalised)
     mix: str = "sum"  # of shortcut and branch: sum, scaled, gated or exclusive
     gate_bias: float = 0.0  # where there is a gate
@@ -60,13 +62,19 @@ class StemSpec:
 class HeadSpec:
     """Write out the head: what the last block leaves undone, mean over the map, dropout, classifier."""
 
-    kind: str  # linear, cosine or pointwise
+    kind: str  # linear, cosine, pointwise or layers
     width: int
     norm: bool
     activated: bool
     dropout_rate: float
     scale: float
-    hidden: int = 0  # channels of the layer before the classifier, where it has one
+    hidden: int = 0  # channels of each layer before the classifier, where it has any
+    map: int = 1  # pixels along a side of the map that such layers read
+
+    @property
+    def layers(self) -> int:
+        """Return how many layers there are, with the classifier."""
+        return 1 + {"pointwise": 1, "layers": 2}.get(self.kind, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,18 @@ from spaces.space import NETWORK, PARAMETERS, SOURCE, SearchSpace, Value
 from workers.recipe import SEARCHED
 
 MOST_VALUES = 10_000  # that one parameter can take
-_WHOLE = (*LISTS, "depth", "cardinality", "branches", "base_width", "growth", "stem_width", "head_width")
+_WHOLE = (
+    *LISTS,
+    "depth",
+    "cardinality",
+    "branches",
+    "base_width",
+    "growth",
+    "reduction",
+    "stem_width",
+    "head_width",
+    "head_map",
+)
 
 
 def _two(given: object) -> object:

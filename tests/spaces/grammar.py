@@ -49,6 +49,8 @@ def values(stages: int) -> dict[str, st.SearchStrategy[Any]]:
         **{name: st.sampled_from(options) for name, options in OPTIONS.items()},
         "dropout_rate": st.sampled_from([0, 0.0, 0.1, 0.5]),
         "stem_width": st.sampled_from([8, 16]),
+        "reduction": st.sampled_from([4, 16]),
+        "head_map": st.sampled_from([1, 2]),
         "gate_bias": st.sampled_from([-2, -2.0, 0, -6.5]),
         "head_width": st.sampled_from([8, 20]),
         "head_scale": st.sampled_from([4, 16, 16.0]),
@@ -114,7 +116,14 @@ def contract() -> list[dict[str, Any]]:
         usual = {"block": block, "order": order, "dropout": "none", "shortcut": "B"}
         rows += [usual | {"dropout": dropout} for dropout in DROPOUTS]
         rows += [usual | {"shortcut": shortcut} for shortcut in SHORTCUTS if block in SHORTENED and shortcut != "B"]
-        rows += [usual | {"activation": "crelu"}, usual | {"head": "cosine"}, usual | {"head": "pointwise"}]
+        rows += [
+            usual | {"activation": "crelu"},
+            usual | {"head": "cosine"},
+            usual | {"head": "pointwise"},
+            usual | {"head": "layers"},
+        ]
+        rows += [usual | {"attention": "squeeze_excite"}] if block in BRANCHED else []
+        rows += [usual | {"downsampling": "max"}] if KINDS[block].makes == "chain" else []
         rows += [usual | {"branches": 3}, usual | {"branches": 2, "shortcut": "A"}] if block in BRANCHED else []
     return [row for row in rows if conflict(row["block"], row["dropout"], row["shortcut"]) is None]
 

@@ -228,6 +228,40 @@ def test_a_gate_begins_as_far_open_as_it_is_told(bias: float) -> None:
 
 
 @each_training
+@pytest.mark.parametrize("branches", [1, 2])
+@each_ordered
+def test_a_squeezed_branch_is_weighed_by_what_its_means_say(block: str, branches: int, training: bool) -> None:
+    for spec in small_specs(block, attention="squeeze_excite", reduction=4, branches=branches):
+        network = made(spec).train(training)
+        x = maps(spec)
+        added = 0.0
+        for branch in network.branches if branches == 2 else [network.branch]:
+            *steps, weighs, _ = branch
+            out = x
+            for step in steps:
+                out = step(out)
+            assert weighs.squeeze.weight.shape == (spec.out_width // 4, spec.out_width)
+            means = out.mean(dim=(2, 3))
+            shares = weighs.excite(F.relu(weighs.squeeze(means))).sigmoid()
+            added = added + torch.einsum("nchw,nc->nchw", out, shares)
+        same(network(x), F.relu(network.shortcut(x) + added))
+
+
+def test_at_least_one_channel_is_left_of_what_is_squeezed() -> None:
+    assert {spec.squeeze for spec in small_specs("basic", attention="squeeze_excite", reduction=16)} == {1}
+
+
+@pytest.mark.parametrize("block", making("chain"))
+def test_a_chain_strides_by_a_max_pool_where_it_is_told(block: str) -> None:
+    for spec, strided in zip(small_specs(block, downsampling="max"), small_specs(block), strict=True):
+        assert (spec.pool, spec.stride) == (strided.stride, strided.stride)
+        assert {each.stride for each in spec.branch} == {1}
+        network, bare = made(spec).eval(), made(replace(spec, pool=1, stride=1)).eval()
+        x = maps(spec)
+        same(network(x), bare(F.max_pool2d(x, spec.stride, ceil_mode=True) if spec.stride > 1 else x))
+
+
+@each_training
 @pytest.mark.parametrize("activation", ["relu", "crelu"])
 def test_a_highway_layer_hands_on_what_its_gate_does_not_transform(activation: str, training: bool) -> None:
     found = [spec for spec in small_specs("highway", activation=activation) if spec.kind == "highway"]
@@ -446,10 +480,10 @@ def test_a_chain_activates_every_convolution_and_adds_nothing(block: str, traini
 
 
 @pytest.mark.parametrize("block", KINDS)
-def test_only_a_chain_without_normalisation_has_biases(block: str) -> None:
+def test_only_what_is_biased_by_name_or_not_normalised_has_biases(block: str) -> None:
     for spec in small_specs(block):
         convs, norms = layers(BLOCKS[spec.kind](spec), nn.Conv2d), layers(BLOCKS[spec.kind](spec), nn.BatchNorm2d)
-        assert {conv.bias is not None for conv in convs} == {not KINDS[block].norm}
+        assert {conv.bias is not None for conv in convs} == {KINDS[block].bias or not KINDS[block].norm}
         assert bool(norms) == KINDS[block].norm
 
 

@@ -44,6 +44,8 @@ def test_every_option_can_be_named(name: str) -> None:
         ("fusion", "concat_enate", "concatenate"),
         ("stem", "smal", "small"),
         ("head", "cosin", "cosine"),
+        ("attention", "squeeze_excit", "squeeze_excite"),
+        ("downsampling", "strid", "stride"),
     ],
 )
 def test_an_unknown_option_is_refused_with_the_nearest_and_all_known(name: str, slip: str, near: str) -> None:

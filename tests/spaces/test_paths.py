@@ -97,6 +97,9 @@ def test_the_shares_of_the_lesion_study_are_those_of_54_modules(low: int, high: 
         ("mobilenet-1.0", 28),
         ("allconv6", 6),
         ("highway-19", 19),
+        ("vgg11", 11),
+        ("vgg19_bn", 19),
+        ("se_resnet50", 50),
     ],
 )
 def test_the_longest_path_is_what_a_name_counts(name: str, longest: int) -> None:

@@ -1,9 +1,12 @@
 """Hold our networks to torchvision's: with the same weights they say the same of the same images."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 from torchvision import models
+from torchvision.models.vgg import VGG, cfgs, make_layers
 
 from spaces.architecture import ImageSpec
 from spaces.counting import cost
@@ -52,10 +55,34 @@ def test_the_same_weights_give_the_same_logits(name: str) -> None:
     torch.testing.assert_close(given, expected, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("norm", ["", "_bn"])
+@pytest.mark.parametrize(("layers", "form"), [(11, "A"), (13, "B"), (16, "D"), (19, "E")])
+def test_vgg_is_torchvisions_but_for_the_width_of_its_last_layers(layers: int, form: str, norm: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    theirs = VGG(make_layers(cfgs[form], batch_norm=bool(norm)), num_classes=1, init_weights=False)
+    wide, narrow = theirs.classifier, 32  # of 4,096 they would fill a machine
+    theirs.classifier = nn.Sequential(
+        nn.Linear(512 * 49, narrow), wide[1], wide[2], nn.Linear(narrow, narrow), wide[4], wide[5],
+        nn.Linear(narrow, 1000),
+    )  # fmt: skip
+    their_network = scrambled(theirs, generator).double().eval()
+    ours = replace(named(f"vgg{layers}{norm}").architecture, head_width=narrow)
+    our_network = build(ours, IMAGE, generator=generator).double().eval()
+    their_state, our_state = their_network.state_dict(), our_network.state_dict()
+    assert [tensor.shape for tensor in our_state.values()] == [tensor.shape for tensor in their_state.values()]
+    our_network.load_state_dict(dict(zip(our_state, their_state.values(), strict=True)))
+    for side in (64, 96):
+        images = torch.rand(2, 3, side, side, dtype=torch.float64, generator=generator)
+        with torch.inference_mode():
+            expected, given = their_network(images), our_network(images)
+        assert expected.std() > 1e-3
+        torch.testing.assert_close(given, expected, rtol=0, atol=1e-10)
+
+
 DOCUMENTED = [
     "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext50_32x4d", "resnext101_32x8d",
     "resnext101_64x4d", "wide_resnet50_2", "wide_resnet101_2", "densenet121", "densenet161", "densenet169",
-    "densenet201",
+    "densenet201", *(f"vgg{layers}{norm}" for layers in (11, 13, 16, 19) for norm in ("", "_bn")),
 ]  # fmt: skip
 
 

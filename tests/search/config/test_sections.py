@@ -65,7 +65,8 @@ def test_every_parameter_can_be_fixed_or_searched() -> None:
         "base_width": 64, "shortcut": "C", "stride_in": "first", "dropout": "head", "dropout_rate": 0.2,
         "stem": "large", "stem_width": 32, "strides": [2, 2], "kernels": [3, 1], "growth": 24, "compression": 0.5,
         "order": "full", "activation": "crelu", "drop_decay": "uniform", "drop_unit": "sample",
-        "fusion": "concatenate", "head": "cosine", "head_scale": 8, "gate_bias": -6, "head_width": 32,
+        "fusion": "concatenate", "head": "cosine", "head_scale": 8, "gate_bias": -6, "head_width": 32, "head_map": 2,
+        "attention": "squeeze_excite", "reduction": 4, "downsampling": "max",
     }  # fmt: skip
     assert values.keys() == set(PARAMETERS)
     for name, value in values.items():
