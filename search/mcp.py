@@ -4,26 +4,31 @@ python -m search.mcp --trials 100 --hours 2 [--trainings 20] [--folder .]
 
 A server of the Model Context Protocol on standard input and output. An agent can look over the files of a folder,
 start, follow and stop a study, read its front, pick, confirm and export. The allowance is of all studies in the
-folder's database together, read from what is recorded there, so that no other name, file or start raises it.
+folder's database together, read from what is recorded there, so that no other name, file or start raises it; one thing
+is at work in a folder at a time, whoever has started it.
 """
 
 import argparse
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
 from search import cli
+from search.config.source import read_sections
 from search.config.study import StudyConfig, load
 from search.core.arguments import number, whole
 from search.core.columns import row_of
 from search.core.confirmation import assessed
+from search.core.environment import hide, variables
 from search.core.fronts import front_trials
 from search.core.labels import name_of
 from search.core.picking import bounds_of, knee, pick
@@ -35,8 +40,9 @@ from spaces.errors import InputError, StudyError, WidefrontError, visible
 
 DATABASE = "sqlite:///widefront.db"  # of the folder
 LOGS = Path(".widefront") / "agent"
+LOCK = LOGS / "at-work"  # held by what is at work until it ends, also where its server has died
 FREE = ("study", "space", "constraints", "scheduler", "sampler", "recipe", "budget", "objectives")  # an agent may set
-FOREIGN = ("command", "network")  # what brings somebody's code
+COMMAND, NETWORK = "command", "network"  # keys of a file that bring somebody's code
 TOLD = ("trial", "name", "macs", "params", "seeds", "on_front")  # of a network, beside its objectives
 WAIT_S = 10.0  # for a command to end that was asked to
 
@@ -71,11 +77,13 @@ class Desk:
             settings: leaves to replace, such as `scheduler.max_epochs=9` or `space.depth={int: [1, 4]}`.
         """
         config = self._config(file, settings)
-        said = self._run("search.launch", file, "--dry-run", *_set(settings))
+        said = self._run("search.launch", _path(file), "--dry-run", *_set(settings))
         return {"study": config.study, "preview": said.splitlines(), "left": self._left()}
 
     def start(self, file: str, settings: Sequence[str] = ()) -> dict[str, Any]:
         """Start a study, or go on with it, in the background; one at a time. What is left of the allowance bounds it.
+
+        What the file says under `confirm` is left out: confirm, when the study has ended, counts against the allowance.
 
         Args:
             file: path of a YAML file in the folder.
@@ -87,8 +95,10 @@ class Desk:
         if left["trials"] <= 0 or left["hours"] <= 0:
             raise StudyError(f"the allowance is spent: {left['trials']} trials and {left['hours']:.2f} hours are left")
         bounds = self._bounds(config, left)
-        arguments = [*_set(settings), *_set([f"{name}={value}" for name, value in bounds.items()])]
-        self._begin("search.launch", file, *arguments, "--report", f"{config.study}.html")
+        allowed = [f"{name}={value}" for name, value in bounds.items()]
+        allowed += ["confirm.seeds=0"] if config.confirm.seeds else []
+        arguments = [*_set(settings), *_set(allowed)]
+        self._begin("search.launch", _path(file), *arguments, "--report", f"{config.study}.html")
         return {"study": config.study, "budget": bounds, "log": str(self._log)}
 
     def follow(self, study: str | None = None, after: int = -1) -> dict[str, Any]:
@@ -190,22 +200,18 @@ class Desk:
             self._at_work.wait(WAIT_S)
         except subprocess.TimeoutExpired:
             self._at_work.send_signal(signal.SIGINT)
-            self._at_work.wait(WAIT_S)
-        return {"stopped": True, "said": self._said(3)}
+            with suppress(subprocess.TimeoutExpired):
+                self._at_work.wait(WAIT_S)
+        return {"stopped": not self._busy(), "said": self._said(3)}
 
     def _config(self, file: str, settings: Sequence[str]) -> StudyConfig:
         """Return a study's file, if it lies in the folder and an agent may set what it sets."""
-        path = Path(file)
-        if not path.resolve().is_relative_to(Path.cwd().resolve()):
-            raise InputError(f"{file} is outside of the folder")
+        path = Path(_path(file))
         for setting in settings:
             section = setting.partition("=")[0].partition(".")[0].strip()
             if section not in FREE:
                 raise InputError(f"{section} is the person's to set; {', '.join(FREE)} are yours")
-            if any(word in setting for word in FOREIGN):
-                raise InputError(
-                    f"what runs a program ({', '.join(FOREIGN)}) is the person's to set: no command is yours"
-                )
+        _check_persons(path, settings)  # before it is loaded, which imports packages
         config = load(path, settings)
         if config.storage != DATABASE:
             why = f"the study's storage has to be {DATABASE}, by which the allowance is counted"
@@ -261,15 +267,20 @@ class Desk:
     def _check_idle(self) -> None:
         if self._busy():
             raise StudyError("a study is at work; follow it, or stop it first")
+        os.close(_held())
 
     def _begin(self, module: str, *arguments: str) -> None:
         LOGS.mkdir(parents=True, exist_ok=True)
+        lock = _held()
         self._log = LOGS / f"{module}-{len(list(LOGS.iterdir()))}.txt"
-        with self._log.open("wb") as out:
-            self._at_work = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments], stdin=subprocess.DEVNULL, stdout=out,
-                stderr=subprocess.STDOUT, start_new_session=True,
-            )  # fmt: skip
+        try:
+            with self._log.open("wb") as out:
+                self._at_work = subprocess.Popen(
+                    [sys.executable, "-m", module, *arguments], stdin=subprocess.DEVNULL, stdout=out,
+                    stderr=subprocess.STDOUT, start_new_session=True, pass_fds=(lock,),
+                )  # fmt: skip
+        finally:
+            os.close(lock)
 
     def _run(self, module: str, *arguments: str) -> str:
         done = subprocess.run(
@@ -284,6 +295,62 @@ class Desk:
         """Return the last lines of what is at work, or was."""
         text = self._log.read_text(errors="replace") if self._log else ""
         return text.splitlines()[-lines:]
+
+
+def _path(file: str) -> str:
+    """Return where a file of the folder lies; no option of a command begins so.
+
+    Raises:
+        InputError: it lies elsewhere.
+    """
+    try:
+        path = Path(file).resolve()
+    except (ValueError, RuntimeError) as error:  # a byte that no name has, a knot of links
+        raise InputError(f"{file!r} is no name of a file") from error
+    if not path.is_relative_to(Path.cwd().resolve()):
+        raise InputError(f"{file} is outside of the folder")
+    return str(path)
+
+
+def _check_persons(path: Path, settings: Sequence[str]) -> None:
+    """Refuse settings by which a program runs or a variable is read that the file does not name, however spelt.
+
+    Raises:
+        InputError: they do, or the file or a setting cannot be read.
+    """
+    persons, asked = read_sections(path, ()), read_sections(path, settings)
+    named = [*_code(persons)]
+    if any(each not in named for each in _code(asked)):
+        raise InputError(f"what runs a program ({COMMAND}, {NETWORK}) is the person's to set: no command is yours")
+    for section, value in asked.items():
+        if set(variables(str(value))) - set(variables(str(persons.get(section)))):
+            raise InputError("variables of the environment are the person's to name", place=section)
+
+
+def _code(sections: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield what brings somebody's code: objectives that commands measure, and a function that builds networks."""
+    objectives, space = sections.get("objectives"), sections.get("space")
+    for each in objectives if isinstance(objectives, list) else [objectives]:
+        if isinstance(each, Mapping):
+            yield each
+    if isinstance(space, Mapping) and NETWORK in space:
+        yield space[NETWORK]
+
+
+def _held() -> int:
+    """Return an open file that says that something is at work in the folder, as long as any process holds it.
+
+    Raises:
+        StudyError: something is, of this server or of another.
+    """
+    LOCK.parent.mkdir(parents=True, exist_ok=True)
+    opened = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(opened)
+        raise StudyError("another server's study is at work in this folder; it has to end first") from error
+    return opened
 
 
 def _set(settings: Sequence[str]) -> list[str]:
@@ -323,8 +390,8 @@ def _in_one_line(ask: Callable[..., dict[str, Any]]) -> Callable[..., str]:
     def answer(*args: Any, **kwargs: Any) -> str:
         try:
             return json.dumps(ask(*args, **kwargs), default=str)
-        except WidefrontError as error:
-            return json.dumps({"error": visible(str(error))})
+        except (WidefrontError, OSError) as error:
+            return json.dumps({"error": visible(hide(str(error)))})
 
     return answer
 

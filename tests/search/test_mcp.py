@@ -123,12 +123,55 @@ def test_the_front_and_a_pick_are_short_and_say_units(desk: Desk) -> None:
         ("space.yaml", ["callbacks=[os:system]"], "callbacks is the person's to set"),
         ("space.yaml", ["space.network=os:system"], "network"),
         ("space.yaml", ["objectives=[accuracy, {name: x, command: rm, unit: y}]"], "no command is"),
+        ("space.yaml", ['objectives=[accuracy, {name: x, "comm\\u0061nd": rm, unit: y}]'], "no command is"),
+        ("space.yaml", ['space={"netw\\u006frk": "os:system", width: {int: [1, 2]}}'], "no command is"),
+        ("space.yaml", ["objectives={name: x, command: rm, unit: y}"], "no command is"),
+        ("space.yaml", ["study=${HOME}"], "study: variables of the environment"),
+        ("space.yaml", ['study="\\u0024{HOME}"'], "study: variables of the environment"),
+        ("space\0.yaml", [], "is no name of a file"),
         ("nowhere.yaml", [], "nowhere.yaml"),
     ],
 )
 def test_what_is_the_persons_is_refused(desk: Desk, file: str, settings: list[str], said: str) -> None:
     with pytest.raises(InputError, match=said):
         desk.start(file, settings)
+
+
+def test_a_command_and_a_variable_of_the_persons_own_stay_and_a_name_may_hold_any_word(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NAMED", "mine")
+    asked = {"name": "x", "command": "echo {digest}", "unit": "y"}
+    write(Path.cwd(), objectives=["accuracy", asked], study="${NAMED}")
+    assert desk._config("space.yaml", ["objectives=[accuracy, macs]"]).objectives == ("accuracy", "macs")
+    assert desk._config("space.yaml", ["budget.trials=3"]).study == "mine"
+    assert desk._config("space.yaml", ["study=my-network"]).study == "my-network"
+
+
+def test_what_starts_trains_nothing_beyond_the_allowance_of_trainings(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[tuple[str, ...]] = []
+    monkeypatch.setattr(Desk, "_begin", lambda _desk, *arguments: begun.append(arguments))
+    write(Path.cwd(), confirm={"seeds": 50})
+    desk.start("space.yaml")
+    assert "confirm.seeds=0" in begun[0]
+
+
+def test_one_thing_is_at_work_in_a_folder_also_where_its_server_has_died(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("slow.py").write_text("import time\ntime.sleep(60)\n")
+    monkeypatch.setenv("PYTHONPATH", str(Path.cwd()))
+    desk._begin("slow")
+    other = Desk(desk.allowance)
+    for ask in (lambda: other.start("space.yaml"), other.confirm):
+        with pytest.raises(StudyError, match="another server's study is at work"):
+            ask()
+    assert desk._at_work is not None
+    desk._at_work.kill()
+    desk._at_work.wait()
+    other._check_idle()
 
 
 def test_a_study_in_another_database_is_refused_since_nobody_would_count_it(desk: Desk, tmp_path: Path) -> None:
