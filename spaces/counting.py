@@ -11,6 +11,7 @@ number that any operation puts out, since backward passes need no more than that
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -23,7 +24,7 @@ from torch.overrides import TorchFunctionMode
 from spaces.architecture import Architecture, ImageSpec, OwnNetwork, plan
 from spaces.blocks import BLOCKS, block
 from spaces.cost import Cost, sum_costs
-from spaces.errors import InputError
+from spaces.errors import InfeasibleArchitecture, InputError
 from spaces.layers import Cosine
 from spaces.network import Head, Stem, build_own, check_fits
 from spaces.operations import Operations
@@ -80,10 +81,8 @@ def cost_by_part(architecture: Architecture, image: ImageSpec, *, batch: int = B
 
 
 def _own_cost(architecture: OwnNetwork, image: ImageSpec, batch: int) -> Part:
-    with torch.device("meta"):
-        built = build_own(architecture, image)
     what, reads = architecture.network, (image.channels, image.height, image.width)
-    counted, shape = measure_foreign(built, reads, what, batch=batch)
+    counted, shape = measure_foreign(lambda: build_own(architecture, image), reads, what, batch=batch)
     if shape != (image.classes, 1, 1):
         said = "x".join(map(str, shape))
         raise InputError(f"{what} returns {said} for an image; logits of {image.classes} classes are wanted")
@@ -159,9 +158,12 @@ def _counted(module: nn.Module, macs: int, activations: int, numbers: int, batch
 
 def _allot(module: nn.Module) -> None:
     """Give parameters and buffers their shapes with one number behind each: what is counted may fit no memory."""
+    alike: dict[nn.Parameter, nn.Parameter] = {}  # one that stands in two places is one
     for owner in module.modules():
-        for name, parameter in owner.named_parameters(recurse=False):
-            setattr(owner, name, nn.Parameter(torch.empty(()).expand(parameter.shape)))
+        for name, parameter in list(owner.named_parameters(recurse=False, remove_duplicate=False)):
+            if parameter not in alike:
+                alike[parameter] = nn.Parameter(torch.empty(()).expand(parameter.shape))
+            setattr(owner, name, alike[parameter])
         for name, buffer in owner.named_buffers(recurse=False):
             setattr(owner, name, torch.empty((), dtype=buffer.dtype).expand(buffer.shape))
 
@@ -173,40 +175,59 @@ def _shape(output: Tensor) -> Shape:
 
 @lru_cache(maxsize=65536)
 def _block_cost(spec: BlockSpec, shape: Shape, batch: int) -> tuple[Cost, Shape]:
-    with torch.device("meta"):
-        built = block(spec)
     if spec.kind in BLOCKS:
+        with torch.device("meta"):
+            built = block(spec)
         return measure(built, shape, batch=batch)
     wanted = (spec.out_width, *(-(-size // spec.stride) for size in shape[1:]))
     name = spec.kind.partition("@")[0]
-    counted, found = measure_foreign(built, shape, f"block {name}", batch=batch)
+    counted, found = measure_foreign(lambda: block(spec), shape, f"block {name}", batch=batch)
     if found != wanted:
         given, said, due = ("x".join(map(str, sizes)) for sizes in (shape, found, wanted))
         raise InputError(f"block {name} makes {said} of {given}; with stride {spec.stride} it has to make {due}")
     return counted, found
 
 
-def measure_foreign(module: nn.Module, shape: Shape, what: str, *, batch: int = BATCH) -> tuple[Cost, Shape]:
+def measure_foreign(
+    make: Callable[[], nn.Module], shape: Shape, what: str, *, batch: int = BATCH
+) -> tuple[Cost, Shape]:
     """Count a module whose layers are not ours, by the operations that it runs on one image.
 
     Args:
-        module: on the meta device.
+        make: returns it.
         shape: what it reads, `c h w`.
         what: it is, for errors.
         batch: images that `training_bytes` is for.
 
     Raises:
-        InputError: it does not run, or runs an operation that cannot be counted.
+        InfeasibleArchitecture: nobody can make it.
+        InputError: it is not made, does not run, or runs an operation that cannot be counted.
     """
     try:
-        _allot(module.eval())
-        with torch.inference_mode(), Operations() as seen:
-            output: Tensor = module(torch.zeros(1, *shape))
-        found = _shape(output)
+        with torch.device("meta"):
+            module = make()
+        _allot(module)
+        return _passed(module, shape, batch)
+    except InfeasibleArchitecture:
+        raise
+    except Exception:  # perhaps because it looks at its numbers, or changes them: there are none
+        with torch.random.fork_rng(devices=[]):
+            module = make()
+    try:
+        return _passed(module, shape, batch)
     except Exception as error:  # whatever a person's code raises
         said = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
         raise InputError(f"{what} cannot be counted on an image of {'x'.join(map(str, shape))}: {said}") from error
-    return _counted(module, seen.macs, seen.activations, seen.numbers, batch), found
+
+
+def _passed(module: nn.Module, shape: Shape, batch: int) -> tuple[Cost, Shape]:
+    """Let one image pass through a module whose layers are not ours."""
+    if any(isinstance(each, torch.jit.ScriptModule) for each in module.modules()):
+        raise InputError("is compiled by torch.jit, which shows nobody what it runs")
+    module.eval()
+    with torch.inference_mode(), Operations() as seen:
+        output: Tensor = module(torch.zeros(1, *shape))
+    return _counted(module, seen.macs, seen.activations, seen.numbers, batch), _shape(output)
 
 
 def _without_dropout(spec: BlockSpec) -> BlockSpec:

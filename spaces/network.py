@@ -116,7 +116,7 @@ def build_own(architecture: OwnNetwork, image: ImageSpec, *, generator: torch.Ge
             found = function(image, **dict(architecture.options))
         except ValueError as error:
             raise InfeasibleArchitecture(f"{architecture.network}: {error}") from error
-        except Exception as error:  # whatever a person's code raises
+        except (Exception, SystemExit) as error:  # whatever a person's code raises
             raise InputError(f"{architecture.network} fails: {type(error).__name__}: {error}") from error
     if not isinstance(found, nn.Module):
         raise InputError(f"{architecture.network} returns a {type(found).__name__}, which is no module")

@@ -1,6 +1,6 @@
 """Count the multiply-accumulates of any module by the operations that it runs: its layers are not ours."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -32,21 +32,39 @@ _COUNTS: dict[Any, Count] = {
         (
             F.linear,
             torch.matmul,
+            torch.linalg.matmul,
             torch.mm,
             torch.bmm,
             torch.mv,
+            torch.inner,
+            torch.dot,
             Tensor.matmul,
             Tensor.mm,
             Tensor.bmm,
+            Tensor.mv,
+            Tensor.inner,
+            Tensor.dot,
             Tensor.__matmul__,
         ),
         _product,
     ),
 }
-_UNKNOWN = (
-    "einsum", "scaled_dot_product_attention", "multi_head_attention_forward", "_native_multi_head_attention",
-    "bilinear", "tensordot", "lstm", "gru", "addmm", "baddbmm", "addbmm", "fft", "rfft2", "fft2",
-)  # fmt: skip  # that multiply and accumulate in ways not told here
+_SECOND = ("weight", "other", "mat2", "vec", "tensor")  # what the second argument is called
+_UNKNOWN = frozenset({
+    "einsum", "scaled_dot_product_attention", "multi_head_attention_forward", "native_multi_head_attention",
+    "bilinear", "tensordot", "lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_cell", "gru_cell", "rnn_tanh_cell",
+    "rnn_relu_cell", "addmm", "addmv", "baddbmm", "addbmm", "multi_dot", "chain_matmul", "vecdot", "vdot", "cdist",
+    "sparse_mm", "convolution", "conv_tbc", "rmatmul",
+})  # fmt: skip  # that multiply and accumulate in ways not told here
+
+
+_BARE = (torch._ops.OpOverload, torch._ops.OpOverloadPacket)  # of torch.ops: by another way than torch's functions
+
+
+def _first_two(args: Sequence[Any], named: Mapping[str, Any]) -> Sequence[Any]:
+    """Return what an operation reads first and second, in whatever order it was given by name."""
+    first = [] if args else [named["input"]]
+    return [*args, *first, *(named[name] for name in _SECOND if name in named)][:2]
 
 
 class Operations(TorchFunctionMode):
@@ -64,14 +82,13 @@ class Operations(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run the operation and count it."""
-        name = getattr(func, "__name__", "")
-        if name in _UNKNOWN:
+        name = getattr(func, "__name__", "").strip("_").removeprefix("linalg_")
+        if name in _UNKNOWN or name.startswith("fft_") or isinstance(func, _BARE):
             raise InputError(f"uses {name}, whose multiply-accumulates are not counted; matmul and convolutions are")
         out = func(*args, **(kwargs or {}))
         if isinstance(out, Tensor) and not isinstance(out, torch.nn.Parameter):
             self.numbers += out.numel()
         if (count := _COUNTS.get(func)) is not None:
-            first, second = (*args, *(kwargs or {}).values())[:2]
-            self.macs += count(first, second, out)
+            self.macs += count(*_first_two(args, kwargs or {}), out)
             self.activations += out.numel()
         return out

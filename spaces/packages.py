@@ -170,7 +170,7 @@ def _imported(name: str) -> ModuleType:
         if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
             raise InputError(f"there is no package {name} here: install it, or start where it lies") from error
         raise InputError(f"package {name} cannot be imported: there is no module {error.name}") from error
-    except Exception as error:  # whatever a person's code raises
+    except (Exception, SystemExit) as error:  # whatever a person's code raises; a script may end itself
         raise InputError(f"package {name} cannot be imported: {type(error).__name__}: {error}") from error
 
 

@@ -11,10 +11,11 @@ from typing import Any, Protocol
 
 from spaces.architecture import Architecture, ImageSpec
 from spaces.cost import NAMES, Cost
-from spaces.errors import InputError
+from spaces.errors import InputError, shortened
 from workers.measurement import Measurement
 
 TINY = 1e-12  # what a cost of nothing counts as, for its logarithm
+SHOWN = 100  # characters of what is no number
 TRAIN_LOSS = "train_loss"  # a metric that is always told, and no objective: it rewards memory
 
 
@@ -220,9 +221,53 @@ def checked(objective: Objective) -> Objective:
 
 
 def counted(architecture: Architecture, image: ImageSpec) -> dict[str, float]:
-    """Return the static objectives that `Cost` has no field for."""
+    """Return the static objectives that `Cost` has no field for.
+
+    Raises:
+        InfeasibleArchitecture: the network cannot be built.
+        InputError: one of them fails, or is no finite number of at least 0.
+    """
     return {
-        name: each.count(architecture, image)
+        name: _counted(each, architecture, image)
         for name, each in OBJECTIVES.items()
         if each.count is not None and name not in NAMES
     }
+
+
+def _counted(objective: Objective, architecture: Architecture, image: ImageSpec) -> float:
+    assert objective.count is not None
+    try:
+        found = objective.count(architecture, image)
+    except InputError:
+        raise
+    except Exception as error:  # whatever a person's code raises
+        raise InputError(f"objective {objective.name} fails: {type(error).__name__}: {error}") from error
+    value = number(found)
+    if not math.isfinite(value) or (value < 0 and not objective.quality):  # costs stand on logarithmic axes
+        wanted = "no finite number" if objective.quality else "no finite number from 0 on"
+        raise InputError(f"objective {objective.name} counts {_shown(found)}: {wanted}")
+    return value
+
+
+def finite(objective: Objective, found: object, epoch: int) -> float:
+    """Return what an objective has measured.
+
+    Raises:
+        InputError: it is no finite number.
+    """
+    value = number(found)
+    if not math.isfinite(value):
+        raise InputError(f"objective {objective.name} measures {_shown(found)} in epoch {epoch}: no finite number")
+    return value
+
+
+def _shown(found: object) -> str:
+    return shortened(repr(found) if isinstance(found, str) else str(found), SHOWN)
+
+
+def number(found: object) -> float:
+    """Return what somebody's code has found as a number, NaN where it is none: a text never is, whatever it says."""
+    try:
+        return math.nan if isinstance(found, (str, bytes)) else float(found)  # type: ignore[arg-type]  # is caught
+    except (TypeError, ValueError, OverflowError, RuntimeError):  # the last: of a tensor of several
+        return math.nan

@@ -28,7 +28,7 @@ from workers.kinds import FailureKind
 from workers.latency import measure_latency
 from workers.measurement import Measurement
 from workers.numerics import Numerics, usual
-from workers.objectives import OBJECTIVES, TRAIN_LOSS
+from workers.objectives import OBJECTIVES, TRAIN_LOSS, finite
 from workers.packages import require
 from workers.pulse import MEASURING, SAVING, TRAINING, Beat, no_beat
 from workers.recipe import Recipe
@@ -197,7 +197,7 @@ class Trainer:
         if len(self.data.val_labels):
             with self._drawing(_epoch_seed(self.spec.seed, -1 - self.epoch)):  # other draws than those of any training
                 self.evaluation = self._evaluate()
-        metrics = {name: float(_measure(name)(self)) for name in self.measures}
+        metrics = {name: self._measured(name) for name in self.measures}
         measurement = Measurement(
             epoch=self.epoch + 1,
             metrics={**metrics, TRAIN_LOSS: train_loss},
@@ -212,7 +212,12 @@ class Trainer:
         with self._drawing(_epoch_seed(self.spec.seed, -1 - self.epoch)):
             self.evaluation = self._evaluate()
         names = [name for name in self.measures if OBJECTIVES[name].quality]
-        return {name: float(_measure(name)(self)) for name in names}
+        return {name: self._measured(name) for name in names}
+
+    def _measured(self, name: str) -> float:
+        """Return what an objective has found of the network, as it stands."""
+        measure = _measure(name)  # first, as it says where nothing is known by the name
+        return finite(OBJECTIVES[name], measure(self), self.epoch + 1)
 
     @property
     def measures(self) -> tuple[str, ...]:

@@ -80,7 +80,7 @@ def _own(name: str) -> Make:
     module, _, attribute = name.partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # whatever a person's code raises
+    except (Exception, SystemExit) as error:  # whatever a person's code raises
         raise InputError(f"{name} cannot be imported: {type(error).__name__}: {error}") from error
     if not callable(found):
         raise InputError(f"{name} is no class or function of a study")

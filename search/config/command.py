@@ -1,5 +1,6 @@
 """An objective that a command measures on a device, as it stands under `objectives`."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
@@ -19,13 +20,14 @@ TAKEN = frozenset({
     *PARAMETERS, *SEARCHED, "architecture", "digest", "seed", "epochs", "reason",
     *(each.name for each in COLUMNS if isinstance(each, Column)),
 })  # fmt: skip
+NAME = re.compile(r"^[A-Za-z]\w{0,40}$")
 FREE = ("limit_s", "tries", "title")  # what another launch of a study may change
 
 
 class CommandForm(Form):
     """Measure a network by a command before it is trained: the less it answers, the better."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z]\w{0,40}$")]
+    name: Annotated[str, Field(pattern=NAME.pattern)]
     command: str
     unit: Annotated[str, Field(min_length=1, max_length=30)]
     title: Annotated[str, Field(min_length=1, max_length=100)] | None = None  # for axes; else the name

@@ -1,15 +1,17 @@
 """Load the packages of a person's own that a file asks for, by name or by a part that an installed package offers."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from search.config.command import NAME, TAKEN
 from search.samplers.registry import SAMPLERS, SamplerEntry
 from search.schedulers.base import Scheduler
 from search.schedulers.registry import SCHEDULERS
 from spaces.errors import InputError
-from spaces.packages import Package, package_of
+from spaces.packages import Package, package_of, table
+from workers.objectives import Objective
 from workers.packages import load_parts, take_up
 
 KINDS = ("blocks", "objectives", "datasets", "augmentations", "samplers", "schedulers")
@@ -29,11 +31,20 @@ def load_plugins(sections: Mapping[str, Any]) -> dict[str, Package]:
 def _loaded(name: str, place: str) -> Package:
     try:
         package, module = load_parts(name)
+        _check_names(table(module, "OBJECTIVES", Objective), name)
         take_up(module, "SAMPLERS", SamplerEntry, SAMPLERS)
         take_up(module, "SCHEDULERS", Scheduler, SCHEDULERS)
     except InputError as error:
         raise error.at(place) from error
     return replace(package, trains=True) if place == NETWORK else package
+
+
+def _check_names(objectives: Iterable[str], package: str) -> None:
+    """Refuse names by which trials have something else, or that no table can have as a column."""
+    for name in objectives:
+        if name in TAKEN or not NAME.fullmatch(name):
+            why = "is the name of something else" if name in TAKEN else "is no name of letters, digits and underscores"
+            raise InputError(f"objective {name!r} of {package} {why}: take another")
 
 
 def _asked(sections: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -95,6 +95,7 @@ def test_what_no_network_has_together_costs_nothing(mixer: Any) -> None:
             "def build(image): return 3",
             "own:build fails: TypeError: build\\(\\) got an unexpected keyword argument 'n'",
         ),
+        ("def build(image, n): raise SystemExit(3)", "own:build fails: SystemExit: 3"),
         ("build = 3", "package own has no function 'build'"),
         ("from torch import nn\ndef build(image, n): return nn.Flatten()", "returns 64x1x1 for an image; logits of 10"),
     ],
@@ -127,3 +128,35 @@ def test_a_space_that_cannot_be_is_refused_with_its_place(own: Own, space: dict[
     own.write("def build(image, n): ...")
     with pytest.raises(InputError, match=said):
         parse({**FILE, "space": space})
+
+
+LOOKING = """
+import torch
+from torch import nn
+class Looks(nn.Module):
+    def __init__(self, image, n):
+        super().__init__()
+        self.rates = [rate.item() for rate in torch.linspace(0, 1, n)]
+        self.first, self.again = nn.Linear(64, 64, bias=False), nn.Linear(64, 64, bias=False)
+        self.again.weight = self.first.weight
+        self.head = nn.Linear(64, image.classes, bias=False)
+        self.register_buffer("mean", torch.zeros(64))
+    def forward(self, x):
+        x = self.again(self.first(x.flatten(1)))
+        self.mean.mul_(0.9).add_(x.detach().mean(0), alpha=0.1)
+        return self.head(x - self.mean)
+build = Looks
+"""
+
+
+def test_a_network_that_looks_at_numbers_and_changes_its_state_is_counted_and_a_shared_weight_is_one(own: Own) -> None:
+    own.write(LOOKING)
+    load("own")
+    before = torch.random.get_rng_state()
+    found = cost(OwnNetwork(network="own:build", source=source_of("own"), options=(("n", 2),)), IMAGE)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert (found.params, found.macs) == (64 * 64 + 64 * 10, 2 * 64 * 64 + 64 * 10)
+    own.write(LOOKING.replace(".item()", ""), "apart")
+    load("apart")
+    apart = OwnNetwork(network="apart:build", source=source_of("apart"), options=(("n", 2),))
+    assert cost(apart, IMAGE).params == found.params

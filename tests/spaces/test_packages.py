@@ -11,6 +11,7 @@ from spaces.counting import cost, cost_by_part
 from spaces.errors import InputError
 from spaces.kinds import KINDS
 from spaces.network import build
+from spaces.operations import Operations
 from spaces.packages import BUILDERS, LOADED, Package, copy_to, hash_of, know, load, source_of
 from tests.own_packages import EXAMPLE, Own, forgetting, own
 
@@ -171,3 +172,37 @@ def test_products_are_counted_for_one_image_however_its_numbers_lie(own: Own) ->
     }
     heads, channels, pixels = 4, 4, 64
     assert parts["1.1"] == 16 * 16 * 9 * 64 + heads * (channels * channels * pixels * 2)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "torch.nn.RNNCell(3, 3)(x[0, 0])", "torch.fft.rfft2(x)", "torch.linalg.multi_dot([x[0, 0], x[0, 0]])",
+        "torch.addmv(x[0, 0, 0], x[0, 0], x[0, 0, 0])", "torch.ops.aten.linear(x, x[0, 0])",
+        "x[0, 0].clone().addmm_(x[0, 0], x[0, 0])",
+        "torch.cdist(x, x)", "x.__rmatmul__(x)",
+    ],
+)  # fmt: skip
+def test_what_multiplies_in_another_way_is_refused_by_whatever_name(body: str) -> None:
+    x = torch.ones(1, 1, 3, 3)
+    with pytest.raises(InputError, match="whose multiply-accumulates are not counted"), Operations():
+        eval(body, {"torch": torch, "x": x})
+
+
+@pytest.mark.parametrize(
+    ("body", "macs"),
+    [
+        ("torch.linalg.matmul(x[0, 0], x[0, 0])", 27), ("x[0, 0].mv(x[0, 0, 0])", 9), ("torch.inner(x[0], x[0])", 27),
+        ("torch.nn.functional.conv2d(weight=torch.ones(2, 1, 2, 2), input=x)", 2 * 4 * 4),
+    ],
+)  # fmt: skip
+def test_products_are_counted_however_they_are_called(body: str, macs: int) -> None:
+    with Operations() as seen:
+        eval(body, {"torch": torch, "x": torch.ones(1, 1, 3, 3)})
+    assert seen.macs == macs
+
+
+def test_a_package_that_ends_the_process_is_told(own: Own) -> None:
+    own.write("raise SystemExit(0)")
+    with pytest.raises(InputError, match="package own cannot be imported: SystemExit: 0"):
+        load("own")

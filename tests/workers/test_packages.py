@@ -3,11 +3,12 @@
 import pytest
 import torch
 
+from spaces.architecture import Architecture, ImageSpec
 from spaces.errors import InputError
 from spaces.packages import source_of
 from tests.own_packages import Own, own
 from workers.augment import OWN, Augment, augment
-from workers.objectives import OBJECTIVES
+from workers.objectives import OBJECTIVES, counted, finite
 from workers.packages import load_parts, require
 from workers.sources import DATASETS
 
@@ -60,6 +61,41 @@ def test_a_part_that_is_none_or_has_the_name_of_another_is_refused(own: Own, tex
     own.write(text)
     with pytest.raises(InputError, match=said):
         load_parts("own")
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        ("lambda *_: 1 / 0", "objective calm fails: ZeroDivisionError: division by zero"),
+        ("lambda only: 1.0", "objective calm fails: TypeError"),
+        ("lambda *_: None", "objective calm counts None: no finite number from 0 on"),
+        ("lambda *_: '3'", "objective calm counts '3': no finite number"),
+        ("lambda *_: float('nan')", "objective calm counts nan: no finite number"),
+        ("lambda *_: 10**400", "objective calm counts 10+.*: no finite number"),
+        ("lambda *_: -1.0", "objective calm counts -1.0: no finite number from 0 on"),
+    ],
+)
+def test_what_an_objective_counts_is_a_number_or_refused(own: Own, count: str, said: str) -> None:
+    own.write(OBJECTIVE.replace("static=False, measure=len", f"static=True, count={count}"))
+    load_parts("own")
+    with pytest.raises(InputError, match=said):
+        counted(Architecture(), ImageSpec())
+
+
+def test_a_tensor_of_one_number_is_a_number(own: Own) -> None:
+    own.write(
+        "import torch" + OBJECTIVE.replace("static=False, measure=len", "static=True, count=lambda *_: torch.ones(1)")
+    )
+    load_parts("own")
+    assert counted(Architecture(), ImageSpec())["calm"] == 1.0
+    assert isinstance(counted(Architecture(), ImageSpec())["calm"], float)
+
+
+@pytest.mark.parametrize("found", [float("nan"), "0.5", None, torch.ones(2), float("inf"), "x" * 10_000])
+def test_what_an_objective_measures_is_a_finite_number_or_the_trials_failure(found: object) -> None:
+    with pytest.raises(InputError, match=r"objective accuracy measures .* in epoch 3: no finite number") as told:
+        finite(OBJECTIVES["accuracy"], found, 3)
+    assert len(str(told.value)) < 200
 
 
 def test_nobody_runs_a_source_that_is_not_the_one_that_is_meant(own: Own) -> None:

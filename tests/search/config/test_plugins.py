@@ -123,3 +123,16 @@ def test_what_only_decides_may_change(own: Own) -> None:
     config._packages = {}
     assert not record.needed
     check_same(record, config)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"), [("seed", "something else"), ("depth", "something else"), ("a b", "no name of")]
+)
+def test_an_objective_has_a_name_of_its_own(own: Own, name: str, why: str) -> None:
+    own.write(
+        "from workers.objectives import Objective\n"
+        f"MINE = Objective(name={name!r}, title='t', unit='u', direction='minimize', static=False, measure=len)\n"
+        "OBJECTIVES = {MINE.name: MINE}\n"
+    )
+    with pytest.raises(InputError, match=f"plugins.0: objective '{name}' of own is .*{why}"):
+        plugins.load_plugins({"plugins": ["own"]})
