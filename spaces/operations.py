@@ -89,6 +89,7 @@ class Operations(TorchFunctionMode):
         if isinstance(out, Tensor) and not isinstance(out, torch.nn.Parameter):
             self.numbers += out.numel()
         if (count := _COUNTS.get(func)) is not None:
-            self.macs += count(*_first_two(args, kwargs or {}), out)
+            first, second = _first_two(args, kwargs or {})
+            self.macs += count(first, second, out)
             self.activations += out.numel()
         return out
