@@ -26,6 +26,7 @@ STEMS = {
     "biased": (3, 2, False),
     "large": (7, 2, True),
 }
+DECAYING = ("branch", "swapout")  # placements whose rate may grow with depth
 STEMS["large_bare"] = STEMS["large"]  # kernel, stride, pool
 
 
@@ -163,7 +164,8 @@ def _dead_fields(given: Architecture) -> dict[str, Any]:
 def _alive_dropout(given: Fields) -> dict[str, bool]:
     drops = given.dropout != "none" and given.dropout_rate > 0
     branch = drops and given.dropout == "branch"
-    return {"dropout": drops, "dropout_rate": drops, "drop_decay": branch, "drop_unit": branch}
+    decays = drops and given.dropout in DECAYING
+    return {"dropout": drops, "dropout_rate": drops, "drop_decay": decays, "drop_unit": branch}
 
 
 @lru_cache(maxsize=4096)
@@ -211,7 +213,7 @@ def _stage(given: Fields, stage: int, in_width: int, streams: int) -> tuple[Bloc
 
 def _rate(given: Fields, number: int) -> float:
     """Return the dropout rate of the block of that number, from 1; nothing is always written 0.0, never -0.0."""
-    if given.dropout == "branch" and given.drop_decay == "linear":
+    if given.dropout in DECAYING and given.drop_decay == "linear":
         return given.dropout_rate * number / sum(given.depths) or 0.0
     return given.dropout_rate or 0.0
 

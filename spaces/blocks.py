@@ -2,11 +2,12 @@
 
 Tensors are `n c h w`. Convolutions have no bias where a normalisation or the addition follows. Dropout stands where
 the architecture places it: `between` the convolutions (before the last one), `after` the addition (in a dense block,
-after each convolution), on the `shortcut`, or on the whole `branch`. `head` belongs to the network.
+after each convolution), on the `shortcut`, on the whole `branch`, or on units of both (`swapout`). `head` belongs to
+the network.
 
 Sources: He et al. 2015 (figures 2 and 5), He et al. 2016 (figure 4), Zagoruyko & Komodakis 2016 (figure 1), Xie et al.
-2017 (figure 3c), Zhao et al. 2016 (merge-and-run), Huang et al. 2016 (stochastic depth) and 2017 (DenseNet), Howard et
-al. 2017 (figure 3), Springenberg et al. 2014, Srivastava et al. 2015 (highway).
+2017 (figure 3c), Zhao et al. 2016 (merge-and-run), Huang et al. 2016 (stochastic depth) and 2017 (DenseNet), Singh et
+al. 2016 (swapout), Howard et al. 2017 (figure 3), Springenberg et al. 2014, Srivastava et al. 2015 (highway).
 """
 
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from spaces.layers import (
     Scaled,
     SqueezeExcite,
     Sum,
+    Swapout,
     activation,
     conv,
 )
@@ -35,7 +37,13 @@ def _dropout(spec: BlockSpec, placement: str) -> nn.Module:
     return nn.Dropout(spec.dropout_rate) if spec.dropout == placement else nn.Identity()
 
 
+def _drop_shortcut(spec: BlockSpec) -> nn.Module:
+    return Swapout(spec.dropout_rate) if spec.dropout == "swapout" else _dropout(spec, "shortcut")
+
+
 def _drop_branch(spec: BlockSpec) -> nn.Module:
+    if spec.dropout == "swapout":
+        return Swapout(spec.dropout_rate)
     return DropBranch(spec.dropout_rate, spec.drop_unit) if spec.dropout == "branch" else nn.Identity()
 
 
@@ -113,7 +121,7 @@ class Residual(nn.Module):
         self.enter = _enter(spec) if spec.preactivated else nn.Identity()
         self.branch = nn.Sequential(*_branch(spec), *_squeeze(spec), _drop_branch(spec))
         shortcut = _shortcut(spec, spec.out_width)
-        self.shortcut = None if shortcut is None else nn.Sequential(shortcut, _dropout(spec, "shortcut"))
+        self.shortcut = None if shortcut is None else nn.Sequential(shortcut, _drop_shortcut(spec))
         self.join = _join(spec)
         self.leave = nn.Sequential(*_leave(spec), _dropout(spec, "after"))
         self.shares = spec.preactivated and spec.shortcut == "project"
@@ -144,7 +152,7 @@ class MultiResidual(nn.Module):
             for _ in range(spec.branches)
         )
         shortcut = _shortcut(spec, spec.out_width)
-        self.shortcut = None if shortcut is None else nn.Sequential(shortcut, _dropout(spec, "shortcut"))
+        self.shortcut = None if shortcut is None else nn.Sequential(shortcut, _drop_shortcut(spec))
         self.join = _join(spec)
         self.leave = nn.Sequential(*_leave(spec), _dropout(spec, "after"))
 
@@ -178,7 +186,7 @@ class Inception(nn.Module):
         super().__init__()
         self.branches = nn.ModuleList(nn.Sequential(*_branch(spec), _drop_branch(spec)) for _ in range(2))
         shortcut = _shortcut(spec, spec.out_width)
-        self.shortcut = None if shortcut is None else nn.Sequential(shortcut, _dropout(spec, "shortcut"))
+        self.shortcut = None if shortcut is None else nn.Sequential(shortcut, _drop_shortcut(spec))
         self.join = _join(spec)
         self.leave = nn.Sequential(nn.ReLU(), _dropout(spec, "after"))
 
@@ -204,7 +212,7 @@ class MergeRun(nn.Module):
         self.branches = nn.ModuleList(nn.Sequential(*_branch(spec), _drop_branch(spec)) for _ in range(2))
         shortcuts = [_shortcut(spec, width, spec.streams_in) for _ in range(2)]
         self.shortcuts = nn.ModuleList(each for each in shortcuts if each is not None)
-        self.dropout = _dropout(spec, "shortcut")
+        self.dropout = _drop_shortcut(spec)
         self.leave = nn.Sequential(nn.ReLU(), _dropout(spec, "after"))
 
     def forward(self, x: Tensor) -> Tensor:

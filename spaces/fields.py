@@ -17,7 +17,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "activation": ("relu", "crelu"),
     "attention": ("none", "squeeze_excite"),
     "downsampling": ("stride", "max"),
-    "dropout": ("none", "between", "after", "shortcut", "branch", "head"),
+    "dropout": ("none", "between", "after", "shortcut", "branch", "swapout", "head"),
     "drop_decay": ("linear", "uniform"),
     "drop_unit": ("batch", "sample"),
     "fusion": ("add", "concatenate"),
@@ -70,9 +70,9 @@ class Fields:
     attention: str = "none"  # squeeze_excite: a residual branch's channels are weighed by a network of their means
     reduction: int = 16  # of the channels between that network's two layers
     downsampling: str = "stride"  # how a chain of convolutions strides; max: by a max-pool before the first of them
-    dropout: str = "none"
-    dropout_rate: float = 0.0  # of the last block, where branches are dropped with linear decay
-    drop_decay: str = "linear"  # how the rate of dropped branches grows with depth
+    dropout: str = "none"  # swapout: units of shortcut and branch, each by itself
+    dropout_rate: float = 0.0  # of the last block, where branches or both terms are dropped with linear decay
+    drop_decay: str = "linear"  # how the rate of dropped branches, or of swapout, grows with depth
     drop_unit: str = "batch"  # what a branch is dropped for
     fusion: str = "add"  # how merge-and-run's two streams become one at the end
     stem: str = "small"  # small: 3x3; strided: 3x3 of stride 2; large: 7x7 of stride 2 and a 3x3 max-pool of stride 2;

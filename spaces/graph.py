@@ -83,7 +83,9 @@ def _residual(spec: BlockSpec) -> Iterator[Any]:
 
 def _sum(spec: BlockSpec, branch: list[Any]) -> list[Any]:
     normalised = spec.shortcut == "project" and spec.order not in ("full", "bn_after_addition")
-    drops = [spec.dropout, spec.dropout_rate, spec.drop_unit] if spec.dropout in ("shortcut", "branch") else []
+    drops = (
+        [spec.dropout, spec.dropout_rate, spec.drop_unit] if spec.dropout in ("shortcut", "branch", "swapout") else []
+    )
     branches = branch if spec.branches == 1 else [spec.branches, branch]
     mix = [] if spec.mix == "sum" else [spec.mix, spec.gate_bias]
     return ["sum", branches, spec.shortcut, normalised, spec.in_width, spec.out_width, spec.stride, drops, *mix]

@@ -46,11 +46,15 @@ def blocks_at(fields: Fields, site: Site, dropout_rate: float) -> tuple[BlockSpe
 
 
 def _check_dropout(kind: BlockKind, fields: Fields, placed: str) -> None:
-    if placed in ("shortcut", "branch"):
+    if placed in AROUND:
         if not kind.shortcuts:
             raise InfeasibleArchitecture(f"dropout {placed} needs a shortcut, and block {fields.block} has none")
         if fields.shortcut == "none":
             raise InfeasibleArchitecture(f"dropout {placed} needs a shortcut, and shortcut is none")
+        if placed == "swapout" and "@" in kind.makes:
+            raise InfeasibleArchitecture(
+                f"dropout swapout needs a block of ours, and block {fields.block} is a package's"
+            )
     if placed == "between":
         if fields.block in SINGLE:
             raise InfeasibleArchitecture(f"dropout between needs two convolutions, and block {fields.block} has one")
@@ -59,7 +63,7 @@ def _check_dropout(kind: BlockKind, fields: Fields, placed: str) -> None:
 
 
 def _with_dropout(spec: BlockSpec, placed: str, fields: Fields, rate: float) -> BlockSpec:
-    bare = spec.shortcut == "none" and placed in ("shortcut", "branch")  # nothing to drop, or nothing would be left
+    bare = spec.shortcut == "none" and placed in AROUND  # nothing to drop, or nothing would be left
     between = placed == "between" and len(spec.branch) == 1  # a transition
     if placed == "none" or bare or between:
         return spec
@@ -72,6 +76,7 @@ def _two_branches(makes: str, expansion: int = 1) -> BlockKind:
     return BlockKind(lay=lay, makes=makes, expansion=expansion, widens_stem=True)
 
 
+AROUND = ("shortcut", "branch", "swapout")  # placements that need a shortcut
 SINGLE = ("dense", "conv", "biased_conv", "biased_norm_conv", "highway")  # of one convolution
 
 KINDS: dict[str, BlockKind] = {

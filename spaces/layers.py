@@ -166,6 +166,27 @@ class DropBranch(nn.Module):
         return f"rate={self.rate}, unit={self.unit}"
 
 
+class Swapout(nn.Module):
+    """Drop units of one of the two terms of a sum, without making up for it (Singh et al. 2016).
+
+    At evaluation each unit is scaled by its share kept: the expectation, of which the paper's stochastic inference (the
+    switch for Monte-Carlo passes) is the better form.
+    """
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the term's units, some of them 0."""
+        keep = 1 - self.rate
+        return x * (torch.rand_like(x) < keep) if self.training else x * keep
+
+    def extra_repr(self) -> str:
+        """Return what tells two of them apart."""
+        return f"rate={self.rate}"
+
+
 class Cosine(nn.Module):
     """scale |cos(x, w)| for fixed orthogonal directions w, one a class (Zaeemzadeh et al. 2021).
 

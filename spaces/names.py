@@ -175,6 +175,15 @@ def _multi(layers: str, branches: str, k: str | None = None) -> Named:
     return _named(CIFAR, block="preact_bottleneck", depths=_each(family, count, 9, 2), stride_in="first", **given)
 
 
+def _swapout(layers: str, k: str) -> Named:
+    """Return a pre-activation network (its authors' v2) that is as wide everywhere, with the linear schedule to .5."""
+    width = round(16 * _factor(k))
+    return _named(
+        CIFAR, block="preact", depths=_each("swapout network", int(layers), 6, 2), widths=(width, 2 * width, 4 * width),
+        stem_width=width, dropout="swapout", dropout_rate=0.5,
+    )  # fmt: skip
+
+
 def _wrn(layers: str, k: str, kernels: str | None = None, deepening: str | None = None) -> Named:
     count = int(layers)
     if (count - 4) % 6 or count < 10:
@@ -319,6 +328,7 @@ FAMILIES: tuple[tuple[str, Callable[..., Named], str], ...] = (
     (rf"(?P<plain>plain){_LAYERS}", _resnet, "plain-20"),
     (rf"pre(?:act)?-?resnet{_LAYERS}", _preact, "preact-resnet-164"),
     (rf"multi-?resnet-(?P<layers>{_COUNT})-(?P<branches>[1-9]\d?)(?:-{_K})?", _multi, "multi-resnet-200-5"),
+    (rf"swapout-(?P<layers>{_COUNT})-{_K}", _swapout, "swapout-20-4"),
     (
         rf"(?:wrn-?|wide-?resnet-)(?P<layers>{_COUNT})-{_K}"
         r"(?:-b(?P<kernels>\(\d(?:,\d){0,7}\)|\d{1,8})|[- ]l=?(?P<deepening>\d{1,3}))?",

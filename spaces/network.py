@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from spaces.architecture import Architecture, ImageSpec, OwnNetwork, plan
 from spaces.blocks import block
 from spaces.errors import InfeasibleArchitecture, InputError
-from spaces.layers import Cosine, DropBranch, Gate, HiddenLayers, activation, conv
+from spaces.layers import Cosine, DropBranch, Gate, HiddenLayers, Swapout, activation, conv
 from spaces.packages import function_of
 from spaces.plan import Conv, HeadSpec, Plan, StemSpec
 
@@ -156,7 +156,7 @@ def check_fits(architecture: Architecture, image: ImageSpec) -> None:
 @contextmanager
 def monte_carlo(network: nn.Module) -> Iterator[None]:
     """Go on dropping units and branches at evaluation, so that repeated passes are samples (Monte-Carlo dropout)."""
-    dropping = [layer for layer in network.modules() if isinstance(layer, (nn.Dropout, DropBranch))]
+    dropping = [layer for layer in network.modules() if isinstance(layer, (nn.Dropout, DropBranch, Swapout))]
     before = [layer.training for layer in dropping]
     for layer in dropping:
         layer.train()

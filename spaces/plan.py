@@ -34,7 +34,7 @@ class BlockSpec:
     branches: int = 1  # of one shape each, where there may be any number
     streams_in: int = 1
     streams_out: int = 1
-    dropout: str = "none"  # none, between, after, shortcut or branch
+    dropout: str = "none"  # none, between, after, shortcut, branch or swapout
     dropout_rate: float = 0.0
     drop_unit: str = "batch"
 

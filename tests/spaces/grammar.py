@@ -13,7 +13,7 @@ from spaces.architecture import Architecture, ImageSpec, plan
 from spaces.blocks import BLOCKS
 from spaces.errors import InfeasibleArchitecture
 from spaces.fields import MIXED, OPTIONS
-from spaces.kinds import KINDS
+from spaces.kinds import AROUND, KINDS
 from spaces.network import Network, build
 from spaces.plan import BlockSpec
 
@@ -96,9 +96,9 @@ def is_single(block: str) -> bool:
 
 def conflict(block: str, dropout: str, shortcut: str) -> str | None:
     """Return what the refusal of a small architecture that drops something says, or None where it is none."""
-    if dropout in ("shortcut", "branch") and block in UNSHORTENED:
+    if dropout in AROUND and block in UNSHORTENED:
         return f"dropout {dropout} needs a shortcut, and block {block} has none"
-    if dropout in ("shortcut", "branch") and shortcut == "none":
+    if dropout in AROUND and shortcut == "none":
         return f"dropout {dropout} needs a shortcut, and shortcut is none"
     if dropout == "between" and is_single(block):
         return f"dropout between needs two convolutions, and block {block} has one"

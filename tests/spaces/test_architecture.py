@@ -135,6 +135,7 @@ DEAD: list[tuple[dict[str, Any], str, list[Any]]] = [
     ({"dropout": "none", "dropout_rate": 0.3}, "drop_decay", ["uniform"]),
     ({"dropout": "after", "dropout_rate": 0.3}, "drop_decay", ["uniform"]),
     ({"dropout": "after", "dropout_rate": 0.3}, "drop_unit", ["sample"]),
+    ({"dropout": "swapout", "dropout_rate": 0.3}, "drop_unit", ["sample"]),
     ({"dropout": "branch", "dropout_rate": 0.0}, "drop_unit", ["sample"]),
     *(({"dropout_rate": rate}, "dropout", list(OPTIONS["dropout"])) for rate in (0.0, 0, -0.0)),
 ]
@@ -205,6 +206,9 @@ LIVE: list[tuple[dict[str, Any], str, Any]] = [
     ({"dropout": "head", "dropout_rate": 0.1}, "dropout_rate", 0.2),
     ({"dropout": "shortcut", "dropout_rate": 0.1}, "dropout_rate", 0.0),
     ({"dropout": "branch", "dropout_rate": 0.1}, "drop_decay", "uniform"),
+    ({"dropout": "branch", "dropout_rate": 0.1}, "dropout", "swapout"),
+    ({"dropout": "shortcut", "dropout_rate": 0.1}, "dropout", "swapout"),
+    ({"dropout": "swapout", "dropout_rate": 0.1}, "drop_decay", "uniform"),
     ({"dropout": "branch", "dropout_rate": 0.1}, "drop_unit", "sample"),
 ]  # fmt: skip
 

@@ -13,7 +13,7 @@ from spaces.architecture import Architecture, ImageSpec, plan
 from spaces.blocks import BLOCKS
 from spaces.fields import MIXED
 from spaces.kinds import KINDS
-from spaces.layers import CReLU, DropBranch, Gate
+from spaces.layers import CReLU, DropBranch, Gate, Swapout
 from spaces.network import build, monte_carlo
 from spaces.plan import BlockSpec
 from tests.spaces.grammar import (
@@ -33,6 +33,8 @@ from tests.spaces.grammar import (
 each_shortcut = pytest.mark.parametrize("shortcut", UNMIXED)
 each_ordered = pytest.mark.parametrize("block", ORDERED)
 each_order = pytest.mark.parametrize(("block", "order"), BLOCKS_IN_ORDERS)
+DROPPING = (nn.Dropout, DropBranch, Swapout)
+
 each_training = pytest.mark.parametrize("training", [True, False])
 
 
@@ -552,24 +554,26 @@ def dropping(block: str, placement: str, **fields: Any) -> list[tuple[BlockSpec,
     return [(spec, made(spec).eval()) for spec in specs if spec.dropout == placement]
 
 
-@pytest.mark.parametrize("placement", ["none", "between", "after", "shortcut", "branch"])
+@pytest.mark.parametrize("placement", ["none", "between", "after", "shortcut", "branch", "swapout"])
 @each_order
 def test_dropout_stands_where_it_is_placed_and_nowhere_else(block: str, order: str, placement: str) -> None:
     if conflict(block, placement, "B"):
         return
     for spec in small_specs(block, order=order, dropout=placement, dropout_rate=0.25):
         network = BLOCKS[spec.kind](spec)
-        names = [name for name, layer in network.named_modules() if isinstance(layer, (nn.Dropout, DropBranch))]
+        names = [name for name, layer in network.named_modules() if isinstance(layer, DROPPING)]
         two = spec.kind in ("inception", "merge_run")
         if spec.dropout == "none":
             expected = 0
         elif spec.kind == "dense":
             expected = len(spec.branch) if placement == "after" else 1
         else:
-            expected = 2 if two and placement in ("between", "branch") else 1
+            expected = 2 if two and placement in ("between", "branch", "swapout") else 1
+            expected += placement == "swapout"  # on the shortcut as well
         assert len(names) == expected
-        kinds = {type(layer) for layer in network.modules() if isinstance(layer, (nn.Dropout, DropBranch))}
-        assert kinds == ({DropBranch} if placement == "branch" else {nn.Dropout} if expected else set())
+        kinds = {type(layer) for layer in network.modules() if isinstance(layer, DROPPING)}
+        own = {"branch": DropBranch, "swapout": Swapout}.get(placement, nn.Dropout)
+        assert kinds == ({own} if expected else set())
 
 
 @pytest.mark.parametrize("block", [block for block in KINDS if not conflict(block, "between", "B")])
@@ -621,6 +625,30 @@ def test_dropout_on_the_shortcut_falls_on_nothing_else(block: str) -> None:
         gone = torch.isclose(out, branch, rtol=1e-9)
         same(out[~gone], (branch + 2 * through)[~gone])
         assert 0.3 < gone.double().mean() < 0.7
+
+
+@pytest.mark.parametrize("block", ["basic", "bottleneck", "resnext", "preact"])
+def test_swapout_drops_units_of_both_terms_each_by_itself(block: str) -> None:
+    torch.manual_seed(0)
+    for spec, network in dropping(block, "swapout", order="full"):
+        x = maps(spec, 40, 40)
+        read = network.enter(x)
+        branch = layers(network.branch, Swapout)[0]
+        kept = list[Tensor]()
+        hook = branch.register_forward_hook(lambda _layer, inputs, _out, kept=kept: kept.append(inputs[0]))
+        network(x)
+        hook.remove()
+        through, added = network.shortcut[0](read if spec.shortcut == "project" else x), kept[0]
+        same(network(x), 0.5 * through + 0.5 * added)  # the expectation
+        with monte_carlo(network):
+            out = network(x)
+        told_apart = (through != 0) & (added != 0)  # not where a shortcut pads
+        shares = [
+            torch.isclose(out, term, rtol=1e-9, atol=1e-12)[told_apart].double().mean().item()
+            for term in (torch.zeros_like(out), through, added, through + added)
+        ]
+        assert shares == pytest.approx([0.25] * 4, abs=0.03)
+        assert sum(shares) == pytest.approx(1.0, abs=1e-3)
 
 
 @pytest.mark.parametrize("block", SHORTENED)

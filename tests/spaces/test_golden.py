@@ -53,7 +53,7 @@ def test_every_family_is_among_the_known() -> None:
         "densenet-4",
         "densenet1",
     )
-    for family in (*families, "mobilenet-", "allconv6", "multi-resnet-", "highway-", "vgg", "se_"):
+    for family in (*families, "mobilenet-", "allconv6", "multi-resnet-", "highway-", "swapout-", "vgg", "se_"):
         assert any(row["network"].startswith(family) for row in ROWS), family
 
 

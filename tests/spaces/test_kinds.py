@@ -8,7 +8,7 @@ from spaces.architecture import Architecture, plan
 from spaces.blocks import BLOCKS
 from spaces.errors import InfeasibleArchitecture, InputError
 from spaces.fields import OPTIONS
-from spaces.kinds import KINDS, SINGLE
+from spaces.kinds import AROUND, KINDS, SINGLE
 from tests.spaces.grammar import (
     BLOCKS_IN_ORDERS,
     DROPOUTS,
@@ -121,7 +121,7 @@ def test_dropout_in_the_head_stands_in_no_block(block: str) -> None:
     assert described.head.dropout_rate == 0.25
 
 
-@pytest.mark.parametrize("dropout", ["shortcut", "branch"])
+@pytest.mark.parametrize("dropout", AROUND)
 @pytest.mark.parametrize("block", SHORTENED)
 def test_where_a_block_has_no_shortcut_neither_it_nor_the_only_branch_is_dropped(block: str, dropout: str) -> None:
     specs = small_specs(block, shortcut="identity", dropout=dropout, dropout_rate=0.25)
