@@ -41,6 +41,7 @@ PARAMETERS = {  # what a parameter of an architecture or a recipe counts or name
     "depth": "depth (residual blocks per stage)",
     "widening_factor": "widening factor k (multiple of the width)",
     "cardinality": "cardinality C (groups)",
+    "levels": "levels (of shortcuts)",
     "branches": "branches (residual functions of a block)",
     "base_width": "base width d (channels)",
     "stem_width": "stem width (channels)",

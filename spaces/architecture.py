@@ -7,6 +7,7 @@ plans are equal networks, and the digest is that of the plan's graph.
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -17,7 +18,7 @@ from spaces.fields import DEFAULTS, FIELDS, GATED, Fields
 from spaces.graph import graph_of
 from spaces.kinds import KINDS, blocks_at, kind_of
 from spaces.layouts import Site, scaled
-from spaces.plan import BlockSpec, HeadSpec, Plan, StemSpec
+from spaces.plan import BlockSpec, HeadSpec, LevelSpec, Plan, StemSpec
 
 STEMS = {
     "small": (3, 1, False),
@@ -139,6 +140,7 @@ def _dead_fields(given: Architecture) -> dict[str, Any]:
     alive = {
         "cardinality": kind.grouped,
         "branches": kind.makes == "residual",
+        "levels": kind.makes == "residual",
         "attention": kind.makes == "residual",
         "reduction": kind.makes == "residual" and given.attention != "none",
         "downsampling": kind.makes == "chain" and any(stride > 1 for stride in strides_of(given)),
@@ -189,7 +191,31 @@ def plan(architecture: Fields) -> Plan:
         width, streams = blocks[-1].out_width, blocks[-1].streams_out
         stages.append(blocks)
     first, last = stages[0][0], stages[-1][-1]
-    return Plan(stem=_stem(architecture, stem_width, first), stages=tuple(stages), head=_head(architecture, last))
+    made = Plan(stem=_stem(architecture, stem_width, first), stages=tuple(stages), head=_head(architecture, last))
+    return _with_levels(made, architecture.levels) if kind.makes == "residual" else made
+
+
+def _with_levels(given: Plan, levels: int) -> Plan:
+    """Lay shortcuts around all blocks, and around each stage (Zhang et al. 2016)."""
+    if levels == 1:
+        return given
+    inner = tuple(_level(stage, leaves=stage is not given.stages[-1]) for stage in given.stages) if levels == 3 else ()
+    ends = range(len(given.stages)) if levels == 3 else (len(given.stages) - 1,)
+    stages = tuple(
+        (*stage[:-1], replace(stage[-1], leaves=False)) if index in ends else stage
+        for index, stage in enumerate(given.stages)
+    )
+    return replace(given, stages=stages, levels=inner, root=_level(given.blocks, leaves=True))
+
+
+def _level(blocks: tuple[BlockSpec, ...], *, leaves: bool) -> LevelSpec:
+    return LevelSpec(
+        in_width=blocks[0].in_width,
+        out_width=blocks[-1].out_width,
+        stride=math.prod(spec.stride for spec in blocks),
+        order=blocks[-1].order,
+        leaves=leaves,
+    )
 
 
 def _stage(given: Fields, stage: int, in_width: int, streams: int) -> tuple[BlockSpec, ...]:

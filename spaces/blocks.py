@@ -30,7 +30,7 @@ from spaces.layers import (
     conv,
 )
 from spaces.packages import builder
-from spaces.plan import BlockSpec, Conv
+from spaces.plan import BlockSpec, Conv, LevelSpec
 
 
 def _dropout(spec: BlockSpec, placement: str) -> nn.Module:
@@ -173,10 +173,31 @@ def _enter(spec: BlockSpec) -> nn.Sequential:
 
 
 def _leave(spec: BlockSpec) -> list[nn.Module]:
-    """Return what follows the addition."""
-    if spec.order == "bn_after_addition":
-        return [nn.BatchNorm2d(_stream_width(spec)), nn.ReLU()]
-    return [nn.ReLU()] if spec.order == "original" else []
+    """Return what follows the addition, where it does not follow that of an outer shortcut."""
+    return leaving(spec.order, _stream_width(spec)) if spec.leaves else []
+
+
+def leaving(order: str, width: int) -> list[nn.Module]:
+    """Return what follows an addition in an order of normalisation, ReLU and addition."""
+    if order == "bn_after_addition":
+        return [nn.BatchNorm2d(width), nn.ReLU()]
+    return [nn.ReLU()] if order == "original" else []
+
+
+class Level(nn.Module):
+    """What blocks make of x, and a 1x1 of x beside it (Zhang et al. 2016); the last block leaves ReLU and BN to it."""
+
+    def __init__(self, spec: LevelSpec) -> None:
+        super().__init__()
+        projection = conv(Conv(in_width=spec.in_width, out_width=spec.out_width, kernel=1, stride=spec.stride))
+        bare = spec.order in ("full", "bn_after_addition")
+        self.shortcut = projection if bare else nn.Sequential(projection, nn.BatchNorm2d(spec.out_width))
+        self.leave = nn.Sequential(*(leaving(spec.order, spec.out_width) if spec.leaves else []))
+
+    def forward(self, x: Tensor, made: Tensor) -> Tensor:
+        """Return the sum, given what the blocks read and what they made of it."""
+        left: Tensor = self.leave(self.shortcut(x) + made)
+        return left
 
 
 class Inception(nn.Module):

@@ -14,6 +14,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import zip_longest
 from typing import Any
 
 import torch
@@ -22,13 +23,13 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from spaces.architecture import Architecture, ImageSpec, OwnNetwork, plan
-from spaces.blocks import BLOCKS, block
+from spaces.blocks import BLOCKS, Level, block
 from spaces.cost import Cost, sum_costs
 from spaces.errors import InfeasibleArchitecture, InputError
 from spaces.layers import Cosine
 from spaces.network import Head, Stem, build_own, check_fits
 from spaces.operations import Operations
-from spaces.plan import BlockSpec, HeadSpec, StemSpec
+from spaces.plan import BlockSpec, HeadSpec, LevelSpec, StemSpec
 
 Shape = tuple[int, int, int]  # c h w
 BATCH = 128  # images that `training_bytes` is for, where nothing is said
@@ -71,10 +72,17 @@ def cost_by_part(architecture: Architecture, image: ImageSpec, *, batch: int = B
     described = plan(architecture)
     counted, shape = _stem_cost(described.stem, (image.channels, image.height, image.width), batch)
     parts = [Part(name="stem", cost=counted, shape=shape)]
-    for number, stage in enumerate(described.stages, start=1):
+    begun = shape
+    for number, (stage, level) in enumerate(zip_longest(described.stages, described.levels), start=1):
+        before = shape
         for index, spec in enumerate(stage, start=1):
             counted, shape = _block_cost(_without_dropout(spec), shape, batch)
             parts.append(Part(name=f"{number}.{index}", cost=counted, shape=shape))
+        if level is not None:
+            parts.append(Part(name=f"{number}.level", cost=_level_cost(level, before, shape, batch), shape=shape))
+    if described.root is not None:
+        counted = _level_cost(described.root, begun, shape, batch)
+        parts.append(Part(name=f"{len(described.stages)}.root", cost=counted, shape=shape))
     head = replace(described.head, dropout_rate=0.0, scale=1.0)
     counted, shape = _head_cost(head, image.classes, shape, batch)
     return [*parts, Part(name="head", cost=counted, shape=shape)]
@@ -233,6 +241,28 @@ def _passed(module: nn.Module, shape: Shape, batch: int) -> tuple[Cost, Shape]:
 def _without_dropout(spec: BlockSpec) -> BlockSpec:
     """Return the specification without dropout, which costs nothing, so that rates do not split the memory."""
     return replace(spec, dropout="none", dropout_rate=0.0, drop_unit="batch")
+
+
+class _Beside(nn.Module):
+    """A shortcut around blocks, without the blocks."""
+
+    def __init__(self, spec: LevelSpec, made: Tensor) -> None:
+        super().__init__()
+        self.level = Level(spec)
+        self.made = made
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the sum with what the blocks are said to have made."""
+        out: Tensor = self.level(x, self.made)
+        return out
+
+
+@lru_cache(maxsize=4096)
+def _level_cost(spec: LevelSpec, shape: Shape, made: Shape, batch: int) -> Cost:
+    given = torch.empty(0, *made)
+    with torch.device("meta"):
+        beside = _Beside(spec, given)
+    return measure(beside, shape, batch=batch)[0]
 
 
 @lru_cache(maxsize=4096)

@@ -30,7 +30,7 @@ LISTS = ("depths", "widths", "strides", "kernels")
 PRESERVED = "preserved"
 MOST = {
     "depth": 1_000, "depths": 1_000, "strides": 8, "kernels": 31, "widening_factor": 1_000, "head_scale": 1_000,
-    "branches": 100, "head_map": 64,
+    "branches": 100, "levels": 3, "head_map": 64,
 }  # fmt: skip
 MOST_BIAS = 20  # beyond which a sigmoid is nothing but open or closed
 MOST_CHANNELS = 65_536  # of what else is counted
@@ -55,6 +55,7 @@ class Fields:
     widening_factor: float = 1.0  # k: multiplies stage widths and growth; the stem's where the family does so
     cardinality: int = 1  # C: groups of the 3x3 in a resnext block
     branches: int = 1  # residual functions of one shape that a block adds to its shortcut, each its own
+    levels: int = 1  # of shortcuts: 2 adds one from stem to head, 3 one around each stage too
     base_width: int | str | None = None  # d: a bottleneck's inner width is floor(width d / 64) C; without it, the
     #                                      width; `preserved`: the d at which C groups cost what one of 64 does
     growth: int = 12  # channels that each dense layer adds
@@ -132,6 +133,7 @@ def _check_whole(given: Fields) -> None:
         *LISTS,
         "cardinality",
         "branches",
+        "levels",
         "growth",
         "reduction",
         "stem_width",

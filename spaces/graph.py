@@ -7,22 +7,46 @@ is normalisation after the addition.
 
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from itertools import zip_longest
 from typing import Any
 
-from spaces.plan import BlockSpec, Conv, HeadSpec, Plan, StemSpec
+from spaces.plan import BlockSpec, Conv, HeadSpec, LevelSpec, Plan, StemSpec
 
 RELU = "relu"
-LATER = (("branches", 1), ("mix", "sum"), ("gate_bias", 0.0), ("pool", 1), ("bias", False), ("squeeze", 0))
+LATER = (
+    ("branches", 1),
+    ("mix", "sum"),
+    ("gate_bias", 0.0),
+    ("pool", 1),
+    ("bias", False),
+    ("squeeze", 0),
+    ("leaves", True),
+)
 
 
 def graph_of(described: Plan) -> list[Any]:
     """Return the operations of a network as plain values, equal for equal networks."""
-    found: list[Any] = list(_stem(described.stem))
-    for spec in described.blocks:
-        found += _block(spec)
-    found += _head(described.head)
+    body: list[Any] = []
+    for stage, level in zip_longest(described.stages, described.levels):
+        steps = [step for spec in stage for step in _block(spec)]
+        body += _around(level, steps)
+    found: list[Any] = [*_stem(described.stem), *_around(described.root, body), *_head(described.head)]
     # What is positive already passes a second ReLU as it is.
     return [step for step, before in zip(found, [None, *found[:-1]], strict=True) if (step, before) != (RELU, RELU)]
+
+
+def _around(level: LevelSpec | None, steps: list[Any]) -> list[Any]:
+    """Return what blocks do, with a shortcut around them where there is one."""
+    if level is None:
+        return steps
+    normalised = level.order not in ("full", "bn_after_addition")
+    around = ["around", steps, normalised, level.in_width, level.out_width, level.stride]
+    return [around, *(_leaving(level.order) if level.leaves else [])]
+
+
+def _leaving(order: str) -> list[str]:
+    """Return what follows an addition."""
+    return {"bn_after_addition": ["norm", RELU], "original": [RELU]}.get(order, [])
 
 
 def _stem(spec: StemSpec) -> Iterator[Any]:
@@ -66,7 +90,7 @@ def _whole(spec: BlockSpec) -> dict[str, Any]:
 
 def _residual(spec: BlockSpec) -> Iterator[Any]:
     enter = {"full": ["norm", RELU], "relu_only": [RELU]}.get(spec.order, [])
-    leave = {"bn_after_addition": ["norm", RELU], "original": [RELU]}.get(spec.order, [])
+    leave = _leaving(spec.order) if spec.leaves else []
     branch = list(_convs(spec, activated=len(spec.branch) - (spec.order != "relu_before_addition")))
     # What follows the last convolution is the block's own only where the addition does not come first.
     branch += ["norm"] if spec.order in ("original", "relu_only") else []

@@ -175,6 +175,17 @@ def _multi(layers: str, branches: str, k: str | None = None) -> Named:
     return _named(CIFAR, block="preact_bottleneck", depths=_each(family, count, 9, 2), stride_in="first", **given)
 
 
+def _ror(levels: str, layers: str) -> Named:
+    """Return a residual network of residual networks; on small images blocks project where the shape changes."""
+    made = _resnet(layers, "-")
+    return replace(made, architecture=replace(made.architecture, levels=int(levels), shortcut="B"))
+
+
+def _ror_wrn(levels: str, layers: str, k: str) -> Named:
+    made = _wrn(layers, k)
+    return replace(made, architecture=replace(made.architecture, levels=int(levels)))
+
+
 def _swapout(layers: str, k: str) -> Named:
     """Return a pre-activation network (its authors' v2) that is as wide everywhere, with the linear schedule to .5."""
     width = round(16 * _factor(k))
@@ -328,6 +339,8 @@ FAMILIES: tuple[tuple[str, Callable[..., Named], str], ...] = (
     (rf"(?P<plain>plain){_LAYERS}", _resnet, "plain-20"),
     (rf"pre(?:act)?-?resnet{_LAYERS}", _preact, "preact-resnet-164"),
     (rf"multi-?resnet-(?P<layers>{_COUNT})-(?P<branches>[1-9]\d?)(?:-{_K})?", _multi, "multi-resnet-200-5"),
+    (rf"ror-(?P<levels>[23])-(?P<layers>{_COUNT})", _ror, "ror-3-110"),
+    (rf"ror-(?P<levels>[23])-wrn-?(?P<layers>{_COUNT})-{_K}", _ror_wrn, "ror-3-wrn-40-2"),
     (rf"swapout-(?P<layers>{_COUNT})-{_K}", _swapout, "swapout-20-4"),
     (
         rf"(?:wrn-?|wide-?resnet-)(?P<layers>{_COUNT})-{_K}"

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import zip_longest
 
 import torch
 from torch import Tensor, nn
 
 from spaces.architecture import Architecture, ImageSpec, OwnNetwork, plan
-from spaces.blocks import block
+from spaces.blocks import Level, block
 from spaces.errors import InfeasibleArchitecture, InputError
 from spaces.layers import Cosine, DropBranch, Gate, HiddenLayers, Swapout, activation, conv
 from spaces.packages import function_of
@@ -62,11 +63,16 @@ class Network(nn.Module):
         super().__init__()
         self.stem = Stem(described.stem, image.channels)
         self.stages = nn.Sequential(*(nn.Sequential(*map(block, stage)) for stage in described.stages))
+        self.levels = nn.ModuleList(map(Level, described.levels))
+        self.root = None if described.root is None else Level(described.root)
         self.head = Head(described.head, image.classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits `n k` for images `n c h w`."""
-        logits: Tensor = self.head(self.stages(self.stem(x)))
+        begun = x = self.stem(x)
+        for stage, level in zip_longest(self.stages, self.levels):
+            x = stage(x) if level is None else level(x, stage(x))
+        logits: Tensor = self.head(x if self.root is None else self.root(begun, x))
         return logits
 
 

@@ -9,6 +9,7 @@ Sources: Veit et al. 2016 (section 3), Zhao et al. 2016 (section 3.2).
 
 import math
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from spaces.plan import BlockSpec, Plan
 
@@ -55,9 +56,21 @@ class Paths:
 def paths(described: Plan) -> Paths:
     """Return the paths from stem to classifier, by their layers."""
     lengths: Lengths = {1 + described.head.layers: 1}
-    for spec in described.blocks:
-        lengths = _through(spec, lengths)
-    return Paths(count=_count(described), lengths=lengths)
+    begun = lengths
+    for stage, level in zip_longest(described.stages, described.levels):
+        before = lengths
+        for spec in stage:
+            lengths = _through(spec, lengths)
+        lengths = lengths if level is None else _beside(before, lengths)
+    if described.root is None:
+        return Paths(count=_count(described), lengths=lengths)
+    lengths = _beside(begun, lengths)
+    return Paths(count=sum(lengths.values()), lengths=lengths)
+
+
+def _beside(before: Lengths, behind: Lengths) -> Lengths:
+    """Return the lengths behind blocks with a shortcut around them all."""
+    return {length: before.get(length, 0) + behind.get(length, 0) for length in before.keys() | behind.keys()}
 
 
 def _through(spec: BlockSpec, lengths: Lengths) -> Lengths:

@@ -32,6 +32,7 @@ class BlockSpec:
     gate_bias: float = 0.0  # where there is a gate
     pool: int = 1  # a chain begins with a max-pool over so many pixels along a side
     branches: int = 1  # of one shape each, where there may be any number
+    leaves: bool = True  # false: what follows the addition comes after that of an outer shortcut
     streams_in: int = 1
     streams_out: int = 1
     dropout: str = "none"  # none, between, after, shortcut, branch or swapout
@@ -42,6 +43,17 @@ class BlockSpec:
     def preactivated(self) -> bool:
         """Whether the block normalises and activates what it reads, and leaves its own sum raw."""
         return self.order == "full"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelSpec:
+    """Write out a shortcut around several blocks, a 1x1, and what follows the addition."""
+
+    in_width: int
+    out_width: int
+    stride: int
+    order: str  # the blocks'
+    leaves: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +96,8 @@ class Plan:
     stem: StemSpec
     stages: tuple[tuple[BlockSpec, ...], ...]
     head: HeadSpec
+    levels: tuple[LevelSpec, ...] = ()  # around each stage, or around none
+    root: LevelSpec | None = None  # around all of them
 
     @property
     def blocks(self) -> tuple[BlockSpec, ...]:

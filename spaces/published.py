@@ -17,6 +17,7 @@ from spaces.kinds import KINDS
 from spaces.names import named
 from spaces.settings import read_settings
 
+ALIKE = ("attention", "branches", "levels")  # fields that a network called near has too
 NEAR = 1.5  # times as many parameters, or as few, that a network called near may have
 
 
@@ -68,7 +69,7 @@ def same_network(architecture: Architecture, image: ImageSpec, counted: Cost) ->
 
 
 def nearest(architecture: Architecture, image: ImageSpec, counted: Cost) -> Result | None:
-    """Return the result of the network nearest in parameters, of the same kind of block and for the same images."""
+    """Return the result of the network nearest in parameters, of the same kind of block and the same images."""
     makes = KINDS[architecture.block]
     alike = [
         found
@@ -76,5 +77,6 @@ def nearest(architecture: Architecture, image: ImageSpec, counted: Cost) -> Resu
         if abs(math.log(found.params / counted.params)) <= math.log(NEAR)
         and found.image == image
         and KINDS[found.architecture.block] == makes
+        and all(getattr(found.architecture, name) == getattr(architecture, name) for name in ALIKE)
     ]
     return min(alike, key=lambda found: abs(math.log(found.params / counted.params)), default=None)

@@ -22,6 +22,7 @@ _WHOLE = (
     "depth",
     "cardinality",
     "branches",
+    "levels",
     "base_width",
     "growth",
     "reduction",

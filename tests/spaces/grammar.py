@@ -43,6 +43,7 @@ def values(stages: int) -> dict[str, st.SearchStrategy[Any]]:
         "widening_factor": st.sampled_from([0.5, 1, 1.0, 1.5, 2]),
         "cardinality": st.sampled_from([1, 2, 4]),
         "branches": st.sampled_from([1, 2, 3]),
+        "levels": st.sampled_from([1, 2, 3]),
         "base_width": st.sampled_from([None, 16, 64, "preserved"]),
         "growth": st.sampled_from([4, 6, 12]),
         "compression": st.sampled_from([0.5, 0.7, 1.0]),
@@ -122,7 +123,8 @@ def contract() -> list[dict[str, Any]]:
             usual | {"head": "pointwise"},
             usual | {"head": "layers"},
         ]
-        rows += [usual | {"attention": "squeeze_excite"}] if block in BRANCHED else []
+        rows += [usual | {"levels": levels} for levels in (2, 3)] if block in BRANCHED else []
+        rows += [usual | {"attention": "squeeze_excite", "reduction": 2}] if block in BRANCHED else []
         rows += [usual | {"downsampling": "max"}] if KINDS[block].makes == "chain" else []
         rows += [usual | {"branches": 3}, usual | {"branches": 2, "shortcut": "A"}] if block in BRANCHED else []
     return [row for row in rows if conflict(row["block"], row["dropout"], row["shortcut"]) is None]

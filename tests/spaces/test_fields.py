@@ -53,6 +53,10 @@ def test_an_unknown_option_is_refused_with_the_nearest_and_all_known(name: str, 
     refused(f"unknown {name} {slip!r} (did you mean {near!r}?); known are {known}", **{name: slip})
 
 
+def test_there_are_at_most_three_levels_of_shortcuts() -> None:
+    refused("levels 4 is above 3", levels=4)
+
+
 def test_an_option_that_is_near_none_is_refused_with_all_known() -> None:
     refused(
         "unknown shortcut 'D'; known are A, B, C, pool, identity, none, conv, scaled, gated, exclusive", shortcut="D"

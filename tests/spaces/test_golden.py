@@ -53,7 +53,7 @@ def test_every_family_is_among_the_known() -> None:
         "densenet-4",
         "densenet1",
     )
-    for family in (*families, "mobilenet-", "allconv6", "multi-resnet-", "highway-", "swapout-", "vgg", "se_"):
+    for family in (*families, "mobilenet-", "allconv6", "multi-resnet-", "highway-", "swapout-", "ror-", "vgg", "se_"):
         assert any(row["network"].startswith(family) for row in ROWS), family
 
 
@@ -95,6 +95,19 @@ def multi_residual_by_hand(blocks: int, k: int) -> int:
             total += k * (reads * inner + 2 * inner + 9 * inner**2 + 2 * inner + inner * out)
             reads = out
     return total + 2 * reads + 11 * reads - reads + 10
+
+
+@pytest.mark.parametrize(("blocks", "params"), [(8, 762_746), (17, 1_637_690), (26, 2_512_634)])
+def test_levels_of_shortcuts_cost_what_an_independent_rebuild_counts(blocks: int, params: int) -> None:
+    each = f"depths={blocks},{blocks},{blocks}"
+    assert counted("ror-3-56", each)[0] == params  # which its author calls 56, 110 and 164
+    projections = 16 * 16 + 2 * 16 + 16 * 32 + 2 * 32 + 32 * 64 + 2 * 64 + 16 * 64 + 2 * 64
+    assert params == counted("ror-3-56", each, "levels=1")[0] + projections
+
+
+def test_a_network_cannot_have_fewer_parameters_than_the_one_inside_it() -> None:
+    # The paper prints 13.3 M for RoR-3-WRN58-4.
+    assert counted("wrn-58-4")[0] == 13_599_450 < counted("ror-3-wrn-58-4")[0]
 
 
 def test_a_shortcut_costs_what_its_paper_adds() -> None:

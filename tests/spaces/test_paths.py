@@ -31,6 +31,13 @@ def test_an_inception_like_network_has_three_ways_through_each_block(blocks: int
     assert found.std == pytest.approx(math.sqrt(8 * blocks / 9))
 
 
+def test_an_outer_shortcut_is_one_way_more_around_what_it_spans() -> None:
+    assert of("basic", 2, 2, 2, levels=2).count == 2**6 + 1
+    found = of("basic", 2, 2, 2, levels=3)
+    assert found.count == (2**2 + 1) ** 3 + 1
+    assert (found.shortest, found.longest) == (2, 14)
+
+
 @pytest.mark.parametrize("branches", [2, 3, 5])
 def test_several_branches_are_as_many_ways_through_each_block(branches: int) -> None:
     found = of("preact", 3, 3, 3, branches=branches)
