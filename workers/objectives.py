@@ -209,8 +209,12 @@ def checked(objective: Objective) -> Objective:
     """
     name = objective.name
     for field in ("name", "title", "unit"):
-        if not isinstance(getattr(objective, field), str) or not getattr(objective, field):
+        text = getattr(objective, field)
+        if not isinstance(text, str) or not text.strip():
             raise InputError(f"objective {name!r} has no {field}")
+        if len(text) > SHOWN or not text.isprintable():
+            told = f"is no text of at most {SHOWN} characters that can be seen"
+            raise InputError(f"objective {name!r}: {field} {shortened(repr(text), SHOWN)} {told}")
     if objective.direction not in ("minimize", "maximize"):
         raise InputError(f"objective {name!r} has direction {objective.direction!r}; minimize or maximize is wanted")
     if objective.quality and objective.worst is None:

@@ -11,7 +11,7 @@ from search.core.columns import COLUMNS, Column
 from spaces.errors import InputError
 from spaces.space import PARAMETERS
 from workers.command import Command
-from workers.objectives import OBJECTIVES, Objective
+from workers.objectives import OBJECTIVES, Objective, checked
 from workers.recipe import SEARCHED
 
 ENDS = (1e-3, 1e6)  # in whatever unit, for shares of hypervolume on a log axis
@@ -64,6 +64,7 @@ class CommandForm(Form):
         """
         if self.name in OBJECTIVES or self.name in TAKEN:
             raise InputError(f"{self.name!r} is the name of something else: take another", place="name")
+        checked(self.objective)
         try:
             self.asks.check()
         except InputError as error:

@@ -10,6 +10,7 @@ from threading import Thread
 from rich.console import Console
 
 from search.config.identity import check_same
+from search.config.plugins import check_unchanged
 from search.config.study import StudyConfig
 from search.core.budget import Budget
 from search.core.environment import private
@@ -65,6 +66,7 @@ def look(config: StudyConfig) -> tuple[Dataset, Survey]:
     Raises:
         InputError: naming its place in the file.
     """
+    check_unchanged(config.packages)
     check_commands(config)
     data = _read(config)
     return data, _survey(config, data.image)

@@ -136,3 +136,19 @@ def test_an_objective_has_a_name_of_its_own(own: Own, name: str, why: str) -> No
     )
     with pytest.raises(InputError, match=f"plugins.0: objective '{name}' of own is .*{why}"):
         plugins.load_plugins({"plugins": ["own"]})
+
+
+def test_a_package_that_brings_nothing_is_told_but_one_that_builds_the_networks(own: Own) -> None:
+    own.write("BLOCK = {}\ndef build(image): ...\n")
+    with pytest.raises(InputError, match=r"plugins.0: package own brings nothing: it has none of BLOCKS, OBJECTIVES"):
+        plugins.load_plugins({"plugins": ["own"]})
+    assert list(plugins.load_plugins({"plugins": ["own"], "space": {"network": "own:build"}})) == ["own"]
+
+
+def test_a_package_that_is_written_again_after_it_was_imported_is_not_sent(own: Own) -> None:
+    path = own.write(PARTS)
+    found = plugins.load_plugins({"plugins": ["own"]})
+    plugins.check_unchanged(found)
+    path.write_text(PARTS + "# more\n")
+    with pytest.raises(InputError, match="plugins: package own has changed since it was imported here: start Python"):
+        plugins.check_unchanged(found)
