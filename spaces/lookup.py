@@ -109,6 +109,11 @@ def _beside(domain: Domain, wanted: Scalar | None) -> Scalar:
 def _lacking(found: Architecture, wanted: Architecture) -> str:
     """Return what the wanted network has and the nearest of the space has not."""
     if isinstance(wanted, OwnNetwork):
+        if isinstance(found, OwnNetwork) and (found.network, found.source) == (wanted.network, wanted.source):
+            others = dict(found.options)
+            odd = [f"{name} {_text(value)}" for name, value in wanted.options if others.get(name, _text) != value]
+            more = [name for name in others if name not in dict(wanted.options)]
+            return ", ".join(odd + [f"networks without {name}" for name in more]) or "these options"
         return f"network {wanted.network}, source {wanted.source}"
     if isinstance(found, OwnNetwork):
         return "networks of blocks"

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Discriminator, Field, Tag
 
 from search.config.sections import NUMERIC, Form
-from search.core.columns import COLUMNS, Column
+from search.core.columns import BESIDE
 from spaces.errors import InputError
 from spaces.space import PARAMETERS
 from workers.command import Command
@@ -15,11 +15,7 @@ from workers.objectives import OBJECTIVES, Objective, checked
 from workers.recipe import SEARCHED
 
 ENDS = (1e-3, 1e6)  # in whatever unit, for shares of hypervolume on a log axis
-# What trials have beside objectives: in our views, as parameters, and as attributes in Optuna's tables.
-TAKEN = frozenset({
-    *PARAMETERS, *SEARCHED, "architecture", "digest", "seed", "epochs", "reason",
-    *(each.name for each in COLUMNS if isinstance(each, Column)),
-})  # fmt: skip
+TAKEN = frozenset({*PARAMETERS, *SEARCHED, *BESIDE})
 NAME = re.compile(r"^[A-Za-z]\w{0,40}$")
 FREE = ("limit_s", "tries", "title")  # what another launch of a study may change
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from search.config.sections import Form, Number, Whole, shown
+from search.core.columns import BESIDE
 from spaces.architecture import Architecture
 from spaces.domains import Choice, Domain, Float, Int, Parameter, Scalar, When
 from spaces.errors import InfeasibleArchitecture, InputError, unknown
@@ -14,6 +15,7 @@ from spaces.lookup import check_choice, choice_of, with_beside
 from spaces.names import named
 from spaces.packages import LOADED, package_of
 from spaces.space import NETWORK, PARAMETERS, SOURCE, SearchSpace, Value
+from workers.objectives import OBJECTIVES
 from workers.recipe import SEARCHED
 
 MOST_VALUES = 10_000  # that one parameter can take
@@ -184,9 +186,7 @@ def _parse_own(forms: dict[str, ParameterForm]) -> SearchSpace:
     name = package_of(network)
     if not isinstance(network, str) or name is None:
         raise InputError(f"{shown(network)} is not of the form my_package:function", place=NETWORK)
-    for taken in (SOURCE, *SEARCHED):
-        if taken in forms:
-            raise InputError(f"{taken} is a name of the recipe or of the space itself; call it otherwise", place=taken)
+    _check_own_names(forms)
     parameters = parse_parameters(forms)
     if not parameters:
         raise InputError("there is no parameter to search")
@@ -196,6 +196,17 @@ def _parse_own(forms: dict[str, ParameterForm]) -> SearchSpace:
         raise InputError(f"package {name} is not loaded", place=NETWORK)
     fixed[SOURCE] = LOADED[name].source
     return SearchSpace(parameters=parameters, fixed=tuple(fixed.items()))  # type: ignore[arg-type]  # no form is left
+
+
+def _check_own_names(forms: Mapping[str, Any]) -> None:
+    """Refuse names by which trials have something else, or that no function's argument has."""
+    for name in forms:
+        if name in (SOURCE, *SEARCHED):
+            raise InputError(f"{name} is a name of the recipe or of the space itself; call it otherwise", place=name)
+        if not name.isidentifier():
+            raise InputError(f"{name!r} is no name of a function's argument", place=name)
+        if name in BESIDE or name in OBJECTIVES:
+            raise InputError(f"{name} is something else that every trial has; call it otherwise", place=name)
 
 
 def parse_parameters(forms: dict[str, ParameterForm]) -> tuple[Parameter, ...]:

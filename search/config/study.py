@@ -116,6 +116,8 @@ class StudyConfig(Form):
                 form.check()
             except InputError as error:
                 raise error.at(place) from error
+            if form.name in self.space:
+                raise InputError(f"{form.name!r} is a parameter of the space too: take another", place=f"{place}.name")
         return found
 
     @cached_property

@@ -322,3 +322,7 @@ COLUMNS: list[Column | Callable[[StudyRecord], Iterable[Column]]] = [
     Column(name="digest", value=lambda _, trial: trial.digest, numeric=False, views=View.DATA),
     Column(name="architecture", value=lambda _, trial: trial.architecture.to_json(), views=View.JSON),
 ]  # fmt: skip
+# What trials have beside objectives and parameters: in rows, in our views, and as attributes in Optuna's tables.
+BESIDE = frozenset({
+    "architecture", "digest", "seed", "epochs", "reason", *(each.name for each in COLUMNS if isinstance(each, Column)),
+})  # fmt: skip

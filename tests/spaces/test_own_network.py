@@ -81,6 +81,25 @@ def test_a_space_of_it_is_read_from_a_file(mixer: Any) -> None:
         choice_of(space, Architecture())
 
 
+@pytest.mark.parametrize(
+    ("options", "lacks"),
+    [
+        ({"width": 8, "layers": 1, "patch": 4}, "lacks patch 4"),
+        ({"width": 8, "layers": 1, "patch": 2, "kernel": 3}, "lacks kernel 3"),
+        ({"width": 8, "layers": 1}, "lacks networks without patch"),
+    ],
+)
+def test_it_is_told_what_a_space_lacks_of_a_network(mixer: Any, options: dict[str, Any], lacks: str) -> None:
+    with pytest.raises(InputError, match=f"is not in the space, which {lacks}$"):
+        choice_of(parse(FILE).search_space, mixer(**options))
+
+
+def test_a_command_and_a_parameter_do_not_share_a_name(mixer: Any) -> None:  # noqa: ARG001
+    asked = {"name": "layers", "command": "echo 1", "unit": "ms"}
+    with pytest.raises(InputError, match=r"objectives.1.name: 'layers' is a parameter of the space too"):
+        parse({**FILE, "objectives": ["accuracy", asked]})
+
+
 def test_what_no_network_has_together_costs_nothing(mixer: Any) -> None:
     with pytest.raises(InfeasibleArchitecture, match="patches of 9 pixels do not fit into 8x8"):
         cost(mixer(width=8, layers=1, patch=9), IMAGE)
@@ -121,6 +140,12 @@ def test_a_function_that_builds_no_network_is_told(own: Own, text: str, said: st
         ({"network": {"choice": ["a:b"]}, "n": {"int": [1, 2]}}, "space.network: .* is not of the form my_package:fun"),
         ({"network": "own:build"}, "space: there is no parameter to search"),
         ({"network": "own:build", "source": {"int": [1, 2]}}, "space.source: source is a name of the recipe or of the"),
+        (
+            {"network": "own:build", "state": {"int": [1, 2]}},
+            "space.state: state is something else that every trial has",
+        ),
+        ({"network": "own:build", "macs": {"int": [1, 2]}}, "space.macs: macs is something else that every trial has"),
+        ({"network": "own:build", "a b": {"int": [1, 2]}}, "space.a b: 'a b' is no name of a function's argument"),
         ({"network": "own:build", "momentum": {"int": [1, 2]}}, "space.momentum: momentum is a name of the recipe"),
     ],
 )
