@@ -38,7 +38,10 @@ def check(name: str, options: Mapping[str, Any]) -> None:
         InputError: nothing is known by that name, a package is not there, or it takes no such option.
     """
     make = _make(name)
-    takes = list(inspect.signature(make).parameters)[1:]
+    try:
+        takes = list(inspect.signature(make).parameters)[1:]
+    except (TypeError, ValueError) as error:  # some that are written in C have none
+        raise InputError(f"{name} is no class or function of a study") from error
     for option in options:
         if option not in takes:
             raise InputError(unknown("option", option, takes))

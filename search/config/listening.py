@@ -1,5 +1,6 @@
 """What a file says of who hears of a study: `callbacks`, and `notify` with its addresses in variables alone."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
@@ -10,6 +11,7 @@ from search.core.environment import variables
 from spaces.errors import InputError
 
 Happening = Literal["finished", "failed", "front", "overdue", "budget"]
+_HIDDEN = re.compile(r"(?:[A-Za-z]+://)?(?:\$\{\w+\}|[/:@?&=,])+")  # tgram://${BOT}/${CHAT}: nothing else stands there
 HAPPENINGS: tuple[str, ...] = get_args(Happening)
 
 
@@ -21,6 +23,9 @@ def _mapping(given: object) -> object:
         raise ValueError(f"{shown(given)} is no list such as [tensorboard, {{mlflow: {{uri: ...}}}}]")
     found: dict[object, object] = {}
     for each in given:
+        named = [each] if isinstance(each, str) else [*each] if isinstance(each, Mapping) else []
+        if (twice := next((name for name in named if name in found), None)) is not None:
+            raise ValueError(f"{shown(twice)} stands twice")
         if isinstance(each, str):
             found[each] = {}
         elif isinstance(each, Mapping) and len(each) == 1:
@@ -46,7 +51,7 @@ class NotifyForm(Form):
 
 
 def check_secrets(written: Mapping[str, Any]) -> None:
-    """Refuse an address that is written out, since most hold a secret and the file is stored.
+    """Refuse an address of which anything is written out but its kind, since most hold a secret and the file is stored.
 
     Args:
         written: the file's sections, no variable looked up.
@@ -57,8 +62,8 @@ def check_secrets(written: Mapping[str, Any]) -> None:
     notify = written.get("notify")
     urls = notify.get("urls") if isinstance(notify, Mapping) else None
     for place, url in enumerate(urls if isinstance(urls, (list, tuple)) else [urls]):
-        if url is not None and (not isinstance(url, str) or not variables(url)):
+        if url is not None and (not isinstance(url, str) or not variables(url) or not _HIDDEN.fullmatch(url)):
             raise InputError(
                 "an address may hold a secret, and the file is kept with the study: put it into a variable and name "
-                "that, such as ${NTFY_URL}", place=f"notify.urls.{place}",
+                "that alone, such as ${NTFY_URL}", place=f"notify.urls.{place}",
             )  # fmt: skip

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from search.config.listening import check_secrets
 from search.config.study import StudyConfig, load, parse
 from spaces.errors import InputError
 
@@ -59,3 +60,22 @@ def test_files_without_either_say_nothing_of_them() -> None:
 def test_what_is_wrong_is_told_with_its_place(sections: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
         parse({**PLAIN, **sections})
+
+
+@pytest.mark.parametrize("url", ["json://me:secret@${HOST}", "json://host/${TOKEN}", "${TOKEN}secret"])
+def test_an_address_is_hidden_as_a_whole_and_not_in_part(url: str) -> None:
+    with pytest.raises(InputError, match=r"notify.urls.0: an address may hold a secret.* alone") as told:
+        check_secrets({"notify": {"urls": [url]}})
+    assert "secret@" not in str(told.value)
+
+
+@pytest.mark.parametrize("url", ["${NTFY_URL}", "tgram://${BOT}/${CHAT}", "mailto://${ME}:${WORD}@${HOST}"])
+def test_an_address_of_variables_alone_may_say_its_kind(url: str) -> None:
+    check_secrets({"notify": {"urls": [url]}})
+
+
+def test_a_callback_stands_once_and_can_be_asked_what_it_takes() -> None:
+    with pytest.raises(InputError, match="callbacks: 'tensorboard' stands twice"):
+        parse({**PLAIN, "callbacks": ["tensorboard", {"tensorboard": {"folder": "b"}}]})
+    with pytest.raises(InputError, match=r"callbacks.builtins:int: builtins:int is no class or function of a study"):
+        parse({**PLAIN, "callbacks": ["builtins:int"]})
