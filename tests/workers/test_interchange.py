@@ -36,6 +36,17 @@ FORMS = {
     "dropped samples": replace(SMALL, dropout="branch", dropout_rate=0.4, drop_unit="sample"),
     "dropout": replace(SMALL, dropout="between", dropout_rate=0.4),
     "kernels": replace(SMALL, block="preact", kernels=(1, 3, 1)),
+    "branches": replace(SMALL, block="preact", branches=3),
+    "bare projection": replace(SMALL, shortcut="conv"),
+    "scaled": replace(SMALL, shortcut="scaled"),
+    "gated": replace(SMALL, shortcut="gated"),
+    "exclusive": replace(SMALL, shortcut="exclusive"),
+    "squeezed": replace(SMALL, attention="squeeze_excite", reduction=2),
+    "swapout": replace(SMALL, dropout="swapout", dropout_rate=0.4),
+    "levels": replace(SMALL, levels=3),
+    "pooled": replace(SMALL, block="conv", downsampling="max"),
+    "pointwise": replace(SMALL, head="pointwise", head_width=6),
+    "hidden layers": replace(SMALL, head="layers", head_width=6),
 }
 
 
