@@ -16,7 +16,6 @@ from spaces.architecture import Architecture
 from spaces.errors import InputError
 from spaces.network import build
 from spaces.settings import load_architecture
-from workers.packages import require
 from workers.preprocess import Preprocess
 
 WEIGHTS, ARCHITECTURE, PREPROCESS, CARD = "weights.safetensors", "architecture.json", "preprocess.json", "card.json"
@@ -58,10 +57,7 @@ def load(folder: str | Path) -> Exported:
         InputError: a file is missing, damaged or of another network, or a package is not here that builds its blocks.
     """
     given = Path(folder)
-    try:
-        require(read_json(given / ARCHITECTURE).get("packages", {}))
-    except InputError as error:
-        raise error if error.place else error.at(str(given / ARCHITECTURE)) from error
+    _load_packages(given / ARCHITECTURE)
     architecture, _ = load_architecture(given / ARCHITECTURE)
     try:
         preprocess = Preprocess.from_json(read_json(given / PREPROCESS))
@@ -72,6 +68,22 @@ def load(folder: str | Path) -> Exported:
         return module_of(architecture, preprocess, read_weights(given / WEIGHTS))
     except RuntimeError as error:  # torch's, of keys and shapes
         raise InputError(f"is not of the network in {ARCHITECTURE}", place=str(given / WEIGHTS)) from error
+
+
+def _load_packages(described: Path) -> None:
+    """Load the packages of a person's own that build a network's blocks, where it has any.
+
+    Raises:
+        InputError: one is not here, or is another version.
+    """
+    if not (packages := read_json(described).get("packages")):
+        return
+    from workers.packages import require  # brings numpy, which others need not have
+
+    try:
+        require(packages)
+    except InputError as error:
+        raise error if error.place else error.at(str(described)) from error
 
 
 def module_of(architecture: Architecture, preprocess: Preprocess, weights: dict[str, Tensor]) -> Exported:

@@ -141,9 +141,10 @@ class WandB:
         del self._runs[trial.number]
 
     def close(self) -> None:
-        """End what is open; a later launch goes on with it by its id."""
+        """End what is open, which a later launch goes on with by its id, and the tool's own process."""
         for run in self._runs.values():
             run.finish()
+        self._wandb.teardown()
 
     def _of(self, trial: TrialRecord) -> Any:
         if trial.number not in self._runs:

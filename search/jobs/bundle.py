@@ -15,7 +15,7 @@ DATA = {  # beside its modules
     "spaces": ("examples/*.yaml", "published.csv", TYPED),
     "workers": ("clusters/*", "templates/*", TYPED),
     "search": (TYPED,),
-    "dashboards": (TYPED,),
+    "dashboards": (TYPED, "live/static/*", "live/templates/*"),
 }
 FILE = "space.yaml"
 
