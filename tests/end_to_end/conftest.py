@@ -41,7 +41,7 @@ class Folder:
 
     def write(self, **changes: Any) -> None:
         """Write the small study's file with some sections changed."""
-        (self.path / "space.yaml").write_text(yaml.safe_dump({**SMALL, **changes}), encoding="utf-8")
+        (self.path / "space.yaml").write_text(yaml.safe_dump({**SMALL, **changes}, sort_keys=False), encoding="utf-8")
 
     def start(self, *options: str) -> subprocess.Popen[str]:
         """Launch and return at once."""

@@ -105,6 +105,7 @@ def test_a_network_is_measured_once_however_often_the_study_is_killed_and_what_i
     database.close()
 
 
+@pytest.mark.very_slow
 def test_a_device_that_goes_away_ends_the_launch_in_one_line_and_the_next_one_goes_on(folder: Folder) -> None:
     file(folder, constraints={}, budget={"trials": 6})
     driver = folder.start("--no-report")
@@ -121,6 +122,7 @@ def test_a_device_that_goes_away_ends_the_launch_in_one_line_and_the_next_one_go
     assert max(Counter(calls(folder, "ended")).values()) == 1
 
 
+@pytest.mark.very_slow
 def test_ctrl_c_ends_the_command_that_runs(folder: Folder) -> None:
     file(folder, constraints={})
     driver = folder.start("--no-report")

@@ -45,6 +45,7 @@ def test_a_launch_is_shown_while_it_runs_and_ends_with_its_page(folder: Folder) 
     check_whole(folder.url, trials=8)
 
 
+@pytest.mark.very_slow
 def test_a_page_goes_with_a_launch_that_is_killed(folder: Folder) -> None:
     driver = folder.start("--no-report", "--page", "--page-port", "0")
     page = address(folder)
