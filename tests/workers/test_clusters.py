@@ -469,6 +469,7 @@ def test_the_script_starts_ray_on_every_node_and_a_study_that_was_cut_off_goes_o
 ) -> None:
     script = allocation.submit()
     wait_until(lambda: allocation.said.count("Ray runtime started.") == 2 or script.poll() is not None)
+    wait_until(lambda: "a new study" in allocation.said or script.poll() is not None)  # its tables are there by then
     wait_until(lambda: any(trial.epochs for trial in read(postgres_url)[1]) or script.poll() is not None)
     script.send_signal(signal.SIGUSR1)  # as SLURM does, some minutes before the time limit
     assert script.wait(120) == 130, allocation.said
