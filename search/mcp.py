@@ -17,7 +17,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,6 @@ class Desk:
     allowance: Allowance
     _at_work: subprocess.Popen[bytes] | None = None
     _log: Path | None = None
-    _tools: dict[str, Callable[..., Any]] = field(default_factory=dict)
 
     def look(self, file: str, settings: Sequence[str] = ()) -> dict[str, Any]:
         """Look over a study's file without training: size of the space, smallest and largest network, time of an epoch.

@@ -66,18 +66,19 @@ def load(name: str) -> tuple[Package, ModuleType]:
     Raises:
         InputError: it cannot be imported, or a block of it is none or has the name of another.
     """
+    if name in LOADED:  # its files are not hashed again for each training
+        return LOADED[name], importlib.import_module(name)
     module = _imported(name)
-    if name not in LOADED:
-        blocks = table(module, "BLOCKS", Block)
-        known = Package(
-            name=name, version=_version(name, module), source=source_of(name),
-            blocks={each: block.like for each, block in blocks.items()},
-            trains=any(hasattr(module, each) for each in TABLES),
-        )  # fmt: skip
-        know(known)
-        BUILDERS.update({_key(each, known): block.build for each, block in blocks.items()})
-        LOADED[name] = known
-    return LOADED[name], module
+    blocks = table(module, "BLOCKS", Block)
+    known = Package(
+        name=name, version=_version(name, module), source=source_of(name),
+        blocks={each: block.like for each, block in blocks.items()},
+        trains=any(hasattr(module, each) for each in TABLES),
+    )  # fmt: skip
+    know(known)
+    BUILDERS.update({_key(each, known): block.build for each, block in blocks.items()})
+    LOADED[name] = known
+    return known, module
 
 
 def know(package: Package) -> None:
@@ -163,7 +164,7 @@ def table(module: ModuleType, name: str, kind: Any) -> dict[str, Any]:
 
 
 def _imported(name: str) -> ModuleType:
-    source_of(_checked(name))  # what is not there is told so before its own imports can be blamed
+    files_of(name)  # what is not there is told so before its own imports can be blamed
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:

@@ -1,6 +1,5 @@
 """Let somebody else's code hear of a study in a thread of its own: what is slow or fails holds nothing up."""
 
-import time
 from collections.abc import Callable
 from queue import Empty, Full, Queue
 from threading import Thread
@@ -89,4 +88,3 @@ class Background:
             except Empty:
                 if self._over:
                     return None
-                time.sleep(0)

@@ -79,24 +79,20 @@ def best_line(front: Sequence[TrialRecord]) -> Text:
                 f"{format_count(best.cost.params)} params, {format_count(best.cost.macs)} macs")  # fmt: skip
 
 
-def worker_lines(study: RunningStudy, slots: int, named: Callable[[TrialRecord], str] | None = None) -> list[Text]:
+def worker_lines(study: RunningStudy, slots: int, named: Callable[[TrialRecord], str]) -> list[Text]:
     """Return a line for each trial that trains, in as many lines whoever they are, so that what is below stays.
 
     Args:
         study: that runs.
         slots: lines; those that are too many are counted in the last.
-        named: what a trial is called; its network and number where nothing is said.
+        named: what a trial is called.
     """
     at_work = sorted(study.at_work)
     room = slots if len(at_work) <= slots else slots - 1
-    lines = [_worker(study, study.trials[number], named or _named) for number in at_work[:room]]
+    lines = [_worker(study, study.trials[number], named) for number in at_work[:room]]
     if len(at_work) > room:
         lines.append(Text(f"… and {len(at_work) - room} more train", style="dim"))
     return lines + [Text("") for _ in range(slots - len(lines))]
-
-
-def _named(trial: TrialRecord) -> str:
-    return f"{trial.number:>4}  {name_of(trial.architecture)}"
 
 
 def _worker(study: RunningStudy, trial: TrialRecord, named: Callable[[TrialRecord], str]) -> Text:
