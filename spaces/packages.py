@@ -64,9 +64,9 @@ def load(name: str) -> tuple[Package, ModuleType]:
     """Import a package, take up its blocks, and return what is known of it; a second time does nothing more.
 
     Raises:
-        InputError: it cannot be imported, or a block of it is none or has the name of another.
+        InputError: this is no name, it cannot be imported, or a block of it is none or has the name of another.
     """
-    if name in LOADED:  # its files are not hashed again for each training
+    if _checked(name) in LOADED:  # its files are not hashed again for each training
         return LOADED[name], importlib.import_module(name)
     module = _imported(name)
     blocks = table(module, "BLOCKS", Block)

@@ -145,6 +145,12 @@ def test_a_package_that_brings_nothing_is_told_but_one_that_builds_the_networks(
     assert list(plugins.load_plugins({"plugins": ["own"], "space": {"network": "own:build"}})) == ["own"]
 
 
+@pytest.mark.parametrize("name", [[], {}, None, 3, "a b"])
+def test_what_is_no_name_is_refused_with_its_place(name: Any) -> None:
+    with pytest.raises(InputError, match=r"plugins.0: .* is no name of a Python package"):
+        plugins.load_plugins({"plugins": [name]})
+
+
 def test_a_package_that_is_written_again_after_it_was_imported_is_not_sent(own: Own) -> None:
     path = own.write(PARTS)
     found = plugins.load_plugins({"plugins": ["own"]})
