@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from spaces.errors import InfeasibleArchitecture, InputError
 from spaces.layers import (
     DropBranch,
+    Droppable,
     Gate,
     Gated,
     PadShortcut,
@@ -45,6 +46,12 @@ def _drop_branch(spec: BlockSpec) -> nn.Module:
     if spec.dropout == "swapout":
         return Swapout(spec.dropout_rate)
     return DropBranch(spec.dropout_rate, spec.drop_unit) if spec.dropout == "branch" else nn.Identity()
+
+
+def _droppable(spec: BlockSpec, *before: nn.Module) -> nn.Sequential:
+    """Return a branch that something is added to, with what drops it; without a shortcut its shape is the block's."""
+    layers = (*before, *_branch(spec), *_squeeze(spec), _drop_branch(spec))
+    return nn.Sequential(*layers) if spec.shortcut == "none" else Droppable(*layers)
 
 
 def _squeeze(spec: BlockSpec) -> list[nn.Module]:
@@ -119,7 +126,7 @@ class Residual(nn.Module):
     def __init__(self, spec: BlockSpec) -> None:
         super().__init__()
         self.enter = _enter(spec) if spec.preactivated else nn.Identity()
-        self.branch = nn.Sequential(*_branch(spec), *_squeeze(spec), _drop_branch(spec))
+        self.branch = _droppable(spec)
         shortcut = _shortcut(spec, spec.out_width)
         self.shortcut = None if shortcut is None else nn.Sequential(shortcut, _drop_shortcut(spec))
         self.join = _join(spec)
@@ -147,10 +154,7 @@ class MultiResidual(nn.Module):
         self.shares = spec.preactivated and spec.shortcut == "project"
         self.enter = _enter(spec) if self.shares else nn.Identity()
         own = [] if self.shares or not spec.preactivated else [_enter]
-        self.branches = nn.ModuleList(
-            nn.Sequential(*(make(spec) for make in own), *_branch(spec), *_squeeze(spec), _drop_branch(spec))
-            for _ in range(spec.branches)
-        )
+        self.branches = nn.ModuleList(_droppable(spec, *(make(spec) for make in own)) for _ in range(spec.branches))
         shortcut = _shortcut(spec, spec.out_width)
         self.shortcut = None if shortcut is None else nn.Sequential(shortcut, _drop_shortcut(spec))
         self.join = _join(spec)
@@ -205,7 +209,7 @@ class Inception(nn.Module):
 
     def __init__(self, spec: BlockSpec) -> None:
         super().__init__()
-        self.branches = nn.ModuleList(nn.Sequential(*_branch(spec), _drop_branch(spec)) for _ in range(2))
+        self.branches = nn.ModuleList(_droppable(spec) for _ in range(2))
         shortcut = _shortcut(spec, spec.out_width)
         self.shortcut = None if shortcut is None else nn.Sequential(shortcut, _drop_shortcut(spec))
         self.join = _join(spec)
@@ -230,7 +234,7 @@ class MergeRun(nn.Module):
         super().__init__()
         self.streams_in, self.streams_out = spec.streams_in, spec.streams_out
         width = _stream_width(spec)
-        self.branches = nn.ModuleList(nn.Sequential(*_branch(spec), _drop_branch(spec)) for _ in range(2))
+        self.branches = nn.ModuleList(_droppable(spec) for _ in range(2))
         shortcuts = [_shortcut(spec, width, spec.streams_in) for _ in range(2)]
         self.shortcuts = nn.ModuleList(each for each in shortcuts if each is not None)
         self.dropout = _drop_shortcut(spec)

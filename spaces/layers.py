@@ -150,12 +150,22 @@ class DropBranch(nn.Module):
         self.rate = rate
         self.unit = unit
 
+    @property
+    def drops_all(self) -> bool:
+        """Return whether the branch is now 0 or whole."""
+        return self.training and self.unit == "batch"
+
+    def keeps(self) -> bool:
+        """Draw whether the branch is whole; on the CPU, as a draw on a GPU would have to be waited for."""
+        return bool(torch.rand(()) < 1 - self.rate)
+
     def forward(self, x: Tensor) -> Tensor:
         """Return the branch's output, or nothing of it."""
         keep = 1 - self.rate
+        if self.drops_all:
+            return x * float(self.keeps())
         if self.unit == "batch":
-            # Drawn on the CPU: a draw on a GPU would have to be waited for, or multiplied in all the same.
-            return x * float(torch.rand(()) < keep) if self.training else x * keep
+            return x * keep
         if not self.training:
             return x
         kept = torch.rand(len(x), 1, 1, 1, device=x.device) < keep
@@ -164,6 +174,26 @@ class DropBranch(nn.Module):
     def extra_repr(self) -> str:
         """Return what tells two of them apart."""
         return f"rate={self.rate}, unit={self.unit}"
+
+
+class Droppable(nn.Sequential):
+    """A branch that ends with `DropBranch` and is added to something: where it is dropped whole, it is not computed.
+
+    What it begins with draws nothing, so whether it is dropped is the next draw before it as after it. Its parameters
+    then have no gradient, which an optimizer may not take for none: decay and momentum go on.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the branch's output, or a scalar 0."""
+        drop = self[-1]
+        if not (isinstance(drop, DropBranch) and drop.drops_all):
+            found: Tensor = super().forward(x)  # type: ignore[no-untyped-call]  # torch's own stub
+            return found
+        if not drop.keeps():
+            return x.new_zeros(())
+        for layer in list(self)[:-1]:
+            x = layer(x)
+        return x
 
 
 class Swapout(nn.Module):

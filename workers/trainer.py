@@ -29,6 +29,7 @@ from workers.latency import measure_latency
 from workers.measurement import Measurement
 from workers.numerics import Numerics, usual
 from workers.objectives import OBJECTIVES, TRAIN_LOSS, finite
+from workers.optimizer import AdamW, Flat, Sgd
 from workers.packages import require
 from workers.pulse import MEASURING, SAVING, TRAINING, Beat, no_beat
 from workers.recipe import Recipe
@@ -36,7 +37,6 @@ from workers.sources import DataSpec
 from workers.tasks import CLASSIFICATION
 
 EVAL_BATCH = 512
-SECOND_BETA = 0.999  # of AdamW
 RECALIBRATE = 512  # training images that normalisations are measured on before each evaluation
 
 
@@ -245,7 +245,7 @@ class Trainer:
             "spec": self.spec.to_json(),
             "numerics": self.numerics.name,
             "preprocess": self.data.preprocess.to_json(),  # so that the weights can be used without the data
-            "network": self.network.state_dict(),
+            "network": {name: held.clone() for name, held in self.network.state_dict().items()},  # no views of one
             "optimizer": self.optimizer.state_dict() if self.epoch < self.spec.recipe.epochs else None,
             "history": [measurement.to_json() for measurement in self.history],
         }
@@ -275,24 +275,22 @@ class Trainer:
         self.network.train()
         total = torch.zeros((), device=self.device)
         for step in range(steps):
-            rate = learning_rate(self.spec.recipe, self.epoch + step / steps)
-            for group in self.optimizer.param_groups:
-                group["lr"] = rate
             self.beat(TRAINING)
-            total += self._step(shuffled[step * batch : (step + 1) * batch], generator)
+            total += self._loss(shuffled[step * batch : (step + 1) * batch], generator)
+            self.optimizer.step(learning_rate(self.spec.recipe, self.epoch + step / steps))
         self._check_finite(total)
         return float(total) / steps
 
-    def _step(self, chosen: Tensor, generator: torch.Generator) -> Tensor:
+    def _loss(self, chosen: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the loss of a batch, with its gradients where the optimizer takes them."""
         images = augment(self._normalised(self.data.train_images[chosen]), self.augment, generator)
         with self._autocast():
             logits = self.network(images)
         labels = self.data.train_labels[chosen]
         smoothing = self.spec.recipe.label_smoothing
         loss = classification.loss(logits, labels, smoothing=smoothing, weights=self.weights)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero()
         loss.backward()  # type: ignore[no-untyped-call]  # torch's own stub
-        self.optimizer.step()
         return loss.detach()
 
     @torch.inference_mode()
@@ -365,9 +363,7 @@ class Trainer:
         Once an epoch is enough: a value that is not finite stays so through the momentum, and asking a GPU at every
         step would stall it.
         """
-        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm(gradients)
-        for name, value in (("loss", float(total)), ("gradient", float(norm))):
+        for name, value in (("loss", float(total)), ("gradient", float(self.optimizer.largest()))):
             if not math.isfinite(value):
                 raise TrialFailure(FailureKind.NOT_FINITE, f"the {name} is {value} in epoch {self.epoch + 1}")
 
@@ -420,11 +416,7 @@ def _epoch_seed(seed: int, epoch: int) -> int:
     return (seed * 1_000_003 + epoch) % 2**63
 
 
-def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Return SGD with Nesterov momentum, or AdamW; norms and biases, the parameters of one axis, do not decay."""
-    decayed = [p for p in network.parameters() if p.ndim > 1]
-    others = [p for p in network.parameters() if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
+def _optimizer(network: nn.Module, recipe: Recipe) -> Flat:
     if recipe.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(recipe.momentum, SECOND_BETA))
-    return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
+        return AdamW(network, weight_decay=recipe.weight_decay, first_beta=recipe.momentum)
+    return Sgd(network, weight_decay=recipe.weight_decay, momentum=recipe.momentum)

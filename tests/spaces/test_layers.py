@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from spaces.layers import Cosine, CReLU, DropBranch, PadShortcut, PoolShortcut, activation, conv
+from spaces.layers import Cosine, CReLU, DropBranch, Droppable, PadShortcut, PoolShortcut, activation, conv
 from spaces.plan import Conv
 from tests.spaces.grammar import seeded
 
@@ -119,6 +119,40 @@ def test_a_dropped_branch_learns_nothing_and_a_kept_one_does(unit: str) -> None:
         assert bool(x.grad.any()) == bool(out.any())
         seen.add(bool(out.any()))
     assert seen == {True, False}
+
+
+def droppable(unit: str = "batch") -> Droppable:
+    torch.manual_seed(4)
+    return Droppable(nn.Conv2d(2, 2, 3, padding=1), nn.BatchNorm2d(2), DropBranch(0.5, unit)).double()
+
+
+def test_a_branch_that_is_dropped_whole_is_not_computed() -> None:
+    branch, x, computed = droppable(), maps(3, 2, 4, 4), []
+    branch[0].register_forward_hook(lambda *_given: computed.append(True))
+    whole = [bool((x + branch(x) != x).any()) for _ in range(40)]
+    assert 0 < sum(whole) == len(computed) < 40
+    branch.eval()(x)
+    assert len(computed) == sum(whole) + 1
+
+
+def test_what_is_not_computed_changes_no_bit_of_what_is_added_up_or_learned() -> None:
+    branch = droppable()
+    for seed in range(20):
+        found = []
+        for forward in (branch, lambda x: nn.Sequential.forward(branch, x)):
+            torch.manual_seed(seed)
+            branch.zero_grad()
+            x = maps(3, 2, 4, 4).requires_grad_()
+            out = x + forward(x)
+            out.square().sum().backward()
+            learned = [torch.zeros_like(p) if p.grad is None else p.grad for p in branch.parameters()]
+            found.append([out, x.grad, *learned, torch.rand(())])
+        assert all(torch.equal(*pair) for pair in zip(*found, strict=True))
+
+
+def test_a_branch_dropped_for_samples_is_computed() -> None:
+    branch, x = droppable("sample"), maps(3, 2, 4, 4)
+    assert all(branch(x).shape == x.shape for _ in range(10))
 
 
 def cosine(width: int = 8, classes: int = 5, scale: float = 16.0) -> Cosine:

@@ -119,13 +119,13 @@ def test_one_image_and_a_batch_are_timed(monkeypatch: pytest.MonkeyPatch, capsys
 def test_a_batch_is_trained_on_twice_so_that_there_is_a_momentum(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    step, seen = Trainer._step, []
+    step, seen = Trainer._loss, []
 
     def watched(self: Trainer, chosen: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        seen.append((len(chosen), bool(self.optimizer.state)))
+        seen.append((len(chosen), self.optimizer.steps > 0))
         return step(self, chosen, generator)
 
-    monkeypatch.setattr(Trainer, "_step", watched)
+    monkeypatch.setattr(Trainer, "_loss", watched)
     told(capsys, *IMAGE, "--batch", "16")
     assert seen == [(16, False), (16, True)]
 
