@@ -48,7 +48,7 @@ CHECKS = (
     Stage(name="imports", minutes="seconds", command=("lint-imports",)),
 )
 TESTS = (
-    _pytest("tests", "18 min", f"not cluster and {NEVER}", "-n", "2"),
+    _pytest("tests", "18 min", f"not cluster and {NEVER}", "-n", "2", "--dist", "worksteal"),
     # Two at once, but for what watches the memory of the whole machine.
     _pytest("studies", "25 min", f"cluster and not alone and {NEVER}", "-n", "2", "--dist", "worksteal"),
     _pytest("alone", "1 min", f"alone and {NEVER}"),

@@ -5,12 +5,14 @@ import os
 import warnings
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import ray
 from ray import tune
+from ray._private import parameter as ray_parameter
 from ray._private import ray_constants
 from ray._private import worker as ray_worker
 
@@ -106,7 +108,7 @@ def _gathered(packages: Collection[str]) -> Iterator[dict[str, Any]]:
 
 def _start_here(private: Collection[str], verbose: bool, sent: dict[str, Any]) -> None:
     """Start Ray; its processes inherit the environment of this moment."""
-    with without(private, os.environ), _localhost():
+    with without(private, os.environ), _localhost(), _spared(logs=verbose):
         for tries_left in (2, 1, 0):
             try:  # "local" is never a cluster that runs here
                 own = {"runtime_env": sent} if sent else {}
@@ -170,6 +172,23 @@ def _localhost() -> Iterator[None]:
         yield
     finally:
         ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+@contextmanager
+def _spared(*, logs: bool) -> Iterator[None]:
+    """Let Ray start neither its autoscaler, as nothing here can grow, nor who passes on logs that nobody is shown.
+
+    Both cost a second of a processor each. Ray's own parameters can say so, but not `ray.init`; where they cannot, or
+    stand elsewhere, Ray starts both.
+    """
+    made = getattr(ray_parameter, "RayParams", None)
+    if made is not None:
+        ray_parameter.RayParams = partial(made, no_monitor=True, include_log_monitor=logs)  # type: ignore[misc]
+    try:
+        yield
+    finally:
+        if made is not None:
+            ray_parameter.RayParams = made  # type: ignore[misc]
 
 
 def stop() -> None:

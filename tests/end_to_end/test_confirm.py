@@ -64,6 +64,7 @@ def test_a_front_is_confirmed_whatever_dies_and_then_tested(
     assert "looked at 1 time" in folder.said()
 
 
+@pytest.mark.very_slow
 def test_a_study_that_asks_for_it_ends_confirmed(folder: Folder) -> None:
     folder.write(confirm={"seeds": 2, "near": 0}, budget={"trials": 4})
     said = folder.launch("--no-report")

@@ -24,7 +24,9 @@ def ended(driver: "subprocess.Popen[str]", sent: signal.Signals) -> None:
     assert driver.wait(120) == 130
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "sent", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.very_slow), signal.SIGHUP]
+)
 def test_a_signal_to_everybody_while_trials_train_spends_no_attempt(
     folder: Folder, sent: signal.Signals, tmp_path: Path
 ) -> None:
@@ -45,7 +47,7 @@ def test_a_signal_to_everybody_while_trials_train_spends_no_attempt(
     check_whole(folder.url, trials=8)
 
 
-@pytest.mark.parametrize("after_s", [0.5, 3.0])
+@pytest.mark.parametrize("after_s", [pytest.param(0.5, marks=pytest.mark.very_slow), 3.0])
 def test_a_signal_in_the_first_seconds_is_no_traceback_and_starts_no_study(folder: Folder, after_s: float) -> None:
     driver = folder.start()
     time.sleep(after_s)

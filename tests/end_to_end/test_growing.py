@@ -99,6 +99,7 @@ def check_fronts(folder: Folder) -> None:
         assert not trials[number].outside
 
 
+@pytest.mark.very_slow
 def test_a_study_that_grows_twice_keeps_every_measurement_and_has_the_right_front(folder: Folder) -> None:
     folder.write(**FILE, budget={"trials": 6})
     folder.launch("--no-report")

@@ -36,6 +36,7 @@ for each in (
 '''
 
 
+@pytest.mark.very_slow
 def test_a_measured_and_a_static_objective_from_one_file_run_through_everything(folder: Folder, tmp_path: Path) -> None:
     own = tmp_path / "own"
     own.mkdir()

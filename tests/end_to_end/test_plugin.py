@@ -93,6 +93,7 @@ def test_the_worked_example_is_the_one_in_the_documentation() -> None:
         assert name in told
 
 
+@pytest.mark.very_slow
 def test_networks_that_a_function_builds_are_searched_as_any_other(folder: Folder) -> None:
     shutil.copytree(EXAMPLE / "green_nets", folder.path / "green_nets")
     example = yaml.safe_load((EXAMPLE / "mixer.yaml").read_text())

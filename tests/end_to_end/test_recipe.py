@@ -33,6 +33,7 @@ def specs_in(folder: Path) -> dict[int, TrialSpec]:
     return found
 
 
+@pytest.mark.very_slow
 def test_two_rates_of_one_network_are_two_trials_and_a_killed_one_goes_on_with_its_own(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

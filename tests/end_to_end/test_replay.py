@@ -169,7 +169,12 @@ def _end(params: Mapping[str, Any], epochs: int, state: str, reason: str) -> tup
 
 @pytest.mark.usefixtures("on_ray")
 @pytest.mark.parametrize(
-    ("scheduler", "workers"), [("asha", 1), ("pareto-asha", 1), ("gain", 1), ("asha", 2), ("pareto-asha", 2)]
+    ("scheduler", "workers"),
+    [
+        ("gain", 1),
+        ("pareto-asha", 2),
+        *(pytest.param(*more, marks=pytest.mark.very_slow) for more in (("asha", 1), ("pareto-asha", 1), ("asha", 2))),
+    ],
 )
 def test_a_simulated_study_ends_as_on_a_cluster(
     scheduler: str, workers: int, make_bench: Callable[..., Bench], tmp_path: Path

@@ -71,7 +71,9 @@ def test_a_study_goes_on_while_its_server_is_stopped_says_so_and_ends_well(
 
 @pytest.mark.slow
 @pytest.mark.cluster
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize(
+    ("sent", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGKILL, -9, marks=pytest.mark.very_slow)]
+)
 def test_what_waits_for_the_database_outlives_the_launch(
     on_postgresql: Folder, stoppable: Stoppable, sent: signal.Signals, code: int
 ) -> None:
@@ -143,7 +145,7 @@ def _folder(file: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("make", [_noise, _document, _torn, _folder])
+@pytest.mark.parametrize("make", [_noise, pytest.param(_document, marks=pytest.mark.very_slow), _torn, _folder])
 def test_a_file_that_holds_no_studies_is_refused_in_one_line(folder: Folder, make: Callable[[Path], None]) -> None:
     file = folder.path / "study.db"
     make(file)

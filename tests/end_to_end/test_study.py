@@ -120,6 +120,7 @@ def test_a_study_runs_on_postgresql_named_by_the_environment_and_never_shows_its
     assert shown.stdout.startswith("trial,name,")
 
 
+@pytest.mark.very_slow
 def test_trials_that_fail_do_not_end_a_study_and_are_told_to_optuna_with_their_reason(folder: Folder) -> None:
     # float32 overflows at once with this rate: every trial fails, and the study says so in the end.
     folder.write(recipe={"learning_rate": 1e30, "warmup_epochs": 0}, budget={"trials": 3})
@@ -143,6 +144,7 @@ def test_an_interrupt_loses_nothing_and_says_how_to_go_on(folder: Folder) -> Non
     check_whole(folder.url, trials=8)
 
 
+@pytest.mark.very_slow
 def test_one_study_trains_many_kinds_of_blocks(folder: Folder) -> None:
     example = yaml.safe_load((ROOT / "spaces" / "examples" / "residual-all.yaml").read_text(encoding="utf-8"))
     folder.write(**{**example, "study": "small", "budget": {"trials": 20}, "storage": SMALL["storage"]})

@@ -195,6 +195,7 @@ def test_a_study_is_sent_and_followed_and_only_its_driver_knows_its_database(hea
     assert known["last"].startswith("8 trials: ")
 
 
+@pytest.mark.very_slow
 def test_what_only_the_head_can_know_is_said_in_one_line_with_the_exit_code(head: Head) -> None:
     (head.home / "widefront").mkdir(exist_ok=True)
     (head.home / "widefront" / "out").symlink_to("/etc")

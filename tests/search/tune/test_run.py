@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 import pytest
+from ray._private import parameter as ray_parameter
 
 from search.tune import run
 from spaces.errors import StudyError
@@ -78,3 +79,18 @@ def test_a_place_that_was_asked_for_and_is_too_long_is_refused(
     with pytest.raises(StudyError, match=r"RAY_TMPDIR has 69 bytes, and sockets take at most 3\d"):
         run.start(None, verbose=False)
     assert not begun
+
+
+@pytest.mark.parametrize("logs", [False, True])
+def test_ray_is_told_to_start_nothing_that_a_machine_by_itself_does_not_need(logs: bool) -> None:
+    with run._spared(logs=logs):
+        made = ray_parameter.RayParams(num_cpus=1)
+    assert (made.no_monitor, made.include_log_monitor, made.num_cpus) == (True, logs, 1)
+    assert not ray_parameter.RayParams().no_monitor
+
+
+def test_where_ray_keeps_its_parameters_elsewhere_it_starts_as_it_would(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(ray_parameter, "RayParams")
+    with run._spared(logs=False):
+        assert not hasattr(ray_parameter, "RayParams")
+    assert not hasattr(ray_parameter, "RayParams")
