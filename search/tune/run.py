@@ -183,7 +183,7 @@ def _spared(*, logs: bool) -> Iterator[None]:
     """
     made = getattr(ray_parameter, "RayParams", None)
     if made is not None:
-        ray_parameter.RayParams = partial(made, no_monitor=True, include_log_monitor=logs)  # type: ignore[misc]
+        ray_parameter.RayParams = partial(made, no_monitor=True, include_log_monitor=logs)  # type: ignore[assignment,misc]
     try:
         yield
     finally:
