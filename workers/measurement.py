@@ -5,12 +5,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+TRAIN_LOSS = "train_loss"  # a metric that is always told, and no objective: it rewards memory
 _FIRST = ("accuracy", "loss", "train_loss", "peak_bytes")  # metrics that every epoch of the first versions had
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """What is known after one epoch.
+    """What is known after one epoch: after one that nothing was decided by, the loss in training alone.
 
     Metrics are named as in `workers.objectives`, and `train_loss` (nats per image). They are measured on the
     validation split, never on the test split; what was not measured is not there.
@@ -29,6 +30,11 @@ class Measurement:
     def wall_s(self) -> float:
         """Return the seconds this epoch took."""
         return self.train_s + self.eval_s
+
+    @property
+    def measured(self) -> bool:
+        """Whether the network was measured after this epoch."""
+        return bool(self.metrics.keys() - {TRAIN_LOSS})
 
     def get(self, name: str) -> float | None:
         """Return a metric, or None where it was not measured."""

@@ -16,7 +16,6 @@ from workers.measurement import Measurement
 
 TINY = 1e-12  # what a cost of nothing counts as, for its logarithm
 SHOWN = 100  # characters of what is no number
-TRAIN_LOSS = "train_loss"  # a metric that is always told, and no objective: it rewards memory
 
 
 class Epoch(Protocol):

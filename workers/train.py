@@ -20,9 +20,8 @@ from workers.checkpoint import before
 from workers.datasets import Dataset, load
 from workers.device import choose_device
 from workers.job import Job
-from workers.measurement import Measurement
+from workers.measurement import TRAIN_LOSS, Measurement
 from workers.numerics import pick
-from workers.objectives import TRAIN_LOSS
 from workers.probe import verdict_of
 from workers.recipe import OPTIMIZERS, SCHEDULES, Recipe
 from workers.settings import add_arguments, architecture_of, read_data, set_threads

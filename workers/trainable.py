@@ -40,8 +40,9 @@ class NetworkTrainable(tune.Trainable):
     """Train the network that the configuration describes.
 
     The configuration holds `number`, `spec` (see `TrialSpec.to_json`), `recorded` (epochs the driver has in SQL),
-    `checkpoint` (a file's path or URL), `gpus`, `threads`, `crash` (the path of a file for the traceback of a native
-    crash, or nothing) and `pulse` (the key under which Ray's key-value store hears that the trial goes on).
+    `measured` (the epochs after which the network is measured; nothing: all), `checkpoint` (a file's path or URL),
+    `gpus`, `threads`, `crash` (the path of a file for the traceback of a native crash, or nothing) and `pulse` (the key
+    under which Ray's key-value store hears that the trial goes on).
     """
 
     _crash: IO[str] | None = None
@@ -150,7 +151,7 @@ class NetworkTrainable(tune.Trainable):
         data = _resident(spec.data, device)
         return train(
             spec, data, checkpoint_path=given["checkpoint"], beat=self._pulse, pick=self._picker(spec, data),
-            taken_up=self._take_up,
+            taken_up=self._take_up, measured=given.get("measured"),
         )  # fmt: skip
 
     def _picker(self, spec: TrialSpec, data: Dataset) -> Callable[[str | None], Numerics]:

@@ -6,7 +6,7 @@ trial that goes on after being killed computes on a CPU what it would have compu
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,9 +26,9 @@ from workers.datasets import Dataset
 from workers.device import peak_bytes, start_peak
 from workers.kinds import FailureKind
 from workers.latency import measure_latency
-from workers.measurement import Measurement
+from workers.measurement import TRAIN_LOSS, Measurement
 from workers.numerics import Numerics, usual
-from workers.objectives import OBJECTIVES, TRAIN_LOSS, finite
+from workers.objectives import OBJECTIVES, finite
 from workers.optimizer import AdamW, Flat, Sgd
 from workers.packages import require
 from workers.pulse import MEASURING, SAVING, TRAINING, Beat, no_beat
@@ -103,6 +103,7 @@ def train(
     pick: Callable[[str | None], Numerics] | None = None,
     taken_up: Callable[[int, str], object] = lambda _epochs, _why: None,
     start: Mapping[str, Tensor] | None = None,
+    measured: Collection[int] | None = None,
 ) -> Iterator[Measurement]:
     """Train to full fidelity and yield a measurement after every epoch.
 
@@ -117,6 +118,8 @@ def train(
         taken_up: called once with the epochs that the checkpoint holds of this trial, and with what it is where it
             holds none.
         start: weights to begin with, by name; `spec.start` tells which.
+        measured: the epochs after which the network is measured; nothing: all. After others only the loss in training
+            is known, and after the last one it is measured in any case. It is no part of what a training is.
 
     Raises:
         InputError: the weights to begin with are of another network.
@@ -135,7 +138,8 @@ def train(
     taken_up(trainer.epoch, "" if state else "is missing or damaged" if found is None else "is of another training")
     yield from trainer.history
     while trainer.epoch < spec.recipe.epochs:
-        measurement = trainer.run_epoch()
+        epoch = trainer.epoch + 1
+        measurement = trainer.run_epoch(measure=measured is None or epoch in measured or epoch == spec.recipe.epochs)
         if checkpoint is not None:
             beat(SAVING)
             checkpoint.save(trainer.state())
@@ -187,17 +191,13 @@ class Trainer:
         """Return how many epochs are trained."""
         return len(self.history)
 
-    def run_epoch(self) -> Measurement:
-        """Train one epoch, measure it, and return the measurement."""
+    def run_epoch(self, *, measure: bool = True) -> Measurement:
+        """Train one epoch, measure the network, if that is wanted, and return what is known."""
         began = time.perf_counter()
         with self._drawing(_epoch_seed(self.spec.seed, self.epoch)):
             train_loss = self._train()
         trained = time.perf_counter()
-        self._recalibrate()
-        if len(self.data.val_labels):
-            with self._drawing(_epoch_seed(self.spec.seed, -1 - self.epoch)):  # other draws than those of any training
-                self.evaluation = self._evaluate()
-        metrics = {name: self._measured(name) for name in self.measures}
+        metrics = self._measure() if measure else {}
         measurement = Measurement(
             epoch=self.epoch + 1,
             metrics={**metrics, TRAIN_LOSS: train_loss},
@@ -206,6 +206,14 @@ class Trainer:
         )
         self.history = (*self.history, measurement)
         return measurement
+
+    def _measure(self) -> dict[str, float]:
+        """Return what the network comes to, in everything that is measured."""
+        self._recalibrate()
+        if len(self.data.val_labels):
+            with self._drawing(_epoch_seed(self.spec.seed, -1 - self.epoch)):  # other draws than those of any training
+                self.evaluation = self._evaluate()
+        return {name: self._measured(name) for name in self.measures}
 
     def evaluated(self) -> dict[str, float]:
         """Return what the network, as it stands, comes to on the images that it is measured on; nothing of its cost."""
@@ -236,8 +244,8 @@ class Trainer:
         return found.median_ms
 
     def first(self, name: str) -> float | None:
-        """Return what a metric was in the first epoch."""
-        return self.history[0].get(name) if self.history else None
+        """Return what a metric was in the first epoch that was measured."""
+        return next((each.metrics[name] for each in self.history if name in each.metrics), None)
 
     def state(self) -> dict[str, Any]:
         """Return everything that `resume` needs; at full fidelity that is no optimizer, half of it all."""

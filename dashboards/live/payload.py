@@ -273,7 +273,7 @@ def _workers(watched: Watched) -> list[Plain]:
 def _worker(trial: TrialRecord) -> Plain:
     last = trial.last
     recent = trial.measurements[-3:]
-    peak = last.get("peak_bytes") if last else None
+    peak = trial.shown.get("peak_bytes") if trial.shown else None
     return {
         "trial": trial.number,
         "epoch_s": round(sum(each.wall_s for each in recent) / len(recent), 2) if recent else None,

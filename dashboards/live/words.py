@@ -38,7 +38,7 @@ def _measured(study: StudyRecord, event: Event, trial: TrialRecord | None) -> st
 
 
 def _complete(study: StudyRecord, _event: Event, trial: TrialRecord | None) -> str:
-    found = trial.last.get(study.task.headline) if trial and trial.last else None
+    found = trial.shown.get(study.task.headline) if trial and trial.shown else None
     shown = "" if found is None else f": {study.objective(study.task.headline).title} {100 * found:.2f} %"
     return f"is fully trained ({format_number_of('epoch', study.max_epochs)}){shown}"
 

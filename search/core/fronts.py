@@ -16,7 +16,7 @@ from search.models.pareto import Points, as_points, front, hypervolume
 def objective_values(study: StudyRecord, trial: TrialRecord) -> tuple[float, ...]:
     """Return what is known of the network in each objective; NaN for what no epoch has revealed yet.
 
-    That is the mean over its replicates where it has been confirmed, and the trial's latest epoch where not.
+    That is the mean over its replicates where it has been confirmed, and the trial's latest measurement where not.
     """
     found = trial.found
     return tuple(study.objective(name).value(trial.cost, found) for name in study.objectives)
@@ -24,7 +24,7 @@ def objective_values(study: StudyRecord, trial: TrialRecord) -> tuple[float, ...
 
 def run_values(study: StudyRecord, trial: TrialRecord) -> tuple[float, ...]:
     """Return the same of the trial's own training alone, as Optuna's tables have it."""
-    return tuple(study.objective(name).value(trial.cost, trial.last) for name in study.objectives)
+    return tuple(study.objective(name).value(trial.cost, trial.shown) for name in study.objectives)
 
 
 def complete_trials(trials: Sequence[TrialRecord]) -> list[TrialRecord]:

@@ -40,7 +40,7 @@ def depth_of(architecture: Architecture, between: str) -> str:
 
 def trial_line(trial: TrialRecord) -> str:
     """Return one line for a trial that has ended."""
-    shown = trial.last.get(CLASSIFICATION.headline) if trial.last else None
+    shown = trial.shown.get(CLASSIFICATION.headline) if trial.shown else None
     reached = "" if shown is None else f" at {format_percent(shown)}"
     why = f" ({trial.reason})" if trial.state is not State.COMPLETE and trial.reason else ""
     cost = f"{format_count(trial.cost.macs)} macs, {format_count(trial.cost.params)} params"

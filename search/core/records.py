@@ -109,8 +109,13 @@ class TrialRecord:
 
     @property
     def last(self) -> Measurement | None:
-        """Return the latest measurement, if there is one."""
+        """Return what is known after the latest epoch, if there is one."""
         return self.measurements[-1] if self.measurements else None
+
+    @property
+    def shown(self) -> Measurement | None:
+        """Return the latest measurement of the network; it may be older than the latest epoch."""
+        return next((each for each in reversed(self.measurements) if each.measured), None)
 
     @property
     def confirmed(self) -> tuple[Measurement, ...]:
@@ -119,9 +124,9 @@ class TrialRecord:
 
     @property
     def found(self) -> Measurement | None:
-        """Return what is known of the network: the mean over its replicates where it has any, else its latest epoch."""
+        """Return what is known of the network: the mean over its replicates where it has any, else the latest."""
         confirmed = self.confirmed if self.replicates else ()
-        return mean_of(confirmed) if confirmed else self.last
+        return mean_of(confirmed) if confirmed else self.shown
 
     def at(self, *measurements: Measurement) -> "TrialRecord":
         """Return the trial as if these were all that is known of it."""

@@ -99,7 +99,7 @@ def _worker(study: RunningStudy, trial: TrialRecord, named: Callable[[TrialRecor
     full, done = study.record.max_epochs, trial.epochs
     name = named(trial)
     name = name if cell_len(name) <= NAMED + 6 else f"{set_cell_size(name, NAMED + 5)}…"
-    shown = trial.last.get(CLASSIFICATION.headline) if trial.last else None
+    shown = trial.shown.get(CLASSIFICATION.headline) if trial.shown else None
     reached = format_percent(shown) if shown is not None else ""
     late = study.overdue.get(trial.number)
     when = f"overdue by {format_duration(late)}" if late else _when(trial, full - done)

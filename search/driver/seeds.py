@@ -41,7 +41,7 @@ class SeedProgress(Progress):
         return f"trial {replicate.trial}, {what}"
 
     def _line(self, trial: TrialRecord) -> str:
-        shown = trial.last.get(CLASSIFICATION.headline) if trial.last else None
+        shown = trial.shown.get(CLASSIFICATION.headline) if trial.shown else None
         reached = f": {format_percent(shown)}" if trial.state is State.COMPLETE else f" {trial.state}: {trial.reason}"
         return f"{self._named(trial)}, {name_of(trial.architecture)}{reached}"
 

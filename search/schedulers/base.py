@@ -14,7 +14,7 @@ To write one: a subclass in a file of its own, its keys in the file as a subclas
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import Enum, auto
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Gt
 
@@ -56,6 +56,9 @@ class Options:
 
     grace_epochs: Annotated[int, Ge(1)] = 1  # of the first rung
     max_epochs: Annotated[int, Ge(1)] = 9  # full fidelity
+    measure: Literal["auto", "all"] = (
+        "auto"  # after which epochs: auto: those that it decides at, or all if there are none
+    )
     reduction_factor: Annotated[float, Gt(1)] = 3.0  # how many times as late each rung is
 
     @property
@@ -134,6 +137,12 @@ class Scheduler:
     def planned_epochs(self, trials: int) -> float:
         """Return how many epochs so many trials are expected to be trained for, all together."""
         return float(trials * self.max_epochs)
+
+    @property
+    def measured(self) -> list[int] | None:
+        """Return the epochs after which networks are measured, full fidelity with them; None where that is all."""
+        decides = [epoch for epoch in range(1, self.max_epochs) if self.reads(epoch)]
+        return None if self.options.measure == "all" or not decides else [*decides, self.max_epochs]
 
     def next_read(self, epoch: int) -> int:
         """Return the next epoch after one at which a trial is decided on, or full fidelity."""

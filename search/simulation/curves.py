@@ -37,6 +37,17 @@ def _rows(trial: TrialRecord, measures: Mapping[str, Objective]) -> list[dict[st
     return rows
 
 
+def compared(trials: Sequence[TrialRecord], measures: Mapping[str, Objective] = OBJECTIVES) -> pd.DataFrame:
+    """Return of the curves the epochs at which every trial was measured that came to them.
+
+    At others trials cannot be compared: a recorded training just goes on there.
+    """
+    reached = {each.epoch for trial in trials for each in trial.measurements}
+    gaps = {each.epoch for trial in trials for each in trial.measurements if not each.measured}
+    frame = curves(trials, measures)
+    return frame[frame["epoch"].isin(reached - gaps)] if gaps else frame
+
+
 def write_curves(trials: Sequence[TrialRecord], path: Path, measures: Mapping[str, Objective] = OBJECTIVES) -> None:
     """Write the curves of trials, in what their study measures, to a .parquet or .csv(.gz) file.
 

@@ -58,6 +58,7 @@ class StudySearcher(Searcher):
             "number": trial.number,
             "spec": spec.to_json(),
             "recorded": trial.epochs,
+            "measured": self.study.scheduler.measured,
             "checkpoint": f"{self.worker['checkpoints']}/{trial.number}.pt",
             "gpus": self.worker["gpus"],
             "threads": self.worker["threads"],

@@ -110,6 +110,31 @@ def same_state(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -
     return len(pairs) > 20 and all(torch.equal(*pair) for pair in pairs)
 
 
+# Measured where something is decided
+
+
+def test_training_goes_the_same_way_whichever_epochs_are_measured(tmp_path: Path) -> None:
+    given = spec(epochs=5)
+    whole = list(train(given, toy(), checkpoint_path=tmp_path / "all.pt"))
+    some = list(train(given, toy(), checkpoint_path=tmp_path / "some.pt", measured=[2]))
+    assert [each.measured for each in some] == [False, True, False, False, True]
+    assert each_of(some, "train_loss") == each_of(whole, "train_loss")
+    assert [learned(some[place]) for place in (1, 4)] == [learned(whole[place]) for place in (1, 4)]
+    assert set(some[0].metrics) == {"train_loss"}
+    assert same_state(checkpoint.load(tmp_path / "some.pt"), checkpoint.load(tmp_path / "all.pt"))
+
+
+def test_a_trial_goes_on_from_an_epoch_that_was_not_measured(tmp_path: Path) -> None:
+    given = spec(epochs=4)
+    whole = list(train(given, toy()))
+    first = train(given, toy(), checkpoint_path=tmp_path / "cut.pt", measured=[1])
+    assert [next(first).measured for _ in range(3)] == [True, False, False]
+    first.close()
+    again = list(train(given, toy(), checkpoint_path=tmp_path / "cut.pt"))  # from now on, everywhere
+    assert [each.measured for each in again] == [True, False, False, True]
+    assert learned(again[-1]) == learned(whole[-1])
+
+
 # Interrupted and resumed
 
 

@@ -46,7 +46,7 @@ export function drawCurves(page, place) {
         .map((share, epoch) => (share === null ? null : [across.place(epoch + 1), up.at(share)]))
         .filter(Boolean),
     );
-  const single = each => (each.shares.length === 1 ? `${path(each)}h0` : path(each));
+  const single = each => (each.shares.filter(share => share !== null).length === 1 ? `${path(each)}h0` : path(each));
   for (const kind of KINDS)
     root.append(
       element("path", {
@@ -82,7 +82,8 @@ export function spark(model, curve) {
     high = Math.max(...shares, low + 1),
     most = Math.max(model.study.epochs - 1, 1);
   const at = (step, epoch) => [4 + (102 * epoch) / most, 22 - (18 * (step - low)) / (high - low)];
-  made.append(element("path", {class: "curve running", d: `${line(shares.map(at))}h0`}));
+  const places = curve.map((step, epoch) => (step === null ? null : at(step, epoch))).filter(Boolean);
+  made.append(element("path", {class: "curve running", d: `${line(places)}h0`}));
   made.setAttribute(
     "aria-label",
     `from ${percent(shares[0] / model.study.curve.steps)} to ${percent(shares[shares.length - 1] / model.study.curve.steps)}`,

@@ -44,7 +44,7 @@ def test_a_suggestion_tells_a_worker_all_it_needs(bench: Bench) -> None:
     spec = TrialSpec.from_json(suggested.pop("spec"))
     assert spec == TrialSpec(architecture=trial.architecture, recipe=RECIPE, data=DATA, seed=trial.seed)
     assert suggested == {
-        "number": 0, "recorded": 0, "checkpoint": "/runs/bench/0.pt", "gpus": 0.5, "threads": 2,
+        "number": 0, "recorded": 0, "measured": [1, 3, 9], "checkpoint": "/runs/bench/0.pt", "gpus": 0.5, "threads": 2,
         "crash": None, "pulse": None, "fresh": False, "numerics": {},
     }  # fmt: skip
 
