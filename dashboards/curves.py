@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import plotly.graph_objects as go
 
@@ -35,6 +35,7 @@ class Curves:
     curves: tuple[Curve, ...]
     rungs: tuple[int, ...]
     max_epochs: int
+    left_out: int = 0  # of them all
 
 
 def info(view: StudyView) -> Curves:
@@ -50,6 +51,13 @@ def info(view: StudyView) -> Curves:
             label = architecture_line(view.study, trial)
             curves.append(Curve(number=trial.number, kind=kind, label=label, epochs=epochs, accuracies=accuracies))
     return Curves(curves=tuple(curves), rungs=view.study.rungs, max_epochs=view.study.max_epochs)
+
+
+def latest(curves: Curves, most: int) -> Curves:
+    """Return the front's curves, and of the others as many of the latest as there is room for."""
+    known = sorted(curves.curves, key=lambda curve: (curve.kind != "front", -curve.number))
+    kept = tuple(sorted(known[:most], key=lambda curve: curve.number))
+    return replace(curves, curves=kept, left_out=len(known) - len(kept))
 
 
 def _kind(state: State, on_front: bool) -> str:
@@ -80,7 +88,7 @@ _NAMES = {
     "front": "on the front",
     "dominated": "fully trained, dominated",
     "stopped": "stopped early",
-    "running": "running",
+    "running": "running or at rest",
     "failed": "failed",
 }
 _COLORS = {
@@ -154,4 +162,5 @@ def _epoch_axis(max_epochs: int) -> dict[str, object]:
 
 def _subtitle(curves: Curves) -> str:
     trials = format_number_of("trial", len(curves.curves))
+    trials += f", the front and the latest of {len(curves.curves) + curves.left_out}" if curves.left_out else ""
     return f"{trials}; fully trained is {format_number_of('epoch', curves.max_epochs)}"

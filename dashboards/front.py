@@ -141,7 +141,9 @@ def _subtitle(plane: Plane) -> str:
     ]
     confirmed = sum(point.ends is not None for point in (*plane.front, *plane.dominated))
     parts += [f"{confirmed} are means over seeds, with intervals of 95 %; the others are one run"] if confirmed else []
-    left_out = [f"{count} {word}" for count, word in ((plane.failed, "failed"), (plane.running, "running")) if count]
+    left_out = [
+        f"{count} {word}" for count, word in ((plane.failed, "failed"), (plane.running, "running or at rest")) if count
+    ]
     return ", ".join(parts) + (f"; not drawn: {', '.join(left_out)}" if left_out else "")
 
 

@@ -69,6 +69,7 @@ class StudyConfig(Form):
     callbacks: Callbacks = Field(default_factory=dict)
     _packages: dict[str, Package] = PrivateAttr(default_factory=dict)
     _storage_text: str = PrivateAttr("")
+    _file: str = PrivateAttr("")
     _written: dict[str, Any] = PrivateAttr(default_factory=dict)  # the file's sections, no variable looked up
     _dropped: list[str] = PrivateAttr(default_factory=list)
 
@@ -145,6 +146,11 @@ class StudyConfig(Form):
     def storage_text(self) -> str:
         """Return the storage as it was written, its variables not looked up."""
         return self._storage_text or self.storage
+
+    @property
+    def file(self) -> str:
+        """Return the path of the file that was loaded; nothing where values were given."""
+        return self._file
 
     @cached_property
     def search_space(self) -> SearchSpace:
@@ -311,6 +317,7 @@ def load(path: Path, settings: Sequence[str] = (), environment: Mapping[str, str
     check_secrets(given)
     config = parse(expand_all(given, environment, path))
     config._storage_text, config._written, config._dropped = str(given.get("storage", "")), given, dropped
+    config._file = str(path)
     return config
 
 

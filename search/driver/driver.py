@@ -18,6 +18,7 @@ from search.core.interrupts import interrupts
 from search.core.records import StudyRecord
 from search.devices.costs import Devices
 from search.driver.commands import check_commands, devices, tried
+from search.driver.describing import attributes
 from search.driver.forecast import PlannedEpochs
 from search.driver.growing import Growing, note_weights
 from search.driver.hearing import hearing
@@ -34,6 +35,7 @@ from search.samplers.proposer import Proposer
 from search.samplers.registry import check_sampler, make_sampler
 from search.schedulers.registry import Plan
 from search.storage.answers import Answers
+from search.storage.optuna_rows import describe_study
 from search.storage.optuna_tables import OptunasTables
 from search.storage.store import Store
 from search.study.accounting import Account
@@ -240,6 +242,7 @@ def run(
             launches = SharedLaunches(store, record.name, session) if share else OnlyLaunch(session)
             running = open_running(store, config, record, launches, first, seen.few, measuring)
         running.listeners += listeners
+        describe_study(store, record.name, attributes(config, record))
         with closing(running.recorder), hearing(config, running, partial(say, console)) as notifier:
             if running.over:
                 return running
@@ -272,6 +275,7 @@ def run(
                             config, console, SessionLog(store, running, session), running, started_at, watch, notifier
                         )
                 finally:
+                    running.lay_down_all()
                     cluster.stop()
                     sweep_notes(folder)
     return running

@@ -52,7 +52,7 @@ def show_end(
     _line(console, checkpoints_line(running, config))
     if report:
         _line(console, f"report: {report.absolute()}")
-    storage = _quoted(config)
+    storage = quoted(config)
     if front:
         best = f"--study {config.study} --trial {front[-1].number} -o folder"
         _line(console, f"take one with you: {command('search.export')} {storage} {best}")
@@ -65,7 +65,7 @@ def _line(console: Console, line: str) -> None:
     console.print(visible(hide(line)), markup=False, highlight=False, soft_wrap=True)
 
 
-def _quoted(config: StudyConfig) -> str:
+def quoted(config: StudyConfig) -> str:
     """Return the storage as a shell takes it: what was written as `${NAME}` stays so, for the shell to look up."""
     written = typed(config)
     return f'"{written}"' if variables(written) else shlex.quote(written)

@@ -25,6 +25,7 @@ from workers.objectives import Objective
 
 # What reading a damaged row ends in: Optuna checks by assertions, and hides what SQLAlchemy says.
 DAMAGED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, AssertionError, StorageInternalError)
+ARCHITECTURE = "architecture"  # the attribute that names it; in full it is one of the system's, which nobody is shown
 ENDS = {State.COMPLETE: TrialState.COMPLETE, State.STOPPED: TrialState.PRUNED, State.FAILED: TrialState.FAIL}
 
 
@@ -129,7 +130,13 @@ def _counterpart(row: FrozenTrial) -> Counterpart:
     if not isinstance(row.number, int) or row.number < 0:
         raise ValueError(f"number {row.number!r} is no whole number of at least 0")
     state = next((ours for ours, theirs in ENDS.items() if theirs is row.state), State.RUNNING)
-    return Counterpart(number=row.number, state=state, described="architecture" in row.user_attrs)
+    return Counterpart(number=row.number, state=state, described=described_of(row) is not None)
+
+
+def described_of(row: FrozenTrial) -> str | None:
+    """Return the JSON of a row's architecture, if this service made it: before 0.1.0 it was a user attribute."""
+    told = row.system_attrs.get(ARCHITECTURE, row.user_attrs.get(ARCHITECTURE))
+    return None if told is None else str(told)
 
 
 def open_optuna(store: Store, record: StudyRecord) -> tuple[RDBStorage, optuna.Study]:

@@ -5,7 +5,6 @@ rows are changed here by what they are: each trial keeps its row, number, state,
 its parameters and constraints written again.
 """
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +24,7 @@ from sqlalchemy import (
 
 from search.core.records import Event, Rejection, StudyRecord, TrialRecord
 from search.storage import events, rows
+from search.storage.optuna_rows import STUDIES, SYSTEM, TRIALS, USER, attribute
 from search.storage.store import Store
 from search.storage.tables import REJECTION, STUDY, TRIAL
 from spaces.errors import StudyError
@@ -32,13 +32,9 @@ from spaces.errors import StudyError
 OUTSIDE = "outside"  # Optuna's user attribute that says why a trial is no member
 CONSTRAINTS = "constraints"  # the older form, which its dashboard reads; behind a colon and a name, the one of Optuna 5
 
-_STUDIES = table("studies", column("study_id"), column("study_name"))
-_TRIALS = table("trials", column("trial_id"), column("study_id"), column("number"))
 _PARAMS = table(
     "trial_params", column("trial_id"), column("param_name"), column("param_value"), column("distribution_json")
 )
-_SYSTEM = table("trial_system_attributes", column("trial_id"), column("key"), column("value_json"))
-_USER = table("trial_user_attributes", column("trial_id"), column("key"), column("value_json"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,9 +93,9 @@ def _retell_rejections(connection: Connection, study_id: int, rejections: Sequen
 
 
 def _retell_optunas(connection: Connection, study: str, optunas: Sequence[OptunasRow]) -> None:
-    of_study = select(_TRIALS.c.number, _TRIALS.c.trial_id).join(
-        _STUDIES, _STUDIES.c.study_id == _TRIALS.c.study_id
-    ).where(_STUDIES.c.study_name == study)  # fmt: skip
+    of_study = select(TRIALS.c.number, TRIALS.c.trial_id).join(
+        STUDIES, STUDIES.c.study_id == TRIALS.c.study_id
+    ).where(STUDIES.c.study_name == study)  # fmt: skip
     ids = {row.number: row.trial_id for row in connection.execute(of_study)}
     if strange := ids.keys() ^ {row.number for row in optunas}:
         raise StudyError(f"trial {min(strange)} of {study!r} stands in one set of tables and not in the other")
@@ -110,25 +106,21 @@ def _retell_optunas(connection: Connection, study: str, optunas: Sequence[Optuna
         for row in optunas
         for name, (value, told) in row.params.items()
     ])  # fmt: skip
-    _write(connection, _SYSTEM, [
-        _attribute(ids[row.number], name, value) for row in optunas for name, value in row.constraints.items()
+    _write(connection, SYSTEM, [
+        attribute(ids[row.number], name, value) for row in optunas for name, value in row.constraints.items()
     ])  # fmt: skip
-    _write(connection, _USER, [_attribute(ids[row.number], OUTSIDE, row.outside) for row in optunas if row.outside])
+    _write(connection, USER, [attribute(ids[row.number], OUTSIDE, row.outside) for row in optunas if row.outside])
 
 
 def _forget(connection: Connection, mine: Subquery) -> None:
     """Take away what is written again."""
     keys = select(mine.c.trial_id)
     connection.execute(delete(_PARAMS).where(_PARAMS.c.trial_id.in_(keys)))
-    of_constraints = or_(_SYSTEM.c.key == CONSTRAINTS, _SYSTEM.c.key.startswith(f"{CONSTRAINTS}:", autoescape=True))
-    connection.execute(delete(_SYSTEM).where(_SYSTEM.c.trial_id.in_(keys), of_constraints))
-    connection.execute(delete(_USER).where(_USER.c.trial_id.in_(keys), _USER.c.key == OUTSIDE))
+    of_constraints = or_(SYSTEM.c.key == CONSTRAINTS, SYSTEM.c.key.startswith(f"{CONSTRAINTS}:", autoescape=True))
+    connection.execute(delete(SYSTEM).where(SYSTEM.c.trial_id.in_(keys), of_constraints))
+    connection.execute(delete(USER).where(USER.c.trial_id.in_(keys), USER.c.key == OUTSIDE))
 
 
 def _write(connection: Connection, into: Any, values: Sequence[dict[str, Any]]) -> None:
     if values:
         connection.execute(insert(into), values)
-
-
-def _attribute(trial_id: int, key: str, value: object) -> dict[str, Any]:
-    return {"trial_id": trial_id, "key": key, "value_json": json.dumps(value)}

@@ -5,9 +5,10 @@ that `reconcile` takes away at the next launch.
 """
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from optuna.distributions import BaseDistribution, distribution_to_json
@@ -15,11 +16,13 @@ from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.core.fronts import run_values
+from search.core.labels import name_of
 from search.core.records import Rejection, State, StudyRecord, TrialRecord
 from search.samplers.proposer import Proposal
 from search.samplers.registry import recorded_distributions
-from search.storage.optuna_tables import DAMAGED, ENDS, OptunasTables, open_optuna
-from search.storage.retelling import OUTSIDE, OptunasRow
+from search.storage import optuna_rows
+from search.storage.optuna_tables import ARCHITECTURE, DAMAGED, ENDS, OptunasTables, described_of, open_optuna
+from search.storage.retelling import CONSTRAINTS, OUTSIDE, OptunasRow
 from search.storage.store import Store
 from spaces.architecture import Architecture
 from spaces.cost import NAMES as COST_NAMES
@@ -28,6 +31,10 @@ from spaces.errors import StudyError
 from spaces.space import SearchSpace
 from workers.measurement import Measurement
 from workers.objectives import Objective
+from workers.tasks import CLASSIFICATION
+
+HEADLINE = CLASSIFICATION.headline
+OURS = frozenset({ARCHITECTURE, optuna_rows.FIXED})  # of a row's system attributes, beside constraints
 
 
 class Recorder:
@@ -59,6 +66,7 @@ class Recorder:
         self._study_id = self.storage.get_study_id_from_name(record.name)
         self._ids: dict[int, int] = {}
         self._attrs: dict[int, dict[str, Any]] = {}  # the sampler's, of rows that earlier launches wrote
+        self._waiting: set[int] = set()  # in Optuna's tables
 
     def close(self) -> None:
         """Let go of the database; the store stays open."""
@@ -92,8 +100,7 @@ class Recorder:
             raise StudyError("another launch writes to this study at the same time")
         seed = seeds + (self.count() if self.shared else len(self._ids))
         with self._speaking():
-            attrs = {**proposal.system_attrs, **constraint_attrs(proposal.constraints)}
-            number = self._add_row(proposal, seed, attrs)
+            number = self._add_row(proposal, seed, {**proposal.system_attrs, **constraint_attrs(proposal.constraints)})
         trial = TrialRecord(
             number=number,
             params=proposal.params,
@@ -114,7 +121,7 @@ class Recorder:
             params=dict(trial.params),
             distributions={name: self.distributions[name] for name in trial.params},
             user_attrs=_user_attrs(trial, seed),
-            system_attrs=dict(system_attrs),
+            system_attrs={**system_attrs, ARCHITECTURE: json.dumps(trial.architecture.to_json())},
         )
         row_id = self.storage.create_new_trial(self._study_id, template_trial=row)
         number = self.storage.get_trial_number_from_id(row_id)
@@ -158,14 +165,41 @@ class Recorder:
             self._tell_optuna(trial)
 
     def _tell_optuna(self, trial: TrialRecord) -> None:
-        attrs: dict[str, Any] = {"epochs": trial.epochs}
-        if trial.reason:
-            attrs["reason"] = trial.reason
         row_id = self._id(trial.number)
-        for key, value in attrs.items():
-            self.storage.set_trial_user_attr(row_id, key, value)
+        optuna_rows.describe(self.store, row_id, self._shown(trial))
         values = list(run_values(self.record, trial)) if trial.state is State.COMPLETE else None
         self.storage.set_trial_state_values(row_id, ENDS[trial.state], values)
+        if trial.number in self._waiting:
+            self._waiting.discard(trial.number)
+            self._set_times(trial)
+
+    def _shown(self, trial: TrialRecord) -> dict[str, Any]:
+        """Return what a trial has come to, as attributes: Optuna keeps no values of one that was stopped."""
+        names = [*(name for name in self.record.objectives if not self.record.objective(name).static), HEADLINE]
+        last = trial.last.metrics if trial.last else {}
+        shown = {f"last_{name}": last[name] for name in names if math.isfinite(last.get(name, math.nan))}
+        shown |= {"trained_s": round(trial.trained_s, 3)} if trial.last else {}
+        return {"epochs": trial.epochs, **({"reason": trial.reason} if trial.reason else {}), **shown}
+
+    def _set_times(self, trial: TrialRecord) -> None:
+        """Let a trial that waited have ended when its training did."""
+        if trial.last and trial.last.at:
+            began = trial.last.at - timedelta(seconds=trial.trained_s)
+            optuna_rows.set_times(self.store, self._id(trial.number), began, trial.last.at)
+
+    def rests(self, trial: TrialRecord) -> None:
+        """Let Optuna's tables say that a trial waits, with what it has shown so far."""
+        if trial.number not in self._waiting:
+            with self._speaking():
+                optuna_rows.rest(self.store, self._id(trial.number), trial.params, self._shown(trial))
+            self._waiting.add(trial.number)
+
+    def goes_on(self, trial: TrialRecord) -> None:
+        """Let Optuna's tables say that a trial trains again, and has begun as long ago as it has trained."""
+        with self._speaking():
+            began = datetime.now(UTC) - timedelta(seconds=trial.trained_s)  # by the clock that will say when it ended
+            optuna_rows.go_on(self.store, self._id(trial.number), began)
+        self._waiting.discard(trial.number)
 
     def _id(self, number: int) -> int:
         if number not in self._ids:
@@ -181,6 +215,8 @@ class Recorder:
         missing: list[TrialRecord] = []
         for row in self._rows():
             self._ids[row.number] = row._trial_id
+            if row.state is TrialState.WAITING:
+                self._waiting.add(row.number)
             if attrs := _of_sampler(row):
                 self._attrs[row.number] = attrs
             ours = trials.get(row.number)
@@ -216,9 +252,9 @@ class Recorder:
     def _adopt(self, row: FrozenTrial) -> TrialRecord:
         """Record a trial that was started in Optuna's table when the driver died."""
         described = row.user_attrs
-        if "architecture" not in described:
+        if (told := described_of(row)) is None:
             raise StudyError(f"trial {row.number} in Optuna's tables was not made by this service")
-        architecture = Architecture.from_json(json.loads(described["architecture"]))
+        architecture = Architecture.from_json(json.loads(told))
         trial = TrialRecord(
             number=row.number,
             params=row.params,
@@ -250,12 +286,14 @@ def _cost(described: Mapping[str, Any], measures: Mapping[str, Objective]) -> Co
 
 
 def _of_sampler(row: FrozenTrial) -> dict[str, Any]:
-    return {key: value for key, value in row.system_attrs.items() if not key.startswith("constraints")}
+    return {
+        key: value for key, value in row.system_attrs.items() if not key.startswith(CONSTRAINTS) and key not in OURS
+    }
 
 
 def _user_attrs(trial: Proposal | TrialRecord, seed: int) -> dict[str, Any]:
     return {
-        "architecture": json.dumps(trial.architecture.to_json()),
+        ARCHITECTURE: name_of(trial.architecture),
         "digest": trial.digest,
         "seed": seed,
         **trial.cost.to_json(),
@@ -272,7 +310,7 @@ def constraint_attrs(constraints: Mapping[str, float]) -> dict[str, Any]:
     """Return constraints in the form Optuna 5 reads and in the older one that its dashboard reads."""
     if not constraints:
         return {}
-    return {"constraints": list(constraints.values())} | {f"constraints:{k}": v for k, v in constraints.items()}
+    return {CONSTRAINTS: list(constraints.values())} | {f"{CONSTRAINTS}:{k}": v for k, v in constraints.items()}
 
 
 SPACE = "space"  # the constraint that a trial breaks which the space as it is now cannot choose

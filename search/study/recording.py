@@ -63,6 +63,12 @@ class RecorderProtocol(Protocol):
     def rejected(self, rejection: Rejection) -> None:
         """Record a proposal that never became a trial."""
 
+    def rests(self, trial: TrialRecord) -> None:
+        """Show whoever looks that a trial is not at work."""
+
+    def goes_on(self, trial: TrialRecord) -> None:
+        """Show whoever looks that a trial that was begun before is at work again."""
+
     def reacquire_lock(self) -> None:
         """Take the study's lock again after a lost connection."""
 
@@ -130,6 +136,12 @@ class Alone:
     def sampler_attrs_of(self, number: int) -> dict[str, Any]:  # noqa: ARG002
         """Return nothing."""
         return {}
+
+    def rests(self, trial: TrialRecord) -> None:
+        """Show it nobody: what looks at our own tables knows."""
+
+    def goes_on(self, trial: TrialRecord) -> None:
+        """Show it nobody."""
 
     def close(self) -> None:
         """Let go of nothing."""

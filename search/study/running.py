@@ -141,6 +141,7 @@ class RunningStudy:
             if self._judge(trial, trial.last, told=True).stop:
                 return
         self.queue.restore(trial)
+        self._lay_down(trial.number)
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
         """Pickle as nothing: Ray pickles what it is given, for a restore that the database makes needless."""
@@ -190,7 +191,7 @@ class RunningStudy:
         if self.disk.full_s is not None and not self.cut_off and (self.queue or self.at_work):
             return self._try_disk()
         if not self.cut_off and (ready := self.queue.take()) is not None:
-            return self.trials[ready]
+            return self._go_on(ready)
         return self._next_work(there)
 
     def _next_work(self, there: bool) -> TrialRecord | Nothing:
@@ -210,7 +211,30 @@ class RunningStudy:
             return Nothing.NOW
         number = self.queue.take_first()
         self.disk.tries(number)
+        return self._go_on(number)
+
+    def _go_on(self, number: int) -> TrialRecord:
+        """Return a trial that was begun before, as it is handed out again."""
+        self._picture(lambda: self.recorder.goes_on(self.trials[number]))
         return self.trials[number]
+
+    def _lay_down(self, number: int) -> None:
+        """Show whoever looks at Optuna's tables that a trial does not train now."""
+        self._picture(lambda: self.recorder.rests(self.trials[number]))
+
+    def lay_down_all(self) -> None:
+        """Show the same of everything that this launch leaves, as it ends."""
+        for number in sorted(self.trials.running - self.elsewhere):
+            self._lay_down(number)
+
+    def _picture(self, draw: Callable[[], object]) -> None:
+        """Draw for others what nothing here depends on: while the database is away it is left out."""
+        if self.outbox.away_s is None:
+            try:
+                with self.account.timed("recording_s"):
+                    draw()
+            except StorageAway as error:
+                self.outbox.lose(error)
 
     def _promoted(self) -> TrialRecord | None:
         """Let one of the trials that rest go on, if it is its turn; where none will ever, stop them all."""
@@ -220,7 +244,7 @@ class RunningStudy:
         promoted = self.scheduler.promote(state)
         if promoted is not None:
             self._tell(EventKind.PROMOTED, f"from epoch {self.resting.pop(promoted)}", promoted)
-            return self.trials[promoted]
+            return self._go_on(promoted)
         if state.no_more_trials and not state.active:
             self._stop_resting(self.scheduler.finish(state))
         return None
@@ -420,10 +444,12 @@ class RunningStudy:
             self._end(replace(trial, state=State.STOPPED, reason=decision.reason))
         elif decision.verdict is Verdict.REST:
             self.resting[trial.number] = epoch
+            self._lay_down(trial.number)
             if not told:
                 self._tell(EventKind.RESTED, f"at epoch {epoch}", trial.number)
         elif self.cut_off and self.scheduler.reads(epoch):
             self.paused.add(trial.number)
+            self._lay_down(trial.number)
             if not told:
                 self._tell(EventKind.PAUSED, f"at epoch {epoch}: the budget is spent", trial.number)
             return Decision(Verdict.STOP, "the budget is spent; with more of it the trial goes on")
@@ -473,6 +499,7 @@ class RunningStudy:
     def break_off(self, number: int) -> None:
         """Let a trial wait for more budget where it is, as its worker is ended: it had its time to come to a rung."""
         self.paused.add(number)
+        self._lay_down(number)
 
     def _try_again(self, trial: TrialRecord, failure: TrialFailure) -> None:
         """Record that a trial waits for another worker."""

@@ -46,7 +46,7 @@ def test_a_stopped_trial_is_not_on_the_front(small: StudyView) -> None:
 def test_failed_and_running_trials_are_counted_not_drawn(small: StudyView) -> None:
     plane = front.info(small)
     assert (plane.failed, plane.running) == (1, 1)
-    assert "not drawn: 1 failed, 1 running" in front.figure(plane).layout.title.subtitle.text
+    assert "not drawn: 1 failed, 1 running or at rest" in front.figure(plane).layout.title.subtitle.text
 
 
 def test_the_front_is_a_line_of_steps_from_left_to_right(small: StudyView) -> None:

@@ -11,7 +11,6 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import optuna
 import pytest
-from optuna.storages import RDBStorage
 from optuna_dashboard import wsgi
 
 from search.core.fronts import front_trials
@@ -20,6 +19,7 @@ from search.storage.store import Store
 from tests.end_to_end.conftest import Folder, wait_until
 from tests.end_to_end.invariants import read
 from tests.end_to_end.test_kill import epochs_recorded
+from tests.search.bench import optunas
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
@@ -40,14 +40,6 @@ LESS = {**MORE, "depth": {"int": [1, 2]}, "activation": {"choice": ["relu", "cre
 class _Quiet(WSGIRequestHandler):
     def log_message(self, *_given: object) -> None:
         """Say nothing."""
-
-
-@contextmanager
-def optunas(url: str) -> Iterator[optuna.Study]:
-    storage = RDBStorage(url, skip_table_creation=True)
-    yield optuna.load_study(study_name="small", storage=storage)
-    storage.remove_session()
-    storage.engine.dispose()
 
 
 @contextmanager
@@ -85,7 +77,7 @@ def check_fronts(folder: Folder) -> None:
     front = {trial.number for trial in front_trials(record, trials)}
     assert front == {t.number for t in front_trials(record, [trial for trial in trials if not trial.outside])}
     assert front
-    with optunas(folder.url) as study:
+    with optunas(folder.url, "small") as study:
         assert {row.number for row in study.best_trials} == front
         assert [row.params for row in study.trials] == [dict(trial.params) for trial in trials]
         with dashboard(study) as ask:

@@ -2,12 +2,14 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import optuna
 import sqlalchemy as sa
+from optuna.storages import RDBStorage
 
 from search.config.study import StudyConfig, parse
 from search.core.records import StudyRecord, TrialRecord
@@ -119,6 +121,10 @@ class Bench:
         running.account.began = self.clock()
         return running
 
+    def optunas(self) -> AbstractContextManager[optuna.Study]:
+        """Give the study as another program opens it."""
+        return optunas(self.url, self.record.name)
+
     def close(self) -> None:
         """Let go of the database."""
         for recorder, store in self._opened:
@@ -137,6 +143,15 @@ class Bench:
         """Train one trial after another until none is left."""
         while not isinstance(trial := running.hand_out(), Nothing):
             self.train(running, trial)
+
+
+@contextmanager
+def optunas(url: str, name: str) -> Iterator[optuna.Study]:
+    """Give a study as another program opens it, which is told nothing of the service's own tables."""
+    storage = RDBStorage(url, skip_compatibility_check=True, skip_table_creation=True)
+    yield optuna.load_study(study_name=name, storage=storage)
+    storage.remove_session()
+    storage.engine.dispose()
 
 
 @contextmanager

@@ -15,7 +15,6 @@ import optuna
 import pytest
 import sqlalchemy as sa
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
-from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 
@@ -65,16 +64,8 @@ def ours(bench: Bench) -> dict[int, TrialRecord]:
 
 
 def theirs(bench: Bench) -> list[FrozenTrial]:
-    with optunas(bench) as study:
+    with bench.optunas() as study:
         return study.trials
-
-
-@contextmanager
-def optunas(bench: Bench) -> Iterator[optuna.Study]:
-    storage = RDBStorage(bench.url, skip_compatibility_check=True, skip_table_creation=True)
-    yield optuna.load_study(study_name=bench.record.name, storage=storage)
-    storage.remove_session()
-    storage.engine.dispose()
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
@@ -121,7 +112,7 @@ def test_every_measurement_and_number_stays_and_both_fronts_hold_members_alone(l
     assert all(lived.config.search_space.contains(trial.params) for trial in members)
     front = front_trials(lived.record, list(now.values()))
     assert front == front_trials(lived.record, members) != front_trials(lived.record, list(before.values()))
-    with optunas(lived) as study:
+    with lived.optunas() as study:
         assert {trial.number for trial in study.best_trials} == {trial.number for trial in front}
         told = get_param_importances(
             study, evaluator=FanovaImportanceEvaluator(seed=0), target=lambda row: row.values[0]
@@ -137,9 +128,9 @@ def test_optunas_rows_tell_the_new_space_and_are_the_same_rows(lived: Bench) -> 
     for old, new in zip(before, now, strict=True):
         assert new.params == dict(trials[new.number].params)
         ended = old.state.is_finished()
-        assert (new.number, new._trial_id, new.datetime_start) == (old.number, old._trial_id, old.datetime_start)
-        assert not ended or (new.state, new.values, new.datetime_complete) == (
-            old.state, old.values, old.datetime_complete,
+        assert (new.number, new._trial_id) == (old.number, old._trial_id)
+        assert not ended or (new.state, new.values, new.datetime_start, new.datetime_complete) == (
+            old.state, old.values, old.datetime_start, old.datetime_complete,
         )  # fmt: skip
         assert new.user_attrs.items() >= old.user_attrs.items()
         assert new.user_attrs.get("outside", "") == trials[new.number].outside
@@ -225,7 +216,7 @@ def test_a_study_that_grows_back_is_as_it_was(lived: Bench) -> None:
     assert all(not trial.outside for trial in now.values())
     assert {number: trial.params for number, trial in now.items()} == {n: trial.params for n, trial in before.items()}
     assert front_trials(lived.record, list(now.values())) == front
-    with optunas(lived) as study:
+    with lived.optunas() as study:
         assert {trial.number for trial in study.best_trials} == {trial.number for trial in front}
     assert [earlier["trials"] for earlier in lived.record.earlier] == [16, 16]
     assert [earlier["space"] for earlier in lived.record.earlier] == [SPACE, MORE]
@@ -266,11 +257,11 @@ def test_the_doctor_finds_nothing_wrong_before_and_after_the_next_launch(
     lived.close()
     found = examine(lived.url, lived.record.name, fix=False).wrong
     assert {each.kind for each in found} <= {"missing"}  # nothing was trained, so there are no checkpoints
-    with optunas(lived) as study:
+    with lived.optunas() as study:
         optuna.delete_study(study_name=study.study_name, storage=study._storage)
     examine(lived.url, lived.record.name, fix=True)  # writes Optuna's tables anew, of trials of either space
     assert {row.number: row.params for row in theirs(lived)} == {n: dict(t.params) for n, t in ours(lived).items()}
-    with optunas(lived) as study:
+    with lived.optunas() as study:
         front = front_trials(lived.record, list(ours(lived).values()))
         assert {trial.number for trial in study.best_trials} == {trial.number for trial in front}
 

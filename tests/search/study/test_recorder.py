@@ -1,17 +1,17 @@
 """Optuna's tables tell the truth about every trial, on both databases, and a crash leaves no difference behind."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any, cast
 
-import optuna
 import pytest
+import sqlalchemy as sa
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from search.core.fronts import objective_values
+from search.core.labels import name_of
 from search.core.records import State, TrialRecord
 from search.storage.store import Store
 from search.study.queue import BACK_OFF_S
@@ -20,7 +20,7 @@ from search.study.running import RunningStudy
 from spaces.architecture import Architecture
 from spaces.cost import Cost
 from spaces.errors import StudyError, TrialFailure
-from tests.search.bench import NOON, Bench, learn
+from tests.search.bench import NOON, Bench, learn, sql
 from workers.kinds import FailureKind
 
 MakeBench = Callable[..., Bench]
@@ -67,17 +67,8 @@ def live(bench: Bench) -> RunningStudy:
 STATES = [State.COMPLETE, State.STOPPED, State.FAILED, State.RUNNING]
 
 
-@contextmanager
-def somebody_else(bench: Bench) -> Iterator[optuna.Study]:
-    """Give the study as another program opens it."""
-    storage = RDBStorage(bench.url, skip_compatibility_check=True, skip_table_creation=True)
-    yield optuna.load_study(study_name=bench.record.name, storage=storage)
-    storage.remove_session()
-    storage.engine.dispose()
-
-
 def optunas_rows(bench: Bench) -> list[FrozenTrial]:
-    with somebody_else(bench) as study:
+    with bench.optunas() as study:
         return study.get_trials()
 
 
@@ -110,11 +101,17 @@ def test_optunas_tables_tell_of_every_trial_what_ours_tell(filled: Bench) -> Non
     assert (stopped.user_attrs["epochs"], stopped.user_attrs["reason"]) == (1, running.trials[1].reason)
     assert (failed.user_attrs["epochs"], failed.user_attrs["reason"]) == (0, "crash: ValueError: no")
     assert "reason" not in complete.user_attrs
+    for row, trial in zip(told, ours(filled), strict=True):
+        if trial.state is not State.RUNNING and trial.last:  # also what was stopped, of which Optuna keeps no values
+            assert row.user_attrs["last_accuracy"] == trial.last.metrics["accuracy"]
+            assert row.user_attrs["last_loss"] == trial.last.metrics["loss"]
+            assert row.user_attrs["trained_s"] == trial.trained_s
 
 
 def check_attributes(row: FrozenTrial, trial: TrialRecord) -> None:
     attrs = row.user_attrs
-    assert Architecture.from_json(json.loads(attrs["architecture"])) == trial.architecture
+    assert attrs["architecture"] == name_of(trial.architecture)
+    assert Architecture.from_json(json.loads(row.system_attrs["architecture"])) == trial.architecture
     assert (attrs["digest"], attrs["seed"]) == (trial.digest, trial.seed)
     assert {name: attrs[name] for name in trial.cost.to_json()} == trial.cost.to_json()
 
@@ -135,9 +132,96 @@ def check_params(row: FrozenTrial, trial: TrialRecord, running: RunningStudy) ->
     assert all(isinstance(row.distributions[name], kinds.get(name, CategoricalDistribution)) for name in row.params)
 
 
+def rest(bench: Bench) -> tuple[RunningStudy, TrialRecord]:
+    """Return a study one of whose trials rests at a rung, and that trial."""
+    running = bench.open()
+    bench.clock.advance(60)
+    trial = start(running)
+    bench.train(running, trial)
+    assert trial.number in running.resting
+    return running, running.trials[trial.number]
+
+
+def lasted(row: FrozenTrial, until: datetime | None = None) -> float:
+    """Return for how many seconds Optuna believes that a trial was at work."""
+    end = row.datetime_complete or until
+    assert row.datetime_start is not None
+    assert end is not None
+    return (end.astimezone(UTC) - row.datetime_start.astimezone(UTC)).total_seconds()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def promoting(request: pytest.FixtureRequest, make_bench: MakeBench) -> Bench:
+    """Give a bench whose trials rest at rungs."""
+    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
+    return make_bench(url, scheduler={"name": "auto", "max_epochs": 9}, budget={"trials": 8})
+
+
+def test_a_trial_that_rests_waits_in_optunas_tables_with_what_it_has_shown(promoting: Bench) -> None:
+    _, trial = rest(promoting)
+    (row,) = optunas_rows(promoting)
+    assert row.state is TrialState.WAITING
+    assert row.system_attrs["fixed_params"] == row.params == dict(trial.params)  # the dashboard shows the former
+    assert trial.last is not None
+    assert row.user_attrs["last_accuracy"] == trial.last.metrics["accuracy"]
+    assert (row.user_attrs["epochs"], row.user_attrs["trained_s"]) == (trial.epochs, trial.trained_s)
+
+
+def test_a_trial_that_goes_on_has_lasted_as_long_as_it_has_trained(promoting: Bench) -> None:
+    running, trial = rest(promoting)
+    with sql(promoting.url) as connection:
+        connection.execute(sa.text("UPDATE trials SET datetime_start = '2026-01-01 00:00:00'"))  # days ago
+    running.recorder.goes_on(running.trials[trial.number])
+    (row,) = optunas_rows(promoting)
+    assert row.state is TrialState.RUNNING
+    assert lasted(row, datetime.now(UTC)) == pytest.approx(trial.trained_s, abs=5)
+
+
+def test_a_trial_that_is_stopped_at_rest_ended_when_it_last_trained(promoting: Bench) -> None:
+    running, _ = rest(promoting)
+    promoting.train_all(running)
+    for row, ended in zip(optunas_rows(promoting), ours(promoting), strict=True):
+        if row.state is TrialState.PRUNED:
+            assert ended.last is not None
+            assert lasted(row) == pytest.approx(ended.trained_s)
+            assert row.datetime_complete is not None
+            assert row.datetime_complete.astimezone(UTC) == ended.last.at
+    assert TrialState.PRUNED in {row.state for row in optunas_rows(promoting)}
+
+
+def test_what_a_launch_leaves_waits_until_the_next_one_hands_it_out(filled: Bench) -> None:
+    running = filled.open()
+    start(running)
+    running.lay_down_all()
+    assert [row.state for row in optunas_rows(filled)] == [TrialState.WAITING]
+    running = filled.open()
+    assert [row.state for row in optunas_rows(filled)] == [TrialState.WAITING]
+    assert start(running).number == 0
+    assert [row.state for row in optunas_rows(filled)] == [TrialState.RUNNING]
+
+
+def test_what_a_launch_that_was_killed_left_at_work_waits_too_once_the_next_has_begun(filled: Bench) -> None:
+    start(filled.open())
+    filled.open()
+    assert [row.state for row in optunas_rows(filled)] == [TrialState.WAITING]
+
+
+def test_a_row_of_before_is_adopted_by_the_architecture_among_what_people_are_shown(filled: Bench) -> None:
+    running = filled.open()
+    trial = start(running)
+    with sql(filled.url) as connection:
+        whole = "(SELECT value_json FROM trial_system_attributes WHERE key = 'architecture')"
+        connection.execute(sa.text(f"UPDATE trial_user_attributes SET value_json = {whole} WHERE key = 'architecture'"))
+        connection.execute(sa.text("DELETE FROM trial_system_attributes WHERE key = 'architecture'"))
+        connection.execute(sa.text("DELETE FROM nas_event"))
+        connection.execute(sa.text("DELETE FROM nas_trial"))
+    filled.open()
+    assert [(each.digest, each.architecture) for each in ours(filled)] == [(trial.digest, trial.architecture)]
+
+
 def test_objectives_have_their_names_units_and_directions(filled: Bench) -> None:
     filled.open()
-    with somebody_else(filled) as study:
+    with filled.optunas() as study:
         assert study.metric_names == ["accuracy (fraction)", "macs (count per image)", "loss (nats)"]
         assert [way.name for way in study.directions] == ["MAXIMIZE", "MINIMIZE", "MINIMIZE"]
 
@@ -259,7 +343,8 @@ def test_a_crash_in_the_midst_of_telling_is_made_good(bench: Bench, monkeypatch:
 
 
 def test_reconciling_twice_changes_nothing_more(filled: Bench) -> None:
-    running = live(filled)
+    live(filled)
+    running = filled.open()
     before = (ours(filled), optunas_rows(filled))
     for _ in range(2):
         assert running.recorder.reconcile(running.trials) == []
@@ -270,14 +355,15 @@ def test_reconciling_twice_changes_nothing_more(filled: Bench) -> None:
 def test_a_trial_of_somebody_else_is_refused_in_one_line(filled: Bench) -> None:
     running = filled.open()
     start(running)
-    with somebody_else(filled) as study:
+    with filled.optunas() as study:
         study.enqueue_trial({"depth": 3})
     with pytest.raises(StudyError, match=r"^trial 1 in Optuna's tables was not made by this service$"):
         running.recorder.reconcile(running.trials)
 
 
 def test_rows_that_were_deleted_from_optunas_tables_are_written_again(filled: Bench) -> None:
-    running = live(filled)
+    live(filled)
+    running = filled.open()
     before = optunas_rows(filled)
     running.recorder.storage.delete_study(running.recorder._study_id)  # a button of Optuna's dashboard does it
     again = filled.open()
