@@ -289,8 +289,11 @@ class StudyRecord:
 
     @property
     def own_objectives(self) -> dict[str, Objective]:
-        """Return those of its objectives that not every study knows."""
-        return {name: self.measures[name] for name in self.objectives if self.measures[name] is not BUILT_IN.get(name)}
+        """Return what not every study knows of what this one optimises or bounds."""
+        bounded = self.config.get("constraints")
+        names = dict.fromkeys([*self.objectives, *(bounded if isinstance(bounded, Mapping) else ())])
+        known = {name: self.measures[name] for name in names if name in self.measures}
+        return {name: each for name, each in known.items() if each is not BUILT_IN.get(name)}
 
     @property
     def label(self) -> str:

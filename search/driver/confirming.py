@@ -19,6 +19,7 @@ from search.core.confirmation import Confidence, assessed, confirmation_lines
 from search.core.environment import expand, private
 from search.core.fronts import front_trials
 from search.core.interrupts import interrupts
+from search.core.labels import outside_kinds
 from search.core.records import State, StudyRecord, TrialRecord
 from search.core.terminal import front_table
 from search.core.units import format_number_of
@@ -160,7 +161,7 @@ class Session:
         _check_trials(asked.plan, trials)
         _check_kind(asked.plan, trials)
         if not front_trials(record, list(trials.values())):
-            raise NothingToConfirm(f"no trial of {record.name} is trained in full yet")
+            raise NothingToConfirm(_nothing(record, list(trials.values())))
         home = named_folder(record, asked.checkpoints)
         replicates = Replicates(store, record.name)
         return cls(
@@ -318,6 +319,23 @@ class Seldom:
         if time.monotonic() - self._last >= self.seconds:
             self._last = time.monotonic()
             self.call()
+
+
+def _nothing(record: StudyRecord, trials: Collection[TrialRecord]) -> str:
+    """Return why a study has no front."""
+    full = [trial for trial in trials if trial.state is State.COMPLETE]
+    if not full:
+        return f"no trial of {record.name} is trained in full yet"
+    if not (inside := [trial for trial in full if not trial.outside]):
+        many = format_number_of("trial", len(full))
+        what = f"{many} of {record.name} trained in full, and none on its front"
+        return f"{what}, as space or constraints have changed: {outside_kinds(full)}"
+    unknown = ", ".join(name for name in record.objectives if all(_lacks(record, name, trial) for trial in inside))
+    return f"no trial of {record.name} that is trained in full has a value of {unknown or 'every objective'}"
+
+
+def _lacks(record: StudyRecord, name: str, trial: TrialRecord) -> bool:
+    return math.isnan(record.objective(name).value(trial.cost, trial.found))
 
 
 def _check_trials(plan: SeedPlan, trials: Mapping[int, TrialRecord]) -> None:

@@ -21,7 +21,7 @@ from search.driver.commands import check_commands, devices, tried
 from search.driver.describing import attributes
 from search.driver.forecast import PlannedEpochs
 from search.driver.growing import Growing, note_weights
-from search.driver.hearing import hearing
+from search.driver.hearing import check_addresses, hearing
 from search.driver.initial import Beginning, beginning, check_start
 from search.driver.notifying import Notifier
 from search.driver.opening import begin, check_study, record_of
@@ -70,6 +70,7 @@ def look(config: StudyConfig) -> tuple[Dataset, Survey]:
     """
     check_unchanged(config.packages)
     check_commands(config)
+    check_addresses(config)
     data = _read(config)
     return data, _survey(config, data.image)
 

@@ -25,12 +25,13 @@ def hearing(config: StudyConfig, running: RunningStudy, say: Callable[[str], obj
     Raises:
         InputError: one of them cannot begin.
     """
-    notifier = _notifier(config, say)
+    notifier = Notifier(config.study, config.notify.urls, config.notify.on, say)
+    told_before = running.over
     heard = listeners(config.callbacks, running.record)
     running.listeners += heard
     try:
         yield notifier
-        notifier.tell("finished", _end(running)) if running.over else None
+        notifier.tell("finished", _end(running)) if running.over and not told_before else None
     except Exception as error:
         notifier.tell("failed", f"the launch ended: {first_line(error)}")
         raise
@@ -41,13 +42,17 @@ def hearing(config: StudyConfig, running: RunningStudy, say: Callable[[str], obj
         notifier.close()
 
 
-def _notifier(config: StudyConfig, say: Callable[[str], object]) -> Notifier:
+def check_addresses(config: StudyConfig) -> None:
+    """Refuse addresses that no word can be sent to.
+
+    Raises:
+        InputError: placed in the file; the address is no part of the message.
+    """
     if config.notify.urls:
         try:
             check_urls(config.notify.urls)
         except InputError as error:
             raise error.at("notify") from error
-    return Notifier(config.study, config.notify.urls, config.notify.on, say)
 
 
 def _end(running: RunningStudy) -> str:

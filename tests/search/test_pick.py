@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from search.storage.replicates import Replicates
 from search.storage.store import Store
 from tests import factories
 from tests.search.bench import Bench
+from workers.objectives import OBJECTIVES, Objective
 
 Capture = pytest.CaptureFixture[str]
 
@@ -51,6 +53,18 @@ def test_the_best_under_a_bound_and_what_a_little_more_buys(url: str, capsys: Ca
     assert first.startswith("take trial 1: ")
     assert "accuracy 97.00 %, macs 20.0k (one run)" in first
     assert second.startswith("with 80 % more macs: trial 2: ")
+
+
+def test_what_a_study_bounds_by_a_count_of_its_own_can_be_picked_by(url: str, capsys: Capture) -> None:
+    size = Objective(name="size", title="size", unit="1", direction="minimize", static=True, count=len)  # type: ignore[arg-type]
+    measures, config = {**OBJECTIVES, "size": size}, {"constraints": {"size": "<= 9"}}
+    with Store.open(url) as store:
+        store.add_study(factories.study("bounded", measures=measures, config=config))
+        for number, more in enumerate([{"size": 3.0}, {"size": 8.0}]):
+            cost = replace(factories.trial(number).cost, more=more)
+            store.add_trial("bounded", replace(factories.complete(number, [0.9 + number / 100] * 9), cost=cost))
+    assert said(capsys, url, "--study", "bounded", "--under", "size <= 5")[1].startswith("take trial 0: ")
+    assert said(capsys, url, "--study", "bounded", "--under", "size <= 8")[1].startswith("take trial 1: ")
 
 
 def test_bounds_on_what_is_no_objective_are_shown_too(url: str, capsys: Capture) -> None:

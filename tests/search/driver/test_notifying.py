@@ -1,18 +1,21 @@
 """Word is sent of what was asked for, not too often, and nothing that goes wrong with it harms a study."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Event, Thread
 from typing import Any
 
 import pytest
 
+from search.config.study import parse
 from search.core.records import TrialRecord
+from search.driver.driver import look, look_ahead
+from search.driver.hearing import hearing
 from search.driver.notifying import EVERY_S, Notifier, check_urls
 from search.study.running import RunningStudy
 from spaces.errors import InputError, TrialFailure
-from tests.search.bench import Bench
+from tests.search.bench import FILE, Bench
 
 SECRET = "tk-2718281828"
 
@@ -173,3 +176,26 @@ def test_an_address_that_nothing_can_be_sent_to_is_refused_and_not_repeated(monk
     monkeypatch.setattr("search.driver.notifying.find_spec", lambda _name: None)
     with pytest.raises(InputError, match=r"apprise is not installed: pip install 'widefront\[notify\]'"):
         check_urls([])
+
+
+def test_a_study_that_had_finished_is_not_told_to_have_finished_once_more(
+    make_bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(Notifier, "tell", lambda _self, kind, _text: told.append(kind))
+    bench = make_bench(budget={"trials": 1})
+    for _ in range(2):
+        running = bench.open()
+        with hearing(bench.config, running, print):
+            bench.train_all(running)
+        assert running.over
+        assert told == ["finished"]
+
+
+def test_an_address_that_nobody_knows_is_refused_before_anything_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = parse({**FILE, "notify": {"urls": [f"nosuchthing://{SECRET}"]}})
+    monkeypatch.setattr("search.driver.driver.load", lambda _spec: pytest.fail("the data are read"))
+    for begin in (look, look_ahead):  # of a launch, and of its dry run
+        with pytest.raises(InputError, match=r"notify\.urls\.0: is no address that apprise knows") as refused:
+            begin(config)
+        assert SECRET not in str(refused.value)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from rich.console import Console
 
 from search.core.columns import row_of
@@ -26,7 +27,7 @@ from search.study.running import Nothing, RunningStudy
 from search.study.seeds import SeedPlan, SeedProposer, seed_of
 from spaces.errors import InputError, StudyError, TrialFailure
 from tests import factories
-from tests.search.bench import NOON, Bench, learn
+from tests.search.bench import NOON, Bench, learn, sql
 from workers.kinds import FailureKind
 from workers.measurement import Measurement
 
@@ -323,6 +324,16 @@ def test_a_study_without_a_front_has_nothing_to_confirm(make_bench: MakeBench) -
     bench = make_bench(**FINISHED)
     bench.open().hand_out()
     with pytest.raises(NothingToConfirm, match="no trial of bench is trained in full yet"), confirming(bench):
+        pass
+
+
+def test_a_study_whose_every_full_training_is_outside_by_now_says_so(make_bench: MakeBench) -> None:
+    bench = make_bench(**FINISHED)
+    bench.train_all(bench.open())
+    with sql(bench.url) as connection:
+        connection.execute(sa.text("UPDATE nas_trial SET outside = 'block preact is not in the space'"))
+    said = r"^\d+ trials of bench trained in full, and none on its front, .*: block preact is not in the space \(\d+\)$"
+    with pytest.raises(NothingToConfirm, match=said), confirming(bench):
         pass
 
 
