@@ -15,7 +15,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
@@ -23,37 +23,23 @@ from pathlib import Path
 from typing import Any
 
 from search import cli
-from search.config.source import read_sections
-from search.config.study import StudyConfig, load
+from search.allowance import DATABASE, Allowance, Spent, allowed, path_of, spent_in
 from search.core.arguments import number, whole
 from search.core.columns import row_of
 from search.core.confirmation import assessed
-from search.core.environment import hide, variables
+from search.core.environment import hide
 from search.core.fronts import front_trials
 from search.core.labels import name_of
 from search.core.picking import bounds_of, knee, pick
 from search.core.records import State, StudyRecord, TrialRecord
 from search.storage.finding import find
 from search.storage.store import Store
-from search.study.heartbeat import alive_s
 from spaces.errors import InputError, StudyError, WidefrontError, visible
 
-DATABASE = "sqlite:///widefront.db"  # of the folder
 LOGS = Path(".widefront") / "agent"
 LOCK = LOGS / "at-work"  # held by what is at work until it ends, also where its server has died
-FREE = ("study", "space", "constraints", "scheduler", "sampler", "recipe", "budget", "objectives")  # an agent may set
-COMMAND, NETWORK = "command", "network"  # keys of a file that bring somebody's code
 TOLD = ("trial", "name", "macs", "params", "seeds", "on_front")  # of a network, beside its objectives
 WAIT_S = 10.0  # for a command to end that was asked to
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Allowance:
-    """What a person lets an agent spend, all studies of the folder together."""
-
-    trials: int
-    hours: float  # that launches are alive
-    trainings: int  # of confirmations
 
 
 @dataclass(slots=True)
@@ -75,8 +61,8 @@ class Desk:
             file: path of a YAML file in the folder.
             settings: leaves to replace, such as `scheduler.max_epochs=9` or `space.depth={int: [1, 4]}`.
         """
-        config = self._config(file, settings)
-        said = self._run("search.launch", _path(file), "--dry-run", *_set(settings))
+        config = allowed(file, settings)
+        said = self._run("search.launch", path_of(file), "--dry-run", *_set(settings))
         return {"study": config.study, "preview": said.splitlines(), "left": self._left()}
 
     def start(self, file: str, settings: Sequence[str] = ()) -> dict[str, Any]:
@@ -88,16 +74,17 @@ class Desk:
             file: path of a YAML file in the folder.
             settings: leaves to replace, as for look.
         """
-        config = self._config(file, settings)
+        config = allowed(file, settings)
         self._check_idle()
-        left = self._left()
+        spent = self._spent()
+        left = self.allowance.left(spent)
         if left["trials"] <= 0 or left["hours"] <= 0:
             raise StudyError(f"the allowance is spent: {left['trials']} trials and {left['hours']:.2f} hours are left")
-        bounds = self._bounds(config, left)
-        allowed = [f"{name}={value}" for name, value in bounds.items()]
-        allowed += ["confirm.seeds=0"] if config.confirm.seeds else []
-        arguments = [*_set(settings), *_set(allowed)]
-        self._begin("search.launch", _path(file), *arguments, "--report", f"{config.study}.html")
+        bounds = self.allowance.bounds(config, spent)
+        bounding = [f"{name}={value}" for name, value in bounds.items()]
+        bounding += ["confirm.seeds=0"] if config.confirm.seeds else []
+        arguments = [*_set(settings), *_set(bounding)]
+        self._begin("search.launch", path_of(file), *arguments, "--report", f"{config.study}.html")
         return {"study": config.study, "budget": bounds, "log": str(self._log)}
 
     def follow(self, study: str | None = None, after: int = -1) -> dict[str, Any]:
@@ -112,6 +99,7 @@ class Desk:
                 record = find(store, study)
                 trials = store.trials(record.name)
                 events = store.events(record.name, after=after)
+                spent = spent_in(store)
         except InputError:
             if not self._busy():
                 raise
@@ -126,7 +114,7 @@ class Desk:
             "best": _told(record, front[-1]) if front else None,
             "events": [{"number": each.seq, "what": each.kind, "trial": each.trial, "text": each.text}
                        for each in events[-20:]],
-            "left": self._left(),
+            "left": self.allowance.left(spent),
             "said": self._said(3),
         }  # fmt: skip
 
@@ -164,12 +152,13 @@ class Desk:
             study: its name; the only one where there is one.
             seeds: for each network, at most.
         """
-        record, _ = self._read(study)
+        with self._store() as store:
+            record, spent = find(store, study), spent_in(store)
         self._check_idle()
-        left = self._left()
+        left = self.allowance.left(spent)
         if left["trainings"] <= 0:
             raise StudyError(f"the allowance of {self.allowance.trainings} trainings is spent")
-        done = self._trained_again(record.name)
+        done = spent[record.name].trainings
         self._begin("search.confirm", DATABASE, "--study", record.name, "--seeds", str(seeds),
                     "--trainings", str(done + left["trainings"]), "--hours", str(max(left["hours"], 0.01)))  # fmt: skip
         return {"study": record.name, "trainings_at_most": left["trainings"], "log": str(self._log)}
@@ -182,7 +171,8 @@ class Desk:
             study: its name; the only one where there is one.
             onnx: write `model.onnx` too.
         """
-        record, _ = self._read(study)
+        with self._store() as store:
+            record = find(store, study)
         folder = Path("exports") / f"{record.label}-{trial}"
         more = ["--onnx"] if onnx else []
         which = ("--study", record.name, "--trial", str(trial))
@@ -203,54 +193,14 @@ class Desk:
                 self._at_work.wait(WAIT_S)
         return {"stopped": not self._busy(), "said": self._said(3)}
 
-    def _config(self, file: str, settings: Sequence[str]) -> StudyConfig:
-        """Return a study's file, if it lies in the folder and an agent may set what it sets."""
-        path = Path(_path(file))
-        for setting in settings:
-            section = setting.partition("=")[0].partition(".")[0].strip()
-            if section not in FREE:
-                raise InputError(f"{section} is the person's to set; {', '.join(FREE)} are yours")
-        _check_persons(path, settings)  # before it is loaded, which imports packages
-        config = load(path, settings)
-        if config.storage != DATABASE:
-            why = f"the study's storage has to be {DATABASE}, by which the allowance is counted"
-            raise InputError(why, place="storage")
-        return config
-
-    def _bounds(self, config: StudyConfig, left: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the budget of a study within what is left: trials and hours are counted from its beginning."""
-        trials, hours = self._spent(config.study)
-        asked = config.budget
-        return {
-            "budget.trials": min(each for each in (asked.trials, trials + left["trials"]) if each is not None),
-            "budget.hours": round(min(each for each in (asked.hours, hours + left["hours"]) if each is not None), 4),
-        }
-
     def _left(self) -> dict[str, Any]:
-        spent = [self._spent(name) for name in self._names()]
-        trainings = sum(self._trained_again(name) for name in self._names())
-        return {
-            "trials": self.allowance.trials - sum(trials for trials, _ in spent),
-            "hours": round(self.allowance.hours - sum(hours for _, hours in spent), 4),
-            "trainings": self.allowance.trainings - trainings,
-        }
+        return self.allowance.left(self._spent())
 
-    def _names(self) -> list[str]:
+    def _spent(self) -> Mapping[str, Spent]:
         if not Path(DATABASE.removeprefix("sqlite:///")).exists():
-            return []
+            return {}
         with self._store() as store:
-            return list(store.names())
-
-    def _spent(self, study: str) -> tuple[int, float]:
-        """Return a study's trials, and the hours that its launches were alive."""
-        if study not in self._names():
-            return 0, 0.0
-        with self._store() as store:
-            return len(store.trials(study)), alive_s(store.sessions(study)) / 3600
-
-    def _trained_again(self, study: str) -> int:
-        with self._store() as store:
-            return sum(len(trial.replicates) for trial in store.trials(study))
+            return spent_in(store)
 
     def _read(self, study: str | None) -> tuple[StudyRecord, list[TrialRecord]]:
         with self._store() as store:
@@ -294,46 +244,6 @@ class Desk:
         """Return the last lines of what is at work, or was."""
         text = self._log.read_text(errors="replace") if self._log else ""
         return text.splitlines()[-lines:]
-
-
-def _path(file: str) -> str:
-    """Return where a file of the folder lies; no option of a command begins so.
-
-    Raises:
-        InputError: it lies elsewhere.
-    """
-    try:
-        path = Path(file).resolve()
-    except (ValueError, RuntimeError) as error:  # a byte that no name has, a knot of links
-        raise InputError(f"{file!r} is no name of a file") from error
-    if not path.is_relative_to(Path.cwd().resolve()):
-        raise InputError(f"{file} is outside of the folder")
-    return str(path)
-
-
-def _check_persons(path: Path, settings: Sequence[str]) -> None:
-    """Refuse settings by which a program runs or a variable is read that the file does not name, however spelt.
-
-    Raises:
-        InputError: they do, or the file or a setting cannot be read.
-    """
-    persons, asked = read_sections(path, ()), read_sections(path, settings)
-    named = [*_code(persons)]
-    if any(each not in named for each in _code(asked)):
-        raise InputError(f"what runs a program ({COMMAND}, {NETWORK}) is the person's to set: no command is yours")
-    for section, value in asked.items():
-        if set(variables(str(value))) - set(variables(str(persons.get(section)))):
-            raise InputError("variables of the environment are the person's to name", place=section)
-
-
-def _code(sections: Mapping[str, Any]) -> Iterator[Any]:
-    """Yield what brings somebody's code: objectives that commands measure, and a function that builds networks."""
-    objectives, space = sections.get("objectives"), sections.get("space")
-    for each in objectives if isinstance(objectives, list) else [objectives]:
-        if isinstance(each, Mapping):
-            yield each
-    if isinstance(space, Mapping) and NETWORK in space:
-        yield space[NETWORK]
 
 
 def _held() -> int:

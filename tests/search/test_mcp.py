@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
+from search.allowance import DATABASE, Allowance, allowed
 from search.core.records import State
-from search.mcp import DATABASE, Allowance, Desk, main, server
+from search.mcp import Desk, main, server
 from search.storage.store import Store
 from spaces.errors import InputError, StudyError
 from tests import factories
@@ -100,8 +101,10 @@ def test_what_is_left_is_what_all_studies_have_not_spent(desk: Desk) -> None:
         for number in range(5):
             store.add_trial("other", factories.trial(number))
     assert desk._left()["trials"] == 2
-    config = desk._config("space.yaml", ["study=small"])
-    assert desk._bounds(config, desk._left())["budget.trials"] == 5  # three of its own and the two that are left
+    config = allowed("space.yaml", ["study=small"])
+    assert (
+        desk.allowance.bounds(config, desk._spent())["budget.trials"] == 5
+    )  # three of its own and the two that are left
 
 
 def test_the_front_and_a_pick_are_short_and_say_units(desk: Desk) -> None:
@@ -143,9 +146,9 @@ def test_a_command_and_a_variable_of_the_persons_own_stay_and_a_name_may_hold_an
     monkeypatch.setenv("NAMED", "mine")
     asked = {"name": "x", "command": "echo {digest}", "unit": "y"}
     write(Path.cwd(), objectives=["accuracy", asked], study="${NAMED}")
-    assert desk._config("space.yaml", ["objectives=[accuracy, macs]"]).objectives == ("accuracy", "macs")
-    assert desk._config("space.yaml", ["budget.trials=3"]).study == "mine"
-    assert desk._config("space.yaml", ["study=my-network"]).study == "my-network"
+    assert allowed("space.yaml", ["objectives=[accuracy, macs]"]).objectives == ("accuracy", "macs")
+    assert allowed("space.yaml", ["budget.trials=3"]).study == "mine"
+    assert allowed("space.yaml", ["study=my-network"]).study == "my-network"
 
 
 def test_what_starts_trains_nothing_beyond_the_allowance_of_trainings(
@@ -200,3 +203,16 @@ def test_an_allowance_has_to_be_given(capsys: pytest.CaptureFixture[str]) -> Non
     with pytest.raises(SystemExit):
         main(["--trials", "3"])
     assert "--hours" in capsys.readouterr().err
+
+
+def test_what_is_spent_is_read_once_however_many_studies_there_are(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Store.open(DATABASE) as store:
+        for name in ("second", "third"):
+            store.add_study(factories.study(name))
+    opened: list[str] = []
+    reading = Store.reading
+    monkeypatch.setattr(Store, "reading", lambda url, warn: opened.append(url) or reading(url, warn))
+    assert desk._left()["trials"] == 7
+    assert opened == [DATABASE]
+    desk.follow("small")
+    assert opened == [DATABASE] * 2
