@@ -140,8 +140,9 @@ def test_what_is_the_persons_is_refused(desk: Desk, file: str, settings: list[st
         desk.start(file, settings)
 
 
+@pytest.mark.usefixtures("desk")
 def test_a_command_and_a_variable_of_the_persons_own_stay_and_a_name_may_hold_any_word(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("NAMED", "mine")
     asked = {"name": "x", "command": "echo {digest}", "unit": "y"}

@@ -1,21 +1,34 @@
 """What a study leaves in Optuna Dashboard: plots that fit there, and a note on what the dashboard cannot know."""
 
+import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
+from wsgiref.util import setup_testing_defaults
 
 import pytest
-from optuna_dashboard import get_note, save_note
+from optuna_dashboard import get_note, save_note, wsgi
 
+import search.front
+import search.pick
 from dashboards import curves, guide
 from dashboards.frames import StudyView
+from dashboards.live import payload
+from dashboards.live.watched import Watched
 from dashboards.publish import HEIGHT, PLOT, figures, fitted, save
+from dashboards.report import render
 from dashboards.theme import headings
+from search.core.fronts import front_trials
+from search.core.records import StudyRecord, TrialRecord
 from search.driver.describing import attributes
+from search.storage.finding import find
 from search.storage.optuna_rows import describe_study
 from search.storage.store import Store
 from tests.dashboards.conftest import synthetic_view
 from tests.search.bench import Bench
+from tests.search.driver.test_growing import grow
 
 NOW = datetime(2026, 9, 14, 9, 30, tzinfo=UTC)
 MakeBench = Callable[..., Bench]
@@ -108,3 +121,90 @@ def test_the_studys_attributes_name_data_file_version_and_the_live_page_and_othe
 def test_a_password_stands_in_no_attribute(told: Bench) -> None:
     told.config._storage_text = "postgresql+psycopg://me:secret@host/db"
     assert "secret" not in " ".join(attributes(told.config, told.record).values())
+
+
+# The front is one, whoever shows it
+
+
+@pytest.fixture
+def bounded(make_bench: MakeBench) -> Bench:
+    """Give a study of three objectives whose constraint was tightened, so that some of its best break it."""
+    bench = make_bench(
+        objectives=["accuracy", "macs", "activations"], constraints={"params": "<= 500k"},
+        scheduler={"name": "fifo", "max_epochs": 2}, budget={"trials": 12},
+    )  # fmt: skip
+    bench.train_all(bench.open())
+    with Store.open(bench.url) as store:
+        fourth = sorted(trial.cost.params for trial in store.trials(bench.record.name))[3]
+    grow(bench, constraints={"params": f">= {fourth}"})
+    bench.open()  # tells Optuna of what the change has stopped
+    save(bench.url, bench.record.name, NOW)
+    return bench
+
+
+def ours(bench: Bench) -> tuple[StudyRecord, list[TrialRecord], set[int]]:
+    """Return the study, its trials, and the numbers of the front."""
+    with Store.open(bench.url) as store:
+        record, trials = find(store, None), store.trials(bench.record.name)
+    front = {trial.number for trial in front_trials(record, trials)}
+    assert 2 < len(front) < len([trial for trial in trials if not trial.outside]) < len(trials)
+    return record, trials, front
+
+
+def told_by(bench: Bench) -> dict[str, Any]:
+    """Return what the dashboard's own page is sent of the study."""
+    with bench.optunas() as study:
+        app, sent = wsgi(study._storage), list[str]()
+        place = {"PATH_INFO": f"/api/studies/{study._study_id}", "REQUEST_METHOD": "GET"}
+        setup_testing_defaults(place)
+        body = b"".join(app(place, lambda status, *_given: sent.append(status)))
+    assert sent == ["200 OK"]
+    found: dict[str, Any] = json.loads(body)
+    return found
+
+
+def drawn(plot: str) -> set[int]:
+    """Return the trials that a stored plot marks as those of the front."""
+    traces = [trace for trace in json.loads(plot)["data"] if trace["name"].startswith("on the front")]
+    return {int(re.findall(r"trial (\d+)", text)[0]) for trace in traces for text in trace["hovertext"]}
+
+
+def listed(page: str) -> set[int]:
+    """Return the trials in the table of the report's front."""
+    table = page.partition('<section id="front">')[2].partition("</table>")[0].partition("<tbody>")[2]
+    return {int(number) for number in re.findall(r"<tr><td class=number data-key=\"\d+\">(\d+)</td>", table)}
+
+
+def test_the_page_the_report_and_the_commands_show_one_front(
+    bounded: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record, trials, front = ours(bounded)
+    with Store.open(bounded.url) as store:
+        assert set(payload.front(Watched(store, record))["numbers"]) == front
+        view = StudyView.read(store)
+    assert {trial.number for trial in view.front} == front
+    assert listed(render(view)) == front
+    assert search.front.main([bounded.url, "--json"]) == 0
+    assert {row["trial"] for row in json.loads(capsys.readouterr().out)} == front
+    for trial in trials:
+        if not trial.outside:
+            within = f"macs <= {trial.cost.macs}, activations <= {trial.cost.activations}"
+            assert search.pick.main([bounded.url, "--under", within, "--json"]) == 0
+            picked = json.loads(capsys.readouterr().out)["pick"]["trial"]
+            assert picked == trial.number if trial.number in front else picked in front
+
+
+def test_optuna_and_our_plots_in_its_dashboard_show_the_same_front(bounded: Bench) -> None:
+    _, trials, front = ours(bounded)
+    with bounded.optunas() as study:
+        assert {row.number for row in study.best_trials} == front
+    told = told_by(bounded)
+    plots = {plot["id"]: plot["graph_object"] for plot in told["plotly_graph_objects"]}
+    assert drawn(plots[PLOT]) == drawn(plots[f"{PLOT}-1"]) == front
+    broken = {row["number"] for row in told["trials"] if any(by > 0 for by in row["constraints"])}
+    assert broken == {trial.number for trial in trials if trial.outside}
+    best = {row["number"] for row in told["best_trials"]}
+    assert (
+        best & broken
+    )  # its own list does not look at constraints: should it one day, note and documents are to say so
+    assert best - broken <= front
