@@ -276,9 +276,9 @@ def run(
                             config, console, SessionLog(store, running, session), running, started_at, watch, notifier
                         )
                 finally:
-                    running.lay_down_all()
                     cluster.stop()
                     sweep_notes(folder)
+                    running.lay_down_all()
     return running
 
 

@@ -70,7 +70,11 @@ def dashboard_front(folder: Folder) -> list[tuple[float, float]]:
         server.wait()
     assert detail["objective_names"] == ["accuracy (fraction)", "macs (count per image)"]
     assert detail["directions"] == ["maximize", "minimize"]
-    assert len(detail["plotly_graph_objects"]) == 1
+    assert {plot["id"].removeprefix("widefront-") for plot in detail["plotly_graph_objects"]} == {
+        "front", "curves", "importance",
+    }  # fmt: skip
+    assert {each["key"] for each in detail["user_attrs"]} == {"data", "file", "version", "trained in full", "live page"}
+    assert "How to read these pages" in detail["note"]["body"]
     return sorted(tuple(float(value) for value in trial["values"]) for trial in detail["best_trials"])
 
 

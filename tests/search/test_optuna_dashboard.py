@@ -204,7 +204,5 @@ def test_optuna_and_our_plots_in_its_dashboard_show_the_same_front(bounded: Benc
     broken = {row["number"] for row in told["trials"] if any(by > 0 for by in row["constraints"])}
     assert broken == {trial.number for trial in trials if trial.outside}
     best = {row["number"] for row in told["best_trials"]}
-    assert (
-        best & broken
-    )  # its own list does not look at constraints: should it one day, note and documents are to say so
+    assert best & broken  # its own list does not look at constraints: should it one day, the note is to say so
     assert best - broken <= front
