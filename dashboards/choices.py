@@ -89,7 +89,7 @@ def figure(choice: ErrorsByValue) -> go.Figure:
 
 def _subtitle(choice: ErrorsByValue) -> str:
     without = f"; it does not exist in {format_number_of('other', choice.without)}" if choice.without else ""
-    return f"{format_number_of('fully trained trial', len(choice.values))}{without}; 1 is on the front, dark is dear"
+    return f"{format_number_of('fully trained trial', len(choice.values))}{without}; 1 is on the front, large is dear"
 
 
 def _said(choice: ErrorsByValue) -> list[str]:
@@ -103,9 +103,12 @@ def _said(choice: ErrorsByValue) -> list[str]:
     ]  # fmt: skip
 
 
-def _dearness(choice: ErrorsByValue) -> list[float]:
-    """Return the logarithms of costs, as colours tell them."""
-    return [math.log(max(cost, TINY)) for cost in choice.costs]
+def _sizes(choice: ErrorsByValue) -> list[float]:
+    """Return how large marks are, by the logarithms of costs."""
+    costs = [math.log(max(cost, TINY)) for cost in choice.costs]
+    least, (small, large) = min(costs), theme.SIZES
+    span = (max(costs) - least) or 1.0
+    return [round(small + (large - small) * (cost - least) / span, 1) for cost in costs]
 
 
 def _draw_scatter(drawn: go.Figure, choice: ErrorsByValue) -> None:
@@ -119,7 +122,7 @@ def _draw_scatter(drawn: go.Figure, choice: ErrorsByValue) -> None:
             hovertext=_said(choice),
             hoverinfo="text",
             mode="markers",
-            marker={"color": _dearness(choice), "colorscale": theme.DEARNESS, "size": 8, "opacity": theme.CROWDED},
+            marker={"color": theme.FRONT, "size": _sizes(choice), "opacity": theme.CROWDED},
         )
     )
 
@@ -147,7 +150,7 @@ def _draw_boxes(drawn: go.Figure, choice: ErrorsByValue) -> None:
 
 
 def _points(choice: ErrorsByValue, said: Sequence[str]) -> go.Scatter:
-    """Return every point at its value, a little to either side so that equal ones are seen, dark where it is dear."""
+    """Return every point at its value, a little to either side so that equal ones are seen, large where it is dear."""
     places = [choice.order.index(value) for value in choice.values]
     return go.Scatter(
         x=[place + SPREAD * ((7 * number) % 11 - 5) / 5 for place, number in zip(places, choice.numbers, strict=True)],
@@ -155,5 +158,5 @@ def _points(choice: ErrorsByValue, said: Sequence[str]) -> go.Scatter:
         hovertext=said,
         hoverinfo="text",
         mode="markers",
-        marker={"color": _dearness(choice), "colorscale": theme.DEARNESS, "size": 6, "opacity": theme.CROWDED},
+        marker={"color": theme.FRONT, "size": _sizes(choice), "opacity": theme.CROWDED},
     )

@@ -1,20 +1,21 @@
 """Write one HTML page that needs nothing but itself: no address is fetched, and no text of a study is markup.
 
-The page's own content security policy forbids every request, whatever a library in it might try.
+The page's own content security policy forbids every request, and every script but its own, whose hash it names.
 """
 
+import base64
+import hashlib
 import html
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import plotly.graph_objects as go
-from plotly.offline import get_plotlyjs
 
-from dashboards import theme
-from dashboards.style import SCRIPT, STYLE
+from dashboards import bundle, charts, theme
 from search.core.files import begins_with, replacing
 
 
@@ -26,6 +27,7 @@ class Column:
     note: str = ""  # the whole name or the unit, shown on hover
     numeric: bool = True
     wrap: bool = False  # long text: break its lines
+    more: bool = False  # left out where there is little room
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,8 @@ class Cell:
 
     text: str
     key: float | str
+    opens: int | None = None  # the trial that it opens
+    share: float | None = None  # drawn as a bar
 
 
 def text(value: object) -> str:
@@ -72,7 +76,7 @@ def subheading(words: str) -> str:
 
 def grid(*parts: str) -> str:
     """Return parts side by side where there is room."""
-    return "<div class=grid>\n" + "\n".join(parts) + "\n</div>"
+    return "<div class=beside>\n" + "\n".join(parts) + "\n</div>"
 
 
 def preformatted(words: str, label: str) -> str:
@@ -94,13 +98,13 @@ def definitions(pairs: Mapping[str, object], label: str) -> str:
 
 
 def table(caption: str, columns: Sequence[Column], rows: Iterable[Sequence[Cell]], *, narrow: bool = False) -> str:
-    """Return a table that sorts by the column whose head is clicked."""
+    """Return a table that sorts by the column whose head is clicked; a row whose first cell opens a trial names it."""
     head = "".join(
-        f'<th scope=col{_side(column)} title="{text(column.note)}">'
+        f'<th scope=col{_look(column)} title="{text(column.note)}">'
         f"<button type=button>{text(column.title)}</button></th>"
         for column in columns
     )
-    body = "\n".join(f"<tr>{_cells(columns, row)}</tr>" for row in rows)
+    body = "\n".join(f"<tr{_marked(row)}>{_cells(columns, row)}</tr>" for row in rows)
     return (
         f'<div class=wide {_scrolls(caption)}><table class="sortable{" narrow" * narrow}">'
         f"<caption><span>{text(caption)}</span></caption>"
@@ -108,33 +112,65 @@ def table(caption: str, columns: Sequence[Column], rows: Iterable[Sequence[Cell]
     )
 
 
-def _side(column: Column) -> str:
-    if column.wrap:
-        return " class=wrap"
-    return " class=number" if column.numeric else ""
+def _marked(row: Sequence[Cell]) -> str:
+    return f' data-row="{row[0].opens}"' if row and row[0].opens is not None else ""
+
+
+def _look(column: Column) -> str:
+    named = {"wrap": column.wrap, "number": column.numeric and not column.wrap, "more": column.more}
+    found = " ".join(name for name, is_so in named.items() if is_so)
+    return f' class="{found}"' if found else ""
 
 
 def _cells(columns: Sequence[Column], row: Sequence[Cell]) -> str:
     pairs = zip(columns, row, strict=True)
-    return "".join(f'<td{_side(column)} data-key="{text(cell.key)}">{text(cell.text)}</td>' for column, cell in pairs)
+    return "".join(f'<td{_look(column)} data-key="{text(cell.key)}">{_shown(cell)}</td>' for column, cell in pairs)
 
 
-def plot(anchor: str, figure: go.Figure, reading: str) -> str:
-    """Return a figure whose titles are text of the page, with how to read it; without data, only what it says."""
-    title, subtitle = map(text, theme.headings(figure))
-    if not figure.data:
-        return f"<figure>\n<h3>{title}</h3>\n{paragraph(theme.remarks(figure), 'message')}\n</figure>"
-    bare = go.Figure(figure)
-    bare.layout.title = None
-    # It holds buttons, so it is a group: whoever listens is not told what is within an image.
-    data = bare.to_json()  # plotly writes < as an escape, so no text of a study can end the script
+def _shown(cell: Cell) -> str:
+    if cell.opens is not None:
+        key = f'data-open="{cell.opens}" data-key="o{cell.opens}" title="trial {cell.opens}"'
+        return f"<button type=button class=link {key}>{text(cell.text)}</button>"
+    if cell.share is None:
+        return text(cell.text)
+    bar = f'<rect class=bar width="{80 * cell.share:.1f}" height=10></rect>'
+    return f"<svg class=share width=80 height=10 aria-hidden=true>{bar}</svg> {text(cell.text)}"
+
+
+def figure(title: str, subtitle: str, reading: str, *parts: str) -> str:
+    """Return a figure with what it is about, and how to read it; without a part, only what it says."""
+    if not parts:
+        return f"<figure>\n<h3>{text(title)}</h3>\n{paragraph(subtitle, 'message')}\n</figure>"
+    inner = "\n".join(parts)
     return (
-        f"<figure>\n<h3>{title}</h3>\n<p class=subtitle>{subtitle}</p>\n"
-        f'<div class=plot id="{anchor}" role=group aria-label="{title}" '
-        f'style="height: {figure.layout.height}px"></div>\n'
-        f'<script type="application/json" data-plot="{anchor}">{data}</script>\n'
+        f"<figure>\n<h3>{text(title)}</h3>\n<p class=subtitle>{text(subtitle)}</p>\n{inner}\n"
         f"<figcaption>{text(reading)}</figcaption>\n</figure>"
     )
+
+
+def plot(anchor: str, drawn: go.Figure, reading: str) -> str:
+    """Return a figure whose titles are text of the page, with how to read it; without data, only what it says."""
+    title, subtitle = theme.headings(drawn)
+    if not drawn.data:
+        return figure(title, theme.remarks(drawn), reading)
+    told = [(f"{anchor}-{place}" if place else anchor, each) for place, each in enumerate(charts.charts(drawn))]
+    return figure(title, subtitle, reading, *(_chart(name, title, each) for name, each in told))
+
+
+def _chart(anchor: str, title: str, told: Mapping[str, Any]) -> str:
+    # It holds what unfolds, so it is a group: whoever listens is not told what is within an image.
+    return (
+        f'<div class=plot id="{anchor}" data-chart="{anchor}-data" role=group aria-label="{text(title)}"></div>\n'
+        f"{data(f'{anchor}-data', told)}"
+    )
+
+
+def data(anchor: str, told: Any) -> str:
+    """Return plain values for the page's script; no text among them can end it."""
+    written = json.dumps(told, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for each in "<>&\u2028\u2029":
+        written = written.replace(each, f"\\u{ord(each):04x}")
+    return f'<script type="application/json" id="{anchor}">{written}</script>'
 
 
 _PLAIN = re.compile(r"(?!(?:true|false|null|yes|no|on|off|y|n)$)[a-z][\w./+-]*", re.IGNORECASE)
@@ -176,28 +212,36 @@ def write_page(path: Path, page: str) -> Path:
     return path
 
 
+SCRIPT, STYLES = "report.js", ("live.css", "report.css")
+
+
 def document(title: str, body: Iterable[str]) -> str:
     """Return the whole page."""
-    policy = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
+    style = f"{theme.style_sheet()}{bundle.styles(*STYLES)}"
+    script = bundle.script(SCRIPT)
+    policy = (
+        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; img-src data:; base-uri 'none'; "
+        "form-action 'none'"
+    )
     return "\n".join(
         (
-            "<!doctype html>",
+            BEGINS,
             '<html lang="en">',
             "<head>",
             '<meta charset="utf-8">',
             f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            '<meta name="color-scheme" content="light">',
+            '<meta name="color-scheme" content="light dark">',
             '<link rel="icon" href="data:,">',
             f"<title>{text(title)}</title>",
-            f"<style>{_colors()}{STYLE}</style>",
-            f"<script>{get_plotlyjs()}</script>",
+            f"<style>{style}</style>",
             "</head>",
             "<body>",
             "<main>",
             *body,
             "</main>",
-            f"<script>{SCRIPT}</script>",
+            "<div id=tip hidden></div>",
+            f"<script>{script}</script>",
             "</body>",
             "</html>",
             "",
@@ -205,7 +249,6 @@ def document(title: str, body: Iterable[str]) -> str:
     )
 
 
-def _colors() -> str:
-    """Return the figures' colours and fonts under the names that the style sheet uses."""
-    named = {"ink": theme.INK, "quiet": theme.QUIET, "line": theme.GRID, "accent": theme.FRONT, "font": theme.FONT}
-    return ":root { " + " ".join(f"--{name}: {value};" for name, value in named.items()) + " }"
+def _hash(words: str) -> str:
+    """Return by what a policy knows a script or a style sheet."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(words.encode()).digest()).decode()}'"

@@ -1,31 +1,52 @@
 """What a study found, on the page: headline, front, search, choices, what fell short, settings."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 
-from dashboards import choices, curves, edf, front, importance, page, progress
+from dashboards import choices, edf, importance, page, progress, theme
 from dashboards.frames import StudyView
 from dashboards.page import Cell, Column
-from search.core.columns import View, columns, filled
-from search.core.labels import outside_kind
-from search.core.records import Rejection, State
+from search.core.columns import CHOICES, View, architecture_line, columns, filled, shown_sure
+from search.core.columns import Column as Shown
+from search.core.labels import name_of, outside_kind
+from search.core.records import Rejection, State, TrialRecord
 from search.core.units import UNKNOWN, format_duration, format_number_of
 
+TEMPLATES = Path(__file__).parent / "live" / "templates"  # of the live page, which holds some of them too
 
-def everything(view: StudyView) -> list[str]:
-    """Return the sections of the page in order."""
+
+def everything(view: StudyView, made: Mapping[str, str] | None = None) -> list[str]:
+    """Return the sections of the page in order.
+
+    Args:
+        view: the study.
+        made: by what the page was made, by name.
+    """
+    shown = {
+        **({"front": ("The front", _drawn("front"))} if view.trials else {}),
+        "networks": ("The networks to choose from", page.section("networks", "The networks", *found(view))),
+        **({"trials": ("All trials", _drawn("trials"))} if view.trials else {}),
+        **({"time": ("By time", _drawn("time"))} if view.trials else {}),
+    }
     named = [
-        ("front", "The front", found(view)),
-        *([("search", "The search", search(view))] if view.trials else []),
+        *([("search", "The search", search(view))] if view.complete else []),
         *([("choices", "The choices", design(view))] if view.complete else []),
         ("rest", "What is not on the front", fell_short(view)),
-        ("settings", "Settings", settings(view)),
+        ("settings", "Settings", settings(view, made or {})),
     ]
+    links = [(anchor, title) for anchor, (title, _) in shown.items()] + [(anchor, title) for anchor, title, _ in named]
     return [
-        headline(view, [(anchor, title) for anchor, title, _ in named]),
+        headline(view, links),
+        *(written for _, written in shown.values()),
         *(page.section(anchor, title, *parts) for anchor, title, parts in named),
     ]
+
+
+def _drawn(name: str) -> str:
+    """Return a part of the page that its script fills."""
+    return (TEMPLATES / f"{name}.html").read_text(encoding="utf-8")
 
 
 def headline(view: StudyView, links: Iterable[tuple[str, str]]) -> str:
@@ -97,44 +118,66 @@ def _states(view: StudyView) -> str:
 
 
 def found(view: StudyView) -> list[str]:
-    """Return the front as a table and in every plane of its objectives."""
+    """Return the front as a table."""
     if not view.trials:
         return [page.paragraph("This study has no trial yet.", "message")]
-    planes = [
-        page.plot(
-            f"plot-front-{place}",
-            front.figure(front.info(view, horizontal, vertical)),
-            "The line is the best that was found within each budget: pick the budget on the horizontal axis and read "
-            "up to the line. Only trials that were fully trained can be on this Pareto front.",
-        )
-        for place, (horizontal, vertical) in enumerate(front.pairs(view), start=1)
-    ]
     if not view.complete:
-        message = "No trial has been trained in full yet, so there is no front."
-        return [page.paragraph(message, "message"), *planes]
-    return [_front_table(view), *planes]
+        return [page.paragraph("No trial has been trained in full yet, so there is no front.", "message")]
+    return [_front_table(view)]
 
 
 def _front_table(view: StudyView) -> str:
+    shown = _deciding(view)
+    heads = [
+        Column(
+            title="network", note="block, depth and widening factor, and what else matters", numeric=False, wrap=True
+        ),
+        *(Column(title=each.name, note=_note(each), numeric=each.numeric, more=_less(view, each)) for each in shown),
+        Column(title="chosen", note="what was searched of network and recipe", numeric=False, wrap=True, more=True),
+    ]
+    return page.table(_caption(view), heads, [_front_row(view, shown, trial) for trial in view.front])
+
+
+def _front_row(view: StudyView, shown: Sequence[Shown], trial: TrialRecord) -> list[Cell]:
+    name, line = name_of(trial.architecture), architecture_line(view.study, trial)
+    cells = [Cell(text=_said(view, each, trial), key=each.key(view.study, trial)) for each in shown]
+    return [Cell(text=name, key=name, opens=trial.number), *cells, Cell(text=line, key=line)]
+
+
+def _said(view: StudyView, column: Shown, trial: TrialRecord) -> str:
+    objective = view.study.measures.get(column.name)
+    return shown_sure(view.study, objective, trial) if objective else column.shown(view.study, trial)
+
+
+def _deciding(view: StudyView) -> list[Shown]:
+    """Return what a table of the front shows beside names, the objectives first."""
+    told = {"trial", "name", "epochs", "recipe", *(each.name for each in CHOICES), *view.searched()}
     shown = filled(columns(view.study, View.PAGE), view.study, view.front)
-    heads = [Column(title=each.heading, note=each.note, numeric=each.numeric) for each in shown]
-    rows = (
-        [Cell(text=each.shown(view.study, trial), key=each.key(view.study, trial)) for each in shown]
-        for trial in view.front
-    )
-    return page.table("Every network that no other beats in all objectives; click a head to sort", heads, rows)
+    rest = [each for each in shown if each.name not in told]
+    return sorted(rest, key=lambda each: each.name not in view.study.objectives)
+
+
+def _less(view: StudyView, column: Shown) -> bool:
+    return column.name not in view.study.objectives
+
+
+def _note(column: Shown) -> str:
+    return f"{column.title} ({column.note})" if column.title else column.note
+
+
+def _caption(view: StudyView) -> str:
+    images = view.study.validation_images
+    runs = f"of one run, ± is the standard error by {images:,} validation images" if images else ""
+    means = "of a mean over seeds, ± is half of its interval of 95 %" if any(t.confirmation for t in view.front) else ""
+    errors = "; ".join(filter(None, (runs, means)))
+    said = "Every network that no other beats in all objectives; click a head to sort"
+    return f"{said}. Errors: {errors}" if errors else said
 
 
 def search(view: StudyView) -> list[str]:
-    """Return how the search went: learning curves and progress."""
+    """Return how the search went."""
     grown = progress.info(view)
     return [
-        page.plot(
-            "plot-curves",
-            curves.figure(curves.info(view)),
-            "Each line is one trial; at a dashed rung trials are compared and the hopeless ones stopped. Curves that "
-            "still climb at the right end ask for more epochs.",
-        ),
         page.grid(
             page.plot(
                 "plot-progress-trials",
@@ -158,12 +201,7 @@ def design(view: StudyView) -> list[str]:
         for place, choice in enumerate((choices.info(view, name) for name in view.searched()), start=1)
     ]
     return [
-        page.plot(
-            "plot-importance",
-            importance.figure(importance.info(view)),
-            "How much worse a forest predicts an objective when one parameter is shuffled between trials; it ranks "
-            "what to search more finely, and says nothing about which value is best.",
-        ),
+        _importance(importance.info(view)),
         page.paragraph(
             "Below, the error of each fully trained trial over the least of any that costs no more: 1 is on the Pareto "
             "front. They were not drawn at random: the sampler favoured some values and the rungs stopped the weak, so "
@@ -177,6 +215,34 @@ def design(view: StudyView) -> list[str]:
             "means a better space.",
         ),
     ]
+
+
+def _importance(found: importance.Importance) -> str:
+    """Return the parameters by how much they decide, as bars in a table."""
+    drawn = importance.figure(found)
+    title, subtitle = theme.headings(drawn)
+    known = [each for each in found.objectives if each.shares]
+    if not known:
+        return page.figure(title, theme.remarks(drawn), "")
+    order = sorted(found.parameters, key=lambda name: -max(each.shares.get(name, 0.0) for each in known))
+    heads = [
+        Column(title="parameter", numeric=False),
+        *(Column(title=each.title, numeric=False, wrap=True) for each in known),
+    ]
+    rows = [[Cell(text=name, key=name), *(_share(each.shares.get(name)) for each in known)] for name in order]
+    reading = (
+        "How much worse a forest predicts an objective when one parameter is shuffled between trials; it ranks what to "
+        "search more finely, and says nothing about which value is best."
+    )
+    return page.figure(
+        title, subtitle, reading, page.table("Share of the predictable variation", heads, rows, narrow=True)
+    )
+
+
+def _share(share: float | None) -> Cell:
+    if share is None:
+        return Cell(text=UNKNOWN, key=-1.0)
+    return Cell(text=f"{100 * share:.0f} %", key=share, share=share)
 
 
 def _reading(choice: choices.ErrorsByValue) -> str:
@@ -236,8 +302,8 @@ def _failures(view: StudyView) -> list[str]:
     return [page.table("Trials that failed", columns, rows, narrow=True)]
 
 
-def settings(view: StudyView) -> list[str]:
-    """Return the study's file and the machines it ran on."""
+def settings(view: StudyView, made: Mapping[str, str]) -> list[str]:
+    """Return the study's file, the machines it ran on, and what made this page."""
     machines: dict[str, Mapping[str, str]] = {}
     for session in view.sessions:
         if session.machine:
@@ -248,4 +314,5 @@ def settings(view: StudyView) -> list[str]:
         if machines
         else []
     )
-    return [page.preformatted(page.outline(view.study.config), "The study's file"), *ran]
+    by = [page.subheading("This page"), page.definitions(made, "This page")] if made else []
+    return [page.preformatted(page.outline(view.study.config), "The study's file"), *ran, *by]

@@ -24,15 +24,16 @@ DOMINATED = "#868d99"
 LIGHT = {  # what the live page is coloured with, by the names of its style sheet
     "ground": "#ffffff", "raised": "#f5f8fb", "ink": INK, "quiet": QUIET, "line": GRID, "rule": "#8a919d",
     "accent": FRONT, "front": FRONT, "dominated": DOMINATED, "stopped": "#a86f00", "running": "#007a59",
-    "failed": FAILED, "other": "#a04a7c", "font": FONT,
+    "failed": FAILED, "other": "#a04a7c", "sky": "#2f7fb8", "font": FONT,
 }  # fmt: skip
 DARK = LIGHT | {
     "ground": "#14171c", "raised": "#1d222a", "ink": "#e8eaee", "quiet": "#a9b1bd", "line": "#2d333d",
     "rule": "#7d8593", "accent": "#6cb8ee", "front": "#6cb8ee", "dominated": "#8d95a3", "stopped": "#e0a030",
-    "running": "#2fc79a", "failed": "#ff9466", "other": "#e39ac3",
+    "running": "#2fc79a", "failed": "#ff9466", "other": "#e39ac3", "sky": "#9db4ff",
 }  # fmt: skip
+SERIES = ("front", "stopped", "running", "other", "sky", "failed", "ink")  # what a page calls the colours of `PALETTE`
 CROWDED = 0.7  # opacity of marks that may lie on each other; fainter ones would be lost on white
-DEARNESS = [[0.0, "#005A8F"], [1.0, "#000A14"]]  # of marks by what they cost, from cheap to dear
+SIZES = (5.0, 13.0)  # pixels across of marks by what they cost, from cheap to dear
 LOG_SPAN = 10.0  # an axis is logarithmic where its largest value is more than this many times its smallest
 HEIGHT = 440
 WIDEST = 44  # characters in a line of a tooltip: more would be cut on a phone
@@ -80,6 +81,12 @@ PARAMETERS = {  # what a parameter of an architecture or a recipe counts or name
     "crop": "crop (pixels)",
     "cutout": "cutout (pixels)",
 }
+
+
+def style_sheet() -> str:
+    """Return the colours and fonts, light and dark, under the names that the pages' style sheets use."""
+    light, dark = (" ".join(f"--{name}: {value};" for name, value in each.items()) for each in (LIGHT, DARK))
+    return f":root {{ {light} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"
 
 
 def template() -> go.layout.Template:

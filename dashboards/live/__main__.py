@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from search import cli
 from search.core.arguments import add_study, whole
 from search.core.environment import expand, hide
-from search.storage.url import holds_secret, read_url, shown_url
+from search.storage.url import read_url, typed
 from spaces.errors import InputError
 
 PORT = 8480
@@ -61,18 +61,13 @@ def serve(given: argparse.Namespace) -> int:
     shown = f"[{given.host}]" if ":" in given.host else given.host
     address = f"http://{shown}:{listening.getsockname()[1]}/"
     serve_at(
-        Feed(url, given.study, written=given.written or _written(given.url)),
+        Feed(url, given.study, written=given.written or typed(given.url, os.environ)),
         listening,
         hosts=(*LOCAL, f"[{LOCAL[-1]}]", given.host, *given.allow_host),
         ready=lambda: print(f"{address} shows {hide(given.study or 'the newest study')}", flush=True),
         until_eof=given.until_eof,
     )
     return cli.DONE
-
-
-def _written(url: str) -> str:
-    """Return the database as it can be typed again, without a password."""
-    return url if "${" in url and not holds_secret(url) else shown_url(expand(url, os.environ))
 
 
 def _listen(host: str, port: int | None) -> socket.socket:

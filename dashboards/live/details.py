@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from dashboards.live.watched import Watched
+from dashboards.live.shown import Shown
 from dashboards.live.words import sentence
+from dashboards.page import outline
 from search.core.columns import architecture_line, lines_of
 from search.core.commands import command
 from search.core.environment import hide
@@ -19,7 +20,7 @@ from workers.measurement import Measurement
 Plain = dict[str, Any]
 
 
-def details(watched: Watched, trial: TrialRecord, storage: str) -> Plain:
+def details(watched: Shown, trial: TrialRecord, storage: str) -> Plain:
     """Return what the page shows of a trial that was chosen.
 
     Args:
@@ -40,6 +41,7 @@ def details(watched: Watched, trial: TrialRecord, storage: str) -> Plain:
         "log": hide(trial.failure_details),
         "attempts": trial.attempts,
         "events": _events(watched, trial),
+        "yaml": outline({"start": [trial.params]}) + "\n",  # as a study's file takes it
         "commands": _commands(watched, trial, storage),
     }
 
@@ -88,12 +90,12 @@ def _epoch(measured: Measurement) -> Plain:
     return {"epoch": measured.epoch, "metrics": shown, "seconds": round(measured.wall_s, 2), "where": where}
 
 
-def _events(watched: Watched, trial: TrialRecord) -> list[Plain]:
+def _events(watched: Shown, trial: TrialRecord) -> list[Plain]:
     mine = [event for event in watched.events if event.trial == trial.number]
     return [{"at": event.at.timestamp(), "text": hide(sentence(watched.study, event, None))} for event in mine[-30:]]
 
 
-def _commands(watched: Watched, trial: TrialRecord, storage: str) -> list[Plain]:
+def _commands(watched: Shown, trial: TrialRecord, storage: str) -> list[Plain]:
     given = (storage, "--study", watched.study.name, "--trial", str(trial.number))
     if trial.state is not State.COMPLETE:
         return [

@@ -9,11 +9,14 @@ import platform
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from dashboards.frames import HEADLINE
+from dashboards.live.shown import Shown
 from dashboards.live.watched import OUTSIDE, Watched
 from dashboards.live.words import sentence
+from search.core.columns import COUNTED, shown_sure
 from search.core.fronts import front_hypervolume
 from search.core.labels import name_of
 from search.core.pace import left_s
@@ -36,16 +39,17 @@ def axes(study: StudyRecord) -> list[str]:
     return list(dict.fromkeys((*study.objectives, HEADLINE.name, *ALWAYS)))
 
 
-def about(watched: Watched) -> Plain:
+def about(watched: Shown) -> Plain:
     """Return what a page has to know of a study once."""
     study = watched.study
     return {
         "name": study.name,
         "label": watched.label,
         "planes": watched.planes,
-        "axes": [_axis(study.objective(name)) for name in axes(study)],
+        "objectives": study.objectives,
+        "axes": [_axis(study.objective(name), study.validation_images) for name in axes(study)],
         "fields": FIELDS,
-        "curve": {"title": HEADLINE.title, "steps": CURVE},
+        "curve": {"name": HEADLINE.name, "title": HEADLINE.title, "steps": CURVE},
         "epochs": study.max_epochs,
         "rungs": study.rungs,
         "parameters": watched.parameters,
@@ -55,10 +59,11 @@ def about(watched: Watched) -> Plain:
     }
 
 
-def _axis(objective: Objective) -> Plain:
+def _axis(objective: Objective, images: int | None) -> Plain:
     return {
         "name": objective.name, "title": objective.title, "unit": objective.unit, "rate": objective.is_rate,
         "quality": objective.quality, "static": objective.static, "least": objective.direction == "minimize",
+        "images": images if objective.name in COUNTED else None,
     }  # fmt: skip
 
 
@@ -79,7 +84,7 @@ def _budget(study: StudyRecord) -> Mapping[str, Any]:
     return budget if isinstance(budget, Mapping) else {}
 
 
-def row(watched: Watched, trial: TrialRecord, parameters: Iterable[str]) -> list[object]:
+def row(watched: Shown, trial: TrialRecord, parameters: Iterable[str]) -> list[object]:
     """Return a trial as a list, see `FIELDS`."""
     study, known = watched.study, trial.confirmation
     curve = [_step(each.get(HEADLINE.name)) for each in trial.measurements]
@@ -103,11 +108,16 @@ def _finite(value: float) -> float | None:
     return int(value) if value == int(value) else float(f"{value:.6g}")
 
 
+def all_rows(watched: Shown) -> list[list[object]]:
+    """Return every trial, by number."""
+    return [row(watched, watched.trials[number], watched.parameters) for number in sorted(watched.trials)]
+
+
 def rows(watched: Watched, after: int | None = None) -> list[list[object]]:
     """Return the trials that have changed since an event, or all."""
     parameters = watched.parameters
     if after is None:
-        return [row(watched, watched.trials[number], parameters) for number in sorted(watched.trials)]
+        return all_rows(watched)
     found = []
     for number, seq in reversed(watched.changed.items()):
         if seq <= after:
@@ -116,14 +126,15 @@ def rows(watched: Watched, after: int | None = None) -> list[list[object]]:
     return found[::-1]
 
 
-def front(watched: Watched) -> Plain:
+def front(watched: Shown) -> Plain:
     """Return who is on the front, and what `search.pick` answers to each budget."""
     study = watched.study
+    show = partial(shown_sure, study)
     return {
         "numbers": [trial.number for trial in watched.front],
         "steps": {
             cost: [
-                [step.bound, step.chosen.number, described(study, step.chosen, [study.objective(cost)])]
+                [step.bound, step.chosen.number, described(study, step.chosen, [study.objective(cost)], show)]
                 for step in found
             ]
             for cost, found in watched.steps.items()
@@ -164,7 +175,7 @@ def head(watched: Watched, now: datetime) -> Plain:
         "seen": round(last.seen_at.timestamp()) if last else None,
         "over": over,
         "began": round(min(session.started_at for session in watched.sessions).timestamp()) if last else None,
-        "wall": _alive_spans(watched.sessions),
+        "wall": alive_spans(watched.sessions),
         "trained_s": round(watched.trained_s, 1),
         "hypervolume": round(front_hypervolume(watched.study, watched.front), 4),
         "counts": _counts(watched),
@@ -192,7 +203,7 @@ def _left(watched: Watched, now: datetime, epochs: float | None) -> tuple[float,
         told = (max(told[0], last), max(told[1], 1.5 * last))
     hours = _budget(watched.study).get("hours")
     if isinstance(hours, (int, float)):
-        spent = sum(end - start for start, end in _alive_spans(watched.sessions))
+        spent = sum(end - start for start, end in alive_spans(watched.sessions))
         most = max(hours * 3600 - spent, 0.0)
         told = (min(told[0], most), min(told[1], most)) if told else (most, most)
     since = now.timestamp() - moments[-1] if moments else 0.0
@@ -224,7 +235,7 @@ def is_alive(session: Session, now: datetime) -> bool:
     return True
 
 
-def _alive_spans(sessions: Iterable[Session]) -> list[tuple[float, float]]:
+def alive_spans(sessions: Iterable[Session]) -> list[tuple[float, float]]:
     """Return from when to when a launch lived, without what two of them share."""
     spans: list[tuple[float, float]] = []
     for start, end in sorted((each.started_at.timestamp(), each.seen_at.timestamp()) for each in sessions):

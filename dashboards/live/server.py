@@ -81,7 +81,7 @@ class Answers:
 
     async def colours(self, _request: Request) -> Response:
         """Return the colours, light and dark."""
-        return Response(_colours(), media_type="text/css")
+        return Response(theme.style_sheet(), media_type="text/css")
 
     async def state(self, request: Request) -> Response:
         """Return a study, or what is waited for."""
@@ -202,11 +202,3 @@ def _whole(request: Request, name: str) -> int:
 def _number(text: str) -> int | None:
     """Return a whole number of up to 18 digits, or None."""
     return int(text) if text.removeprefix("-").isdecimal() and len(text) <= 18 else None
-
-
-def _colours() -> str:
-    """Return the figures' colours and fonts, light and dark, under the names that the style sheet uses."""
-    light, dark = (
-        " ".join(f"--{name}: {value};" for name, value in each.items()) for each in (theme.LIGHT, theme.DARK)
-    )
-    return f":root {{ {light} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"

@@ -81,8 +81,8 @@ class Watched:
         self.changed: OrderedDict[int, int] = OrderedDict()  # trials, by the event that changed them last
         self.front: list[TrialRecord] = []
         self.front_seq = self.seq  # the event that changed front or steps last
-        self.planes = _planes(study)
-        self.steps: dict[str, list[Step]] = {cost: [] for cost in _budgets(study, self.planes)}
+        self.planes = planes_of(study)
+        self.steps: dict[str, list[Step]] = {cost: [] for cost in budgets_of(study, self.planes)}
         self.tally: Counter[tuple[str, int]] = Counter()  # trials, by where they stand and their epochs
         self._places: dict[int, tuple[str, int]] = {}  # under which each is counted there
         self.running: set[int] = set()
@@ -249,13 +249,13 @@ class Watched:
         return STANDINGS.get(self.standing.get(trial.number, ""), "training")
 
 
-def _planes(study: StudyRecord) -> list[tuple[str, str]]:
+def planes_of(study: StudyRecord) -> list[tuple[str, str]]:
     """Return the planes that show a study: a cost, and how good a network is."""
     found = figure.pairs(StudyView(study=study))
     return [pair for pair in found if not study.objective(pair[0]).quality] or found
 
 
-def _budgets(study: StudyRecord, planes: Iterable[tuple[str, str]]) -> list[str]:
+def budgets_of(study: StudyRecord, planes: Iterable[tuple[str, str]]) -> list[str]:
     """Return the costs that a budget can be set on."""
     pairs = ((study.objective(across), study.objective(up)) for across, up in planes)
     return [across.name for across, up in pairs if not across.quality and up.quality]

@@ -8,7 +8,11 @@ from search.config.source import expand_all
 from search.config.study import StudyConfig, parse
 from search.core.records import StudyRecord
 
-FOUND = ("fingerprint", "packages")  # beside the file's sections, as they were found when the study was begun
+FOUND = (
+    "fingerprint",
+    "validation_images",
+    "packages",
+)  # beside the file's sections, as they were found when the study was begun
 
 
 def stored(study: StudyRecord, storage: str, environment: Mapping[str, str] | None = os.environ) -> StudyConfig:

@@ -12,12 +12,13 @@ from typing import Any
 
 from search.core.labels import depth_of, name_of
 from search.core.records import StudyRecord, TrialRecord
-from search.core.units import format_count, format_number_of, format_percent, value_text
+from search.core.units import format_count, format_number_of, format_percent, format_share, value_text
 from spaces.cost import NAMES
 from spaces.kinds import KINDS
 from workers.objectives import OBJECTIVES, Objective
 from workers.recipe import chosen
 
+COUNTED = ("accuracy", "top5_accuracy")  # shares of the validation images that are told right
 NOTHING = "-"  # where a column does not apply to a trial
 
 
@@ -160,6 +161,31 @@ def shown_mean(objective: Objective, trial: TrialRecord) -> str:
     half = shown_value(objective, max(known.high - known.mean, known.mean - known.low))
     number, space, unit = shown.partition(" ")
     return f"{number} ± {half}" if half.endswith(f"{space}{unit}") else f"{shown} ± {half}"
+
+
+def standard_error(objective: Objective, value: float, images: int | None) -> float:
+    """Return the standard error of a share of so many images, or NaN where it is no such share, or nobody counted.
+
+    By the root of `p (1 - p) / n`; a share of none or all is as unsure as if one image were otherwise.
+    """
+    if objective.name not in COUNTED or not images or images < 2 or math.isnan(value):
+        return math.nan
+    share = min(max(value, 1 / images), 1 - 1 / images)
+    return math.sqrt(share * (1 - share) / images)
+
+
+def shown_sure(study: StudyRecord, objective: Objective, trial: TrialRecord) -> str:
+    """Return a network's value in as many digits as its error leaves: `98.9 ± 0.5 %`.
+
+    The error is half of the interval of a mean over seeds, and of one run the standard error by the study's images.
+    """
+    value = objective.value(trial.cost, trial.found)
+    known = trial.confirmation and trial.confirmation.intervals.get(objective.name)
+    if not objective.is_rate:
+        return shown_mean(objective, trial)
+    if known:
+        return format_share(value, max(known.high - known.mean, known.mean - known.low))
+    return format_share(value, standard_error(objective, value, study.validation_images))
 
 
 def _confirmed(trial: TrialRecord) -> dict[str, Any]:

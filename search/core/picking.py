@@ -145,11 +145,16 @@ def steps(study: StudyRecord, trials: Sequence[TrialRecord], cost: Objective) ->
     return found
 
 
-def described(study: StudyRecord, trial: TrialRecord, bounds: Sequence[Objective] = ()) -> str:
+def described(
+    study: StudyRecord,
+    trial: TrialRecord,
+    bounds: Sequence[Objective] = (),
+    show: Callable[[Objective, TrialRecord], str] = shown_mean,
+) -> str:
     """Return a network in a line: its name, its objectives, what is bounded, and how sure all that is."""
     named = [study.objective(name) for name in study.objectives]
     named += [each for each in bounds if each.name not in study.objectives]
-    values = ", ".join(f"{each.name} {shown_mean(each, trial)}" for each in named)
+    values = ", ".join(f"{each.name} {show(each, trial)}" for each in named)
     known = trial.confirmation
     seeds = f"mean of {format_number_of('seed', known.seeds)}" if known else "one run"
     return f"{name_of(trial.architecture)}, {values} ({seeds})"

@@ -262,6 +262,12 @@ class StudyRecord:
         return str(self.config.get("fingerprint", ""))
 
     @property
+    def validation_images(self) -> int | None:
+        """Return how many images trials are measured on; nothing where an early version did not keep it."""
+        told = self.config.get("validation_images")
+        return told if isinstance(told, int) and told > 0 else None
+
+    @property
     def packages(self) -> dict[str, Package]:
         """Return the packages of a person's own that it uses, as they were when it was begun."""
         told = self.config.get("packages")

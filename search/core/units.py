@@ -45,6 +45,14 @@ def format_percent(fraction: float | None) -> str:
     return f"{100 * fraction:.2f} %"
 
 
+def format_share(fraction: float, error: float) -> str:
+    """Return a fraction with its error, in percent, both to the first digit of the error: 98.9 ± 0.5 %."""
+    if not (math.isfinite(fraction) and math.isfinite(error)) or error <= 0:
+        return format_percent(fraction)
+    decimals = max(0, -int(f"{100 * error:.0e}".partition("e")[2]))
+    return f"{100 * fraction:.{decimals}f} ± {100 * error:.{decimals}f} %"
+
+
 def format_duration(seconds: float | None) -> str:
     """Return the two largest units of a time: 0.42 s, 12.3 s, 1 min 05 s, 2 h 05 min, 3 d 04 h."""
     if seconds is None or not math.isfinite(seconds):

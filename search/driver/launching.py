@@ -93,7 +93,7 @@ def _launch(given: argparse.Namespace, config: StudyConfig, console: Console, st
     report = None
     if not given.no_report:
         with meanwhile(console, "writing the report"):
-            report = publish(config.storage, config.study, given.report)
+            report = publish(config.storage, config.study, given.report, typed(config))
     show_end(running, config, report, console, assessed(running.record, trials))
     return _verdict(running)
 

@@ -63,7 +63,7 @@ def record_of(config: StudyConfig, data: Dataset, seen: Survey) -> StudyRecord:
         name=config.study,
         objectives=config.objectives,
         space=config.plain()["space"],
-        config={**config.plain(), "fingerprint": data.fingerprint, **_packages(config)},
+        config={**config.plain(), **_found(data), **_packages(config)},
         max_epochs=config.scheduler.max_epochs,
         rungs=config.scheduler.rungs,
         classes=data.classes,
@@ -72,6 +72,10 @@ def record_of(config: StudyConfig, data: Dataset, seen: Survey) -> StudyRecord:
         created_at=datetime.now(UTC),
         measures=config.measures,
     )
+
+
+def _found(data: Dataset) -> dict[str, Any]:
+    return {"fingerprint": data.fingerprint, "validation_images": len(data.val_labels)}
 
 
 def _packages(config: StudyConfig) -> dict[str, Any]:

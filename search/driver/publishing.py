@@ -11,7 +11,7 @@ from search.core.interrupts import interrupts
 ASKED_S = 1.0  # in which a signal that ended the report's process has come to this one, if it was for both
 
 
-def publish(storage: str, study: str, path: Path | None) -> Path | None:
+def publish(storage: str, study: str, path: Path | None, written: str = "") -> Path | None:
     """Bring Optuna Dashboard's plot up to date and write the report, and return its path, or nothing where it failed.
 
     The storage goes by the environment, since a process list shows command lines.
@@ -20,10 +20,11 @@ def publish(storage: str, study: str, path: Path | None) -> Path | None:
         storage: the database.
         study: its name.
         path: of the report; without it, none is written.
+        written: the database as commands in the report name it, without a password.
     """
     arguments = [sys.executable, "-m", "dashboards.publish", "${WIDEFRONT_STORAGE}", "--study", study]
     writing = subprocess.Popen(
-        [*arguments, *(["-o", str(path)] if path else ["--plot-only"])],
+        [*arguments, *(["-o", str(path), "--written", written] if path else ["--plot-only"])],
         env={**os.environ, "WIDEFRONT_STORAGE": storage},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

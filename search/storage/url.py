@@ -1,12 +1,14 @@
 """Read the URL of a database, and show it without its password."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from search.core.environment import expand, variables
 from spaces.errors import InputError
 
 FORMS = "sqlite:///file.db or postgresql+psycopg://user:password@host/database"
@@ -100,6 +102,19 @@ def holds_secret(text: str) -> bool:
     named = address.normalized_query
     secrets = [address.password or "", *(value for key in named if "password" in key.lower() for value in named[key])]
     return any(secret.replace(_NAMED, "") for secret in secrets)
+
+
+def typed(url: str, environment: Mapping[str, str]) -> str:
+    """Return an address as it can be typed again, without a password: what is `${NAME}` stays so.
+
+    Args:
+        url: as it was written.
+        environment: where `${NAME}` is looked up.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    return url if variables(url) and not holds_secret(url) else shown_url(expand(url, environment))
 
 
 def shown_url(url: str) -> str:

@@ -2,15 +2,19 @@
 
 import math
 import random
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from dashboards.frames import StudyView
 from search.core.records import Rejection, Session, State, TrialRecord
 from spaces.cost import Cost
 from spaces.domains import Scalar
 from tests import factories
+from tests.dashboards.browsing import GUARD_MS, OpenPage, is_complaint
+from tests.extras import EXTRAS
 from workers.measurement import Measurement
 
 START = datetime(2026, 9, 14, 9, 30, tzinfo=UTC)
@@ -128,3 +132,36 @@ def _synthetic_fate(number: int, final: float, rng: random.Random) -> tuple[Stat
     if luck < 0.955:
         return State.STOPPED, 1
     return (State.STOPPED, 3) if luck < 0.972 else (State.COMPLETE, 9)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Give the system's browser."""
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=EXTRAS["chromium"].place, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def show(browser: Browser) -> Iterator[OpenPage]:
+    """Give `show(address, width=1400, scheme="light")`: a page that has drawn, and may complain of nothing."""
+    complaints: list[str] = []
+    contexts = []
+
+    def opened(address: str, width: int = 1400, scheme: str = "light", wait: str = "body[data-seq]") -> Page:
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(GUARD_MS)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda said: complaints.append(said.text) if is_complaint(said.text) else None)
+        page.on("dialog", lambda dialog: complaints.append(f"dialog {dialog.message}"))
+        page.goto(address)
+        page.wait_for_selector(wait)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert not complaints

@@ -1,19 +1,25 @@
 """The report is one file that works offline; the command ends with the right code and one clear line."""
 
+import html
+import json
 import re
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import pytest
+import yaml
 
 from dashboards import report
 from dashboards.frames import StudyView
 from search.storage.store import Store
 from spaces.errors import InputError
 from tests import factories
-from tests.extras import EXTRAS
 
 HOSTILE = '<script>alert("1")</script>'
 
@@ -120,36 +126,41 @@ def test_help_is_shown_by_the_module_itself() -> None:
     assert "--study" in done.stdout
 
 
-@pytest.mark.slow
-@pytest.mark.extra("chromium")
-def test_a_browser_draws_every_figure_and_complains_of_nothing(page: str, tmp_path: Path) -> None:
-    path = tmp_path / "report.html"
-    path.write_text(page, encoding="utf-8")
-    dom, log = browse(path, tmp_path)
-    places = re.findall(r'data-plot="([^"]+)"', page)
-    drawn = re.findall(r'<div class="plot js-plotly-plot" id="([^"]+)"', dom)
-    assert drawn == places
-    assert dom.count('class="main-svg"') >= len(places)
-    assert "CONSOLE" not in log
+def test_the_page_says_which_version_and_command_made_it(stored: str, tmp_path: Path) -> None:
+    path = tmp_path / "a b.html"
+    assert report.main([stored, "-o", str(path)]) == 0
+    page = html.unescape(path.read_text(encoding="utf-8"))
+    assert f"-m dashboards.report {stored} --study digits-front -o {shlex.quote(str(path))}" in page
+    assert f"widefront {version('widefront')}" in page
 
 
-@pytest.mark.slow
-@pytest.mark.extra("chromium")
-def test_a_click_on_a_head_sorts_the_front(view: StudyView, page: str, tmp_path: Path) -> None:
-    path = tmp_path / "report.html"
-    click = "<script>for (const n of [1, 2]) document.querySelector('#front th:first-child button').click();</script>"
-    path.write_text(page.replace("</body>\n</html>", click + "</body></html>"), encoding="utf-8")
-    dom, _ = browse(path, tmp_path)
-    body = dom[dom.index("<tbody>") : dom.index("</tbody>")]
-    shown = [int(number) for number in re.findall(r'<tr><td class="number" data-key="(\d+)"', body)]
-    assert shown == sorted((trial.number for trial in view.front), reverse=True)
-    assert '<th scope="col" class="number" title="the trial\'s number" aria-sort="descending">' in dom
+def test_a_network_with_weights_links_to_them(view: StudyView, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    study = replace(view.study, config={**view.study.config, "checkpoints": {"folder": "runs #1"}})
+    folder = tmp_path / "runs #1" / study.label
+    folder.mkdir(parents=True)
+    kept, gone = (trial.number for trial in view.front[:2])
+    (folder / f"{kept}.pt").touch()
+    details = told(report.render(replace(view, study=study), path=tmp_path / "pages" / "report.html"))["details"]
+    expected = f"runs #1/{study.label}/{kept}.pt"
+    assert details[str(kept)]["weights"] == {"text": expected, "href": f"../{quote(expected)}"}
+    assert details[str(gone)]["weights"] is None
 
 
-def browse(path: Path, profile: Path) -> tuple[str, str]:
-    """Return what a browser made of the page, and what it complained of."""
-    settings = ["--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile / 'profile'}"]
-    watch = ["--enable-logging=stderr", "--virtual-time-budget=10000", "--window-size=1300,6000", "--dump-dom"]
-    command = [str(EXTRAS["chromium"].place), *settings, *watch, path.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
-    return done.stdout, done.stderr
+def test_weights_elsewhere_are_named_and_asked_for_by_nobody(view: StudyView, tmp_path: Path) -> None:
+    study = replace(view.study, config={**view.study.config, "checkpoints": {"folder": "s3://${BUCKET}/runs/"}})
+    details = told(report.render(replace(view, study=study), path=tmp_path / "report.html"))["details"]
+    number = view.front[0].number
+    assert details[str(number)]["weights"] == {"text": f"s3://${{BUCKET}}/runs/{study.label}/{number}.pt"}
+
+
+def test_what_was_chosen_can_be_pasted_into_a_file(view: StudyView, page: str) -> None:
+    for trial in view.front:
+        assert yaml.safe_load(told(page)["details"][str(trial.number)]["yaml"]) == {"start": [dict(trial.params)]}
+
+
+def told(page: str) -> dict[str, Any]:
+    """Return what the page's script reads."""
+    found = re.search(r'<script type="application/json" id="study">(.*?)</script>', page)
+    assert found is not None
+    return json.loads(found[1])  # type: ignore[no-any-return]

@@ -54,29 +54,35 @@ def test_data_given_as_a_mapping_reads_as_one_line() -> None:
 
 
 def test_the_front_table_has_a_row_per_network_on_the_front(view: StudyView) -> None:
-    table, *planes = sections.found(view)
-    body = table.split("<tbody>")[1]
-    numbers = [int(row) for row in re.findall(r'<tr><td class=number data-key="(\d+)"', body)]
-    assert numbers == [trial.number for trial in view.front]
-    assert len(planes) == 1
+    (table,) = sections.found(view)
+    assert [int(row) for row in re.findall(r'<tr data-row="(\d+)"', table)] == [trial.number for trial in view.front]
 
 
-def test_the_front_table_shows_architecture_accuracy_and_cost() -> None:
+def test_the_front_table_shows_what_decides_first() -> None:
     params = {"block": "resnext", "depth": 2, "widening_factor": 4, "cardinality": 8}
     params |= {"dropout": "between", "dropout_rate": 0.2}
     trials = (factories.complete(3, (0.9861,), macs=4_000_000, architecture=factories.built(params)),)
-    table = sections.found(StudyView(study=factories.study(), trials=trials))[0]
-    cells = re.findall(r"<td[^>]*>([^<]*)</td>", table)
-    assert cells == [
-        "3", "resnext-2x4-C8", "resnext", "2", "4", "8", "between 0.20", "98.61 %", "4.00M", "100k", "40.0k", "1",
+    (table,) = sections.found(StudyView(study=factories.study(), trials=trials))
+    assert cells(table) == [
+        "resnext-2x4-C8", "98.61 %", "4.00M", "100k", "40.0k", "resnext, depth 2, k = 4, C = 8, dropout between 0.20",
     ]  # fmt: skip
 
 
-def test_another_objective_gets_a_column_and_a_plane(view: StudyView) -> None:
-    told = replace(view, study=replace(view.study, objectives=("accuracy", "macs", "loss")))
-    table, *planes = sections.found(told)
-    assert "<button type=button>validation loss</button>" in table
-    assert len(planes) == 2
+def test_an_accuracy_is_told_with_its_error_where_the_images_are_counted() -> None:
+    study = factories.study(config={"validation_images": 451})
+    (table,) = sections.found(StudyView(study=study, trials=(factories.complete(3, (0.9889,)),)))
+    assert cells(table)[1] == "98.9 ± 0.5 %"
+    assert "the standard error by 451 validation images" in table
+
+
+def cells(table: str) -> list[str]:
+    return [re.sub("<[^>]*>", "", each) for each in re.findall(r"<td[^>]*>(.*?)</td>", table)]
+
+
+def test_another_objective_gets_a_column_beside_the_others(view: StudyView) -> None:
+    (table,) = sections.found(replace(view, study=replace(view.study, objectives=("accuracy", "macs", "loss"))))
+    assert re.findall(r"<button type=button>([^<]*)", table)[:4] == ["network", "accuracy", "macs", "loss"]
+    assert 'title="validation loss (nats)"' in table
 
 
 @pytest.mark.parametrize(
@@ -92,28 +98,31 @@ def test_a_study_without_a_front_says_so(state, said) -> None:  # type: ignore[n
 
 def test_links_lead_to_sections(page: str) -> None:
     links = re.findall(r'<a href="#([^"]+)"', page)
-    assert links == re.findall(r'<section id="([^"]+)"', page)
+    assert links == [each for each in re.findall(r'<section id="([^"]+)"', page) if each != "trial"]
     assert "choices" in links
 
 
 def test_every_figure_has_its_own_place_and_says_how_to_read_it(view: StudyView, page: str) -> None:
-    figures = re.findall(r"<figure>.*?</figure>", page, flags=re.S)
+    figures = [each for each in re.findall(r"<figure>.*?</figure>", page, flags=re.S) if "data-chart" in each]
     titles = [re.findall("<h3>(.*?)</h3>", figure)[0] for figure in figures]
     known = [
-        "The front: validation accuracy against multiply-accumulates",
-        "Learning curves",
         "Still to be found, by trials",
         "Still to be found, by training time",
-        "Importance of each parameter",
         *(f"Error at equal macs by {name}" for name in view.searched()),
         "Error distribution",
     ]
     assert [title for title in titles if title in known] == known  # and others between them
     assert len(set(titles)) == len(titles)
-    places = [re.findall(r'(?:data-plot|<div class=plot id)="([^"]+)"', figure) for figure in figures]
-    assert all(where == read for where, read in places)  # each reads its own data
-    assert len({where for where, _ in places}) == len(figures)
+    places = [re.findall(r'(?:data-chart|json" id)="([^"]+)"', figure) for figure in figures]
+    assert all(read == there for read, there in places)  # each reads its own data
+    assert len({read for read, _ in places}) == len(figures)
     assert all(re.search(r"<figcaption>[^<]{30,}</figcaption>", figure) for figure in figures)
+
+
+def test_importances_are_bars_in_a_table(page: str) -> None:
+    table = page.split("<h3>Importance of each parameter</h3>")[1].split("</figure>")[0]
+    assert re.search(r'<rect class=bar width="\d+\.\d" height=10></rect></svg> \d+ %</td>', table)
+    assert "% predictable" in table
 
 
 def test_what_fell_short_is_counted_by_reason(view: StudyView) -> None:
@@ -146,6 +155,6 @@ def test_a_failure_is_told_as_text() -> None:
 
 
 def test_settings_show_the_file_and_each_machine_once(view: StudyView) -> None:
-    said = "".join(sections.settings(view))
+    said = "".join(sections.settings(view, {}))
     assert "constraints: {params: &quot;&lt;= 1e6&quot;}" in said
     assert said.count("128 GiB") == 1

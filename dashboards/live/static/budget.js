@@ -65,7 +65,11 @@ export class Budget {
     this.limit = limit;
     this.touched = true;
     if (!typed) this.field.value = exact(limit);
-    history.replaceState(null, "", `#${this.cost}=${Number(limit.toPrecision(12))}`);
+    try {
+      history.replaceState(null, "", `#${this.cost}=${Number(limit.toPrecision(12))}`);
+    } catch {
+      // a page that is shown within another may have no address of its own
+    }
     this.say();
     this.move();
     this.page.budgetMoved();

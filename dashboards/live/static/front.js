@@ -10,6 +10,7 @@ import {
   element,
   hideTip,
   html,
+  nearest,
   plane,
   put,
   quality,
@@ -17,9 +18,8 @@ import {
   showTip,
   widthOf,
 } from "./svg.js";
-import {count, exact, many, number, value} from "./words.js";
+import {count, exact, many, number} from "./words.js";
 
-const NEAR = 14; // pixels within which a point is meant
 const FADE_MS = 6000; // for which a new point is marked
 const KINDS = ["stopped", "running", "dominated", "front"]; // drawn in this order, the front on top
 
@@ -97,6 +97,7 @@ export class Front {
       others = this.other ? this.other.points(this.cost, this.quality) : [];
     const all = [...Object.values(drawn).flat(), ...others];
     this.beyond = 0;
+    this.points = [];
     if (all.length) this.fill(drawn, others, all);
     else put(this.place);
     this.legend(drawn, others);
@@ -122,6 +123,7 @@ export class Front {
     root.append(...drawn.front.map(point => this.mark(point, at(point))));
     root.append(...this.rings(at, drawn), ...this.labels(drawn.front, at, width));
     put(this.place, root);
+    this.light(this.page.lit ?? null);
   }
 
   // The axes: up, of what was trained in full alone, as the others would flatten it.
@@ -246,33 +248,31 @@ export class Front {
     const {model} = this;
     const shown = model.study.axes
       .filter(axis => axis.name === this.quality || !axis.quality)
-      .map(axis => `${value(axis, model.value(trial, axis.name))} ${axis.title}`);
+      .map(axis => `${model.text(trial, axis)} ${axis.title}`);
     const how = trial.seeds ? `mean of ${many("seed", trial.seeds)}` : many("epoch", trial.epochs);
     return [`trial ${trial.number}, ${trial.name}`, how, ...shown];
   }
 
-  nearest(event) {
-    const box = this.place.getBoundingClientRect(),
-      x = event.clientX - box.left,
-      y = event.clientY - box.top;
-    let found = null,
-      least = NEAR ** 2;
-    for (const point of this.points || []) {
-      const far = (point.at[0] - x) ** 2 + (point.at[1] - y) ** 2;
-      if (far < least) [found, least] = [point, far];
+  // Mark a trial that is meant elsewhere, or none.
+  light(number) {
+    const found = number === null ? null : (this.points || []).find(point => point.trial.number === number);
+    this.place.querySelector(".lit")?.remove();
+    if (found) {
+      const [cx, cy] = found.at;
+      this.place.querySelector("svg").append(element("circle", {cx, cy, r: 10, class: "lit", "data-lit": number}));
     }
-    return found;
   }
 
   hover(event) {
-    const found = this.budget.dragged ? null : this.nearest(event);
+    const found = this.budget.dragged ? null : nearest(this.points, this.place, event);
     this.place.classList.toggle("over", Boolean(found));
+    this.page.light(found ? found.trial.number : null);
     if (found) showTip(this.told(found.trial), event.clientX, event.clientY);
     else hideTip();
   }
 
   open(event) {
-    const found = this.nearest(event);
+    const found = nearest(this.points, this.place, event);
     if (found && !event.target.closest(".budget")) this.page.open(found.trial.number);
   }
 

@@ -1,32 +1,21 @@
 // The page: reads a study once, hears what is new, and draws what has changed.
 
-import {drawCurves} from "./curves.js";
-import {Front} from "./front.js";
+import {Board, byId} from "./board.js";
 import {Model} from "./model.js";
 import {drawEvents, drawPaused, drawProgress, drawRungs, drawStudies, drawWorkers} from "./panels.js";
-import {Parallel} from "./parallel.js";
-import {Table} from "./table.js";
-import {drawTime} from "./time.js";
-import {drawTrial} from "./trial.js";
 import {clock, exactly} from "./words.js";
 
-const AGAIN_MS = 1000,
-  byId = id => document.getElementById(id);
+const AGAIN_MS = 1000;
 const asked = new URLSearchParams(location.search).get("study");
 
-class Page {
+class Page extends Board {
   constructor() {
-    this.model = null;
+    super();
     this.studies = [];
     this.lost = null; // when the server was heard last, while it cannot be
     this.trouble = this.waiting = "";
     this.over = false; // the server has ended
     this.allEvents = false;
-    this.chosen = null; // trials that are brushed or filtered
-    this.opened = null; // the trial that is shown below
-    this.front = new Front(this);
-    this.parallel = new Parallel(this);
-    this.table = new Table(this);
     this.tasks = new Set();
     byId("events-more").addEventListener("click", () => {
       this.allEvents = !this.allEvents;
@@ -172,38 +161,9 @@ class Page {
     drawEvents(this);
     this.front.draw();
     this.drawChosen();
-    drawTime(this, byId("time-plot"));
+    this.drawTime();
     drawStudies(this);
     document.body.dataset.seq = this.model.seq;
-  }
-
-  drawChosen() {
-    this.parallel.draw();
-    drawCurves(this, byId("curves-plot"));
-    this.table.draw();
-  }
-
-  meant() {
-    return this.chosen;
-  }
-
-  // Take up what is filtered and brushed: trials that are meant by both.
-  choose(draw = true) {
-    const [filtered, brushed] = [this.table.within(), this.parallel.within()];
-    this.chosen = filtered && brushed ? new Set([...filtered].filter(each => brushed.has(each))) : filtered || brushed;
-    if (!draw) return;
-    this.front.draw();
-    this.drawChosen();
-  }
-
-  clear() {
-    this.parallel.clear();
-    this.choose();
-  }
-
-  budgetMoved() {
-    clearTimeout(this.later);
-    this.later = setTimeout(() => drawTime(this, byId("time-plot")), 200);
   }
 
   async lay(name) {
@@ -228,18 +188,7 @@ class Page {
 
   async open(number) {
     const answer = await fetch(`trial?${this.query({number})}`);
-    if (!answer.ok) return;
-    const place = byId("trial");
-    this.opened = document.activeElement?.dataset.key || null;
-    place.hidden = false;
-    drawTrial(this, place, await answer.json());
-    place.focus();
-    place.scrollIntoView({block: "start"});
-  }
-
-  close() {
-    byId("trial").hidden = true;
-    [...document.querySelectorAll("[data-key]")].find(each => each.dataset.key === this.opened)?.focus();
+    if (answer.ok) this.show(await answer.json());
   }
 }
 

@@ -1,5 +1,7 @@
 // What the page knows of a study: its trials by number, brought up to date by what the server tells.
 
+import {value} from "./words.js";
+
 export const WHERES = {
   complete: "fully trained",
   stopped: "stopped",
@@ -8,6 +10,7 @@ export const WHERES = {
   training: "training",
   paused: "paused at a rung",
   waiting: "waiting for budget",
+  running: "not ended", // in a report, which does not know of what it waits
 };
 
 export class Model {
@@ -43,6 +46,18 @@ export class Model {
 
   value(trial, name) {
     return trial.values[this.axis[name].place];
+  }
+
+  // A trial's value in words, with its error as far as that is known.
+  text(trial, axis) {
+    const ends = axis.name === this.study.planes[0][1] && trial.seeds ? trial.ends || [null] : null;
+    return value(axis, this.value(trial, axis.name), ends);
+  }
+
+  // What was chosen of a trial's network and recipe, in words.
+  chosen(trial) {
+    const told = this.study.parameters.map((name, place) => [name, trial.params[place]]);
+    return told.filter(([, each]) => each !== null && each !== undefined).map(pair => pair.join(" ")).join(", ");
   }
 
   // front, dominated, stopped, failed or running: how a trial is drawn

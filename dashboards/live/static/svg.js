@@ -117,10 +117,13 @@ export function plane({width, height, across, up}) {
   let free = -Infinity;
   for (const tick of across.scale.ticks) {
     const x = across.scale.place(tick),
-      text = across.write(tick);
-    if (x - text.length * 3.5 < free) continue;
-    free = x + text.length * 3.5 + 8;
-    axes.append(element("text", {x, y: up.scale.from + 18, class: "tick middle"}, text));
+      text = across.write(tick),
+      half = largest(text.split("\n").map(row => row.length), 0) * 3.5;
+    if (x - half < free) continue;
+    free = x + half + 8;
+    text.split("\n").forEach((row, place) => {
+      axes.append(element("text", {x, y: up.scale.from + 18 + 14 * place, class: "tick middle"}, row));
+    });
   }
   axes.append(
     element("path", {d: `M${across.scale.from} ${up.scale.to}V${up.scale.from}H${across.scale.to}`, class: "frame"}),
@@ -156,6 +159,20 @@ export function showTip(lines, x, y) {
   box.hidden = false;
   box.style.left = `${Math.min(x + 14, innerWidth - box.offsetWidth - 8)}px`;
   box.style.top = `${Math.max(8, Math.min(y + 14, innerHeight - box.offsetHeight - 8))}px`;
+}
+
+// The point within a few pixels of an event that lies nearest to it; points have places `at` in pixels.
+export function nearest(points, place, event, near = 14) {
+  const box = place.getBoundingClientRect(),
+    x = event.clientX - box.left,
+    y = event.clientY - box.top;
+  let found = null,
+    least = near ** 2;
+  for (const point of points || []) {
+    const far = (point.at[0] - x) ** 2 + (point.at[1] - y) ** 2;
+    if (far < least) [found, least] = [point, far];
+  }
+  return found;
 }
 
 export function hideTip() {

@@ -2,7 +2,7 @@
 
 import {html, put} from "./svg.js";
 import {WHERES, filter} from "./model.js";
-import {duration, number, value} from "./words.js";
+import {duration, number} from "./words.js";
 
 const ROWS = 50;
 
@@ -41,15 +41,18 @@ export class Table {
       title: axis.name,
       note: axis.title,
       number: true,
+      more: !model.study.objectives.includes(axis.name),
       key: trial => model.value(trial, axis.name),
-      text: trial => value(axis, model.value(trial, axis.name)),
+      text: trial => model.text(trial, axis),
     }));
     return [
       {name: "number", title: "trial", number: true, key: trial => trial.number, text: trial => String(trial.number)},
-      {name: "name", title: "network", key: trial => trial.name, text: trial => trial.name},
+      {name: "name", title: "network", wrap: true, key: trial => trial.name, text: trial => trial.name},
+      ...axes,
       {
         name: "where",
         title: "state",
+        most: true,
         key: trial => trial.where,
         text: trial =>
           (model.best.has(trial.number) ? "on the front" : WHERES[trial.where]) + (trial.kind ? `: ${trial.kind}` : ""),
@@ -58,25 +61,26 @@ export class Table {
         name: "epochs",
         title: "epochs",
         number: true,
+        more: true,
         key: trial => trial.epochs,
         text: trial => `${trial.epochs}/${model.study.epochs}`,
       },
-      ...axes,
       {
         name: "seconds",
         title: "trained",
         number: true,
+        more: true,
         key: trial => trial.seconds,
         text: trial => duration(trial.seconds),
       },
+      {name: "chosen", title: "chosen", wrap: true, more: true, key: model.chosen.bind(model), text: model.chosen.bind(model)},
     ];
   }
 
   turn(by) {
     this.at += by;
     this.draw();
-    const rows = document.querySelectorAll("#table tbody button");
-    rows[0]?.focus();
+    document.querySelector("#table tbody button")?.focus();
   }
 
   sort(name) {
@@ -112,7 +116,7 @@ export class Table {
   head(column) {
     const made = html("th", {
       scope: "col",
-      class: column.number ? "number" : "",
+      class: look(column),
       ...(column.note ? {title: column.note} : {}),
     });
     if (column.name === this.sorted) made.setAttribute("aria-sort", this.up ? "ascending" : "descending");
@@ -126,7 +130,7 @@ export class Table {
     const {model} = this.page;
     const made = html("tr", {"data-row": trial.number, class: model.best.has(trial.number) ? "best" : ""});
     for (const column of columns) {
-      const cell = html("td", {class: column.number ? "number" : ""});
+      const cell = html("td", {class: look(column)});
       if (column.name === "number") {
         const open = html(
           "button",
@@ -141,6 +145,9 @@ export class Table {
     return made;
   }
 }
+
+// How a column looks: what does not decide is left out where there is little room.
+const look = column => ["number", "wrap", "more", "most"].filter(each => column[each]).join(" ");
 
 // What is not known comes last, whichever way.
 function compare(a, b, sign) {

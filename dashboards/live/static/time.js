@@ -1,7 +1,8 @@
 // The best that was found within three budgets, by the time that launches were alive.
 
+import {asTable} from "./data.js";
 import {LEFT, RIGHT, element, html, largest, plane, put, quality, scale, smallest, widthOf} from "./svg.js";
-import {count, duration, exact} from "./words.js";
+import {duration, exact, value} from "./words.js";
 
 const NAMES = ["one", "two", "three"];
 
@@ -57,7 +58,7 @@ export function drawTime(page, place) {
   root.setAttribute("role", "img");
   const told = bounds.map(
     (limit, index) =>
-      `${limit === Infinity ? "any" : `up to ${exact(limit)}`} ${cost}: ${lines[index].length ? said(axis, lines[index]) : "nothing yet"}`,
+      `${within(limit, cost)}: ${lines[index].length ? said(axis, lines[index]) : "nothing yet"}`,
   );
   root.setAttribute("aria-label", told.join("; "));
   lines.forEach((found, index) => {
@@ -84,12 +85,18 @@ export function drawTime(page, place) {
       return html("li", {}, key, ` ${text}`);
     }),
   );
-  put(place, root, legend);
+  const rows = () =>
+    lines.flatMap((found, index) => found.map(step => [within(bounds[index], cost), duration(step[0]), value(axis, step[1])]));
+  put(place, root, legend, asTable(place, "The best by time", ["within", "after", axis.title], rows));
+}
+
+function within(limit, cost) {
+  return `${limit === Infinity ? "any" : `up to ${exact(limit)}`} ${cost}`;
 }
 
 function said(axis, found) {
   const best = found[found.length - 1];
-  return `${axis.rate ? `${(100 * best[1]).toFixed(2)} %` : count(best[1])} after ${duration(best[0])}`;
+  return `${value(axis, best[1])} after ${duration(best[0])}`;
 }
 
 // My budget, or one in the midst of what was found; one below it; none.

@@ -23,7 +23,9 @@ export function drawTrial(page, place, told) {
     html("h3", {}, "The network"),
     ...(told.stages.length ? [drawing(told.stages)] : []),
     list(told.costs),
-    html("h3", {}, "What to do with it"),
+    ...weights(told.weights),
+    ...(told.yaml ? [html("h3", {}, "As YAML"), ...yaml(told.yaml)] : []),
+    ...(told.commands.length ? [html("h3", {}, "What to do with it")] : []),
     ...told.commands.flatMap(each => [
       html("p", {}, `${each.what}:`),
       html("pre", {tabindex: 0, role: "region", "aria-label": each.what}, each.line),
@@ -47,6 +49,33 @@ function why(told) {
       ),
     );
   return found;
+}
+
+function weights(found) {
+  if (!found) return [];
+  const told = found.href ? html("a", {href: found.href}, found.text) : html("code", {}, found.text);
+  return [html("p", {}, "its weights: ", told)];
+}
+
+// What was chosen, to be pasted into a study's file.
+function yaml(text) {
+  const shown = html("pre", {tabindex: 0, role: "region", "aria-label": "what was chosen, as YAML"}, text);
+  const copy = html("button", {type: "button", "data-copy": ""}, "copy as YAML");
+  copy.addEventListener("click", async () => {
+    copy.textContent = (await copied(text, shown)) ? "copied" : "marked: copy it by the keyboard";
+  });
+  return [shown, copy];
+}
+
+// Put a text where it can be pasted from; where a browser lets nobody do so, mark it.
+async function copied(text, shown) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    getSelection().selectAllChildren(shown);
+    return document.execCommand("copy");
+  }
 }
 
 // Stages as boxes: as wide as they have blocks, as high as they have channels.
@@ -107,7 +136,7 @@ function list(pairs) {
 
 function curve(model, place, told) {
   const shares = told.epochs
-    .map(each => [each.epoch, each.metrics.accuracy])
+    .map(each => [each.epoch, each.metrics[model.study.curve.name]])
     .filter(([, share]) => share !== undefined);
   if (shares.length < 2) return [];
   const width = Math.min(widthOf(place), 620),
@@ -140,17 +169,20 @@ function shown(model, name, number) {
 function epochs(model, told) {
   if (!told.epochs.length) return html("p", {}, "None has been measured yet.");
   const names = [...new Set(told.epochs.flatMap(each => Object.keys(each.metrics)))];
-  const head = ["epoch", ...names, "seconds", "where"].map(name =>
+  const timed = told.epochs.some(each => each.seconds !== undefined);
+  const head = ["epoch", ...names, ...(timed ? ["seconds", "where"] : [])].map(name =>
     html("th", {scope: "col", class: name === "where" ? "" : "number"}, name),
   );
   const rows = told.epochs.map(each =>
     html(
       "tr",
       {},
-      ...[each.epoch, ...names.map(name => shown(model, name, each.metrics[name])), each.seconds].map(cell =>
-        html("td", {class: "number"}, String(cell)),
-      ),
-      html("td", {}, each.where || "–"),
+      ...[
+        each.epoch,
+        ...names.map(name => shown(model, name, each.metrics[name])),
+        ...(timed ? [each.seconds] : []),
+      ].map(cell => html("td", {class: "number"}, String(cell))),
+      ...(timed ? [html("td", {}, each.where || "–")] : []),
     ),
   );
   return html(

@@ -17,9 +17,24 @@ export function percent(share) {
   return share === null || share === undefined ? "–" : `${(100 * share).toFixed(2)} %`;
 }
 
-export function value(axis, number) {
+// A share with its error, both to the first digit of the error.
+export function share(fraction, error) {
+  if (!(error > 0 && isFinite(error))) return percent(fraction);
+  const decimals = Math.max(0, -Number((100 * error).toExponential(0).split("e")[1]));
+  return `${(100 * fraction).toFixed(decimals)} ± ${(100 * error).toFixed(decimals)} %`;
+}
+
+// The error of a value: half of the interval of a mean, and of one run the standard error of a share of so many images.
+function error(axis, number, ends) {
+  if (ends && ends[0] !== null) return Math.max(ends[1] - number, number - ends[0]);
+  if (ends || !axis.images || axis.images < 2) return NaN;
+  const kept = Math.min(Math.max(number, 1 / axis.images), 1 - 1 / axis.images);
+  return Math.sqrt((kept * (1 - kept)) / axis.images);
+}
+
+export function value(axis, number, ends = null) {
   if (number === null || number === undefined) return "–";
-  if (axis.rate) return percent(number);
+  if (axis.rate) return share(number, error(axis, number, ends));
   return axis.static || axis.unit === "bytes" ? count(number) : number.toFixed(4);
 }
 

@@ -6,15 +6,14 @@ import math
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import axe_playwright_python
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dashboards.live.feed import Feed
@@ -24,54 +23,13 @@ from search.core.picking import bounds_of, pick
 from search.core.records import EventKind, State
 from spaces.cost import Cost
 from tests import factories
+from tests.dashboards.browsing import GUARD_MS, OpenPage, answered, limit_of, serious, texts_read
 from tests.dashboards.live.conftest import NAME, Written, server
-from tests.extras import EXTRAS
 from workers.objectives import OBJECTIVES, Objective
 
 pytestmark = [pytest.mark.slow, pytest.mark.extra("chromium")]
 
-GUARD_MS = 120_000  # that only keeps a test from hanging
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
-AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
-OpenPage = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Give the system's browser."""
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=EXTRAS["chromium"].place, args=["--no-sandbox"])
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def show(browser: Browser) -> Iterator[OpenPage]:
-    """Give `show(address, width=1400, scheme="light")`: a page that has drawn, and may complain of nothing."""
-    complaints: list[str] = []
-    contexts = []
-
-    def opened(address: str, width: int = 1400, scheme: str = "light", wait: str = "body[data-seq]") -> Page:
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(GUARD_MS)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda said: complaints.append(said.text) if is_complaint(said.text) else None)
-        page.on("dialog", lambda dialog: complaints.append(f"dialog {dialog.message}"))
-        page.goto(address)
-        page.wait_for_selector(wait)
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert not complaints
-
-
-def is_complaint(said: str) -> bool:
-    """Whether the console says more than that a server cannot be reached."""
-    return "ERR_CONNECTION_REFUSED" not in said and "ERR_INCOMPLETE_CHUNKED_ENCODING" not in said
 
 
 def fill(written: Written, trials: int) -> None:
@@ -160,12 +118,6 @@ def test_a_page_that_is_opened_before_its_study_shows_it_when_it_begins(tmp_path
         written.close()
 
 
-def answered(page: Page) -> dict[str, int]:
-    """Return the trials that the sentence about the budget names, by what they are there."""
-    read = "all => all.map(each => [each.dataset.role, Number(each.dataset.trial)])"
-    return dict(page.eval_on_selector_all("#answer button", read))
-
-
 def picked(written: Written, limit: float) -> dict[str, int]:
     found = pick(written.record, written.store.trials(NAME), bounds_of([f"macs <= {limit:.10g}"]))
     roles = {"chosen": found.chosen, "more": found.more, "nearest": found.nearest}
@@ -252,10 +204,6 @@ def test_whatever_the_objectives_are(sqlite_url: str, show: OpenPage, objectives
     written.close()
 
 
-def limit_of(page: Page) -> float:
-    return float(page.evaluate("Number(location.hash.split('=')[1])"))
-
-
 def test_a_row_opens_its_trial_by_keyboard_and_gives_the_focus_back(written: Written, show: OpenPage) -> None:
     fill(written, 60)
     with server(written.url) as address:
@@ -275,7 +223,7 @@ def test_a_row_opens_its_trial_by_keyboard_and_gives_the_focus_back(written: Wri
         assert page.evaluate("document.activeElement.id") == "trial"
         page.get_by_role("button", name="close").press("Enter")
         assert page.evaluate(focused) == "t3"
-        page.locator("th button").nth(4).press("Enter")  # the best accuracy first
+        page.locator('[data-key="haccuracy"]').press("Enter")  # the best accuracy first
         best = max(written.complete(), key=lambda trial: trial.measurements[-1].metrics["accuracy"])
         assert page.locator("#table tbody tr").first.get_attribute("data-row") == str(best.number)
 
@@ -352,28 +300,6 @@ def test_no_request_leaves_the_machine(written: Written, show: OpenPage) -> None
         assert not [each for each in asked if not each.startswith((address, "data:"))]
 
 
-CONTRASTS = """() => {
-  const parsed = colour => (colour.match(/[\\d.]+/g) || []).map(Number);
-  const over = ([r, g, b, share = 1], ground) => [r, g, b].map((c, i) => c * share + ground[i] * (1 - share));
-  const linear = c => c / 255 <= 0.03928 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4;
-  const light = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
-  const ground = element => {
-    const under = element.parentElement ? ground(element.parentElement) : [255, 255, 255];
-    return over(parsed(getComputedStyle(element).backgroundColor), under);
-  };
-  const found = [], walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (walk.nextNode()) {
-    const parent = walk.currentNode.parentElement, text = walk.currentNode.textContent.trim();
-    if (!text || !parent.checkVisibility() || parent.closest("script, noscript, button:disabled")) continue;
-    const style = getComputedStyle(parent), under = ground(parent);
-    const drawn = parent instanceof SVGElement ? style.fill : style.color;
-    const [a, b] = [light(over(parsed(drawn), under)), light(under)];
-    found.push([(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), text]);
-  }
-  return found;
-}"""
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_text_is_read_and_nothing_serious_is_found(written: Written, show: OpenPage, scheme: str) -> None:
     fill(written, 40)
@@ -385,15 +311,8 @@ def test_every_text_is_read_and_nothing_serious_is_found(written: Written, show:
         page.check("#show-stopped")
         page.click('[data-key="t33"]')
         expect(page.locator("#trial")).to_be_visible()
-        found = page.evaluate(CONTRASTS)
-        assert len(found) > 300
-        assert not [each for each in found if each[0] < 4.5]
-        page.evaluate(AXE.read_text(encoding="utf-8"))  # as the page's own policy lets no script in
-        told = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-        assert not [
-            (each["id"], [node["html"][:120] for node in each["nodes"][:3]])
-            for each in told["violations"] if each["impact"] in ("serious", "critical")
-        ]  # fmt: skip
+        assert texts_read(page) > 300
+        assert not serious(page)
 
 
 @pytest.mark.parametrize("width", [390, 800, 1400])

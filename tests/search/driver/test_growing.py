@@ -298,7 +298,7 @@ def test_a_file_that_nobody_allowed_to_change_begins_nothing(make_bench: MakeBen
     bench = make_bench(budget={"trials": 2})
     live(bench, 2)
     bench.close()
-    stand_in: Any = SimpleNamespace(fingerprint="", classes=10, image=bench.record.image_spec)
+    stand_in: Any = SimpleNamespace(fingerprint="", val_labels=[0], classes=10, image=bench.record.image_spec)
     first, second = (({}, trial.cost) for trial in ours(bench).values())
     seen: Any = SimpleNamespace(ends=lambda _cost: (first, second))
     with Store.open(bench.url) as store, pytest.raises(InputError, match="--grow"):
