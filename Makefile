@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: search test extras fast test-slow lint gpu audit benchmark peers clean
+.PHONY: search test extras fast test-slow lint gpu audit benchmark peers pictures clean
 
 search: .venv/installed
 	$(BIN)/python -m search.launch space.yaml
@@ -49,6 +49,10 @@ peers:
 		"20 ray-optuna-asha3,ray-optuna-asha4,syne-tune-moasha,syne-tune-moasha-ranked" \
 		"5 optuna-gp,botorch-qlognehvi"; do set -- $$given; .venv-peers/bin/python -m tests.benchmarks.peers.run \
 		tests/benchmarks/digits.yaml --table tests/benchmarks/digits.csv.gz --seeds $$1 --peers $$2 || exit; done
+
+# README's: runs space.yaml in a folder of its own and looks at it with Chromium.
+pictures: .venv/installed
+	$(BIN)/python -m tests.benchmarks.pictures docs
 
 gpu: .venv/installed
 	$(BIN)/pytest -m gpu
