@@ -258,7 +258,7 @@ class Study:
         """
         from dashboards.report import write_report
 
-        return write_report(self._view(), Path(path))
+        return write_report(self._view(), Path(path), self._shown_url)
 
     def _view(self) -> Any:
         from dashboards.frames import StudyView

@@ -59,8 +59,7 @@ export class Board {
     if (number === this.lit) return;
     this.lit = number;
     document.querySelectorAll("tr.lit").forEach(row => row.classList.remove("lit"));
-    if (number !== null)
-      document.querySelectorAll(`tr[data-row="${number}"]`).forEach(row => row.classList.add("lit"));
+    if (number !== null) document.querySelectorAll(`tr[data-row="${number}"]`).forEach(row => row.classList.add("lit"));
     this.front.light(number);
   }
 

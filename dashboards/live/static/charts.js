@@ -133,7 +133,9 @@ function steps(series, at) {
 }
 
 function band(series, at) {
-  return [element("path", {class: `band fill-${series.colour}`, d: `${line(series.x.map((x, i) => at(x, series.y[i])))}Z`})];
+  return [
+    element("path", {class: `band fill-${series.colour}`, d: `${line(series.x.map((x, i) => at(x, series.y[i])))}Z`}),
+  ];
 }
 
 function points(series, at) {

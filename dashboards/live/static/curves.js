@@ -109,7 +109,11 @@ function said(spread, many) {
 }
 
 function table(place, spread) {
-  const columns = ["epoch", "trials", ...SHARES.map(share => (share === 0.5 ? "median" : `${100 * share} % of them below`))];
+  const columns = [
+    "epoch",
+    "trials",
+    ...SHARES.map(share => (share === 0.5 ? "median" : `${100 * share} % of them below`)),
+  ];
   return asTable(place, "Learning curves", columns, () =>
     spread.map(({epoch, many, found}) => [epoch, many, ...found.map(percent)]),
   );

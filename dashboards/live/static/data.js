@@ -10,7 +10,9 @@ export function asTable(place, label, columns, rows) {
     const head = columns.map(title => html("th", {scope: "col"}, title));
     const body = rows().map(cells => html("tr", {}, ...cells.map(cell => html("td", {}, String(cell)))));
     const table = html("table", {}, html("thead", {}, html("tr", {}, ...head)), html("tbody", {}, ...body));
-    fold.append(html("div", {class: "wide tall", tabindex: 0, role: "region", "aria-label": `${label} as a table`}, table));
+    fold.append(
+      html("div", {class: "wide tall", tabindex: 0, role: "region", "aria-label": `${label} as a table`}, table),
+    );
   };
   fold.open = Boolean(place.querySelector("details.data")?.open);
   fold.addEventListener("toggle", fill);

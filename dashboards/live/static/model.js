@@ -57,7 +57,10 @@ export class Model {
   // What was chosen of a trial's network and recipe, in words.
   chosen(trial) {
     const told = this.study.parameters.map((name, place) => [name, trial.params[place]]);
-    return told.filter(([, each]) => each !== null && each !== undefined).map(pair => pair.join(" ")).join(", ");
+    return told
+      .filter(([, each]) => each !== null && each !== undefined)
+      .map(pair => pair.join(" "))
+      .join(", ");
   }
 
   // front, dominated, stopped, failed or running: how a trial is drawn

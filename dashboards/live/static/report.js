@@ -58,7 +58,9 @@ class Report extends Board {
 
 const read = id => JSON.parse(byId(id).textContent);
 
-const drawings = [...document.querySelectorAll("[data-chart]")].map(place => new Chart(place, read(place.dataset.chart)));
+const drawings = [...document.querySelectorAll("[data-chart]")].map(
+  place => new Chart(place, read(place.dataset.chart)),
+);
 if (byId("study")) drawings.push(new Report(read("study")));
 const draw = () => drawings.forEach(each => each.draw());
 document.querySelectorAll("table.sortable").forEach(sortable);

@@ -9,8 +9,7 @@ export function sortable(table) {
       head.setAttribute("aria-sort", up ? "ascending" : "descending");
       const numeric = head.classList.contains("number"),
         key = row => row.cells[place].dataset.key;
-      const compare = (a, b) =>
-        numeric ? key(a) - key(b) : key(a).localeCompare(key(b), undefined, {numeric: true});
+      const compare = (a, b) => (numeric ? key(a) - key(b) : key(a).localeCompare(key(b), undefined, {numeric: true}));
       const rows = [...table.tBodies[0].rows].sort((a, b) => (up ? compare(a, b) : compare(b, a)));
       table.tBodies[0].append(...rows);
     }),

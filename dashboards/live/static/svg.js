@@ -118,7 +118,11 @@ export function plane({width, height, across, up}) {
   for (const tick of across.scale.ticks) {
     const x = across.scale.place(tick),
       text = across.write(tick),
-      half = largest(text.split("\n").map(row => row.length), 0) * 3.5;
+      half =
+        largest(
+          text.split("\n").map(row => row.length),
+          0,
+        ) * 3.5;
     if (x - half < free) continue;
     free = x + half + 8;
     text.split("\n").forEach((row, place) => {

@@ -73,7 +73,14 @@ export class Table {
         key: trial => trial.seconds,
         text: trial => duration(trial.seconds),
       },
-      {name: "chosen", title: "chosen", wrap: true, more: true, key: model.chosen.bind(model), text: model.chosen.bind(model)},
+      {
+        name: "chosen",
+        title: "chosen",
+        wrap: true,
+        more: true,
+        key: model.chosen.bind(model),
+        text: model.chosen.bind(model),
+      },
     ];
   }
 

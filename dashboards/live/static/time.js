@@ -57,8 +57,7 @@ export function drawTime(page, place) {
   const root = plane({width, height, across: {scale: across, title, write: String}, up});
   root.setAttribute("role", "img");
   const told = bounds.map(
-    (limit, index) =>
-      `${within(limit, cost)}: ${lines[index].length ? said(axis, lines[index]) : "nothing yet"}`,
+    (limit, index) => `${within(limit, cost)}: ${lines[index].length ? said(axis, lines[index]) : "nothing yet"}`,
   );
   root.setAttribute("aria-label", told.join("; "));
   lines.forEach((found, index) => {
@@ -86,7 +85,9 @@ export function drawTime(page, place) {
     }),
   );
   const rows = () =>
-    lines.flatMap((found, index) => found.map(step => [within(bounds[index], cost), duration(step[0]), value(axis, step[1])]));
+    lines.flatMap((found, index) =>
+      found.map(step => [within(bounds[index], cost), duration(step[0]), value(axis, step[1])]),
+    );
   put(place, root, legend, asTable(place, "The best by time", ["within", "after", axis.title], rows));
 }
 

@@ -2,7 +2,7 @@
 
 import {LEFT, RIGHT, element, html, line, plane, quality, scale, widthOf} from "./svg.js";
 import {WHERES} from "./model.js";
-import {count, duration, exactly, percent} from "./words.js";
+import {count, duration, exactly, value} from "./words.js";
 
 export function drawTrial(page, place, told) {
   const {model} = page,
@@ -162,7 +162,7 @@ function curve(model, place, told) {
 
 function shown(model, name, number) {
   if (number === undefined) return "–";
-  if (model.axis[name]?.rate) return percent(number);
+  if (model.axis[name]?.rate) return value(model.axis[name], number);
   return name.endsWith("_bytes") ? `${count(number)}B` : String(number);
 }
 
