@@ -20,6 +20,7 @@ from search.core.columns import (
     lines_of,
     row_of,
     shown_value,
+    standard_error,
 )
 from search.core.records import State, StudyRecord, TrialRecord
 from search.core.terminal import front_table
@@ -198,3 +199,22 @@ def test_a_trial_says_its_epochs_accuracy_and_costs(objectives: tuple[str, ...])
         "40.0k activations",
     )
     assert "validation accuracy –" in lines_of(study, factories.complete(8))  # noqa: RUF001
+
+
+def test_the_error_of_a_share_is_that_of_so_many_images() -> None:
+    assert standard_error(OBJECTIVES["accuracy"], 0.9889, 451) == pytest.approx(0.00493, abs=1e-5)
+    assert standard_error(OBJECTIVES["accuracy"], 1.0, 451) == pytest.approx(1 / 451, rel=0.01)  # not as sure as that
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "images"),
+    [
+        ("accuracy", 0.9, None),
+        ("accuracy", 0.9, 1),
+        ("accuracy", math.nan, 100),
+        ("macro_f1", 0.9, 100),
+        ("macs", 1e6, 100),
+    ],
+)
+def test_nothing_is_said_of_an_error_that_nobody_knows(name: str, value: float, images: int | None) -> None:
+    assert math.isnan(standard_error(OBJECTIVES[name], value, images))

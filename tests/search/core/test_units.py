@@ -4,7 +4,15 @@ import math
 
 import pytest
 
-from search.core.units import UNKNOWN, format_bytes, format_count, format_duration, format_number_of, format_percent
+from search.core.units import (
+    UNKNOWN,
+    format_bytes,
+    format_count,
+    format_duration,
+    format_number_of,
+    format_percent,
+    format_share,
+)
 
 
 @pytest.mark.parametrize(
@@ -53,6 +61,22 @@ def test_bytes_have_three_digits_and_a_unit(count: float | None, text: str) -> N
 )
 def test_a_noun_follows_its_number(noun: str, count: int, text: str) -> None:
     assert format_number_of(noun, count) == text
+
+
+@pytest.mark.parametrize(
+    ("fraction", "error", "text"),
+    [
+        (0.9889, 0.0049, "98.9 ± 0.5 %"),
+        (0.9889, 0.00096, "98.9 ± 0.1 %"),
+        (0.95, 0.000218, "95.00 ± 0.02 %"),
+        (0.6, 0.023, "60 ± 2 %"),
+        (0.5, 0.16, "50 ± 16 %"),
+        (0.9889, math.nan, "98.89 %"),
+        (0.9889, 0.0, "98.89 %"),
+    ],
+)
+def test_a_share_has_as_many_digits_as_its_error_leaves(fraction: float, error: float, text: str) -> None:
+    assert format_share(fraction, error) == text
 
 
 @pytest.mark.parametrize(("fraction", "text"), [(0.9861, "98.61 %"), (1.0, "100.00 %"), (0.0, "0.00 %")])
