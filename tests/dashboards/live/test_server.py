@@ -16,6 +16,7 @@ from dashboards import theme
 from dashboards.live import __main__ as command
 from dashboards.live.feed import Feed
 from dashboards.live.server import HERE, application
+from search.storage.url import typed
 from tests.dashboards.live.conftest import NAME, Written, server
 from tests.dashboards.test_contrast import contrast, parsed
 
@@ -180,8 +181,7 @@ def test_an_address_that_no_database_has_is_refused_at_once(capsys: pytest.Captu
     assert "unsupported database 'mysql'" in capsys.readouterr().err
 
 
-def test_commands_on_the_page_name_the_database_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_on_the_page_name_the_database_without_its_password() -> None:
     url = "postgresql+psycopg://me:s3cr3t@host/db"
-    monkeypatch.setenv("DB", url)
-    assert command._written(url) == "postgresql+psycopg://me:***@host/db"
-    assert command._written("${DB}") == "${DB}"
+    assert typed(url, {}) == "postgresql+psycopg://me:***@host/db"
+    assert typed("${DB}", {"DB": url}) == "${DB}"
