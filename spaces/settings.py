@@ -28,15 +28,15 @@ def read_settings(texts: Sequence[str], stages: int = 3) -> dict[str, Any]:
         if name == "depth":
             if not value.strip().isdigit():
                 raise InputError(f"depth {value!r} is not a whole number of at least 1")
-            found["depths"] = (_value(value),) * stages
+            found["depths"] = (value_of(value),) * stages
         elif name not in FIELDS:
             raise InputError(unknown("field", name, ("depth", *FIELDS)))
         else:
-            found[name] = value if name in LISTS and value not in ("null", "None") else _value(value)
+            found[name] = value if name in LISTS and value not in ("null", "None") else value_of(value)
     return found
 
 
-def _value(text: str) -> Any:
+def value_of(text: str) -> Any:
     """Return a number, a truth or nothing as JSON writes them, a number as people do (`.5`), or the text itself."""
     for read in (json.loads, float):
         try:

@@ -4,11 +4,9 @@ A trial is a list, whose places `FIELDS` names, since names would take most of t
 """
 
 import math
-import os
-import platform
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -22,7 +20,7 @@ from search.core.labels import name_of
 from search.core.pace import left_s
 from search.core.picking import described
 from search.core.records import Event, Session, StudyRecord, TrialRecord
-from search.storage.store import SEEN_S
+from search.storage.living import is_alive
 from workers.objectives import Objective
 
 Plain = dict[str, Any]
@@ -218,21 +216,6 @@ def _last_s(watched: Watched) -> float:
         wanted = next((level for level in levels if level > trial.epochs), trial.epochs)
         found.append((wanted - trial.epochs) * (trial.last.wall_s if trial.last else 0.0))
     return max(found)
-
-
-def is_alive(session: Session, now: datetime) -> bool:
-    """Whether a launch still runs: of this machine's processes that is known, of others by when they were seen."""
-    if now - session.seen_at > timedelta(seconds=SEEN_S):
-        return False
-    if os.name != "posix" or session.process is None or session.host != platform.node():
-        return True
-    try:
-        os.kill(session.process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def alive_spans(sessions: Iterable[Session]) -> list[tuple[float, float]]:

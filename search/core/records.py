@@ -172,6 +172,9 @@ class EventKind(StrEnum):
     CONFIRMED = "confirmed"  # a network was trained once more, with another seed
     TESTED = "tested"  # the test split was looked at
     GROWN = "grown"  # or shrunk: the space, or what constraints allow of it
+    ASKED = "asked"  # a person asked for something, and this is the answer
+    HELD = "held"  # nothing new begins, as a person has asked
+    RESUMED = "resumed"
     NOTICE = "notice"
 
 

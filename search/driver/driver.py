@@ -1,6 +1,6 @@
 """Wire a study together: the one place that knows every part."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing, nullcontext, suppress
 from datetime import datetime
 from functools import partial
@@ -11,6 +11,7 @@ from rich.console import Console
 
 from search.config.identity import check_same
 from search.config.plugins import check_unchanged
+from search.config.space import chosen
 from search.config.study import StudyConfig
 from search.core.budget import Budget
 from search.core.environment import private
@@ -27,6 +28,7 @@ from search.driver.notifying import Notifier
 from search.driver.opening import begin, check_study, record_of
 from search.driver.preview import Missing
 from search.driver.progress import Progress
+from search.driver.requests import Desk, grown, wishes_of
 from search.driver.survey import Survey, survey
 from search.driver.training import drive, say, watch_of
 from search.samplers.catalogue import SpaceCatalogue, coordinate
@@ -37,6 +39,7 @@ from search.schedulers.registry import Plan
 from search.storage.answers import Answers
 from search.storage.optuna_rows import describe_study
 from search.storage.optuna_tables import OptunasTables
+from search.storage.requests import requests
 from search.storage.store import Store
 from search.study.accounting import Account
 from search.study.checkpoints import checkpoint_folder, make_folder, sweep_notes
@@ -142,6 +145,7 @@ def open_running(
         measuring: what commands have found of networks, and find.
     """
     launches = launches or OnlyLaunch()
+    answered = requests(store, record.name)
     journal = _journal(store, record, launches)
     trials = store.trials(record.name)
     # Reseeded by how much is recorded, so that a study that goes on does not propose its beginning again.
@@ -159,13 +163,14 @@ def open_running(
         proposer=proposer,
         scheduler=plan_of(config, record.classes).make(record),
         account=Account(
-            budget=Budget(**config.budget.model_dump()),
+            budget=grown(Budget(**config.budget.model_dump()), answered),
             rates=config.resources.rates,
             earlier_s=alive_s(store.sessions(record.name)),
         ),
         launches=launches,
         limit_s=config.resources.limit_s,
         seed=config.sampler.seed,
+        wishes=wishes_of(answered),
     )
     if isinstance(proposer, MeasuringProposer):
         proposer.say, proposer.more = running.notices.append, lambda: not running.account.budget_spent
@@ -183,6 +188,14 @@ def _proposer(measuring: Devices | None, config: StudyConfig) -> Callable[..., P
     if measuring is None:
         return Proposer
     return partial(MeasuringProposer, devices=measuring, violations=config.violations)
+
+
+def desk_of(store: Store, config: StudyConfig, running: RunningStudy) -> Desk:
+    """Return what takes people's requests for a launch."""
+    return Desk(
+        store, running, Budget(**config.budget.model_dump()),
+        check=lambda params: chosen(config.search_space, dict(params), "values"),
+    )  # fmt: skip
 
 
 def _journal(store: Store, record: StudyRecord, launches: Launches) -> Journal:
@@ -245,7 +258,10 @@ def run(
         running.listeners += listeners
         describe_study(store, record.name, attributes(config, record))
         with closing(running.recorder), hearing(config, running, partial(say, console)) as notifier:
+            desk = desk_of(store, config, running)
+            desk.look()
             if running.over:
+                _say_all(console, running.news())
                 return running
             folder = checkpoint_folder(config, record)
             make_folder(folder)
@@ -253,10 +269,8 @@ def run(
             if not share:  # notes of a launch that was killed; another's workers may hold theirs open
                 sweep_notes(folder)
             say(console, _opening(config, data, seen, running, first))
-            for line in () if running.trials else orphans(record, config.checkpoints.folder):
-                say(console, f"warning: {line}")
-            for line in advice(data, config.extreme_recipe):
-                say(console, f"warning: {line}")
+            odd = [] if running.trials else list(orphans(record, config.checkpoints.folder))
+            _say_all(console, (f"warning: {line}" for line in (*odd, *advice(data, config.extreme_recipe))))
             _look_over_processor(config, data, address)
             cluster.start(address, verbose=verbose, private=private(config.own_variables), packages=config.packages)
             if address and not cluster.asks_for_token():
@@ -272,14 +286,18 @@ def run(
                         else None
                     )
                     with watch or nullcontext():
-                        _drive(
-                            config, console, SessionLog(store, running, session), running, started_at, watch, notifier
-                        )
+                        log = SessionLog(store, running, session)
+                        _drive(config, console, log, running, started_at, watch, notifier, desk)
                 finally:
                     cluster.stop()
                     sweep_notes(folder)
                     running.lay_down_all()
     return running
+
+
+def _say_all(console: Console, lines: Iterable[str]) -> None:
+    for line in lines:
+        say(console, line)
 
 
 def _try_commands(store: Store, config: StudyConfig, measuring: Devices | None, seen: Survey, console: Console) -> None:
@@ -342,12 +360,14 @@ def _drive(
     started_at: datetime,
     watch: Preflight | None,
     notifier: Notifier,
+    desk: Desk,
 ) -> None:
     checkpoints, plan = Checkpoints.of(config, running.record), PlannedEpochs(running)
 
     def step() -> list[str]:
         plan.tell()
         log.touch()
+        desk.look()
         notifier.update(running)
         return checkpoints.tidy(running)
 

@@ -40,7 +40,7 @@ def check_start(config: StudyConfig, image: ImageSpec) -> None:
     """
     for place, params in config.starting:
         try:
-            over = _oversteps(config, params, image)
+            over = oversteps(config, params, image)
         except InfeasibleArchitecture as error:
             raise error.at(place) from error
         if over:
@@ -80,12 +80,12 @@ def _within(config: StudyConfig, trial: TrialRecord, image: ImageSpec) -> Params
     """
     try:
         params = choice_of(config.search_space, trial.architecture, trial.params)
-        return None if _oversteps(config, params, image) else params
+        return None if oversteps(config, params, image) else params
     except InputError:  # it is not in the space, or too deep for these images
         return None
 
 
-def _oversteps(config: StudyConfig, params: Params, image: ImageSpec) -> tuple[str, float] | None:
+def oversteps(config: StudyConfig, params: Params, image: ImageSpec) -> tuple[str, float] | None:
     """Return the constraint that a network oversteps most, and by how much."""
     architecture = config.search_space.architecture(params)
     counted = cost_of(architecture, image, batch=config.recipe_of(params).batch_size)

@@ -225,7 +225,7 @@ def _spent(study: RunningStudy, checkpoints: Checkpoints | None) -> list[str]:
 def _away(study: RunningStudy) -> list[str]:
     """Return what keeps the study waiting."""
     full_s, away_s = study.disk.full_s, study.outbox.away_s
-    found = list[str]()
+    found = ["PAUSED by request: nothing new begins"] if study.wishes.held else []
     if full_s is not None:
         found.append(f"DISK FULL for {format_duration(full_s)} ({study.disk.why}): nothing new begins")
     if away_s is not None:

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from search.config.identity import searched
@@ -14,6 +15,7 @@ from search.core.records import State, StudyRecord, TrialRecord
 from search.integrity.checks import Fate, Files, Finding, Seen, needed, needless_files, on_front
 from search.storage.damage import Lost
 from search.storage.optuna_tables import OptunasTables
+from search.storage.requests import notes, requests
 from search.storage.store import Store
 from search.study.checkpoints import (
     BEFORE,
@@ -49,8 +51,8 @@ def look(store: Store, optunas: OptunasTables, study: StudyRecord, strays: Colle
     theirs = optunas.trials(study.name)
     trials = store.trials(study.name)
     hosts = store.hosts(study.name)
-    for others in (store.sessions, store.rejections):  # for what of them cannot be read
-        others(study.name)
+    for others in (store.sessions, store.rejections, partial(requests, store), partial(notes, store)):
+        others(study.name)  # for what of them cannot be read
     return Seen(
         study=study,
         trials=trials,

@@ -26,7 +26,7 @@ from search.samplers.suspects import SUSPECTED
 from spaces.architecture import Architecture
 from spaces.cost import Cost
 from spaces.domains import Scalar, Suggests
-from spaces.errors import InfeasibleArchitecture
+from spaces.errors import InfeasibleArchitecture, InputError
 from workers.recipe import identity
 
 SAMPLER_TRIES = 30
@@ -55,6 +55,14 @@ class Proposal:
     first: bool = False  # one of those that a study begins with
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Values that a person wants to be proposed, as the space has them."""
+
+    params: dict[str, Scalar]
+    identity: str
+
+
 class Proposer:
     """Ask the sampler until it names something new that can be trained."""
 
@@ -77,6 +85,7 @@ class Proposer:
         """
         self.catalogue = catalogue
         self._first = deque(first)
+        self._ahead: deque[Mapping[str, Scalar]] = deque()  # what people have asked for since
         self.distributions = distributions(catalogue.parameters)
         self._storage = InMemoryStorage()
         set_verbosity(WARNING)  # Optuna tells of every study it makes
@@ -118,14 +127,32 @@ class Proposer:
         self, known: Mapping[str, int], doubts: Sequence[Doubt], rejected: list[Rejection]
     ) -> Proposal | None:
         """Return the next of those to begin with that is not known; what cannot be trained joins the rejected."""
-        while self._first:
-            trial = self._ask_for(self._first.popleft())
+        while ahead := self._ahead or self._first:
+            trial = self._ask_for(ahead.popleft())
             found = self._judge(self.catalogue.suggest(cast(Suggests, trial)), known, doubts, trial.number)
             if isinstance(found, Proposal):
                 return replace(found, first=True)
             self._reject(trial.number, found)
             rejected += [found] if found.violations else []
         return None
+
+    def ask_for(self, params: Mapping[str, Scalar]) -> Asked:
+        """Return values as they would be proposed.
+
+        Raises:
+            InputError: they cannot be, and why; that a trial has them already is no reason.
+        """
+        trial = self._ask_for(params)
+        chosen = self.catalogue.suggest(cast(Suggests, trial))
+        found = self._judge(chosen, {}, (), trial.number)
+        self.forget(trial.number)
+        if isinstance(found, Rejection):
+            raise InputError(found.reason)
+        return Asked(chosen, identity(found.digest, chosen))
+
+    def put_ahead(self, asked: Asked) -> None:
+        """Propose values next, behind those that were asked for before and are not begun."""
+        self._ahead.append(asked.params)
 
     def _instead(self, number: int, params: dict[str, Scalar]) -> int:
         """Put the nearest that there is in the place of what the sampler chose: it learns of what is trained."""

@@ -4,6 +4,8 @@ nas_study ─┬─ nas_trial ─── nas_measurement
            ├─ nas_replicate ─┬─ nas_replicate_measurement
            │                 └─ nas_look
            ├─ nas_event
+           ├─ nas_request
+           ├─ nas_note
            ├─ nas_rejection
            ├─ nas_session
            └─ nas_host
@@ -198,6 +200,34 @@ HOST = Table(
     Column("torch", Text, nullable=False),
     Column("step_ms", Text, nullable=False),  # JSON
     Column("wrong", Text, nullable=False),  # JSON
+)
+
+REQUEST = Table(  # what people ask of a study's launch; whoever asks writes the first half of a row, and nothing else
+    "nas_request",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("study_id", ForeignKey(STUDY.c.id), nullable=False, index=True),
+    Column("session_id", Integer),  # the launch that lived then
+    Column("kind", String(16), nullable=False),
+    Column("given", Text, nullable=False),  # JSON
+    Column("asked_at", DateTime(timezone=True), nullable=False),
+    Column("asked_by", Text, nullable=False),
+    Column("state", String(16), nullable=False, server_default=text("'waiting'")),  # then done, or refused
+    Column("answer", Text, nullable=False, server_default=text("''")),
+    Column("answered_at", DateTime(timezone=True)),
+    Column("effect", Text, nullable=False, server_default="{}"),  # JSON: what later launches have to know of it
+)
+
+NOTE = Table(  # what people note of trials; a row is never changed, and the latest holds
+    "nas_note",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("study_id", ForeignKey(STUDY.c.id), nullable=False, index=True),
+    Column("trial", Integer, nullable=False),  # its number
+    Column("star", Integer),  # 1 or 0; NULL: nothing is said of it
+    Column("text", Text),  # NULL: nothing is said of it
+    Column("noted_at", DateTime(timezone=True), nullable=False),
+    Column("noted_by", Text, nullable=False),
 )
 
 ANSWER = Table(  # what a command has found of a network, for whatever study

@@ -36,6 +36,10 @@ class Queue:
         """Let a trial wait, behind the others."""
         self._waiting.append(number)
 
+    def put_first(self, number: int) -> None:
+        """Let a trial wait, before the others."""
+        self._waiting.appendleft(number)
+
     def discard(self, number: int) -> None:
         """Let a trial wait no more."""
         if number in self._waiting:

@@ -26,6 +26,7 @@ from search.study.queue import Queue
 from search.study.recording import OutboxProtocol, ProposerProtocol, RecorderProtocol
 from search.study.rejections import Rejections
 from search.study.trials import TrialIndex
+from search.study.wishes import Wishes
 from spaces.errors import StorageAway, TrialFailure, first_line
 from workers.kinds import FailureKind
 from workers.measurement import Measurement
@@ -76,6 +77,7 @@ class RunningStudy:
     setbacks: list[tuple[int, TrialFailure]] = field(default_factory=list)  # trials tried again, and why
     notices: list[str] = field(default_factory=list)  # that nobody was told yet
     listeners: list[Listener] = field(default_factory=list)
+    wishes: Wishes = field(default_factory=Wishes)  # of people
 
     def __post_init__(self) -> None:
         self.trials = TrialIndex(self.record)
@@ -188,6 +190,8 @@ class RunningStudy:
     def hand_out(self) -> TrialRecord | Nothing:
         """Return the next trial to train: one that waits, or a new one."""
         there = self.deliver()
+        if self.wishes.held:
+            return Nothing.NOW
         if self.disk.full_s is not None and not self.cut_off and (self.queue or self.at_work):
             return self._try_disk()
         if not self.cut_off and (ready := self.queue.take()) is not None:
@@ -243,7 +247,7 @@ class RunningStudy:
         state = self._promotion_state()
         promoted = self.scheduler.promote(state)
         if promoted is not None:
-            self._tell(EventKind.PROMOTED, f"from epoch {self.resting.pop(promoted)}", promoted)
+            self.tell(EventKind.PROMOTED, f"from epoch {self.resting.pop(promoted)}", promoted)
             return self._go_on(promoted)
         if state.no_more_trials and not state.active:
             self._stop_resting(self.scheduler.finish(state))
@@ -263,7 +267,7 @@ class RunningStudy:
     def _stop_resting(self, reasons: dict[int, str]) -> None:
         for number, reason in reasons.items():
             del self.resting[number]
-            self._end(replace(self.trials[number], state=State.STOPPED, reason=reason))
+            self.end(replace(self.trials[number], state=State.STOPPED, reason=reason))
 
     def _take_turn(self) -> TrialRecord | Nothing:
         """Begin a new trial, knowing all that other launches have shown; what cannot be recorded has not begun."""
@@ -414,7 +418,7 @@ class RunningStudy:
         self.account.count_again(epochs, seconds)
         told = f"{epochs} epoch{'s' if epochs > 1 else ''} again ({format_duration(seconds)})"
         self.notices.append(f"trial {number} was trained for {told}: its checkpoint {why}")
-        self._tell(EventKind.NOTICE, self.notices[-1], number)
+        self.tell(EventKind.NOTICE, self.notices[-1], number)
 
     def news(self) -> list[str]:
         """Return what nobody was told yet, once."""
@@ -435,25 +439,49 @@ class RunningStudy:
         """Decide what becomes of a trial after an epoch; that it rests may have been told by an earlier launch."""
         epoch = measurement.epoch
         if epoch >= self.record.max_epochs:
-            self._end(replace(trial, state=State.COMPLETE))
+            self.end(replace(trial, state=State.COMPLETE))
             return Decision(Verdict.STOP, "full fidelity")
         if self.limit_s is not None and trial.trained_s > self.limit_s:
             return self._over_time(trial)
-        decision = self.scheduler.on_measurement(trial, measurement)
+        decision = self._decide(trial, measurement, told=told)
         if decision.verdict is Verdict.STOP:
-            self._end(replace(trial, state=State.STOPPED, reason=decision.reason))
+            self.end(replace(trial, state=State.STOPPED, reason=decision.reason))
         elif decision.verdict is Verdict.REST:
             self.resting[trial.number] = epoch
             self._lay_down(trial.number)
             if not told:
-                self._tell(EventKind.RESTED, f"at epoch {epoch}", trial.number)
-        elif self.cut_off and self.scheduler.reads(epoch):
-            self.paused.add(trial.number)
-            self._lay_down(trial.number)
-            if not told:
-                self._tell(EventKind.PAUSED, f"at epoch {epoch}: the budget is spent", trial.number)
-            return Decision(Verdict.STOP, "the budget is spent; with more of it the trial goes on")
+                self.tell(EventKind.RESTED, f"at epoch {epoch}", trial.number)
+        elif self.scheduler.reads(epoch):
+            return self._kept(trial.number, epoch, told=told) or decision
         return decision
+
+    def _decide(self, trial: TrialRecord, measurement: Measurement, *, told: bool) -> Decision:
+        """Return what people have asked of a trial, or else what the scheduler says."""
+        if told and self.wishes.lifted.get(trial.number) == measurement.epoch:
+            return GO_ON
+        if (why := self.wishes.stopping.pop(trial.number, None)) is not None:
+            return Decision(Verdict.STOP, f"epoch {measurement.epoch}: {why}")
+        return self.scheduler.on_measurement(trial, measurement)
+
+    def _kept(self, number: int, epoch: int, *, told: bool) -> Decision | None:
+        """Return why a trial that may go on waits at a rung all the same: for more budget, or for people."""
+        if self.cut_off:
+            self.paused.add(number)
+            self._lay_down(number)
+            if not told:
+                self.tell(EventKind.PAUSED, f"at epoch {epoch}: the budget is spent", number)
+            return Decision(Verdict.STOP, "the budget is spent; with more of it the trial goes on")
+        if self.wishes.held:
+            self._hold_back(number, epoch)
+            return Decision(Verdict.STOP, "the study is paused; the trial goes on with it")
+        return None
+
+    def _hold_back(self, number: int, epoch: int) -> None:
+        """Let a trial wait until the study goes on, and its worker be free."""
+        self.queue.put(number)
+        self._lay_down(number)
+        self.wishes.waiting[number] = epoch
+        self.tell(EventKind.RESTED, f"at epoch {epoch}", number)
 
     def _over_time(self, trial: TrialRecord) -> Decision:
         """Fail a trial that has trained for too long: it would again."""
@@ -494,7 +522,7 @@ class RunningStudy:
             failure_kind=final.kind,
             failure_details=final.details,
         )
-        self._end(ended)
+        self.end(ended)
 
     def break_off(self, number: int) -> None:
         """Let a trial wait for more budget where it is, as its worker is ended: it had its time to come to a rung."""
@@ -509,13 +537,14 @@ class RunningStudy:
         with self.account.timed("recording_s"):
             self.outbox.attempted(trial.number, trial.attempts + 1, str(failure))
 
-    def _tell(self, kind: EventKind, text: str, number: int | None = None) -> None:
+    def tell(self, kind: EventKind, text: str, number: int | None = None) -> None:
         """Record what happened beside measurements and ends."""
         log.info("%s%s: %s", "" if number is None else f"trial {number} ", kind, text)
         with self.account.timed("recording_s"):
             self.outbox.happened(Event(at=self.clock(), kind=kind, text=text, trial=number))
 
-    def _end(self, trial: TrialRecord) -> None:
+    def end(self, trial: TrialRecord) -> None:
+        """Record how a trial has ended, and let everybody hear of it."""
         now = self.clock()  # somebody may have put it back since an earlier launch began the trial
         trial = self.trials[trial.number] = replace(trial, ended_at=max(now, trial.started_at or now))
         front = [each.number for each in self.trials.front]

@@ -69,7 +69,7 @@ class StudyController(TuneController):
     def is_finished(self) -> bool:
         """Return whether Tune has nothing to do, the launch is to end, or the study is over whatever runs still."""
         scheduler = self._scheduler_alg
-        over = isinstance(scheduler, StudyScheduler) and scheduler.study.over
+        over = isinstance(scheduler, StudyScheduler) and (scheduler.study.over or scheduler.study.wishes.ended)
         return interrupts.asked or over or bool(super().is_finished())  # type: ignore[no-untyped-call]  # Ray's
 
     def _process_trial_failure(self, trial: Trial, exception: Any) -> None:

@@ -72,7 +72,7 @@ class StudyScheduler(FIFOScheduler):
         error, self._heard = self._heard, None
         number, traceback = trial.config["number"], _left_behind(trial.config.get("crash"))
         why = self.ending.why(number) if self.ending else None
-        if not interrupts.asked:  # else the same signal may have ended the worker
+        if not (interrupts.asked or self.study.wishes.ended):  # else the end of the launch may have ended the worker
             self.study.failed(number, why or failure_of(error, self.watching.oom_killed, traceback))
 
 

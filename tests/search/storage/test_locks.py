@@ -3,14 +3,17 @@
 import errno
 import fcntl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from search.core.records import StudyRecord, TrialRecord
+from search.storage import asking
 from search.storage.locks import AdvisoryHold, LookingHold, hold
-from spaces.errors import HolderUnknown, InputError
+from search.storage.store import Store
+from spaces.errors import HolderUnknown, InputError, StudyError
 from tests.conftest import Stoppable
 
 NAME = "a study's name; with 'quotes'"
@@ -142,3 +145,17 @@ def test_a_hold_is_taken_again_once_the_server_is_back(stoppable: Stoppable) -> 
     assert not hold(engine, NAME).take()
     mine.drop()
     engine.dispose()
+
+
+def test_while_a_launch_holds_a_study_others_may_ask_and_note_and_nothing_else(
+    store: Store, make_study: Callable[..., StudyRecord], make_trial: Callable[..., TrialRecord]
+) -> None:
+    """The law of one writer: one row of `nas_request` or `nas_note` is all that anybody beside the launch writes."""
+    store.add_study(make_study("digits"))
+    store.add_trial("digits", make_trial(0))
+    with store.hold("digits"), asking.opened(store.url) as other:
+        assert asking.ask(other, "digits", "stop", {"trial": 0}).id == 1
+        assert asking.note(other, "digits", 0, star=True).id == 1
+        with pytest.raises(StudyError, match="is running 'digits'"), other.hold("digits"):
+            pass
+        store.reacquire_lock()
