@@ -39,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
         "--allow-host", action="append", default=[], metavar="NAME",
         help="a name by which browsers may ask for the page too, such as a reverse proxy's",
     )  # fmt: skip
+    made.add_argument("--read-only", action="store_true", help="take nothing from buttons, whoever has the address")
     made.add_argument("--until-eof", action="store_true", help="end when standard input does")
     made.add_argument("--written", metavar="TEXT", help="the database as commands on the page name it")
     made.add_argument("--debug", action="store_true", help="show tracebacks")
@@ -50,6 +51,7 @@ def serve(given: argparse.Namespace) -> int:
     missing = [name.replace("_", "-") for name in NEEDED if find_spec(name) is None]
     if missing:
         raise InputError(f"the page needs {', '.join(missing)}, and pip install 'widefront[page]' brings that")
+    from dashboards.live.acting import VARIABLE, Acting, new_token
     from dashboards.live.feed import Feed  # what these need may not be there
     from dashboards.live.server import serve_at
 
@@ -57,13 +59,20 @@ def serve(given: argparse.Namespace) -> int:
     read_url(url)  # an address that nothing can ever be read by; what is not there yet is waited for
     listening = _listen(given.host, given.port)
     if given.host not in LOCAL:
-        cli.warn([f"whoever reaches {given.host} can read this study, as the page asks for no password"])
+        cli.warn([f"whoever reaches {given.host} can read this study, as the page asks for no password for that"])
     shown = f"[{given.host}]" if ":" in given.host else given.host
     address = f"http://{shown}:{listening.getsockname()[1]}/"
+    feed = Feed(url, given.study, written=given.written or typed(given.url, os.environ))
+    acting = None
+    if not given.read_only:
+        token = os.environ.get(VARIABLE) or new_token()
+        acting = Acting(url, token, behind=given.allow_host, seen=feed.look)
+        address += f"#token={token}"  # which browsers send to nobody
     serve_at(
-        Feed(url, given.study, written=given.written or typed(given.url, os.environ)),
+        feed,
         listening,
         hosts=(*LOCAL, f"[{LOCAL[-1]}]", given.host, *given.allow_host),
+        acting=acting,
         ready=lambda: print(f"{address} shows {hide(given.study or 'the newest study')}", flush=True),
         until_eof=given.until_eof,
     )

@@ -28,6 +28,7 @@ def details(watched: Shown, trial: TrialRecord, storage: str) -> Plain:
         trial: of it.
         storage: the database as it is typed in a command.
     """
+    noted = watched.noted.get(trial.number)
     return {
         "number": trial.number,
         "title": f"trial {trial.number}: {name_of(trial.architecture)}",
@@ -40,6 +41,8 @@ def details(watched: Shown, trial: TrialRecord, storage: str) -> Plain:
         "help": FailureKind.of(trial.failure_kind).help if trial.failure_kind else "",
         "log": hide(trial.failure_details),
         "attempts": trial.attempts,
+        "star": bool(noted and noted.star),
+        "note": (noted.text or "") if noted else "",
         "events": _events(watched, trial),
         "yaml": outline({"start": [trial.params]}) + "\n",  # as a study's file takes it
         "commands": _commands(watched, trial, storage),
@@ -97,13 +100,18 @@ def _events(watched: Shown, trial: TrialRecord) -> list[Plain]:
 
 def _commands(watched: Shown, trial: TrialRecord, storage: str) -> list[Plain]:
     given = (storage, "--study", watched.study.name, "--trial", str(trial.number))
+    like = ("train", "--like", str(trial.number), "--set", "NAME=VALUE")
+    alike = {"what": "train one like it in this study, but for some values", "line": command(
+        "search.control", storage, "--study", watched.study.name, *like)}  # fmt: skip
     if trial.state is not State.COMPLETE:
         return [
-            {"what": "train it again, outside of the study", "line": command("search.retrain", *given, "-o", "again")}
+            {"what": "train it again, outside of the study", "line": command("search.retrain", *given, "-o", "again")},
+            alike,
         ]
     return [
         {"what": "take it with you", "line": command("search.export", *given, "-o", "folder")},
         {"what": "train it again, longer", "line": command("search.retrain", *given, "-o", "again")},
         {"what": "find out how sure it is", "line": command(
             "search.confirm", storage, "--study", watched.study.name, "--trials", str(trial.number))},
+        alike,
     ]  # fmt: skip

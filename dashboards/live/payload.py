@@ -15,6 +15,7 @@ from dashboards.live.shown import Shown
 from dashboards.live.watched import OUTSIDE, Watched
 from dashboards.live.words import sentence
 from search.core.columns import COUNTED, shown_sure
+from search.core.environment import hide
 from search.core.fronts import front_hypervolume
 from search.core.labels import name_of
 from search.core.pace import left_s
@@ -179,6 +180,9 @@ def head(watched: Watched, now: datetime) -> Plain:
         "counts": _counts(watched),
         "funnel": _funnel(watched),
         "workers": _workers(watched),
+        "held": alive and watched.held,
+        "asked": [hide(str(request)) for request in watched.waiting],
+        "stars": sorted(number for number, note in watched.noted.items() if note.star),
     }
 
 

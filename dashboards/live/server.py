@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import uvicorn
 from anyio import Event
@@ -27,7 +28,10 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboards import theme
+from dashboards.live.acting import Acting
 from dashboards.live.feed import Feed
+from search.core.environment import hide
+from spaces.errors import InputError, WidefrontError, visible
 
 HERE = Path(__file__).parent
 LOCAL = ("127.0.0.1", "localhost", "[::1]", "::1")
@@ -68,11 +72,16 @@ class Guarded:
         await self.app(scope, receive, answer)
 
 
+TOKEN = "x-widefront-token"
+MOST_BYTES = 20_000  # of what is asked
+
+
 class Answers:
     """What the server answers to each of the page's questions."""
 
-    def __init__(self, feed: Feed) -> None:
+    def __init__(self, feed: Feed, acting: Acting | None = None) -> None:
         self.feed = feed
+        self.acting = acting
 
     async def page(self, request: Request) -> Response:
         """Return the page's frame."""
@@ -100,6 +109,28 @@ class Answers:
         told = await run_in_threadpool(self.feed.gains, request.query_params.get("study"))
         return JSONResponse(told, headers={"Cache-Control": "no-store"})
 
+    async def may(self, request: Request) -> Response:
+        """Return whether who asks may ask for more than to look."""
+        return JSONResponse({"may": self._acting(request) is not None}, headers={"Cache-Control": "no-store"})
+
+    def _acting(self, request: Request) -> Acting | None:
+        token = request.headers.get(TOKEN, "")
+        return self.acting if self.acting and self.acting.allows(token) else None
+
+    async def act(self, request: Request) -> Response:
+        """Write one row of what somebody asks, and return a line on it; without the token, nothing."""
+        acting = self._acting(request)
+        if acting is None:
+            raise HTTPException(403, "the address that the launch has said has a token, and without it nobody may ask")
+        if not acting.is_from_here(request.headers.get("origin", ""), request.headers.get("host", "")):
+            raise HTTPException(403, "only this page may ask")
+        told = await _asked(request)
+        try:
+            return JSONResponse({"said": await run_in_threadpool(acting.act, told)})
+        except WidefrontError as error:
+            code = 400 if isinstance(error, InputError) else 503
+            return JSONResponse({"said": visible(hide(str(error)))}, status_code=code)
+
     async def events(self, request: Request) -> Response:
         """Return what is new, as it comes."""
         last = request.headers.get("last-event-id", "")  # of a browser that comes back by itself
@@ -110,12 +141,37 @@ class Answers:
         return EventSourceResponse(told, shutdown_event=ending, shutdown_grace_period=GRACE_S, headers=_UNBUFFERED)
 
 
-def application(feed: Feed, hosts: Sequence[str] = LOCAL, *, ready: Callable[[], object] = lambda: None) -> Starlette:
+async def _asked(request: Request) -> dict[str, Any]:
+    """Return the JSON object that a request brings."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise HTTPException(415, "application/json is required")
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > MOST_BYTES:
+            raise HTTPException(413, f"at most {MOST_BYTES} bytes are read")
+    try:
+        told = json.loads(body)
+    except (ValueError, RecursionError):
+        told = None
+    if not isinstance(told, dict):
+        raise HTTPException(400, "a JSON object is required")
+    return told
+
+
+def application(
+    feed: Feed,
+    hosts: Sequence[str] = LOCAL,
+    *,
+    acting: Acting | None = None,
+    ready: Callable[[], object] = lambda: None,
+) -> Starlette:
     """Return the server's application.
 
     Args:
         feed: what it shows.
         hosts: names by which it may be asked: a page of another site that found its way here has another.
+        acting: takes what people ask of the study; without it the page is only to look at.
         ready: called when it serves.
     """
 
@@ -129,7 +185,7 @@ def application(feed: Feed, hosts: Sequence[str] = LOCAL, *, ready: Callable[[],
             await watching
         await run_in_threadpool(feed.close)
 
-    answers = Answers(feed)
+    answers = Answers(feed, acting)
     routes = [
         Route("/", answers.page),
         Route("/colours.css", answers.colours),
@@ -137,6 +193,8 @@ def application(feed: Feed, hosts: Sequence[str] = LOCAL, *, ready: Callable[[],
         Route("/trial", answers.trial),
         Route("/gains", answers.gains),
         Route("/events", answers.events),
+        Route("/may", answers.may),
+        Route("/act", answers.act, methods=["POST"]),
         Mount("/static", StaticFiles(directory=HERE / "static")),
     ]
     guards = [
@@ -152,6 +210,7 @@ def serve_at(
     listening: socket.socket,
     *,
     hosts: Sequence[str] = LOCAL,
+    acting: Acting | None = None,
     ready: Callable[[], object] = lambda: None,
     until_eof: bool = False,
 ) -> None:
@@ -161,12 +220,13 @@ def serve_at(
         feed: what is shown.
         listening: the socket; it is closed at the end.
         hosts: see `application`.
+        acting: see `application`.
         ready: called when it serves.
         until_eof: end with standard input: so whoever has its other end need not live to end this.
     """
     settings = uvicorn.Config(
-        application(feed, hosts, ready=ready), log_level="warning", access_log=False, server_header=False,
-        proxy_headers=False, lifespan="on", timeout_graceful_shutdown=int(2 * GRACE_S),
+        application(feed, hosts, acting=acting, ready=ready), log_level="warning", access_log=False,
+        server_header=False, proxy_headers=False, lifespan="on", timeout_graceful_shutdown=int(2 * GRACE_S),
     )  # fmt: skip
     server = uvicorn.Server(settings)
 

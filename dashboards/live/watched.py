@@ -11,7 +11,8 @@ from search.core.fronts import front_trials
 from search.core.gains import Entry, entry_of, expected_gains
 from search.core.picking import Step, steps
 from search.core.records import Event, EventKind, Session, State, StudyRecord, TrialRecord
-from search.storage import watching
+from search.core.requests import Note, Request, latest
+from search.storage import requests, watching
 from search.storage.replicates import Replicates
 from search.storage.store import Store
 
@@ -24,6 +25,7 @@ STANDINGS: dict[str, str] = {
     EventKind.PAUSED: "waiting",
 }  # of a running trial; else it trains
 OUTSIDE = "outside"
+HELD = (EventKind.HELD, EventKind.RESUMED, EventKind.LAUNCHED)  # of these the last tells whether a launch is paused
 NETWORKS = (EventKind.CONFIRMED, EventKind.TESTED)  # tell of networks, not of their trials
 
 
@@ -34,6 +36,8 @@ class News:
     sessions: tuple[Session, ...]
     events: tuple[Event, ...] = ()
     trials: tuple[TrialRecord, ...] = ()  # that the events name, as they are now
+    notes: tuple[Note, ...] = ()
+    waiting: tuple[Request, ...] = ()  # what people have asked and nobody has answered
 
     @property
     def of_another_space(self) -> bool:
@@ -99,6 +103,15 @@ class Watched:
         self._take(store.trials(study.name))
         self.moments.sort()
         self.sessions = tuple(store.sessions(study.name))
+        held = [event for kind in HELD if (event := watching.last(store, study.name, kind))]
+        self.held = bool(held) and max(held, key=lambda event: event.seq).kind == EventKind.HELD
+        self.notes: list[Note] = requests.notes(store, study.name)
+        self.waiting: Sequence[Request] = requests.waiting(store, study.name)
+
+    @property
+    def noted(self) -> dict[int, Note]:
+        """Return the star and the text that hold of each trial, by its number."""
+        return latest(self.notes)
 
     @property
     def label(self) -> str:
@@ -109,17 +122,21 @@ class Watched:
         """Return what is new; nothing here changes by it."""
         sessions = tuple(store.sessions(self.study.name))
         events = tuple(store.events(self.study.name, after=self.seq, most=MOST))
+        noted = tuple(requests.notes(store, self.study.name, after=self.notes[-1].id if self.notes else -1))
+        waiting = tuple(requests.waiting(store, self.study.name))
         if not events:
-            return News(sessions=sessions)
+            return News(sessions=sessions, notes=noted, waiting=waiting)
         named = {event.trial for event in events if event.trial is not None}
         trials = store.trials_since(self.study.name, max(self.trials, default=-1), sorted(named))
         if any(event.kind in NETWORKS for event in events):
             trials = self._with_replicates(store, trials)
-        return News(sessions=sessions, events=events, trials=tuple(trials))
+        return News(sessions=sessions, events=events, trials=tuple(trials), notes=noted, waiting=waiting)
 
     def hear(self, news: News) -> None:
         """Take in what is new."""
         self.sessions = news.sessions
+        self.notes += news.notes
+        self.waiting = news.waiting
         if news.events:
             self._note(news.events)
             self._take(news.trials)
@@ -131,6 +148,8 @@ class Watched:
             self.events.append(event)
             if event.kind in watching.STANDING and event.trial is not None:
                 self.standing[event.trial] = event.kind
+            if event.kind in HELD:
+                self.held = event.kind == EventKind.HELD
         self.seq = events[-1].seq
         self._heed_plan(event for event in events if event.kind == EventKind.PLANNED)
 

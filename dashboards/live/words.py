@@ -60,5 +60,8 @@ _SENTENCES: dict[str, Callable[[StudyRecord, Event, TrialRecord | None], str]] =
     EventKind.CONFIRMED: _with_text("was trained once more"),
     EventKind.TESTED: lambda _study, event, _trial: f"the test split was looked at: {event.text}",
     EventKind.GROWN: lambda _study, event, _trial: f"the study has changed: {event.text}",
+    EventKind.ASKED: lambda _study, event, _trial: f"asked: {event.text}",
+    EventKind.HELD: lambda _study, _event, _trial: "the study is paused: nothing new begins",
+    EventKind.RESUMED: lambda _study, _event, _trial: "the study goes on",
     EventKind.NOTICE: lambda _study, event, _trial: event.text,
 }

@@ -16,7 +16,6 @@ from search.config.study import StudyConfig, load
 from search.config.unread import unread
 from search.core.commands import command
 from search.core.confirmation import assessed
-from search.core.interrupts import interrupts
 from search.core.records import TrialRecord
 from search.core.terminal import make_console
 from search.devices.costs import Forgets
@@ -84,8 +83,6 @@ def _launch(given: argparse.Namespace, config: StudyConfig, console: Console, st
         sqlite_on_driver=given.sqlite_on_driver,
         grow=given.grow,
     )
-    if running.wishes.ended and not running.over:
-        print(interrupts.line(), file=sys.stderr)
     if not running.over:
         return INTERRUPTED
     trials, over = list(running.trials.values()), True

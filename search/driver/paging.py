@@ -5,6 +5,7 @@ becomes of the page, the study goes on.
 """
 
 import os
+import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from threading import Event, Thread
 from search.core.environment import hide
 
 MODULE = "dashboards.live"
+TOKEN = "WIDEFRONT_PAGE_TOKEN"  # whoever has it may ask for more than to look
 END_S = 8.0  # in which it tells browsers that it ends
 
 
@@ -23,7 +25,7 @@ def live_page(
 ) -> Iterator[None]:
     """Show a study on a page meanwhile; its address, or why there is none, is said as soon as it is known.
 
-    The storage goes by the environment, since a process list shows command lines.
+    The storage goes by the environment, as does the token of the address, since a process list shows command lines.
 
     Args:
         storage: the database, which need not be there yet.
@@ -36,7 +38,7 @@ def live_page(
     given += [] if port is None else ["--port", str(port)]
     page = subprocess.Popen(
         [sys.executable, "-m", MODULE, *given],
-        env={**os.environ, "WIDEFRONT_STORAGE": storage},
+        env={**os.environ, "WIDEFRONT_STORAGE": storage, TOKEN: secrets.token_urlsafe(24)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -23,6 +23,11 @@ def news(store: Store, study: str, after: int) -> list[Request]:
     return _requests(store, study, (REQUEST.c.state == RequestState.WAITING.value) | (REQUEST.c.id > after))
 
 
+def waiting(store: Store, study: str) -> list[Request]:
+    """Return what nobody has answered, oldest first."""
+    return _requests(store, study, REQUEST.c.state == RequestState.WAITING.value)
+
+
 def _requests(store: Store, study: str, *which: Any) -> list[Request]:
     with store.snapshot() as connection:
         mine = REQUEST.c.study_id == store.study_id(connection, study)

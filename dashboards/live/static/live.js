@@ -1,5 +1,6 @@
 // The page: reads a study once, hears what is new, and draws what has changed.
 
+import {Acts} from "./acts.js";
 import {Board, byId} from "./board.js";
 import {Model} from "./model.js";
 import {drawEvents, drawPaused, drawProgress, drawRungs, drawStudies, drawWorkers} from "./panels.js";
@@ -17,6 +18,7 @@ class Page extends Board {
     this.over = false; // the server has ended
     this.allEvents = false;
     this.tasks = new Set();
+    this.acts = new Acts(this); // it takes the token out of the address
     byId("events-more").addEventListener("click", () => {
       this.allEvents = !this.allEvents;
       drawEvents(this);
@@ -109,8 +111,9 @@ class Page extends Board {
   hearHead(told) {
     [this.trouble, this.waiting, this.studies] = [told.trouble, told.waiting, told.studies];
     if (told.head && this.model) {
+      const starred = String(this.model.head.stars) !== String(told.head.stars);
       this.model.head = told.head;
-      this.plan("head");
+      this.plan(starred ? "all" : "head");
     }
     if (this.model) drawStudies(this);
     this.sayStatus();
@@ -153,6 +156,7 @@ class Page extends Board {
     const all = this.tasks.has("all");
     this.tasks.clear();
     drawProgress(this);
+    this.acts.draw();
     drawWorkers(this);
     drawRungs(this);
     drawPaused(this);

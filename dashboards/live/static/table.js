@@ -47,7 +47,13 @@ export class Table {
     }));
     return [
       {name: "number", title: "trial", number: true, key: trial => trial.number, text: trial => String(trial.number)},
-      {name: "name", title: "network", wrap: true, key: trial => trial.name, text: trial => trial.name},
+      {
+        name: "name",
+        title: "network",
+        wrap: true,
+        key: trial => trial.name,
+        text: trial => ((model.head.stars || []).includes(trial.number) ? "\u2605 " : "") + trial.name,
+      },
       ...axes,
       {
         name: "where",

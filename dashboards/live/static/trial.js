@@ -11,7 +11,7 @@ export function drawTrial(page, place, told) {
   close.addEventListener("click", () => page.close());
   const state = model.best.has(told.number) ? "on the Pareto front" : WHERES[trial.where];
   place.replaceChildren(
-    html("h2", {id: "trial-title"}, told.title),
+    html("h2", {id: "trial-title"}, (told.star ? "\u2605 " : "") + told.title),
     html(
       "p",
       {class: "strong"},
@@ -19,6 +19,7 @@ export function drawTrial(page, place, told) {
     ),
     html("p", {}, told.line),
     ...why(told),
+    ...(page.acts ? page.acts.ofTrial(told) : []),
     close,
     html("h3", {}, "The network"),
     ...(told.stages.length ? [drawing(told.stages)] : []),

@@ -111,8 +111,8 @@ def written(sqlite_url: str) -> Iterator[Written]:
 
 
 @contextmanager
-def server(url: str, *options: str) -> Iterator[str]:
-    """Serve the page by its command, and give its address."""
+def server(url: str, *options: str, token: bool = False) -> Iterator[str]:
+    """Serve the page by its command, and give its address, with the token by which one may act or without it."""
     command = [sys.executable, "-m", "dashboards.live", url, "--port", "0", "--until-eof", *options]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ})
     assert process.stdin is not None
@@ -120,7 +120,8 @@ def server(url: str, *options: str) -> Iterator[str]:
     try:
         line = process.stdout.readline()
         assert line.startswith("http://127.0.0.1:"), line
-        yield line.partition(" ")[0]
+        address = line.partition(" ")[0]
+        yield address if token else address.partition("#")[0]
     finally:
         process.stdin.close()
         process.stdout.close()

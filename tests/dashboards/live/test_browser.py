@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 import uvicorn
 from playwright.sync_api import Page, expect
@@ -21,6 +22,7 @@ from dashboards.live.server import application
 from search.core.fronts import front_trials
 from search.core.picking import bounds_of, pick
 from search.core.records import EventKind, State
+from search.storage import requests
 from spaces.cost import Cost
 from tests import factories
 from tests.dashboards.browsing import GUARD_MS, OpenPage, answered, limit_of, serious, texts_read
@@ -381,3 +383,51 @@ def test_two_studies_are_laid_over_each_other(written: Written, show: OpenPage) 
         expect(page.locator("h1")).to_have_text("another")
         assert not math.isnan(limit_of(page)) or page.locator("#budget").input_value()
     other.close()
+
+
+def test_a_button_pauses_the_study_and_stars_and_notes_are_kept_where_the_address_has_the_token(
+    written: Written, show: OpenPage
+) -> None:
+    fill(written, 6)
+    written.alive()
+    with server(written.url, token=True) as address:
+        page = show(address)
+        assert "token" not in page.url
+        page.get_by_role("button", name="pause", exact=True).click()
+        expect(page.locator("#asked")).to_contain_text("asked: pause")
+        expect(page.locator("#asked")).to_contain_text("waits for the launch: pause")
+        (asked,) = requests.requests(written.store, NAME)
+        assert (asked.kind, asked.by, asked.session) == ("pause", "the page", written.session)
+        written.happen(EventKind.HELD)
+        expect(page.locator("#held")).to_be_visible()
+        page.get_by_role("button", name="go on", exact=True).click()
+        expect(page.locator("#asked")).to_contain_text("asked: resume")
+        page.get_by_role("button", name="open trial 4").first.click()
+        page.locator("#trial textarea").fill(HOSTILE)
+        page.get_by_role("button", name="keep the note").click()
+        expect(page.locator("#trial-note")).to_have_text(HOSTILE)
+        page.get_by_role("button", name="star it").click()
+        expect(page.locator("#trial-title")).to_contain_text("\u2605")
+        expect(page.locator("[data-row='4']")).to_contain_text("\u2605")
+        page.get_by_role("button", name="stop it").click()
+        page.get_by_role("button", name="stop it: sure?").click()
+        expect(page.locator("#asked")).to_contain_text("asked: stop trial 4")
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+        found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+        assert not [each["id"] for each in found if each["impact"] in ("serious", "critical")]
+    assert [str(each) for each in requests.requests(written.store, NAME)] == ["pause", "resume", "stop trial 4"]
+
+
+def test_without_the_token_there_are_no_buttons_and_nobody_is_asked(written: Written, show: OpenPage) -> None:
+    fill(written, 6)
+    written.alive()
+    with server(written.url) as address:
+        for opened in (address, f"{address}#token=wrong"):
+            page = show(opened)
+            expect(page.locator("#acts")).to_be_hidden()
+            page.get_by_role("button", name="open trial 4").first.click()
+            expect(page.locator("#trial")).to_be_visible()
+            assert page.locator("#trial-acts").count() == 0
+        own = {"Origin": address.rstrip("/"), "X-Widefront-Token": "wrong"}
+        assert httpx.post(f"{address}act", json={"kind": "pause", "study": NAME}, headers=own).status_code == 403
+    assert requests.requests(written.store, NAME) == []

@@ -128,7 +128,9 @@ def test_a_trial_in_detail_says_why_and_what_to_do(written: Written, store: Stor
     assert [stage["name"] for stage in told["stages"]] == ["stem", "stage 1", "stage 2", "stage 3", "head"]
     assert [stage["blocks"] for stage in told["stages"]] == [1, 2, 2, 2, 1]
     assert told["stages"][1]["convolutions"] == "1x1, 3x3 in 4 groups, 1x1"
-    (command,) = told["commands"]
+    command, alike = told["commands"]
+    assert "search.control" in alike["line"]
+    assert "train --like 0 --set NAME=VALUE" in alike["line"]
     assert "-m search.retrain" in command["line"]
     assert "'sqlite:///it'\"'\"'s here.db'" in command["line"]  # as a shell takes it
     json.dumps(told)

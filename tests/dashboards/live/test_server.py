@@ -14,8 +14,10 @@ import pytest
 
 from dashboards import theme
 from dashboards.live import __main__ as command
+from dashboards.live.acting import Acting
 from dashboards.live.feed import Feed
 from dashboards.live.server import HERE, application
+from search.storage import requests
 from search.storage.url import typed
 from tests.dashboards.live.conftest import NAME, Written, server
 from tests.dashboards.test_contrast import contrast, parsed
@@ -156,6 +158,125 @@ def until_update(
                 return told["id"], json.loads(told["data"])
             told = told if line else {}
     raise AssertionError("no update came")
+
+
+TOKEN = "a-token-that-nobody-guesses"
+HERE_NOW = {"Host": "127.0.0.1:8480", "Origin": "http://127.0.0.1:8480", "X-Widefront-Token": TOKEN}
+Post = Callable[..., httpx.Response]
+
+
+@pytest.fixture
+def post(written: Written) -> Iterator[Post]:
+    """Give `post({"kind": "pause"}, Origin=None)`: what the server answers; headers replace those of its own page."""
+    written.begin()
+    feed = Feed(written.url, None)
+    feed.look()
+    app = application(feed, acting=Acting(written.url, TOKEN, behind=["public.example"], seen=feed.look))
+
+    def ask(told: object, path: str = "/act", method: str = "POST", **headers: str | None) -> httpx.Response:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        sent = {"Content-Type": "application/json", **HERE_NOW, **named}
+        content = told if isinstance(told, bytes) else json.dumps(told).encode()
+
+        async def asked() -> httpx.Response:
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
+                kept = {name: value for name, value in sent.items() if value is not None}
+                return await client.request(method, path, content=content, headers=kept)
+
+        return asyncio.run(asked())
+
+    yield ask
+    feed.close()
+
+
+def asked_of(written: Written) -> list[str]:
+    return [str(each) for each in requests.requests(written.store, NAME)]
+
+
+PAUSE = {"kind": "pause", "study": NAME}
+
+
+def test_who_shows_the_token_from_this_page_asks_and_notes(post: Post, written: Written) -> None:
+    written.alive()
+    assert post(PAUSE).json() == {"said": "asked: pause"}
+    assert post({"kind": "stop", "study": NAME, "values": {"trial": 0}}).json() == {"said": "asked: stop trial 0"}
+    assert post({"kind": "note", "study": NAME, "trial": 0, "text": "<b>"}).status_code == 200
+    assert post({"kind": "star", "study": NAME, "trial": 0}).json() == {"said": "noted of trial 0"}
+    assert asked_of(written) == ["pause", "stop trial 0"]
+    told = post(None, path="/trial?number=0", method="GET").json()
+    assert (told["star"], told["note"]) == (True, "<b>")
+    assert post(PAUSE, Origin="https://public.example").status_code == 200
+    assert post(PAUSE, Host="[::1]:8480", Origin="http://[::1]:8480").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({"X_Widefront_Token": None}, 403),
+        ({"X_Widefront_Token": TOKEN[:-1]}, 403),
+        ({"X_Widefront_Token": TOKEN + "x"}, 403),
+        ({"Origin": None}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "http://127.0.0.1:3000"}, 403),
+        ({"Origin": "http://127.0.0.1:8480.evil.example"}, 403),
+        ({"Origin": "http://[127.0.0.1:8480"}, 403),
+        ({"Host": "evil.example", "Origin": "http://evil.example"}, 400),
+        ({"Content_Type": "text/plain"}, 415),
+        ({"Content_Type": "application/x-www-form-urlencoded"}, 415),
+    ],
+)
+def test_whoever_else_asks_is_refused_and_nothing_is_written(
+    headers: dict[str, str | None], code: int, post: Post, written: Written
+) -> None:
+    given = {name: value for name, value in headers.items() if name != "Content_Type"}
+    kind = headers.get("Content_Type")
+    answer = post(PAUSE, **given, **({"Content-Type": kind} if kind else {}))
+    assert answer.status_code == code
+    assert asked_of(written) == []
+
+
+@pytest.mark.parametrize(
+    ("told", "code", "said"),
+    [
+        (b"{", 400, "a JSON object is required"),
+        ([1], 400, "a JSON object is required"),
+        (b"[" * 15_000, 400, "a JSON object is required"),
+        (b"x" * 30_000, 413, "at most 20000 bytes"),
+        ({"kind": "pause"}, 400, "name a study"),
+        ({"kind": ["pause"], "study": NAME}, 400, "unknown request"),
+        ({"kind": "train", "study": NAME, "values": {"params": {"depth": 1}}}, 400, "unknown request"),
+        ({"kind": "stop", "study": NAME, "values": {"trial": "0"}}, 400, "is no trial's number"),
+        ({"kind": "stop", "study": NAME, "values": 3}, 400, "values by their names are required"),
+        ({"kind": "star", "study": NAME, "trial": 99}, 400, "has no trial 99"),
+        ({"kind": "note", "study": NAME, "trial": 0, "text": 5}, 400, "a text is required"),
+        ({"kind": "pause", "study": "'; DROP TABLE nas_study; --"}, 400, "unknown study"),
+    ],
+)
+def test_what_cannot_be_asked_is_one_line(told: object, code: int, said: str, post: Post, written: Written) -> None:
+    answer = post(told)
+    assert answer.status_code == code
+    assert said in answer.text
+    assert asked_of(written) == []
+
+
+def test_a_page_without_a_token_takes_nothing_from_anybody(get: Get, written: Written) -> None:
+    assert get("/may").json() == {"may": False}
+    app = application(Feed(written.url, None))
+
+    async def asked() -> int:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
+            answer = await client.post("/act", json=PAUSE, headers={**HERE_NOW, "X-Widefront-Token": ""})
+            return answer.status_code
+
+    assert asyncio.run(asked()) == 403
+    assert asked_of(written) == []
+
+
+def test_who_has_the_token_is_told_so(post: Post) -> None:
+    assert post(None, path="/may", method="GET").json() == {"may": True}
+    assert post(None, path="/may", method="GET", X_Widefront_Token="x").json() == {"may": False}
+    assert post(None, method="GET").status_code == 405
 
 
 def test_a_port_that_is_taken_is_one_line(written: Written, capsys: pytest.CaptureFixture[str]) -> None:

@@ -35,6 +35,8 @@ def test_the_page_waits_for_the_study_and_ends_with_the_launch(tmp_path: Path) -
     url = f"sqlite:///{tmp_path}/not-yet.db"
     with live_page(url, "digits", said.append, written=url, port=0):
         address = wait_for(said).removeprefix("live page: ")
+        address, _, token = address.partition("#token=")
+        assert len(token) == 32
         with urllib.request.urlopen(f"{address}state", timeout=GUARD_S) as answer:
             assert b'"waiting"' in answer.read()
         port = int(address.rstrip("/").rpartition(":")[2])
@@ -73,7 +75,7 @@ def test_the_page_ends_where_its_launch_is_killed(tmp_path: Path) -> None:
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as launch:
         assert launch.stdout is not None
-        port = int(launch.stdout.readline().strip().rstrip("/").rpartition(":")[2])
+        port = int(launch.stdout.readline().partition("/#")[0].rpartition(":")[2])
         assert listens(port)
         launch.kill()
     began = time.monotonic()
