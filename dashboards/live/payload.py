@@ -54,7 +54,6 @@ def about(watched: Shown) -> Plain:
         "parameters": watched.parameters,
         "constraints": _constraints(study),
         "data": _data(study),
-        "trials": _budget(study).get("trials"),
     }
 
 
@@ -76,11 +75,6 @@ def _data(study: StudyRecord) -> str:
     if isinstance(data, Mapping):
         return ", ".join(f"{name} {value}" if name != "name" else str(value) for name, value in data.items())
     return str(data)
-
-
-def _budget(study: StudyRecord) -> Mapping[str, Any]:
-    budget = study.config.get("budget")
-    return budget if isinstance(budget, Mapping) else {}
 
 
 def row(watched: Shown, trial: TrialRecord, parameters: Iterable[str]) -> list[object]:
@@ -180,6 +174,7 @@ def head(watched: Watched, now: datetime) -> Plain:
         "counts": _counts(watched),
         "funnel": _funnel(watched),
         "workers": _workers(watched),
+        "trials": watched.budget.get("trials"),
         "held": alive and watched.held,
         "asked": [hide(str(request)) for request in watched.waiting],
         "stars": sorted(number for number, note in watched.noted.items() if note.star),
@@ -188,7 +183,7 @@ def head(watched: Watched, now: datetime) -> Plain:
 
 def _planned(watched: Watched) -> tuple[float | None, bool]:
     """Return the epochs that are planned in all, and whether that is only the most that there can be."""
-    budget, full = _budget(watched.study), watched.study.max_epochs
+    budget, full = watched.budget, watched.study.max_epochs
     if watched.planned is not None:
         return watched.planned, False
     limits = [trials * full for trials in [budget.get("trials")] if isinstance(trials, int)]
@@ -203,7 +198,7 @@ def _left(watched: Watched, now: datetime, epochs: float | None) -> tuple[float,
     told = left_s(moments, epochs) if epochs is not None and epochs > 0 else None
     if told and (last := _last_s(watched)):  # what trains alone at the end takes as long as it takes
         told = (max(told[0], last), max(told[1], 1.5 * last))
-    hours = _budget(watched.study).get("hours")
+    hours = watched.budget.get("hours")
     if isinstance(hours, (int, float)):
         spent = sum(end - start for start, end in alive_spans(watched.sessions))
         most = max(hours * 3600 - spent, 0.0)

@@ -3,6 +3,7 @@
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from dashboards import front as figure
 from dashboards.frames import StudyView, domain_word
@@ -11,7 +12,7 @@ from search.core.fronts import front_trials
 from search.core.gains import Entry, entry_of, expected_gains
 from search.core.picking import Step, steps
 from search.core.records import Event, EventKind, Session, State, StudyRecord, TrialRecord
-from search.core.requests import Note, Request, latest
+from search.core.requests import Note, Request, grown, latest
 from search.storage import requests, watching
 from search.storage.replicates import Replicates
 from search.storage.store import Store
@@ -37,6 +38,7 @@ class News:
     events: tuple[Event, ...] = ()
     trials: tuple[TrialRecord, ...] = ()  # that the events name, as they are now
     notes: tuple[Note, ...] = ()
+    answered: tuple[Request, ...] | None = None  # all that was asked, where an answer is among the events
     waiting: tuple[Request, ...] = ()  # what people have asked and nobody has answered
 
     @property
@@ -106,7 +108,14 @@ class Watched:
         held = [event for kind in HELD if (event := watching.last(store, study.name, kind))]
         self.held = bool(held) and max(held, key=lambda event: event.seq).kind == EventKind.HELD
         self.notes: list[Note] = requests.notes(store, study.name)
+        self.answered: list[Request] = requests.requests(store, study.name)
         self.waiting: Sequence[Request] = requests.waiting(store, study.name)
+
+    @property
+    def budget(self) -> Mapping[str, Any]:
+        """Return the bounds of the file, with what people have added to them."""
+        file = self.study.config.get("budget")
+        return grown(file if isinstance(file, Mapping) else {}, self.answered)
 
     @property
     def noted(self) -> dict[int, Note]:
@@ -122,7 +131,7 @@ class Watched:
         """Return what is new; nothing here changes by it."""
         sessions = tuple(store.sessions(self.study.name))
         events = tuple(store.events(self.study.name, after=self.seq, most=MOST))
-        noted = tuple(requests.notes(store, self.study.name, after=self.notes[-1].id if self.notes else -1))
+        noted = tuple(requests.notes(store, self.study.name, after=self.notes[-1].id if self.notes else None))
         waiting = tuple(requests.waiting(store, self.study.name))
         if not events:
             return News(sessions=sessions, notes=noted, waiting=waiting)
@@ -130,13 +139,18 @@ class Watched:
         trials = store.trials_since(self.study.name, max(self.trials, default=-1), sorted(named))
         if any(event.kind in NETWORKS for event in events):
             trials = self._with_replicates(store, trials)
-        return News(sessions=sessions, events=events, trials=tuple(trials), notes=noted, waiting=waiting)
+        told = any(event.kind == EventKind.ASKED for event in events)
+        return News(
+            sessions=sessions, events=events, trials=tuple(trials), notes=noted, waiting=waiting,
+            answered=tuple(requests.requests(store, self.study.name)) if told else None,
+        )  # fmt: skip
 
     def hear(self, news: News) -> None:
         """Take in what is new."""
         self.sessions = news.sessions
         self.notes += news.notes
         self.waiting = news.waiting
+        self.answered = self.answered if news.answered is None else list(news.answered)
         if news.events:
             self._note(news.events)
             self._take(news.trials)

@@ -174,3 +174,23 @@ def latest(notes: Iterable[Note]) -> dict[int, Note]:
         text = before.text if note.text is None else note.text
         found[note.trial] = replace(note, star=star, text=text)
     return found
+
+
+def grown(file: Mapping[str, Any], answered: Iterable[Request]) -> dict[str, Any]:
+    """Return a file's budget with all that was added to it; what the file itself has changed since is as it says.
+
+    Args:
+        file: what there is of each thing; None, or nothing, where it has no bound.
+        answered: requests, whatever they ask.
+    """
+    now = dict(file)
+    for request in answered:
+        if request.kind == RequestKind.ADD and request.state is RequestState.DONE:
+            before, added = (_mapping(request.effect.get(name)) for name in ("file", "added"))
+            same = (name for name in added if file.get(name) is not None and before.get(name) == file[name])
+            now |= {name: now[name] + added[name] for name in same}
+    return now
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

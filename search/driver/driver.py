@@ -28,7 +28,7 @@ from search.driver.notifying import Notifier
 from search.driver.opening import begin, check_study, record_of
 from search.driver.preview import Missing
 from search.driver.progress import Progress
-from search.driver.requests import Desk, grown, wishes_of
+from search.driver.requests import Desk, budget_of, wishes_of
 from search.driver.survey import Survey, survey
 from search.driver.training import drive, say, watch_of
 from search.samplers.catalogue import SpaceCatalogue, coordinate
@@ -163,7 +163,7 @@ def open_running(
         proposer=proposer,
         scheduler=plan_of(config, record.classes).make(record),
         account=Account(
-            budget=grown(Budget(**config.budget.model_dump()), answered),
+            budget=budget_of(Budget(**config.budget.model_dump()), answered),
             rates=config.resources.rates,
             earlier_s=alive_s(store.sessions(record.name)),
         ),

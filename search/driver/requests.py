@@ -7,12 +7,12 @@ the answered rows tell.
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from search.core.budget import Budget
 from search.core.records import Event, EventKind
-from search.core.requests import OF_A_LAUNCH, OF_A_TRIAL, Request, RequestKind, RequestState, amount
+from search.core.requests import OF_A_LAUNCH, OF_A_TRIAL, Request, RequestKind, RequestState, amount, checked, grown
 from search.samplers.proposer import Asked
 from search.storage.answering import answer
 from search.storage.requests import news, requests
@@ -35,19 +35,9 @@ def wishes_of(answered: Iterable[Request]) -> Wishes:
     return Wishes(lifted={each["trial"]: each["epoch"] for each in promoted if {"trial", "epoch"} <= each.keys()})
 
 
-def grown(file: Budget, answered: Iterable[Request]) -> Budget:
-    """Return a file's budget with all that was added to it; what the file itself has changed since is as it says."""
-    now = file
-    for request in answered:
-        if request.kind == RequestKind.ADD and request.state is RequestState.DONE:
-            now = _more(now, file, request.effect)
-    return now
-
-
-def _more(now: Budget, file: Budget, effect: Mapping[str, Any]) -> Budget:
-    before, added = effect.get("file", {}), effect.get("added", {})
-    same = {name: more for name, more in added.items() if before.get(name) == getattr(file, name, None) is not None}
-    return replace(now, **{name: getattr(now, name) + more for name, more in same.items()})
+def budget_of(file: Budget, answered: Iterable[Request]) -> Budget:
+    """Return a file's budget with all that was added to it."""
+    return Budget(**grown(asdict(file), answered))
 
 
 @dataclass(slots=True)
@@ -103,7 +93,7 @@ class Desk:
         if request.state is not RequestState.DONE or not self.running.launches.shared:
             return
         if request.kind == RequestKind.ADD:
-            steering.grow(self.running, grown(self.file, self._known.values()))
+            steering.grow(self.running, budget_of(self.file, self._known.values()))
         elif request.kind in OF_A_LAUNCH and (mine or 0) <= (request.session or 0):
             _LAUNCH[request.kind](self.running)
 
@@ -113,6 +103,7 @@ class Desk:
         Raises:
             InputError: it is refused.
         """
+        checked(request.kind, request.values)  # another version may have asked
         if request.kind in OF_A_LAUNCH:
             self._check_launch(request)
             return _LAUNCH[request.kind](self.running), {}
@@ -120,9 +111,7 @@ class Desk:
             return self._do_to_trial(request)
         if request.kind == RequestKind.ADD:
             return self._added(request.values)
-        if request.kind == RequestKind.TRAIN:
-            return self._train(request), {}
-        raise InputError(f"this version knows no request {request.kind!r}")
+        return self._train(request), {}
 
     def _check_launch(self, request: Request) -> None:
         """Refuse what was asked of a launch before this one."""
@@ -170,7 +159,7 @@ class Desk:
         self._known[request.id] = replace(request, state=state, effect=effect or {})
         self.running.notices.append(line)
         if effect and "added" in effect:
-            steering.grow(self.running, grown(self.file, self._known.values()))
+            steering.grow(self.running, budget_of(self.file, self._known.values()))
 
 
 _LAUNCH: dict[str, Callable[[RunningStudy], str]] = {

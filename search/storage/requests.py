@@ -38,13 +38,13 @@ def _requests(store: Store, study: str, *which: Any) -> list[Request]:
     return [request for request in made if request is not None]
 
 
-def notes(store: Store, study: str, after: int = -1) -> list[Note]:
+def notes(store: Store, study: str, after: int | None = None) -> list[Note]:
     """Return what was noted of a study's trials, oldest first, or what is behind a note's number."""
     with store.snapshot() as connection:
         mine = NOTE.c.study_id == store.study_id(connection, study)
-        found = connection.execute(
-            queries.whole_rows(NOTE).where(mine, NOTE.c.id > after).order_by(NOTE.c.id)
-        ).mappings().all()  # fmt: skip
+        which = [mine] if after is None else [mine, NOTE.c.id > after]
+        asked = queries.whole_rows(NOTE).where(*which).order_by(NOTE.c.id)
+        found = connection.execute(asked).mappings().all()
     lost = Lost(table=NOTE.name)
     made = (store.damage.read(partial(note_of, row), f"row {row['id']} of {NOTE.name}", lost) for row in found)
     return [note for note in made if note is not None]
@@ -73,8 +73,18 @@ def request_of(row: Row) -> Request:
         state=RequestState(cells.text(row, "state")),
         answer=cells.text(row, "answer"),
         answered_at=cells.optional(cells.moment, row, "answered_at"),
-        effect=cells.mapping(row, "effect"),
+        effect=_effect(row),
     )
+
+
+def _effect(row: Row) -> dict[str, Any]:
+    """Return what lasts of a request: numbers by name, or such mappings of them."""
+    found = cells.mapping(row, "effect")
+    for name, value in found.items():
+        numbers = value.values() if isinstance(value, dict) else [value]
+        if strange := [each for each in numbers if each is not None and not cells.is_number(each)]:
+            raise ValueError(f"effect: {name} cannot be {strange[0]!r}")
+    return found
 
 
 def note_of(row: Row) -> Note:

@@ -134,5 +134,7 @@ def trained(running: RunningStudy, asked: Asked, since: int) -> str | None:
 
 def _trial(running: RunningStudy, number: int) -> TrialRecord:
     if number not in running.trials:
+        running.hear()  # of a trial that another launch has just begun
+    if number not in running.trials:
         raise InputError(f"there is no trial {number}")
     return running.trials[number]

@@ -31,7 +31,7 @@ export function drawProgress(page) {
   const counts = Object.entries(WHERES)
     .filter(([where]) => head.counts[where])
     .map(([where, word]) => `${head.counts[where].toLocaleString("en")} ${word}`);
-  const planned = model.study.trials >= model.trials.size ? ` of ${model.study.trials.toLocaleString("en")}` : "";
+  const planned = head.trials >= model.trials.size ? ` of ${head.trials.toLocaleString("en")}` : "";
   byId("counts").textContent =
     `${model.trials.size.toLocaleString("en")}${planned} trials begun${counts.length ? `: ${counts.join(", ")}` : ""}; hypervolume ${head.hypervolume.toFixed(3)}`;
 }

@@ -24,6 +24,7 @@ from search.driver.driver import (
 )
 from search.driver.survey import Survey
 from search.schedulers.rungs import Asha
+from search.storage import asking
 from search.storage.store import Store
 from search.study.checkpoints import checkpoint_folder
 from search.study.running import RunningStudy
@@ -412,6 +413,28 @@ def test_a_study_that_is_over_needs_no_ray(doubled: Cluster) -> None:
     running, said = launch()
     assert running.over
     assert (doubled.said, said) == ([], "")
+
+
+def test_what_was_added_to_a_study_that_is_over_counts_as_its_command_runs_again(doubled: Cluster) -> None:
+    launch()
+    with asking.opened("sqlite:///study.db") as store:
+        asking.ask(store, "small", "add", {"trials": 2})
+    running, said = launch()
+    assert (running.over, len(running.trials)) == (True, 6)
+    assert "add 2 trials: the budget is 6 trials now" in said
+    doubled.said.clear()
+    running, said = launch()
+    assert (len(running.trials), said, doubled.said) == (6, "", [])
+
+
+def test_what_is_refused_of_a_study_that_is_over_is_said(doubled: Cluster) -> None:
+    launch()
+    with asking.opened("sqlite:///study.db") as store:
+        asking.ask(store, "small", "add", {"hours": 2})
+    running, said = launch()
+    assert running.over
+    assert said == "add 2 hours: refused: the budget has no bound on hours, so nothing can be added to it\n"
+    assert doubled.said.count("stop") == 1
 
 
 def test_what_is_wrong_is_said_before_ray_starts(doubled: Cluster, tmp_path: Path) -> None:

@@ -12,12 +12,14 @@ from search.core.budget import Budget
 from search.core.records import EventKind, State, TrialRecord
 from search.core.requests import Request, RequestState
 from search.driver.driver import desk_of
-from search.driver.requests import Desk, grown
+from search.driver.requests import Desk, budget_of
 from search.storage import asking, requests
+from search.storage.store import Store
 from search.study.running import Nothing, RunningStudy
 from spaces.errors import TrialFailure
 from tests.factories import STARTED
 from tests.search.bench import FILE, Bench, learn
+from tests.search.study import test_launches as shared
 from workers.kinds import FailureKind
 
 MakeBench = Callable[..., Bench]
@@ -69,6 +71,40 @@ class Launch:
 
     def events(self, kind: EventKind) -> list[str]:
         return [event.text for event in self.store.events("bench") if event.kind == kind]
+
+
+@pytest.mark.slow
+def test_launches_that_share_a_study_all_pause_and_grow_and_one_of_them_stops_a_trial(
+    make_bench: MakeBench, postgres_url: str
+) -> None:
+    bench = make_bench(postgres_url, budget={"trials": 3})
+    launches = [shared.Launch.join(bench) for _ in range(2)]
+    desks = [desk_of(each.store, bench.config, each.running) for each in launches]
+    ticks = iter(range(1_000))
+    for desk in desks:
+        desk.clock = lambda: next(ticks)
+
+    def ask(kind: str, **values: Any) -> str:
+        asked = asking.ask(launches[0].store, "bench", kind, values)
+        for desk in (*desks, *desks):
+            desk.look()
+        return next(each.answer for each in requests.requests(launches[0].store, "bench") if each.id == asked.id)
+
+    trial = launches[1].begin()
+    assert ask("pause").startswith("nothing new begins")
+    assert [each.running.hand_out() for each in launches] == [Nothing.NOW] * 2
+    assert ask("add", trials=2) == "the budget is 5 trials now"
+    assert [each.running.account.budget.trials for each in launches] == [5, 5]
+    assert ask("stop", trial=trial.number) == ""
+    assert launches[1].running.measured(trial.number, learn(trial, 1)).stop
+    assert ask("resume") == "the study goes on"
+    assert ask("train", params=VALUES) == ""
+    begun = [launches[0].begin(), launches[1].begin(), launches[0].begin()]
+    assert [each.params == VALUES for each in begun] == [True, False, False]
+    for each in launches:
+        each.ends.close()
+    with Store.open(bench.url) as store:
+        assert requests.requests(store, "bench")[2].answer == "trial 0 is stopped"
 
 
 @pytest.fixture
@@ -285,4 +321,4 @@ def test_a_budget_of_a_file_grows_by_what_was_added_while_it_said_the_same() -> 
         replace(added(file={"trials": 60}, added={"trials": 1}), state=RequestState.REFUSED),
         added(),
     ]
-    assert grown(Budget(trials=60, hours=2), rows) == Budget(trials=80, hours=2.5)
+    assert budget_of(Budget(trials=60, hours=2), rows) == Budget(trials=80, hours=2.5)

@@ -17,8 +17,10 @@ from dashboards import report
 from search import doctor, front
 from search.config.study import parse
 from search.core.records import Host, Rejection, Replicate
+from search.storage import asking
 from search.storage.answers import Answers
 from search.storage.replicates import Replicates
+from search.storage.requests import notes, requests
 from search.storage.store import Store
 from search.storage.tables import METADATA, VERSION_TABLE
 from spaces.errors import StudyError
@@ -87,6 +89,8 @@ def whole(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
         seeds.add(Replicate(number=0, trial=0, seed=7, fold=(0, 2), started_at=NOON))
         seeds.add_measurement(0, factories.measurement(1))
         seeds.add_look(NOON, {0: {"accuracy": 0.5}})
+        asking.ask(store, "bench", "add", {"trials": 1})
+        asking.note(store, "bench", 0, star=True, text="again")
         Answers(store).add_answer("a" * 64, "12ab", "pi_ms", Answer(value=3, deviation=0.5))
         bench.close()
     with closing(sqlite3.connect(file)) as connection:
@@ -124,6 +128,7 @@ def counted(file: Path) -> list[int]:
         trials = store.trials(study)
         seeds = [each for trial in trials for each in trial.replicates]
         others = [len(read(study)) for read in (store.sessions, store.rejections, store.hosts)]
+        others += [len(requests(store, study)), len(notes(store, study))]
         told = [len(seeds), sum(len(each.measurements) for each in seeds), sum(each.test is not None for each in seeds)]
         return [len(trials), sum(trial.epochs for trial in trials), *told, *others]
 

@@ -101,3 +101,13 @@ def test_tune_has_its_own_controller_back_whatever_happens() -> None:
         raise ZeroDivisionError
     assert seen == [StudyController]
     assert tune.TuneController is TuneController
+
+
+def test_a_launch_that_is_asked_to_end_is_finished(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TuneController, "is_finished", lambda _self: False)
+    running = bench.open()
+    controller = Controller(StudyScheduler(running))
+    assert not controller.is_finished()
+    running.wishes.ended = True
+    assert controller.is_finished()
+    assert not running.over
