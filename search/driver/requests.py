@@ -66,7 +66,8 @@ class Desk:
             return
         self._looked = now
         try:
-            for request in news(self.store, self.running.record.name, self._after - BEHIND):
+            behind = BEHIND if self.running.launches.shared else 0
+            for request in news(self.store, self.running.record.name, self._after - behind):
                 self._take(request)
         except StorageAway as error:
             self.running.outbox.lose(error)
