@@ -1,12 +1,13 @@
 """A study as it was when it was read once: what the page's script reads of one that goes on."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dashboards.frames import StudyView, domain_word
 from dashboards.live.watched import OUTSIDE, budgets_of, planes_of
 from search.core.picking import Step, steps
 from search.core.records import Event, State, StudyRecord, TrialRecord
+from search.core.requests import Note
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,7 @@ class Frozen:
     steps: Mapping[str, Sequence[Step]]
     label: str = ""
     events: Sequence[Event] = ()
+    noted: Mapping[int, Note] = field(default_factory=dict)
 
     @classmethod
     def of(cls, view: StudyView) -> "Frozen":

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from search.core.picking import Step
 from search.core.records import Event, StudyRecord, TrialRecord
+from search.core.requests import Note
 
 
 class Shown(Protocol):
@@ -33,5 +34,8 @@ class Shown(Protocol):
 
     @property
     def events(self) -> Collection[Event]: ...  # noqa: D102
+
+    @property
+    def noted(self) -> Mapping[int, Note]: ...  # noqa: D102
 
     def where(self, trial: TrialRecord) -> str: ...  # noqa: D102

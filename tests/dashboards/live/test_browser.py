@@ -412,9 +412,7 @@ def test_a_button_pauses_the_study_and_stars_and_notes_are_kept_where_the_addres
         page.get_by_role("button", name="stop it").click()
         page.get_by_role("button", name="stop it: sure?").click()
         expect(page.locator("#asked")).to_contain_text("asked: stop trial 4")
-        page.evaluate(AXE.read_text(encoding="utf-8"))
-        found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-        assert not [each["id"] for each in found if each["impact"] in ("serious", "critical")]
+        assert not serious(page)
     assert [str(each) for each in requests.requests(written.store, NAME)] == ["pause", "resume", "stop trial 4"]
 
 
