@@ -59,7 +59,7 @@ export class Model {
     const told = this.study.parameters.map((name, place) => [name, trial.params[place]]);
     return told
       .filter(([, each]) => each !== null && each !== undefined)
-      .map(pair => pair.join(" "))
+      .map(([name, each]) => `${name} ${Number.isFinite(each) ? Number(each.toPrecision(3)) : each}`)
       .join(", ");
   }
 
