@@ -26,6 +26,7 @@ STEMS = {
     "strided": (3, 2, False),
     "biased": (3, 2, False),
     "large": (7, 2, True),
+    "none": (0, 1, False),
 }
 DECAYING = ("branch", "swapout")  # placements whose rate may grow with depth
 STEMS["large_bare"] = STEMS["large"]  # kernel, stride, pool
@@ -147,6 +148,9 @@ def _dead_fields(given: Architecture) -> dict[str, Any]:
         "base_width": bottleneck,
         "stride_in": bottleneck and any(stride > 1 for stride in strides_of(given)),
         "kernels": kind.sequence,
+        "columns": kind.makes == "fractal",
+        "doubling": kind.makes == "fractal",
+        "stem_width": given.stem != "none",
         "growth": kind.makes == "dense",
         "compression": kind.makes == "dense" and len(given.depths) > 1,
         "shortcut": kind.shortcuts,
@@ -167,7 +171,8 @@ def _alive_dropout(given: Fields) -> dict[str, bool]:
     drops = given.dropout != "none" and given.dropout_rate > 0
     branch = drops and given.dropout == "branch"
     decays = drops and given.dropout in DECAYING
-    return {"dropout": drops, "dropout_rate": drops, "drop_decay": decays, "drop_unit": branch}
+    path = drops and given.dropout == "path"
+    return {"dropout": drops, "dropout_rate": drops, "drop_decay": decays, "drop_unit": branch, "drop_global": path}
 
 
 @lru_cache(maxsize=4096)
@@ -181,9 +186,7 @@ def plan(architecture: Fields) -> Plan:
     if isinstance(architecture, OwnNetwork):
         raise InputError(f"{architecture.network} builds its network itself: there is no plan of its blocks")
     kind = kind_of(architecture)
-    stem_width = architecture.stem_width
-    if kind.widens_stem:
-        stem_width = scaled(stem_width, architecture, f"stem_width {stem_width}")
+    stem_width = _stem_width(architecture)
     stages: list[tuple[BlockSpec, ...]] = []
     streams, width = 1, stem_width
     for stage in range(len(architecture.depths)):
@@ -193,6 +196,17 @@ def plan(architecture: Fields) -> Plan:
     first, last = stages[0][0], stages[-1][-1]
     made = Plan(stem=_stem(architecture, stem_width, first), stages=tuple(stages), head=_head(architecture, last))
     return _with_levels(made, architecture.levels) if kind.makes == "residual" else made
+
+
+def _stem_width(given: Fields) -> int:
+    """Return the channels that the stem puts out: those of the image, told as 0, where there is none."""
+    kind = KINDS[given.block]
+    if given.stem == "none":
+        if kind.makes != "fractal":
+            raise InfeasibleArchitecture(f"stem none is for blocks of columns, and block {given.block} has none")
+        return 0
+    width = given.stem_width
+    return scaled(width, given, f"stem_width {width}") if kind.widens_stem else width
 
 
 def _with_levels(given: Plan, levels: int) -> Plan:
@@ -223,13 +237,14 @@ def _stage(given: Fields, stage: int, in_width: int, streams: int) -> tuple[Bloc
     width = given.widths[stage]
     # A dense layer has no use for its stage's width.
     width = width if kind.makes == "dense" else scaled(width, given, f"width {width} (stage {stage + 1})")
+    strides = given.depths[stage] - 1 if kind.strides_last else 0  # which block does
     for index in range(given.depths[stage]):
         site = Site(
             stage=stage + 1,
             in_width=blocks[-1].out_width if blocks else in_width,
             streams=blocks[-1].streams_out if blocks else streams,
             width=width,
-            stride=strides_of(given)[stage] if index == 0 else 1,
+            stride=strides_of(given)[stage] if index == strides else 1,
             opens=stage > 0 and index == 0,
             last=stage + 1 == len(given.depths) and index + 1 == given.depths[stage],
         )
@@ -248,7 +263,7 @@ def _stem(given: Fields, width: int, first: BlockSpec) -> StemSpec:
     """Lay out the stem; a small one leaves normalisation and ReLU to a block that begins with them."""
     kernel, stride, pool = STEMS[given.stem]
     biased = given.stem in ("biased", "small_biased")
-    norm = given.stem != "large_bare" and not biased and (pool or not first.preactivated)
+    norm = given.stem not in ("large_bare", "none") and not biased and (pool or not first.preactivated)
     activated = norm or biased
     halves = activated and given.activation == "crelu"
     if halves and width % 2:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from spaces.errors import InfeasibleArchitecture, InputError
+from spaces.fractals import Fractal
 from spaces.layers import (
     DropBranch,
     Droppable,
@@ -344,4 +345,5 @@ BLOCKS: dict[str, Callable[[BlockSpec], nn.Module]] = {
     "transition": Transition,
     "chain": Chain,
     "highway": Highway,
+    "fractal": Fractal,
 }

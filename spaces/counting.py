@@ -69,7 +69,7 @@ def cost_by_part(architecture: Architecture, image: ImageSpec, *, batch: int = B
     if isinstance(architecture, OwnNetwork):
         return [_own_cost(architecture, image, batch)]
     check_fits(architecture, image)
-    described = plan(architecture)
+    described = plan(architecture).reading(image.channels)
     counted, shape = _stem_cost(described.stem, (image.channels, image.height, image.width), batch)
     parts = [Part(name="stem", cost=counted, shape=shape)]
     begun = shape
@@ -240,7 +240,7 @@ def _passed(module: nn.Module, shape: Shape, batch: int) -> tuple[Cost, Shape]:
 
 def _without_dropout(spec: BlockSpec) -> BlockSpec:
     """Return the specification without dropout, which costs nothing, so that rates do not split the memory."""
-    return replace(spec, dropout="none", dropout_rate=0.0, drop_unit="batch")
+    return replace(spec, dropout="none", dropout_rate=0.0, drop_unit="batch", drop_global=0.0)
 
 
 class _Beside(nn.Module):

@@ -17,11 +17,12 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "activation": ("relu", "crelu"),
     "attention": ("none", "squeeze_excite"),
     "downsampling": ("stride", "max"),
-    "dropout": ("none", "between", "after", "shortcut", "branch", "swapout", "head"),
+    "doubling": ("columns", "pointwise"),
+    "dropout": ("none", "between", "after", "shortcut", "branch", "swapout", "path", "head"),
     "drop_decay": ("linear", "uniform"),
     "drop_unit": ("batch", "sample"),
     "fusion": ("add", "concatenate"),
-    "stem": ("small", "strided", "large", "large_bare", "biased", "small_biased"),
+    "stem": ("small", "strided", "large", "large_bare", "biased", "small_biased", "none"),
     "head": ("linear", "cosine", "pointwise", "layers"),
 }
 MIXED = ("scaled", "gated", "exclusive")  # shortcuts that weigh what is added
@@ -30,7 +31,7 @@ LISTS = ("depths", "widths", "strides", "kernels")
 PRESERVED = "preserved"
 MOST = {
     "depth": 1_000, "depths": 1_000, "strides": 8, "kernels": 31, "widening_factor": 1_000, "head_scale": 1_000,
-    "branches": 100, "levels": 3, "head_map": 64,
+    "branches": 100, "levels": 3, "columns": 8, "head_map": 64,
 }  # fmt: skip
 MOST_BIAS = 20  # beyond which a sigmoid is nothing but open or closed
 MOST_CHANNELS = 65_536  # of what else is counted
@@ -56,6 +57,9 @@ class Fields:
     cardinality: int = 1  # C: groups of the 3x3 in a resnext block
     branches: int = 1  # residual functions of one shape that a block adds to its shortcut, each its own
     levels: int = 1  # of shortcuts: 2 adds one from stem to head, 3 one around each stage too
+    columns: int = 3  # C: of a fractal block, of 1, 2, 4, ... convolutions
+    doubling: str = "columns"  # where a fractal block's channels change: in the first convolution of each column, or in
+    #                            a 1x1 before all of them
     base_width: int | str | None = None  # d: a bottleneck's inner width is floor(width d / 64) C; without it, the
     #                                      width; `preserved`: the d at which C groups cost what one of 64 does
     growth: int = 12  # channels that each dense layer adds
@@ -71,14 +75,15 @@ class Fields:
     attention: str = "none"  # squeeze_excite: a residual branch's channels are weighed by a network of their means
     reduction: int = 16  # of the channels between that network's two layers
     downsampling: str = "stride"  # how a chain of convolutions strides; max: by a max-pool before the first of them
-    dropout: str = "none"  # swapout: units of shortcut and branch, each by itself
+    dropout: str = "none"  # swapout: units of shortcut and branch, each by itself; path: columns that meet
     dropout_rate: float = 0.0  # of the last block, where branches or both terms are dropped with linear decay
     drop_decay: str = "linear"  # how the rate of dropped branches, or of swapout, grows with depth
     drop_unit: str = "batch"  # what a branch is dropped for
+    drop_global: float = 0.5  # share of batches for which paths are dropped but for one column, the same in all blocks
     fusion: str = "add"  # how merge-and-run's two streams become one at the end
     stem: str = "small"  # small: 3x3; strided: 3x3 of stride 2; large: 7x7 of stride 2 and a 3x3 max-pool of stride 2;
     #                      large_bare: that without normalisation and ReLU; biased: 3x3 of stride 2, bias, ReLU;
-    #                      small_biased: 3x3, bias, ReLU
+    #                      small_biased: 3x3, bias, ReLU; none: the columns of fractal blocks read the image
     stem_width: int = 16
     head: str = "linear"  # cosine: |cos| to fixed orthogonal directions, times head_scale; pointwise: a 1x1 of
     #                       head_width, bias and ReLU before the mean; layers: max-pool, mean
@@ -134,6 +139,7 @@ def _check_whole(given: Fields) -> None:
         "cardinality",
         "branches",
         "levels",
+        "columns",
         "growth",
         "reduction",
         "stem_width",
@@ -162,7 +168,7 @@ def check_most(name: str, number: float) -> None:
 
 
 def _check_ranges(given: Fields) -> None:
-    for name in ("widening_factor", "head_scale", "compression", "dropout_rate", "gate_bias"):
+    for name in ("widening_factor", "head_scale", "compression", "dropout_rate", "drop_global", "gate_bias"):
         value = getattr(given, name)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise InputError(f"{name} {value!r} is not a number")
@@ -172,10 +178,16 @@ def _check_ranges(given: Fields) -> None:
         check_most(name, getattr(given, name))
     if not -MOST_BIAS <= given.gate_bias <= MOST_BIAS:
         raise InputError(f"gate_bias {given.gate_bias} is not in [-{MOST_BIAS}, {MOST_BIAS}]")
+    _check_shares(given)
+
+
+def _check_shares(given: Fields) -> None:
     if not 0 < given.compression <= 1:
         raise InputError(f"compression {given.compression} is not in (0, 1]")
     if not 0 <= given.dropout_rate < 1:
         raise InputError(f"dropout_rate {given.dropout_rate} is not in [0, 1)")
+    if not 0 <= given.drop_global <= 1:
+        raise InputError(f"drop_global {given.drop_global} is not in [0, 1]")
 
 
 def _shown(value: object) -> str:

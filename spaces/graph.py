@@ -21,6 +21,8 @@ LATER = (
     ("bias", False),
     ("squeeze", 0),
     ("leaves", True),
+    ("columns", 1),
+    ("drop_global", 0.0),
 )
 
 
@@ -50,7 +52,7 @@ def _leaving(order: str) -> list[str]:
 
 
 def _stem(spec: StemSpec) -> Iterator[Any]:
-    yield ["conv", spec.kernel, spec.stride, spec.conv_width, spec.bias]
+    yield from [["conv", spec.kernel, spec.stride, spec.conv_width, spec.bias]] if spec.kernel else []
     yield from ["norm"] if spec.norm else []
     yield from [_activation(spec.conv_width, spec.width)] if spec.activated else []
     yield from ["pool"] if spec.pool else []
@@ -70,10 +72,19 @@ def _block(spec: BlockSpec) -> Iterator[Any]:
         yield from _dropped(spec, "after")
     elif spec.kind == "residual" or (spec.kind == "multi_residual" and not _is_inception(spec)):
         yield from _residual(spec)
+    elif spec.kind == "fractal" and spec.columns == 1:
+        yield from _column(spec)
     elif _is_inception(spec):
         yield _whole(replace(spec, kind="inception", branches=1))
     else:
         yield _whole(spec)
+
+
+def _column(spec: BlockSpec) -> Iterator[Any]:
+    (only,) = spec.branch
+    yield _conv(only, bias=False)
+    yield from [*_dropped(spec, "after"), "norm", _activation(only.out_width, spec.out_width)]
+    yield from [["maxpool", spec.stride]] if spec.stride > 1 else []
 
 
 def _is_inception(spec: BlockSpec) -> bool:

@@ -14,6 +14,7 @@ from spaces.layouts import (
     Site,
     chain,
     dense,
+    fractal,
     highway,
     merge_and_run,
     residual,
@@ -55,6 +56,7 @@ def _check_dropout(kind: BlockKind, fields: Fields, placed: str) -> None:
             raise InfeasibleArchitecture(
                 f"dropout swapout needs a block of ours, and block {fields.block} is a package's"
             )
+    _check_columns(kind, fields, placed)
     if placed == "between":
         if fields.block in SINGLE:
             raise InfeasibleArchitecture(f"dropout between needs two convolutions, and block {fields.block} has one")
@@ -62,13 +64,25 @@ def _check_dropout(kind: BlockKind, fields: Fields, placed: str) -> None:
             raise InfeasibleArchitecture(f"dropout between needs two convolutions, and kernels is {fields.kernels[0]}")
 
 
+def _check_columns(kind: BlockKind, fields: Fields, placed: str) -> None:
+    columned = kind.makes == "fractal"
+    if placed == "between" and columned:
+        raise InfeasibleArchitecture(f"dropout between needs one branch, and block {fields.block} has columns")
+    if placed == "path" and not columned:
+        raise InfeasibleArchitecture(f"dropout path needs columns, and block {fields.block} has none")
+    if placed == "path" and fields.columns == 1:
+        raise InfeasibleArchitecture("dropout path needs columns to choose from, and columns is 1")
+
+
 def _with_dropout(spec: BlockSpec, placed: str, fields: Fields, rate: float) -> BlockSpec:
     bare = spec.shortcut == "none" and placed in AROUND  # nothing to drop, or nothing would be left
     between = placed == "between" and len(spec.branch) == 1  # a transition
-    if placed == "none" or bare or between:
+    doubler = spec.kind == "fractal" and spec.branch[0].kernel == 1
+    if placed == "none" or bare or between or doubler:
         return spec
     unit = fields.drop_unit if placed == "branch" else spec.drop_unit
-    return replace(spec, dropout=placed, dropout_rate=rate, drop_unit=unit)
+    share = float(fields.drop_global) if placed == "path" else spec.drop_global
+    return replace(spec, dropout=placed, dropout_rate=rate, drop_unit=unit, drop_global=share)
 
 
 def _two_branches(makes: str, expansion: int = 1) -> BlockKind:
@@ -96,4 +110,5 @@ KINDS: dict[str, BlockKind] = {
     "biased_conv": BlockKind(lay=chain, makes="chain", shortcuts=False, widens_stem=True, norm=False),
     "biased_norm_conv": BlockKind(lay=chain, makes="chain", shortcuts=False, widens_stem=True, bias=True),
     "highway": BlockKind(lay=highway, makes="highway", shortcuts=False, widens_stem=True, norm=False),
+    "fractal": BlockKind(lay=fractal, makes="fractal", shortcuts=False, widens_stem=True, strides_last=True),
 }

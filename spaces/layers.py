@@ -1,5 +1,7 @@
 """Build what torch has no layer for: shortcuts without parameters, CReLU, dropped branches, the cosine classifier."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own documentation names it so
 from torch import Tensor, nn
@@ -194,6 +196,43 @@ class Droppable(nn.Sequential):
         for layer in list(self)[:-1]:
             x = layer(x)
         return x
+
+
+class DropPath(nn.Module):
+    """Leave some of the columns that meet, at random in training (Larsson et al. 2017).
+
+    Each is dropped at a rate, but not all of them. For a share of the batches it is one column alone, the same wherever
+    columns meet in the network, which draws it (`draw_column`). At evaluation all are left.
+    """
+
+    def __init__(self, columns: int, rate: float, share: float) -> None:
+        super().__init__()
+        self.columns = columns
+        self.rate = rate
+        self.share = share
+        self.only: int | None = None  # the column that is left for this batch
+
+    def left(self, meet: Sequence[int]) -> Sequence[int]:
+        """Return which of the columns are left; drawn on the CPU, as a draw on a GPU would have to be waited for."""
+        if not self.training or len(meet) == 1:
+            return meet
+        if self.only is not None:
+            return [self.only]
+        kept = [column for column in meet if torch.rand(()) >= self.rate]
+        return kept or [meet[int(torch.randint(len(meet), ()))]]
+
+    def extra_repr(self) -> str:
+        """Return what tells two of them apart."""
+        return f"columns={self.columns}, rate={self.rate}, share={self.share}"
+
+
+def draw_column(drops: Sequence[DropPath]) -> None:
+    """Draw for a batch whether one column alone is left in all blocks, and which."""
+    if drops and drops[0].training:
+        alone = torch.rand(()) < drops[0].share
+        only = int(torch.randint(drops[0].columns, ())) if alone else None
+        for drop in drops:
+            drop.only = only
 
 
 class Swapout(nn.Module):

@@ -3,7 +3,8 @@
 Sources: He et al. 2015 and 2016, Zagoruyko & Komodakis 2016 (section 2), Xie et al. 2017 (section 3.1 and the authors'
 width rule), Zhao et al. 2016 (merge-and-run, Inception-like), Huang et al. 2017 (DenseNet), Howard et al. 2017
 (MobileNet, table 1), Srivastava et al. 2015 (highway), Simonyan & Zisserman 2015 (VGG), Hu et al. 2018 (squeeze and
-excitation), Shang et al. 2016 (CReLU), Abdi & Nahavandi 2016 (multi-residual networks).
+excitation), Shang et al. 2016 (CReLU), Abdi & Nahavandi 2016 (multi-residual networks), Larsson et al. 2017
+(FractalNet).
 """
 
 from collections.abc import Callable, Collection
@@ -43,6 +44,7 @@ class BlockKind:
     norm: bool = True
     bias: bool = False  # beside the normalisation
     sequence: bool = False  # the field kernels says which convolutions the branch has
+    strides_last: bool = False  # a stage strides in its last block
     widens_stem: bool = False  # k multiplies the stem's width too
 
 
@@ -265,6 +267,32 @@ def highway(kind: BlockKind, fields: Fields, site: Site) -> tuple[BlockSpec, ...
         gate_bias=float(fields.gate_bias),
     )
     return (*plain, layer)
+
+
+def fractal(kind: BlockKind, fields: Fields, site: Site) -> tuple[BlockSpec, ...]:
+    """Lay out f_C, f_(c+1)(x) = f_c(f_c(x)) joined with 3x3(x), f_1 = 3x3; where told, a 1x1 changes the channels."""
+    doubles = fields.doubling == "pointwise" and site.in_width != site.width
+    reads = site.width if doubles else site.in_width
+    convs = tuple(
+        Conv(in_width=site.width if number else reads, out_width=site.width, kernel=3)
+        for column in range(fields.columns)
+        for number in range(2**column)
+    )
+    columns = BlockSpec(
+        kind=kind.makes,
+        in_width=reads,
+        out_width=site.width,
+        stride=site.stride,
+        branch=_halved(convs, fields, site, range(len(convs))),
+        columns=fields.columns,
+    )
+    if not doubles:
+        return (columns,)
+    pointwise = Conv(in_width=site.in_width, out_width=site.width, kernel=1)
+    doubler = replace(
+        columns, in_width=site.in_width, stride=1, branch=_halved((pointwise,), fields, site, (0,)), columns=1
+    )
+    return (doubler, columns)
 
 
 def _halved(convs: tuple[Conv, ...], fields: Fields, site: Site, activated: Collection[int]) -> tuple[Conv, ...]:

@@ -51,6 +51,12 @@ class Named:
         widened = (given.widening_factor != 1 or given.kernels != (3, 3)) and given.branches == 1
         return given.block == "preact" and given.stem == "small" and given.shortcut == "B" and (self.wide or widened)
 
+    def layers(self, longest: int) -> int:
+        """Return the layers that its authors count, given those of the longest path: of columns convolutions alone."""
+        if self.architecture.block == "fractal":
+            return longest - 1
+        return longest + (len(self.architecture.depths) - 1 if self.counts_projections else 0)
+
 
 def named(name: str) -> Named:
     """Return the network of that name.
@@ -286,6 +292,19 @@ def _highway(layers: str) -> Named:
     )  # fmt: skip
 
 
+def _fractalnet(layers: str) -> Named:
+    """Return a fractal network of five blocks, whose deepest column has all layers; a 1x1 doubles the channels."""
+    count = int(layers)
+    blocks = 5
+    columns = (count // blocks).bit_length()
+    if columns < 1 or count != blocks * 2 ** (columns - 1):
+        raise InputError(f"FractalNet depth must be {blocks} times 1, 2, 4, ...: {count} is not")
+    return _named(
+        CIFAR, block="fractal", columns=columns, doubling="pointwise", depths=(1,) * blocks,
+        widths=(64, 128, 256, 512, 512), strides=(2,) * blocks, stem="none",
+    )  # fmt: skip
+
+
 def _mobilenet(
     alpha: str | None = None, shallow: str | None = None, conv: str | None = None, side: str | None = None
 ) -> Named:
@@ -365,5 +384,6 @@ FAMILIES: tuple[tuple[str, Callable[..., Named], str], ...] = (
     (r"mobilenet-(?P<conv>conv)", _mobilenet, "mobilenet-conv"),
     (rf"vgg-?(?P<layers>{_COUNT})(?P<norm>-bn)?", _vgg, "vgg16_bn"),
     (rf"highway-(?P<layers>{_COUNT})", _highway, "highway-19"),
+    (rf"fractalnet-(?P<layers>{_COUNT})", _fractalnet, "fractalnet-20"),
     (r"allconv6(?:-(?P<number>\d|baseline))?", _allconv6, "allconv6-3"),
 )

@@ -10,17 +10,17 @@ from torch import Tensor, nn
 from spaces.architecture import Architecture, ImageSpec, OwnNetwork, plan
 from spaces.blocks import Level, block
 from spaces.errors import InfeasibleArchitecture, InputError
-from spaces.layers import Cosine, DropBranch, Gate, HiddenLayers, Swapout, activation, conv
+from spaces.layers import Cosine, DropBranch, DropPath, Gate, HiddenLayers, Swapout, activation, conv, draw_column
 from spaces.packages import function_of
 from spaces.plan import Conv, HeadSpec, Plan, StemSpec
 
 
 class Stem(nn.Sequential):
-    """One convolution, then BN, ReLU and max-pool where the specification has them."""
+    """One convolution, then BN, ReLU and max-pool where the specification has them; or nothing."""
 
     def __init__(self, spec: StemSpec, channels: int) -> None:
         first = Conv(in_width=channels, out_width=spec.conv_width, kernel=spec.kernel, stride=spec.stride)
-        layers: list[nn.Module] = [conv(first, bias=spec.bias)]
+        layers: list[nn.Module] = [conv(first, bias=spec.bias)] if spec.kernel else []
         layers += [nn.BatchNorm2d(spec.conv_width)] if spec.norm else []
         layers += [activation(spec.conv_width, spec.width)] if spec.activated else []
         layers += [nn.MaxPool2d(3, 2, 1)] if spec.pool else []
@@ -66,9 +66,11 @@ class Network(nn.Module):
         self.levels = nn.ModuleList(map(Level, described.levels))
         self.root = None if described.root is None else Level(described.root)
         self.head = Head(described.head, image.classes)
+        self.paths = [layer for layer in self.modules() if isinstance(layer, DropPath)]
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits `n k` for images `n c h w`."""
+        draw_column(self.paths)
         begun = x = self.stem(x)
         for stage, level in zip_longest(self.stages, self.levels):
             x = stage(x) if level is None else level(x, stage(x))
@@ -96,7 +98,7 @@ def build(architecture: Architecture, image: ImageSpec, *, generator: torch.Gene
     check_fits(architecture, image)
     # Layers draw weights of their own as they are made, from the global generator.
     with torch.random.fork_rng(devices=[], enabled=generator is not None):
-        network = Network(plan(architecture), image)
+        network = Network(plan(architecture).reading(image.channels), image)
     for module in network.modules():
         _initialise(module, generator)
     return network
@@ -159,10 +161,13 @@ def check_fits(architecture: Architecture, image: ImageSpec) -> None:
         )
 
 
+DROPPING = (nn.Dropout, DropBranch, DropPath, Swapout)  # layers that draw in training
+
+
 @contextmanager
 def monte_carlo(network: nn.Module) -> Iterator[None]:
     """Go on dropping units and branches at evaluation, so that repeated passes are samples (Monte-Carlo dropout)."""
-    dropping = [layer for layer in network.modules() if isinstance(layer, (nn.Dropout, DropBranch, Swapout))]
+    dropping = [layer for layer in network.modules() if isinstance(layer, DROPPING)]
     before = [layer.training for layer in dropping]
     for layer in dropping:
         layer.train()

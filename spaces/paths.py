@@ -1,15 +1,16 @@
 """Count the paths through a network: how many, how long, and the ensemble they are.
 
 A path takes one branch or the shortcut in each block. Its length is its convolutions, and those of stem and head;
-projections on shortcuts count as nothing. Merge-and-run is counted as its authors do: to either stream lead one branch
-and the shortcuts of both, in all blocks alike; only the number of all paths knows that the last block ends in one.
+projections on shortcuts, and 1x1s before columns, count as nothing. Merge-and-run is counted as its authors do: to
+either stream lead one branch and the shortcuts of both, in all blocks alike; only the number of all paths knows that
+the last block ends in one.
 
-Sources: Veit et al. 2016 (section 3), Zhao et al. 2016 (section 3.2).
+Sources: Veit et al. 2016 (section 3), Zhao et al. 2016 (section 3.2), Larsson et al. 2017 (section 3).
 """
 
 import math
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import product, zip_longest
 
 from spaces.plan import BlockSpec, Plan
 
@@ -55,7 +56,7 @@ class Paths:
 
 def paths(described: Plan) -> Paths:
     """Return the paths from stem to classifier, by their layers."""
-    lengths: Lengths = {1 + described.head.layers: 1}
+    lengths: Lengths = {int(described.stem.kernel > 0) + described.head.layers: 1}
     begun = lengths
     for stage, level in zip_longest(described.stages, described.levels):
         before = lengths
@@ -75,13 +76,34 @@ def _beside(before: Lengths, behind: Lengths) -> Lengths:
 
 def _through(spec: BlockSpec, lengths: Lengths) -> Lengths:
     """Return the lengths behind a block."""
+    if spec.kind == "fractal":
+        return _joined(lengths, _columns(spec))
     around, branches = _ways(spec)
+    return _joined(lengths, {0: around, len(spec.branch): branches})
+
+
+def _joined(lengths: Lengths, others: Lengths) -> Lengths:
+    """Return the lengths of every path of one kind that is gone on with by every path of another."""
     behind: Lengths = {}
-    for length, number in lengths.items():
-        for ways, longer in ((around, length), (branches, length + len(spec.branch))):
-            if ways:
-                behind[longer] = behind.get(longer, 0) + number * ways
+    for (length, number), (more, ways) in product(lengths.items(), others.items()):
+        if ways:
+            behind[length + more] = behind.get(length + more, 0) + number * ways
     return behind
+
+
+def _columns(spec: BlockSpec) -> Lengths:
+    """Return the lengths of paths through columns: by one convolution, or twice through the columns beside it."""
+    if spec.branch[0].kernel == 1:
+        return {0: 1}
+    found: Lengths = {1: 1}
+    for _ in range(spec.columns - 1):
+        found = _beside({1: 1}, _joined(found, found))
+    return found
+
+
+def _number(spec: BlockSpec) -> int:
+    """Return how many ways lead through a block to one stream."""
+    return sum(_columns(spec).values()) if spec.kind == "fractal" else sum(_ways(spec))
 
 
 def _ways(spec: BlockSpec) -> tuple[int, int]:
@@ -99,8 +121,8 @@ def _ways(spec: BlockSpec) -> tuple[int, int]:
 def _count(described: Plan) -> int:
     """Return the number of all paths: where both streams end in one, each brings a branch and a shortcut."""
     *earlier, last = described.blocks
-    to_one = math.prod(sum(_ways(spec)) for spec in earlier)
-    around, branches = _ways(last)
+    to_one = math.prod(map(_number, earlier))
     if last.kind != "merge_run":
-        return to_one * (around + branches)
+        return to_one * _number(last)
+    around, branches = _ways(last)
     return to_one * ((around + 2 * branches) if last.streams_out == 1 else 2 * (around + branches))

@@ -1,13 +1,13 @@
 """Write out a network: every block, every convolution, every width. What is built is a function of this alone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conv:
     """Write out one convolution, which keeps the map's size at stride 1."""
 
-    in_width: int
+    in_width: int  # 0: as many as the image has
     out_width: int  # half of what is read next, where a CReLU stands between
     kernel: int
     stride: int = 1
@@ -19,7 +19,7 @@ class BlockSpec:
     """Write out one block: the convolutions of a branch, and how branches and shortcut are put together."""
 
     kind: str  # a key of `spaces.blocks.BLOCKS`
-    in_width: int  # channels read, of all streams
+    in_width: int  # channels read, of all streams; 0: as many as the image has
     out_width: int  # channels put out, of all streams
     stride: int
     branch: tuple[Conv, ...]
@@ -32,12 +32,14 @@ class BlockSpec:
     gate_bias: float = 0.0  # where there is a gate
     pool: int = 1  # a chain begins with a max-pool over so many pixels along a side
     branches: int = 1  # of one shape each, where there may be any number
+    columns: int = 1  # that share the convolutions out: one to the first, two to the second, four to the third, ...
     leaves: bool = True  # false: what follows the addition comes after that of an outer shortcut
     streams_in: int = 1
     streams_out: int = 1
-    dropout: str = "none"  # none, between, after, shortcut, branch or swapout
+    dropout: str = "none"  # none, between, after, shortcut, branch, swapout or path
     dropout_rate: float = 0.0
     drop_unit: str = "batch"
+    drop_global: float = 0.0  # share of batches for which one column alone is left
 
     @property
     def preactivated(self) -> bool:
@@ -60,7 +62,7 @@ class LevelSpec:
 class StemSpec:
     """Write out the stem: one convolution, and what follows it."""
 
-    kernel: int
+    kernel: int  # 0: there is no stem
     stride: int
     conv_width: int  # half of the width where a CReLU follows
     width: int  # channels put out
@@ -103,6 +105,15 @@ class Plan:
     def blocks(self) -> tuple[BlockSpec, ...]:
         """Return the blocks of all stages in order."""
         return tuple(spec for stage in self.stages for spec in stage)
+
+    def reading(self, channels: int) -> "Plan":
+        """Return the plan for images of so many channels, which only a block without a stem before it asks for."""
+        if self.stem.kernel:
+            return self
+        (first, *others), *stages = self.stages
+        convs = tuple(replace(each, in_width=each.in_width or channels) for each in first.branch)
+        opening = (replace(first, in_width=channels, branch=convs), *others)
+        return replace(self, stages=(opening, *stages))
 
     @property
     def stride(self) -> int:

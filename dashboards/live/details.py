@@ -1,5 +1,6 @@
 """All that is known of one trial, as plain values: why it ended, its epochs, its network by stages, its commands."""
 
+import math
 from typing import Any
 
 from dashboards.live.shown import Shown
@@ -59,14 +60,15 @@ def _stages(trial: TrialRecord, classes: int) -> list[Plain]:
         return []
     stages = [
         {"name": f"stage {number}", "blocks": len(blocks), "kind": trial.architecture.block,
-         "width": blocks[-1].out_width, "stride": blocks[0].stride, "convolutions": _branch(blocks[-1])}
+         "width": blocks[-1].out_width, "stride": math.prod(spec.stride for spec in blocks),
+         "convolutions": _branch(blocks[-1])}
         for number, blocks in enumerate(written.stages, start=1)
     ]  # fmt: skip
     stem = {"name": "stem", "blocks": 1, "kind": f"{written.stem.kernel}x{written.stem.kernel}",
             "width": written.stem.width, "stride": written.stem.stride, "convolutions": ""}  # fmt: skip
     head = {"name": "head", "blocks": 1, "kind": written.head.kind, "width": classes,
             "stride": 1, "convolutions": ""}  # fmt: skip
-    return [stem, *stages, head]
+    return [*([stem] if written.stem.kernel else []), *stages, head]
 
 
 def _branch(block: BlockSpec) -> str:

@@ -25,6 +25,7 @@ _WHOLE = (
     "cardinality",
     "branches",
     "levels",
+    "columns",
     "base_width",
     "growth",
     "reduction",

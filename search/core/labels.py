@@ -25,11 +25,13 @@ def name_of(architecture: Architecture) -> str:
         return f"{architecture.network.partition(':')[2]}{options}"
     cardinality = f"-C{architecture.cardinality}" if architecture.cardinality > 1 else ""
     branches = f"-m{architecture.branches}" if architecture.branches > 1 else ""
+    columns = f"-c{architecture.columns}" if architecture.block == "fractal" else ""
     base = f"-d{architecture.base_width}" if isinstance(architecture.base_width, int) else ""
     kernels = f"-B{''.join(map(str, architecture.kernels))}" if architecture.kernels != (3, 3) else ""
     order = f"-{ORDERS[architecture.order]}" if architecture.order != "original" else ""
     depth = depth_of(architecture, ".")
-    return f"{architecture.block}-{depth}x{architecture.widening_factor:g}{cardinality}{branches}{base}{kernels}{order}"
+    what = f"{cardinality}{branches}{columns}{base}{kernels}{order}"
+    return f"{architecture.block}-{depth}x{architecture.widening_factor:g}{what}"
 
 
 def depth_of(architecture: Architecture, between: str) -> str:

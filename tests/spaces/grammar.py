@@ -24,6 +24,7 @@ UNMIXED = tuple(each for each in SHORTCUTS if each not in MIXED)
 ORDERED = tuple(block for block, kind in KINDS.items() if kind.order is None)  # blocks that read the order
 SHORTENED = tuple(block for block, kind in KINDS.items() if kind.shortcuts)
 BRANCHED = tuple(block for block, kind in KINDS.items() if kind.makes == "residual")
+STEMMED = tuple(each for each in OPTIONS["stem"] if each != "none")  # which any block can have before it
 UNSHORTENED = tuple(block for block in KINDS if block not in SHORTENED)
 BLOCKS_IN_ORDERS = [(block, order) for block in KINDS for order in (ORDERS if block in ORDERED else ("original",))]
 
@@ -44,10 +45,12 @@ def values(stages: int) -> dict[str, st.SearchStrategy[Any]]:
         "cardinality": st.sampled_from([1, 2, 4]),
         "branches": st.sampled_from([1, 2, 3]),
         "levels": st.sampled_from([1, 2, 3]),
+        "columns": st.sampled_from([1, 2, 3]),
         "base_width": st.sampled_from([None, 16, 64, "preserved"]),
         "growth": st.sampled_from([4, 6, 12]),
         "compression": st.sampled_from([0.5, 0.7, 1.0]),
         **{name: st.sampled_from(options) for name, options in OPTIONS.items()},
+        "drop_global": st.sampled_from([0, 0.5, 1.0]),
         "dropout_rate": st.sampled_from([0, 0.0, 0.1, 0.5]),
         "stem_width": st.sampled_from([8, 16]),
         "reduction": st.sampled_from([4, 16]),
@@ -101,6 +104,11 @@ def conflict(block: str, dropout: str, shortcut: str) -> str | None:
         return f"dropout {dropout} needs a shortcut, and block {block} has none"
     if dropout in AROUND and shortcut == "none":
         return f"dropout {dropout} needs a shortcut, and shortcut is none"
+    columned = KINDS[block].makes == "fractal"
+    if dropout == "path" and not columned:
+        return f"dropout path needs columns, and block {block} has none"
+    if dropout == "between" and columned:
+        return f"dropout between needs one branch, and block {block} has columns"
     if dropout == "between" and is_single(block):
         return f"dropout between needs two convolutions, and block {block} has one"
     if KINDS[block].makes == "merge_run" and shortcut == "none":
@@ -125,6 +133,8 @@ def contract() -> list[dict[str, Any]]:
         ]
         rows += [usual | {"levels": levels} for levels in (2, 3)] if block in BRANCHED else []
         rows += [usual | {"attention": "squeeze_excite", "reduction": 2}] if block in BRANCHED else []
+        columned = [{"doubling": "pointwise"}, {"stem": "none"}, {"columns": 1}, {"columns": 2, "dropout": "path"}]
+        rows += [usual | each for each in columned] if KINDS[block].makes == "fractal" else []
         rows += [usual | {"downsampling": "max"}] if KINDS[block].makes == "chain" else []
         rows += [usual | {"branches": 3}, usual | {"branches": 2, "shortcut": "A"}] if block in BRANCHED else []
     return [row for row in rows if conflict(row["block"], row["dropout"], row["shortcut"]) is None]

@@ -15,7 +15,17 @@ from spaces.fields import FIELDS, OPTIONS
 from spaces.graph import graph_of
 from spaces.kinds import KINDS
 from spaces.plan import StemSpec
-from tests.spaces.grammar import ORDERS, UNSHORTENED, architectures, making, ready, relaxed, small_specs, values
+from tests.spaces.grammar import (
+    ORDERS,
+    STEMMED,
+    UNSHORTENED,
+    architectures,
+    making,
+    ready,
+    relaxed,
+    small_specs,
+    values,
+)
 
 patient = settings(relaxed, suppress_health_check=[HealthCheck.filter_too_much])
 
@@ -117,6 +127,10 @@ DEAD: list[tuple[dict[str, Any], str, list[Any]]] = [
     *(({"block": block}, "levels", [2, 3]) for block, kind in KINDS.items() if kind.makes != "residual"),
     *(({"block": block}, "attention", ["squeeze_excite"]) for block, kind in KINDS.items() if kind.makes != "residual"),
     ({}, "reduction", [2]),
+    *(({"block": block}, "columns", [1, 2]) for block in KINDS if block != "fractal"),
+    *(({"block": block}, "doubling", ["pointwise"]) for block in KINDS if block != "fractal"),
+    ({"block": "fractal", "stem": "none"}, "stem_width", [1, 99]),
+    ({"block": "fractal", "dropout": "after", "dropout_rate": 0.1}, "drop_global", [0, 1]),
     ({"block": "dense", "attention": "squeeze_excite"}, "reduction", [2]),
     *(({"block": block}, "downsampling", ["max"]) for block in KINDS if block not in making("chain")),
     ({"block": "conv", "strides": (1, 1, 1)}, "downsampling", ["max"]),
@@ -184,7 +198,12 @@ LIVE: list[tuple[dict[str, Any], str, Any]] = [
     *(({}, "shortcut", shortcut) for shortcut in OPTIONS["shortcut"] if shortcut != "B"),
     *(({}, "order", order) for order in ORDERS[1:]),
     ({}, "activation", "crelu"),
-    *(({}, "stem", stem) for stem in OPTIONS["stem"][1:]),
+    *(({}, "stem", stem) for stem in STEMMED[1:]),
+    ({"block": "fractal"}, "stem", "none"),
+    ({"block": "fractal"}, "columns", 2),
+    ({"block": "fractal"}, "doubling", "pointwise"),
+    ({"block": "fractal", "dropout": "path", "dropout_rate": 0.1}, "drop_global", 1.0),
+    ({"block": "fractal", "dropout": "path", "dropout_rate": 0.1}, "dropout", "after"),
     ({"stem": "large"}, "stem", "large_bare"),
     ({}, "stem_width", 32),
     ({}, "head", "cosine"),
@@ -376,7 +395,7 @@ def test_a_stem_holds_what_its_name_says_but_what_a_block_begins_with(
     assert STEMS.keys() == set(OPTIONS["stem"])
 
 
-@pytest.mark.parametrize("stem", OPTIONS["stem"])
+@pytest.mark.parametrize("stem", STEMMED)
 @pytest.mark.parametrize("block", ["basic", "preact"])
 def test_a_crelu_halves_the_stems_convolution_where_the_stem_is_activated(stem: str, block: str) -> None:
     described = plan(Architecture(stem=stem, block=block, activation="crelu")).stem

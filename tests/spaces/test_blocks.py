@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from spaces.architecture import Architecture, ImageSpec, plan
 from spaces.blocks import BLOCKS
-from spaces.fields import MIXED
+from spaces.fields import MIXED, OPTIONS
 from spaces.kinds import KINDS
-from spaces.layers import CReLU, DropBranch, Gate, Swapout
-from spaces.network import build, monte_carlo
+from spaces.layers import CReLU, DropBranch, DropPath, Gate, Swapout, draw_column
+from spaces.network import DROPPING, build, monte_carlo
 from spaces.plan import BlockSpec
 from tests.spaces.grammar import (
     BLOCKS_IN_ORDERS,
@@ -33,8 +33,6 @@ from tests.spaces.grammar import (
 each_shortcut = pytest.mark.parametrize("shortcut", UNMIXED)
 each_ordered = pytest.mark.parametrize("block", ORDERED)
 each_order = pytest.mark.parametrize(("block", "order"), BLOCKS_IN_ORDERS)
-DROPPING = (nn.Dropout, DropBranch, Swapout)
-
 each_training = pytest.mark.parametrize("training", [True, False])
 
 
@@ -288,6 +286,85 @@ def test_a_plain_layer_stands_before_highway_layers_where_the_shape_changes() ->
     ]
 
 
+def column_by_hand(column: Any, x: Tensor) -> Tensor:
+    for conv, _, norm, _ in column:
+        x = F.relu(norm(conv(x)))
+    return x
+
+
+@each_training
+def test_columns_join_in_the_mean_of_all_that_end_at_one_place(training: bool) -> None:
+    for spec in small_specs("fractal"):
+        network = made(spec).train(training)
+        x = maps(spec)
+        one, two, four = network.columns
+        middle = (column_by_hand(two[:1], x) + column_by_hand(four[1:2], column_by_hand(four[:1], x))) / 2
+        ends = [one, two[1:], four[3:]]
+        reads = [x, middle, column_by_hand(four[2:3], middle)]
+        met = [column_by_hand(column, read) for column, read in zip(ends, reads, strict=True)]
+        same(network(x), sum(F.max_pool2d(each, spec.stride, ceil_mode=True) for each in met) / 3)
+
+
+def test_channels_are_doubled_by_the_columns_or_by_a_1x1_before_them() -> None:
+    def convs(spec: BlockSpec) -> list[tuple[int, int, int]]:
+        return [(each.in_width, each.out_width, each.kernel) for each in spec.branch]
+
+    by_columns, by_pointwise = (
+        [convs(spec) for spec in small_specs("fractal", columns=2, doubling=how, stem="none")]
+        for how in OPTIONS["doubling"]
+    )
+    same_width = [[(width, width, 3)] * 3 for width in (8, 12)]
+    assert by_columns == [
+        [(0, 8, 3), (0, 8, 3), (8, 8, 3)], same_width[0], [(8, 12, 3), (8, 12, 3), (12, 12, 3)], same_width[1],
+    ]  # fmt: skip
+    assert by_pointwise == [[(0, 8, 1)], same_width[0], same_width[0], [(8, 12, 1)], same_width[1], same_width[1]]
+
+
+def test_a_join_keeps_one_of_its_columns_at_least_and_each_as_often_as_it_is_told() -> None:
+    torch.manual_seed(0)
+    drop = DropPath(3, 0.4, 0.0)
+    drawn = [tuple(drop.left(range(3))) for _ in range(4000)]
+    assert all(drawn)
+    nothing = 0.4**3
+    for column in range(3):
+        share = sum(column in each for each in drawn) / len(drawn)
+        assert share == pytest.approx(0.6 + nothing / 3, abs=0.03)
+    assert drop.left([2]) == [2]
+    assert drop.eval().left(range(3)) == range(3)
+
+
+def test_for_a_share_of_the_batches_one_column_is_left_in_all_blocks() -> None:
+    torch.manual_seed(0)
+    for share in (0.0, 0.3, 1.0):
+        drops = [DropPath(3, 0.5, share) for _ in range(4)]
+        drawn = []
+        for _ in range(2000):
+            draw_column(drops)
+            assert len({drop.only for drop in drops}) == 1
+            drawn.append(drops[0].only)
+        assert sum(only is not None for only in drawn) / len(drawn) == pytest.approx(share, abs=0.04)
+        for column in range(3):
+            assert drawn.count(column) / len(drawn) == pytest.approx(share / 3, abs=0.04)
+
+
+@pytest.mark.parametrize("only", [0, 1, 2])
+def test_a_column_that_is_left_alone_is_all_that_is_computed(only: int) -> None:
+    for spec, network in dropping("fractal", "path"):
+        network.train()
+        network.drop.only = only
+        x = maps(spec)
+        ran = list[nn.Module]()
+        hooks = [
+            conv.register_forward_hook(lambda conv, *_, ran=ran: ran.append(conv))
+            for conv in layers(network, nn.Conv2d)
+        ]
+        given = network(x)
+        for hook in hooks:
+            hook.remove()
+        assert ran == layers(network.columns[only], nn.Conv2d)
+        same(given, F.max_pool2d(column_by_hand(network.columns[only], x), spec.stride, ceil_mode=True))
+
+
 @each_training
 @each_shortcut
 @pytest.mark.parametrize("order", ORDERS)
@@ -517,6 +594,7 @@ def test_a_crelu_doubles_what_was_normalised(block: str, order: str) -> None:
         "inception": 2 * between,
         "merge_run": 2 * between,
         "highway": 1,
+        "fractal": 7,
     }
     plain = 2 if kind.makes == "highway" else 0  # layers where the shape changes
     assert found == 4 * a_block[kind.makes] + plain
@@ -554,7 +632,7 @@ def dropping(block: str, placement: str, **fields: Any) -> list[tuple[BlockSpec,
     return [(spec, made(spec).eval()) for spec in specs if spec.dropout == placement]
 
 
-@pytest.mark.parametrize("placement", ["none", "between", "after", "shortcut", "branch", "swapout"])
+@pytest.mark.parametrize("placement", [each for each in OPTIONS["dropout"] if each != "head"])
 @each_order
 def test_dropout_stands_where_it_is_placed_and_nowhere_else(block: str, order: str, placement: str) -> None:
     if conflict(block, placement, "B"):
@@ -565,14 +643,14 @@ def test_dropout_stands_where_it_is_placed_and_nowhere_else(block: str, order: s
         two = spec.kind in ("inception", "merge_run")
         if spec.dropout == "none":
             expected = 0
-        elif spec.kind == "dense":
+        elif spec.kind in ("dense", "fractal"):
             expected = len(spec.branch) if placement == "after" else 1
         else:
             expected = 2 if two and placement in ("between", "branch", "swapout") else 1
             expected += placement == "swapout"  # on the shortcut as well
         assert len(names) == expected
         kinds = {type(layer) for layer in network.modules() if isinstance(layer, DROPPING)}
-        own = {"branch": DropBranch, "swapout": Swapout}.get(placement, nn.Dropout)
+        own = {"branch": DropBranch, "swapout": Swapout, "path": DropPath}.get(placement, nn.Dropout)
         assert kinds == ({own} if expected else set())
 
 
@@ -587,7 +665,7 @@ def test_dropout_between_stands_right_before_the_last_convolution(block: str) ->
             assert steps[places[0] + 1] is layers(branch, nn.Conv2d)[-1]
 
 
-@pytest.mark.parametrize("block", [block for block in KINDS if block not in making("dense")])
+@pytest.mark.parametrize("block", [block for block in KINDS if block not in making("dense", "fractal")])
 def test_dropout_after_falls_on_all_that_a_block_puts_out(block: str) -> None:
     torch.manual_seed(0)
     for spec, network in dropping(block, "after"):

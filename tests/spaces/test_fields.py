@@ -46,6 +46,7 @@ def test_every_option_can_be_named(name: str) -> None:
         ("head", "cosin", "cosine"),
         ("attention", "squeeze_excit", "squeeze_excite"),
         ("downsampling", "strid", "stride"),
+        ("doubling", "colums", "columns"),
     ],
 )
 def test_an_unknown_option_is_refused_with_the_nearest_and_all_known(name: str, slip: str, near: str) -> None:
@@ -123,6 +124,7 @@ def test_a_list_that_is_not_given_at_all_is_refused(name: str) -> None:
         ("kernels", (3, 33), "kernels 33 is above 31"),
         ("strides", (1, 2, 9), "strides 9 is above 8"),
         ("cardinality", 10**8, "cardinality 100000000 is above 65,536"),
+        ("columns", 9, "columns 9 is above 8"),
         ("widening_factor", 1e308, "widening_factor 1e+308 is above 1,000"),
         ("head_scale", 1001, "head_scale 1001 is above 1,000"),
     ],
@@ -131,7 +133,7 @@ def test_what_is_beyond_any_network_is_taken_for_a_slip(name: str, value: object
     refused(said, **{name: value})
 
 
-@pytest.mark.parametrize("name", ["widening_factor", "head_scale", "compression", "dropout_rate"])
+@pytest.mark.parametrize("name", ["widening_factor", "head_scale", "compression", "dropout_rate", "drop_global"])
 @pytest.mark.parametrize("wrong", [True, False, "2", None, [1]])
 def test_what_is_no_number_is_refused_by_its_field(name: str, wrong: object) -> None:
     refused(f"{name} {wrong!r} is not a number", **{name: wrong})
@@ -172,6 +174,12 @@ def test_a_factor_is_a_number_above_nought(name: str, wrong: float) -> None:
 def test_a_compression_keeps_something_and_adds_nothing(wrong: float) -> None:
     refused(f"compression {wrong} is not in (0, 1]", compression=wrong)
     assert Fields(compression=1).compression == 1
+
+
+@pytest.mark.parametrize("wrong", [-0.1, 1.1, float("nan")])
+def test_a_share_of_batches_is_none_to_all(wrong: float) -> None:
+    refused(f"drop_global {wrong} is not in [0, 1]", drop_global=wrong)
+    assert Fields(drop_global=1).drop_global == 1
 
 
 @pytest.mark.parametrize("wrong", [-0.1, 1, 1.5, float("nan")])

@@ -53,7 +53,18 @@ def test_every_family_is_among_the_known() -> None:
         "densenet-4",
         "densenet1",
     )
-    for family in (*families, "mobilenet-", "allconv6", "multi-resnet-", "highway-", "swapout-", "ror-", "vgg", "se_"):
+    for family in (
+        *families,
+        "mobilenet-",
+        "allconv6",
+        "multi-resnet-",
+        "highway-",
+        "swapout-",
+        "ror-",
+        "vgg",
+        "se_",
+        "fractalnet-",
+    ):
         assert any(row["network"].startswith(family) for row in ROWS), family
 
 
@@ -70,6 +81,7 @@ def test_every_family_is_among_the_known() -> None:
         ("wide_resnet50_2", 11_398_021_120),
         ("mobilenet-1.0", 568_740_352),
         ("highway-19", 330_826_728),
+        ("fractalnet-20", 1_129_518_080),
     ],
 )
 def test_multiply_accumulates_hold_to_the_last_digit(name: str, macs: int) -> None:
@@ -128,6 +140,22 @@ def test_a_highway_network_is_what_its_layers_add_up_to() -> None:
     layers = [conv(3, 32), conv(32, 80), conv(80, 128), conv(128, 100, 1), 100 * 10 + 10]
     gated = [count * 2 * conv(width, width) for count, width in ((4, 32), (5, 80), (5, 128))]
     assert counted("highway-19")[0] == sum(layers) + sum(gated)
+
+
+@pytest.mark.parametrize("columns", [1, 2, 3, 4])
+def test_a_fractal_network_is_what_its_columns_add_up_to(columns: int) -> None:
+    def layer(reads: int, width: int, kernel: int = 3) -> int:
+        return kernel**2 * reads * width + 2 * width
+
+    convs, reads = 2**columns - 1, 3
+    bare = doubled = 512 * 10 + 10
+    for width in (64, 128, 256, 512, 512):
+        bare += columns * layer(reads, width) + (convs - columns) * layer(width, width)
+        doubled += (layer(reads, width, 1) if reads != width else 0) + convs * layer(width, width)
+        reads = width
+    name = f"fractalnet-{5 * 2 ** (columns - 1)}"
+    assert counted(name, "doubling=columns")[0] == bare
+    assert counted(name)[0] == doubled
 
 
 @pytest.mark.parametrize(("depth", "k"), [(164, 1), (200, 5), (398, 5)])

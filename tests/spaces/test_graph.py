@@ -61,6 +61,16 @@ EQUAL: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"block": "preact", "branches": 3, "shortcut": "C"},
         {"order": "bn_after_addition", "branches": 3, "shortcut": "C"},
     ),
+    (
+        "one column is a chain",
+        {"block": "fractal", "columns": 1, "strides": (2, 1, 1)},
+        {"block": "conv", "downsampling": "max", "strides": (1, 2, 1)},
+    ),
+    (
+        "of one column a block may be many",
+        {"block": "fractal", "columns": 1, "depths": (4,), "widths": (8,)},
+        {"block": "conv", "depths": (4,), "widths": (8,)},
+    ),
     ("one group is no group", {"block": "resnext"}, {"block": "bottleneck"}),
     ("what is widened is wide", {"widening_factor": 2}, {"widths": (32, 64, 128)}),
 ]
@@ -103,6 +113,11 @@ DIFFERENT: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         "branches without a shortcut normalise for themselves",
         {"block": "preact", "branches": 2, "shortcut": "none"},
         {"order": "bn_after_addition", "branches": 2, "shortcut": "none"},
+    ),
+    (
+        "columns that join are no chain",
+        {"block": "fractal", "columns": 2, "depths": (1,), "widths": (16,)},
+        {"block": "fractal", "columns": 1, "depths": (2,), "widths": (16,)},
     ),
     ("a bias is no normalisation", {"block": "conv"}, {"block": "biased_conv"}),
     ("two projections are more than one", {"block": "merge_run"}, {"block": "inception"}),

@@ -42,6 +42,7 @@ def test_a_block_changes_with_the_fields_that_its_kind_says_it_reads_and_with_no
         ),
         "cardinality": (kind.grouped, [1, 2, 4]),
         "branches": (kind.makes == "residual", [1, 2, 5]),
+        "columns": (kind.makes == "fractal", [1, 2, 3]),
         "kernels": (kind.sequence, [(3, 3), (3,), (3, 1, 3)]),
     }
     for name, (reads, options) in values.items():
@@ -97,7 +98,13 @@ def test_dropout_between_one_convolution_and_nothing_is_refused_by_the_kernels()
     assert Architecture(block="bottleneck", kernels=(5,), dropout="between", dropout_rate=0.3)
 
 
-@pytest.mark.parametrize("dropout", ["between", "shortcut", "branch"])
+def test_one_column_leaves_no_path_to_choose() -> None:
+    with pytest.raises(InfeasibleArchitecture) as caught:
+        Architecture(block="fractal", columns=1, dropout="path", dropout_rate=0.3)
+    assert str(caught.value) == "dropout path needs columns to choose from, and columns is 1"
+
+
+@pytest.mark.parametrize("dropout", ["between", "shortcut", "branch", "path"])
 def test_a_rate_of_nought_is_refused_nowhere(dropout: str) -> None:
     assert small("conv", dropout=dropout, dropout_rate=0.0).digest == small("conv").digest
 

@@ -18,12 +18,12 @@ from spaces.kinds import KINDS
 from spaces.layers import Cosine, CReLU, DropBranch
 from spaces.network import Head, Stem, build, check_fits, monte_carlo
 from spaces.plan import HeadSpec
-from tests.spaces.grammar import SHORTENED, architectures, contract_by_tier, ready, relaxed, seeded, small
+from tests.spaces.grammar import SHORTENED, STEMMED, architectures, contract_by_tier, ready, relaxed, seeded, small
 
 ODD = ImageSpec(height=9, width=7, classes=3)
 each_row = pytest.mark.parametrize("fields", contract_by_tier())
 each_block = pytest.mark.parametrize("block", KINDS)
-each_stem = pytest.mark.parametrize("stem", OPTIONS["stem"])
+each_stem = pytest.mark.parametrize("stem", STEMMED)
 
 
 def same(one: nn.Module, other: nn.Module) -> bool:
@@ -46,8 +46,8 @@ def test_a_network_gives_a_logit_for_each_image_and_class(fields: dict[str, Any]
 def gradients(fields: dict[str, Any]) -> dict[str, float]:
     """Return the largest gradient of each parameter; units are dropped and all branches kept."""
     torch.manual_seed(1)
-    rate = 1e-9 if fields["dropout"] == "branch" else 0.3
-    network, images = ready(small(**fields, dropout_rate=rate), ODD, count=6)
+    rate = 1e-9 if fields["dropout"] in ("branch", "path") else 0.3
+    network, images = ready(small(**fields, dropout_rate=rate, drop_global=0), ODD, count=6)
     F.cross_entropy(network(images), torch.tensor([0, 1, 2, 0, 1, 1])).backward()  # type: ignore[no-untyped-call]
     assert all(parameter.grad is not None for parameter in network.parameters())
     return {name: parameter.grad.abs().max().item() for name, parameter in network.named_parameters()}  # type: ignore[union-attr]
@@ -346,7 +346,11 @@ def test_a_network_is_its_plan_however_it_was_named() -> None:
 
 
 DROPS = [("basic", dropout) for dropout in ("between", "after", "shortcut", "branch", "head")]
-DROPS += [(block, "branch") for block in SHORTENED[1:]] + [("dense", "after"), ("separable", "between")]
+DROPS += [(block, "branch") for block in SHORTENED[1:]] + [
+    ("dense", "after"),
+    ("separable", "between"),
+    ("fractal", "path"),
+]
 
 
 @pytest.mark.parametrize(("block", "dropout"), DROPS)

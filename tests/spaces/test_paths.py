@@ -45,6 +45,14 @@ def test_several_branches_are_as_many_ways_through_each_block(branches: int) -> 
     assert found.longest == 20
 
 
+@pytest.mark.parametrize(("columns", "ways"), [(1, 1), (2, 2), (3, 5), (4, 26)])
+def test_a_column_more_brings_the_square_of_the_paths_and_one(columns: int, ways: int) -> None:
+    found = of("fractal", 1, 2, 1, columns=columns)
+    assert found.count == sum(found.lengths.values()) == ways**4
+    assert (found.shortest, found.longest) == (2 + 4, 2 + 4 * 2 ** (columns - 1))
+    assert of("fractal", 1, 2, 1, columns=columns, stem="none", doubling="pointwise").longest == found.longest - 1
+
+
 @pytest.mark.parametrize("blocks", [3, 9, 27])
 def test_a_merge_and_run_network_has_shorter_paths_and_more_of_them(blocks: int) -> None:
     found, alike = of("merge_run", *(blocks // 3,) * 3), of("inception", *(blocks // 3,) * 3)
@@ -104,6 +112,7 @@ def test_the_shares_of_the_lesion_study_are_those_of_54_modules(low: int, high: 
         ("mobilenet-1.0", 28),
         ("allconv6", 6),
         ("highway-19", 19),
+        ("fractalnet-20", 21),  # whose authors count convolutions alone
         ("vgg11", 11),
         ("vgg19_bn", 19),
         ("se_resnet50", 50),
