@@ -245,6 +245,7 @@ def _stage(given: Fields, stage: int, in_width: int, streams: int) -> tuple[Bloc
             streams=blocks[-1].streams_out if blocks else streams,
             width=width,
             stride=strides_of(given)[stage] if index == strides else 1,
+            begins=stage == 0 and index == 0,
             opens=stage > 0 and index == 0,
             last=stage + 1 == len(given.depths) and index + 1 == given.depths[stage],
         )

@@ -73,7 +73,8 @@ def _shortcut(spec: BlockSpec, out_width: int, streams: int = 1) -> nn.Module | 
         return PadShortcut(out_width - in_width, spec.stride)
     if spec.shortcut == "pool":
         return PoolShortcut(out_width - in_width, spec.stride)
-    projection = conv(Conv(in_width=in_width, out_width=out_width, kernel=1, stride=spec.stride))
+    kernel = 3 if spec.shortcut == "project3x3" else 1
+    projection = conv(Conv(in_width=in_width, out_width=out_width, kernel=kernel, stride=spec.stride))
     return (
         projection
         if spec.shortcut == "conv" or spec.order in ("full", "bn_after_addition")
@@ -132,7 +133,7 @@ class Residual(nn.Module):
         self.shortcut = None if shortcut is None else nn.Sequential(shortcut, _drop_shortcut(spec))
         self.join = _join(spec)
         self.leave = nn.Sequential(*_leave(spec), _dropout(spec, "after"))
-        self.shares = spec.preactivated and spec.shortcut == "project"
+        self.shares = spec.preactivated and spec.projects
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the block's output."""
@@ -152,7 +153,7 @@ class MultiResidual(nn.Module):
 
     def __init__(self, spec: BlockSpec) -> None:
         super().__init__()
-        self.shares = spec.preactivated and spec.shortcut == "project"
+        self.shares = spec.preactivated and spec.projects
         self.enter = _enter(spec) if self.shares else nn.Identity()
         own = [] if self.shares or not spec.preactivated else [_enter]
         self.branches = nn.ModuleList(_droppable(spec, *(make(spec) for make in own)) for _ in range(spec.branches))

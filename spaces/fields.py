@@ -11,7 +11,7 @@ from typing import Any
 from spaces.errors import InfeasibleArchitecture, InputError, unknown
 
 OPTIONS: dict[str, tuple[str, ...]] = {
-    "shortcut": ("A", "B", "C", "pool", "identity", "none", "conv", "scaled", "gated", "exclusive"),
+    "shortcut": ("A", "B", "C", "pool", "identity", "none", "conv", "3x3", "scaled", "gated", "exclusive"),
     "stride_in": ("first", "3x3"),
     "order": ("original", "bn_after_addition", "relu_before_addition", "relu_only", "full"),
     "activation": ("relu", "crelu"),
@@ -66,6 +66,7 @@ class Fields:
     compression: float = 1.0  # theta: share of its channels that a dense transition keeps
     shortcut: str = "B"  # where the shape changes: A pads, pool averages and pads, B projects; C projects always;
     #                      identity has none there; none has none anywhere (a plain network); conv is C without BN;
+    #                      3x3 projects by one where the shape changes, and in the network's first block;
     #                      scaled halves shortcut and branch; gated closes the shortcut by a gate of 1x1, exclusive
     #                      closes it as the branch opens; where the shape changes, these three pad
     gate_bias: float = -2.0  # that gates begin with: the lower, the more of the shortcut is let through

@@ -89,7 +89,7 @@ def _column(spec: BlockSpec) -> Iterator[Any]:
 
 def _is_inception(spec: BlockSpec) -> bool:
     """Whether a block of another kind is an Inception-like one: it merges a stream with itself, or has two branches."""
-    merges = (spec.streams_in, spec.streams_out) == (1, 1) and spec.shortcut not in ("project", "conv")
+    merges = (spec.streams_in, spec.streams_out) == (1, 1) and not spec.projects and spec.shortcut != "conv"
     doubled = (spec.branches, spec.order, spec.squeeze) == (2, "original", 0)
     return (spec.kind == "merge_run" and merges) or (spec.kind == "multi_residual" and doubled)
 
@@ -108,7 +108,7 @@ def _residual(spec: BlockSpec) -> Iterator[Any]:
     branch += [["squeeze", spec.squeeze]] if spec.squeeze else []
     if spec.shortcut == "none" and spec.branches == 1:
         yield from [*enter, *branch]
-    elif spec.order == "full" and spec.shortcut == "project":
+    elif spec.order == "full" and spec.projects:
         yield from [*enter, _sum(spec, branch)]  # both ways read what was entered with
     else:
         yield _sum(spec, [*enter, *branch])
@@ -117,7 +117,7 @@ def _residual(spec: BlockSpec) -> Iterator[Any]:
 
 
 def _sum(spec: BlockSpec, branch: list[Any]) -> list[Any]:
-    normalised = spec.shortcut == "project" and spec.order not in ("full", "bn_after_addition")
+    normalised = spec.projects and spec.order not in ("full", "bn_after_addition")
     drops = (
         [spec.dropout, spec.dropout_rate, spec.drop_unit] if spec.dropout in ("shortcut", "branch", "swapout") else []
     )

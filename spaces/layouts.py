@@ -27,6 +27,7 @@ class Site:
     streams: int  # that reach it
     width: int  # channels of the stage, widened
     stride: int
+    begins: bool  # the first block of the network
     opens: bool  # the first block of a stage other than the first
     last: bool  # of the network
 
@@ -68,7 +69,7 @@ def residual(kind: BlockKind, fields: Fields, site: Site) -> tuple[BlockSpec, ..
     convs = _bottleneck(kind, fields, site, in_width) if kind.expansion > 1 else _sequence(kind, fields, site, in_width)
     order = kind.order or fields.order
     _check_mixed(kind, fields)
-    shortcut = _shortcut(fields.shortcut, in_width, out, site.stride, order)
+    shortcut = _shortcut(fields.shortcut, in_width, out, site, order)
     activated = len(convs) if order == "relu_before_addition" else len(convs) - 1
     branches = fields.branches if kind.makes == "residual" else 1
     spec = BlockSpec(
@@ -154,26 +155,28 @@ def preserved_base_width(cardinality: int) -> int:
 def _check_mixed(kind: BlockKind, fields: Fields) -> None:
     """Refuse shortcuts that a block of two streams, or of a person's own, does not know."""
     option, own = fields.shortcut, "@" in kind.makes
-    if (option in MIXED and kind.makes not in ("residual", "inception")) or (option == "conv" and own):
+    if (option in MIXED and kind.makes not in ("residual", "inception")) or (option in ("conv", "3x3") and own):
         what = "is a package's" if own else "has two streams"
         raise InfeasibleArchitecture(
             f"shortcut {option} is of one stream in blocks of ours; block {fields.block} {what}"
         )
 
 
-def _shortcut(option: str, in_width: int, out_width: int, stride: int, order: str) -> str:
-    changes = stride > 1 or in_width != out_width
+def _shortcut(option: str, in_width: int, out_width: int, site: Site, order: str) -> str:
+    changes = site.stride > 1 or in_width != out_width
     if option == "none" or (option == "identity" and changes):
         return "none"
     if option == "conv" and order not in ("full", "bn_after_addition"):  # which normalise no projection in any case
         return "conv"
     if option in ("C", "conv") or (option == "B" and changes):
         return "project"
+    if option == "3x3" and (changes or site.begins):
+        return "project3x3"
     if not changes:
         return "identity"
     if in_width > out_width:
         raise InfeasibleArchitecture(f"shortcut {option} cannot pad {in_width} channels down to {out_width}")
-    return "pool" if option == "pool" and stride > 1 else "pad"
+    return "pool" if option == "pool" and site.stride > 1 else "pad"
 
 
 def dense(kind: BlockKind, fields: Fields, site: Site) -> tuple[BlockSpec, ...]:

@@ -256,6 +256,16 @@ def _dfn_numbered(number: str) -> Named:
     return _dfn("mr", layers, k)
 
 
+def _fuse(fusions: str, layers: str | None = None, k: str | None = None) -> Named:
+    """Return a deeply-fused net: a plain network with a line beside every third, or sixth, of its convolutions."""
+    count, width = int(layers or 26), round(16 * (_factor(k) if k else 1.0))
+    blocks = _each("fused network", count, int(fusions), 2, 1)[0]  # convolutions of a block, here
+    return _named(
+        CIFAR, kernels=(3,) * blocks, depths=(int(fusions) // 3,) * 3, widths=(width, 2 * width, 4 * width),
+        stem_width=width, shortcut="3x3",
+    )  # fmt: skip
+
+
 def _dfn_large(kind: str) -> Named:
     """Return the authors' networks for ImageNet: no shortcut where the shape changes, no BN after the stem."""
     large = {**_LARGE, "stem": "large_bare", "shortcut": "identity"}
@@ -374,6 +384,7 @@ FAMILIES: tuple[tuple[str, Callable[..., Named], str], ...] = (
     (rf"se-?resnext{_LAYERS}-(?P<cardinality>{_COUNT})x(?P<base_width>{_COUNT})d?", _se_resnext, "se_resnext50_32x4d"),
     (rf"dfn-(?P<kind>mr|il)-(?P<layers>{_COUNT})(?:-{_K})?", _dfn, "dfn-mr-56"),
     (r"dfn-mr(?P<number>[123])", _dfn_numbered, "dfn-mr1"),
+    (rf"dfn-fuse(?P<fusions>3|6)(?:-(?P<layers>{_COUNT})(?:-{_K})?)?", _fuse, "dfn-fuse6"),
     (r"dfn-imagenet-(?P<kind>mr-50|il-50|resnet-98)", _dfn_large, "dfn-imagenet-mr-50"),
     (rf"densenet-(?P<layers>{_COUNT})-(?P<growth>{_COUNT})(?P<bc>-bc)?", _densenet, "densenet-40-12"),
     (rf"densenet-(?P<bc>bc)-(?P<layers>{_COUNT})-(?P<growth>{_COUNT})", _densenet, "densenet-bc-100-12"),

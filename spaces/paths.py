@@ -1,7 +1,7 @@
 """Count the paths through a network: how many, how long, and the ensemble they are.
 
 A path takes one branch or the shortcut in each block. Its length is its convolutions, and those of stem and head;
-projections on shortcuts, and 1x1s before columns, count as nothing. Merge-and-run is counted as its authors do: to
+1x1s on shortcuts and before columns count as nothing. Merge-and-run is counted as its authors do: to
 either stream lead one branch and the shortcuts of both, in all blocks alike; only the number of all paths knows that
 the last block ends in one.
 
@@ -79,7 +79,8 @@ def _through(spec: BlockSpec, lengths: Lengths) -> Lengths:
     if spec.kind == "fractal":
         return _joined(lengths, _columns(spec))
     around, branches = _ways(spec)
-    return _joined(lengths, {0: around, len(spec.branch): branches})
+    aside = int(spec.shortcut == "project3x3")  # convolutions of the shortcut
+    return _joined(lengths, _beside({aside: around}, {len(spec.branch): branches}))
 
 
 def _joined(lengths: Lengths, others: Lengths) -> Lengths:

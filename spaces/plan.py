@@ -27,7 +27,7 @@ class BlockSpec:
     norm: bool = True  # false: convolutions have a bias instead
     bias: bool = False  # convolutions have a bias beside their normalisation
     squeeze: int = 0  # channels that a branch's means are squeezed to, where they weigh its channels
-    shortcut: str = "none"  # none, identity, pad, pool, project or conv (a projection that is never normalised)
+    shortcut: str = "none"  # none, identity, pad, pool, project, project3x3 or conv (never normalised)
     mix: str = "sum"  # of shortcut and branch: sum, scaled, gated or exclusive
     gate_bias: float = 0.0  # where there is a gate
     pool: int = 1  # a chain begins with a max-pool over so many pixels along a side
@@ -40,6 +40,11 @@ class BlockSpec:
     dropout_rate: float = 0.0
     drop_unit: str = "batch"
     drop_global: float = 0.0  # share of batches for which one column alone is left
+
+    @property
+    def projects(self) -> bool:
+        """Whether the shortcut is a convolution that the block's order may normalise."""
+        return self.shortcut in ("project", "project3x3")
 
     @property
     def preactivated(self) -> bool:

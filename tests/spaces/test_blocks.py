@@ -73,7 +73,7 @@ def residual_by_hand(block: Any, spec: BlockSpec, x: Tensor) -> Tensor:
         return shortcut(x) + norms[-1](alternating(convs, norms[:-1], F.relu, F.relu(x)))  # type: ignore[no-any-return]
     (before,) = layers(block.enter, nn.BatchNorm2d)
     read = F.relu(before(x))
-    return shortcut(read if spec.shortcut == "project" else x) + alternating(convs, norms, F.relu, read)  # type: ignore[no-any-return]
+    return shortcut(read if spec.projects else x) + alternating(convs, norms, F.relu, read)  # type: ignore[no-any-return]
 
 
 @each_training
@@ -182,7 +182,7 @@ def test_without_its_last_convolution_a_full_preactivation_is_its_shortcut(block
         network = made(spec).eval()
         nn.init.zeros_(layers(network.branch, nn.Conv2d)[-1].weight)
         x = maps(spec)
-        read = F.relu(network.enter[0](x)) if spec.shortcut == "project" else x
+        read = F.relu(network.enter[0](x)) if spec.projects else x
         same(network(x), network.shortcut(read) if network.shortcut is not None else torch.zeros_like(network(x)))
 
 
@@ -383,7 +383,7 @@ def test_a_multi_residual_block_is_the_sum_of_what_each_branch_would_be_alone(
         through = network.shortcut(entered) if network.shortcut is not None else 0.0
         normalised = [len(layers(branch, nn.BatchNorm2d)) for branch in network.branches]
         own = {"original": 0, "relu_before_addition": 0, "relu_only": 0, "bn_after_addition": -1, "full": -1}[order]
-        shared = order == "full" and spec.shortcut == "project"
+        shared = order == "full" and spec.projects
         assert set(normalised) == {len(spec.branch) + own + (order == "full" and not shared)}
         same(network(x), network.leave(through + added))
 
@@ -697,7 +697,7 @@ def test_dropout_on_the_shortcut_falls_on_nothing_else(block: str) -> None:
     for spec, network in dropping(block, "shortcut", order="full"):
         x = maps(spec)
         read = network.enter(x)
-        branch, through = network.branch(read), network.shortcut(read if spec.shortcut == "project" else x)
+        branch, through = network.branch(read), network.shortcut(read if spec.projects else x)
         with monte_carlo(network):
             out = network(x)
         gone = torch.isclose(out, branch, rtol=1e-9)
@@ -716,7 +716,7 @@ def test_swapout_drops_units_of_both_terms_each_by_itself(block: str) -> None:
         hook = branch.register_forward_hook(lambda _layer, inputs, _out, kept=kept: kept.append(inputs[0]))
         network(x)
         hook.remove()
-        through, added = network.shortcut[0](read if spec.shortcut == "project" else x), kept[0]
+        through, added = network.shortcut[0](read if spec.projects else x), kept[0]
         same(network(x), 0.5 * through + 0.5 * added)  # the expectation
         with monte_carlo(network):
             out = network(x)

@@ -60,7 +60,8 @@ def test_there_are_at_most_three_levels_of_shortcuts() -> None:
 
 def test_an_option_that_is_near_none_is_refused_with_all_known() -> None:
     refused(
-        "unknown shortcut 'D'; known are A, B, C, pool, identity, none, conv, scaled, gated, exclusive", shortcut="D"
+        "unknown shortcut 'D'; known are A, B, C, pool, identity, none, conv, 3x3, scaled, gated, exclusive",
+        shortcut="D",
     )
     refused("unknown activation 7; known are relu, crelu", activation=7)
 

@@ -6,6 +6,7 @@ and 2017, Howard et al. 2017), the authors' logs', torchvision's, or those of in
 """
 
 import csv
+import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -156,6 +157,19 @@ def test_a_fractal_network_is_what_its_columns_add_up_to(columns: int) -> None:
     name = f"fractalnet-{5 * 2 ** (columns - 1)}"
     assert counted(name, "doubling=columns")[0] == bare
     assert counted(name)[0] == doubled
+
+
+@pytest.mark.parametrize("k", [1, 2, 4])
+def test_a_fused_network_is_a_plain_one_and_three_lines(k: int) -> None:
+    def layer(reads: int, width: int) -> int:
+        return 9 * reads * width + 2 * width
+
+    widths = (16 * k, 16 * k, 32 * k, 64 * k)
+    lines = sum(layer(reads, width) for reads, width in itertools.pairwise(widths))
+    deep = sum(layer(reads, width) + 7 * layer(width, width) for reads, width in itertools.pairwise(widths))
+    by_hand = layer(3, 16 * k) + lines + deep + 64 * k * 10 + 10
+    assert counted(f"dfn-fuse3-26-{k}")[0] == counted(f"dfn-fuse6-26-{k}")[0] == by_hand
+    assert k > 1 or by_hand == counted("plain-26")[0] + 25_568 == 392_506
 
 
 @pytest.mark.parametrize(("depth", "k"), [(164, 1), (200, 5), (398, 5)])

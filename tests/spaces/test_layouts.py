@@ -67,10 +67,13 @@ def test_a_shortcut_is_the_option_where_the_shape_changes_and_else_the_identity(
         changed = {
             **dict.fromkeys(("A", *MIXED), "pad"),
             "B": "project",
+            "3x3": "project3x3",
             "pool": "pool" if spec.stride > 1 else "pad",
         }.get(drawn.shortcut, "none")
         if spec.kind == "highway":
             assert (spec.shortcut, changes) == ("identity", False)
+        elif drawn.shortcut == "3x3" and same == "identity" and spec == plan(drawn).blocks[0]:
+            assert spec.shortcut == "project3x3"
         elif drawn.shortcut in ("C", "conv") and KINDS[drawn.block].shortcuts:
             bare = drawn.shortcut == "conv" and spec.order not in ("full", "bn_after_addition")
             assert spec.shortcut == ("conv" if bare else "project")

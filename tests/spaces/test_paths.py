@@ -38,6 +38,12 @@ def test_an_outer_shortcut_is_one_way_more_around_what_it_spans() -> None:
     assert (found.shortest, found.longest) == (2, 14)
 
 
+def test_a_line_of_a_3x3_is_a_convolution_too() -> None:
+    found = paths(plan(named("dfn-fuse3-26").architecture))
+    assert found.lengths == {2 + 3: 1, 2 + 2 + 8: 3, 2 + 1 + 16: 3, 2 + 24: 1}
+    assert of("basic", 1, 1, 1, shortcut="3x3", kernels=(3,)).lengths == {5: 8}
+
+
 @pytest.mark.parametrize("branches", [2, 3, 5])
 def test_several_branches_are_as_many_ways_through_each_block(branches: int) -> None:
     found = of("preact", 3, 3, 3, branches=branches)
@@ -112,6 +118,7 @@ def test_the_shares_of_the_lesion_study_are_those_of_54_modules(low: int, high: 
         ("mobilenet-1.0", 28),
         ("allconv6", 6),
         ("highway-19", 19),
+        ("dfn-fuse6", 26),
         ("fractalnet-20", 21),  # whose authors count convolutions alone
         ("vgg11", 11),
         ("vgg19_bn", 19),
