@@ -67,6 +67,7 @@ PARAMETERS = {  # what a parameter of an architecture or a recipe counts or name
     "gate_bias": "gate bias (at the start)",
     "head_scale": "head scale (largest logit)",
     "strides": "strides (of the stages)",
+    "stage_kernels": "stage kernels (of a chain, by stage)",
     "widths": "widths (channels of the stages)",
     "depths": "depths (blocks of the stages)",
     "fusion": "fusion (of two streams)",

@@ -14,7 +14,7 @@ from typing import Any
 
 from spaces.domains import Scalar
 from spaces.errors import InfeasibleArchitecture, InputError, unknown
-from spaces.fields import DEFAULTS, FIELDS, GATED, Fields
+from spaces.fields import DEFAULTS, FIELDS, GATED, LAYERED, Fields
 from spaces.graph import graph_of
 from spaces.kinds import KINDS, blocks_at, kind_of
 from spaces.layouts import Site, scaled
@@ -26,6 +26,7 @@ STEMS = {
     "strided": (3, 2, False),
     "biased": (3, 2, False),
     "large": (7, 2, True),
+    "huge": (11, 4, True),
     "none": (0, 1, False),
 }
 DECAYING = ("branch", "swapout")  # placements whose rate may grow with depth
@@ -144,6 +145,7 @@ def _dead_fields(given: Architecture) -> dict[str, Any]:
         "levels": kind.makes == "residual",
         "attention": kind.makes == "residual",
         "reduction": kind.makes == "residual" and given.attention != "none",
+        "stage_kernels": kind.makes == "chain" and set(given.stage_kernels or (3,)) != {3},
         "downsampling": kind.makes == "chain" and any(stride > 1 for stride in strides_of(given)),
         "base_width": bottleneck,
         "stride_in": bottleneck and any(stride > 1 for stride in strides_of(given)),
@@ -159,8 +161,8 @@ def _dead_fields(given: Architecture) -> dict[str, Any]:
         "fusion": kind.makes == "merge_run",
         "strides": given.strides != usual_strides(len(given.depths)),
         "head_scale": given.head == "cosine",
-        "head_width": given.head in ("pointwise", "layers"),
-        "head_map": given.head == "layers",
+        "head_width": given.head in ("pointwise", *LAYERED),
+        "head_map": given.head in LAYERED,
         **_alive_dropout(given),
     }
     dead = {name: DEFAULTS[name] for name, matters in alive.items() if not matters}
@@ -245,6 +247,7 @@ def _stage(given: Fields, stage: int, in_width: int, streams: int) -> tuple[Bloc
             streams=blocks[-1].streams_out if blocks else streams,
             width=width,
             stride=strides_of(given)[stage] if index == strides else 1,
+            kernel=given.stage_kernels[stage] if given.stage_kernels else 3,
             begins=stage == 0 and index == 0,
             opens=stage > 0 and index == 0,
             last=stage + 1 == len(given.depths) and index + 1 == given.depths[stage],
@@ -263,7 +266,7 @@ def _rate(given: Fields, number: int) -> float:
 def _stem(given: Fields, width: int, first: BlockSpec) -> StemSpec:
     """Lay out the stem; a small one leaves normalisation and ReLU to a block that begins with them."""
     kernel, stride, pool = STEMS[given.stem]
-    biased = given.stem in ("biased", "small_biased")
+    biased = given.stem in ("biased", "small_biased", "huge")
     norm = given.stem not in ("large_bare", "none") and not biased and (pool or not first.preactivated)
     activated = norm or biased
     halves = activated and given.activation == "crelu"
@@ -278,6 +281,7 @@ def _stem(given: Fields, width: int, first: BlockSpec) -> StemSpec:
         bias=biased or (first.bias and norm),
         activated=activated,
         pool=pool,
+        narrow=given.stem == "huge",
     )
 
 
@@ -291,6 +295,6 @@ def _head(given: Fields, last: BlockSpec) -> HeadSpec:
         activated=linear and last.order in ("full", "relu_only"),
         dropout_rate=_rate(given, 1) if given.dropout == "head" else 0.0,
         scale=1.0 if linear else float(given.head_scale),  # 16 and 16.0 are equal, and written the same
-        hidden=given.head_width if given.head in ("pointwise", "layers") else 0,
-        map=given.head_map if given.head == "layers" else 1,
+        hidden=given.head_width if given.head in ("pointwise", *LAYERED) else 0,
+        map=given.head_map if given.head in LAYERED else 1,
     )

@@ -289,7 +289,9 @@ class Chain(nn.Sequential):
     """f(x), f = each convolution, BN and ReLU; without BN, one with bias and ReLU; a max-pool may begin it."""
 
     def __init__(self, spec: BlockSpec) -> None:
-        layers: list[nn.Module] = [nn.MaxPool2d(spec.pool, ceil_mode=True)] if spec.pool > 1 else []
+        layers: list[nn.Module] = (
+            [nn.MaxPool2d(spec.pool + spec.overlaps, spec.pool, ceil_mode=True)] if spec.pool > 1 else []
+        )
         for index, each in enumerate(spec.branch):
             last = index + 1 == len(spec.branch)
             reads = spec.out_width if last else spec.branch[index + 1].in_width

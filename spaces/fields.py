@@ -16,22 +16,24 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "order": ("original", "bn_after_addition", "relu_before_addition", "relu_only", "full"),
     "activation": ("relu", "crelu"),
     "attention": ("none", "squeeze_excite"),
-    "downsampling": ("stride", "max"),
+    "downsampling": ("stride", "max", "overlap"),
     "doubling": ("columns", "pointwise"),
     "dropout": ("none", "between", "after", "shortcut", "branch", "swapout", "path", "head"),
     "drop_decay": ("linear", "uniform"),
     "drop_unit": ("batch", "sample"),
     "fusion": ("add", "concatenate"),
-    "stem": ("small", "strided", "large", "large_bare", "biased", "small_biased", "none"),
-    "head": ("linear", "cosine", "pointwise", "layers"),
+    "stem": ("small", "strided", "large", "large_bare", "biased", "small_biased", "huge", "none"),
+    "head": ("linear", "cosine", "pointwise", "layers", "dropped_layers"),
 }
+LAYERED = ("layers", "dropped_layers")  # heads with layers before the classifier
 MIXED = ("scaled", "gated", "exclusive")  # shortcuts that weigh what is added
 GATED = MIXED[1:]
-LISTS = ("depths", "widths", "strides", "kernels")
+LISTS = ("depths", "widths", "strides", "kernels", "stage_kernels")
+UNSAID = ("base_width", "strides", "stage_kernels")  # what may be None
 PRESERVED = "preserved"
 MOST = {
-    "depth": 1_000, "depths": 1_000, "strides": 8, "kernels": 31, "widening_factor": 1_000, "head_scale": 1_000,
-    "branches": 100, "levels": 3, "columns": 8, "head_map": 64,
+    "depth": 1_000, "depths": 1_000, "strides": 8, "kernels": 31, "stage_kernels": 31, "widening_factor": 1_000,
+    "head_scale": 1_000, "branches": 100, "levels": 3, "columns": 8, "head_map": 64,
 }  # fmt: skip
 MOST_BIAS = 20  # beyond which a sigmoid is nothing but open or closed
 MOST_CHANNELS = 65_536  # of what else is counted
@@ -53,6 +55,7 @@ class Fields:
     widths: tuple[int, ...] = (16, 32, 64)  # channels of each stage before widening
     strides: tuple[int, ...] | None = None  # of each stage's first block; without it, 1 and then 2
     kernels: tuple[int, ...] = (3, 3)  # B(M) of wide residual networks: the convolutions of basic and preact
+    stage_kernels: tuple[int, ...] | None = None  # of each stage's convolutions in a chain; without it, 3
     widening_factor: float = 1.0  # k: multiplies stage widths and growth; the stem's where the family does so
     cardinality: int = 1  # C: groups of the 3x3 in a resnext block
     branches: int = 1  # residual functions of one shape that a block adds to its shortcut, each its own
@@ -75,7 +78,8 @@ class Fields:
     activation: str = "relu"  # crelu: after a convolution of half the width, and after its normalisation
     attention: str = "none"  # squeeze_excite: a residual branch's channels are weighed by a network of their means
     reduction: int = 16  # of the channels between that network's two layers
-    downsampling: str = "stride"  # how a chain of convolutions strides; max: by a max-pool before the first of them
+    downsampling: str = "stride"  # how a chain of convolutions strides; max: by a max-pool before the first of them;
+    #                               overlap: whose windows are a pixel larger than their stride
     dropout: str = "none"  # swapout: units of shortcut and branch, each by itself; path: columns that meet
     dropout_rate: float = 0.0  # of the last block, where branches or both terms are dropped with linear decay
     drop_decay: str = "linear"  # how the rate of dropped branches, or of swapout, grows with depth
@@ -84,11 +88,13 @@ class Fields:
     fusion: str = "add"  # how merge-and-run's two streams become one at the end
     stem: str = "small"  # small: 3x3; strided: 3x3 of stride 2; large: 7x7 of stride 2 and a 3x3 max-pool of stride 2;
     #                      large_bare: that without normalisation and ReLU; biased: 3x3 of stride 2, bias, ReLU;
-    #                      small_biased: 3x3, bias, ReLU; none: the columns of fractal blocks read the image
+    #                      small_biased: 3x3, bias, ReLU; huge: 11x11 of stride 4, bias, ReLU and a 3x3
+    #                      max-pool of stride 2, with narrow borders; none: the columns of fractal blocks read the image
     stem_width: int = 16
     head: str = "linear"  # cosine: |cos| to fixed orthogonal directions, times head_scale; pointwise: a 1x1 of
     #                       head_width, bias and ReLU before the mean; layers: max-pool, mean
-    #                       over head_map by head_map pixels, two layers of head_width, with ReLU and dropout
+    #                       over head_map by head_map pixels, two layers of head_width, with ReLU and dropout;
+    #                       dropped_layers: dropout before each of them, and a max-pool that overlaps
     head_width: int = 128
     head_map: int = 1
     head_scale: float = 16.0
@@ -129,9 +135,11 @@ def _check_stages(given: Fields) -> None:
     depths = given.depths
     if len(depths) != len(given.widths):
         raise InfeasibleArchitecture(f"depths {list(depths)} and widths {list(given.widths)} must name the same stages")
-    if given.strides is not None and len(given.strides) != len(depths):
-        text = f"depths {list(depths)} and strides {list(given.strides)} must name the same stages"
-        raise InfeasibleArchitecture(text)
+    for name in ("strides", "stage_kernels"):
+        value = getattr(given, name)
+        if value is not None and len(value) != len(depths):
+            text = f"depths {list(depths)} and {name} {list(value)} must name the same stages"
+            raise InfeasibleArchitecture(text)
 
 
 def _check_whole(given: Fields) -> None:
@@ -149,7 +157,7 @@ def _check_whole(given: Fields) -> None:
         "base_width",
     ):
         value = getattr(given, name)
-        if (name in ("base_width", "strides") and value is None) or (name == "base_width" and value == PRESERVED):
+        if (name in UNSAID and value is None) or (name == "base_width" and value == PRESERVED):
             continue
         numbers = value if isinstance(value, tuple) else (value,)
         if not numbers or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in numbers):
@@ -157,8 +165,9 @@ def _check_whole(given: Fields) -> None:
             kept = f" or '{PRESERVED}'" if name == "base_width" else ""
             raise InputError(f"{name} {_shown(value)} is not {what} of at least 1{kept}")
         check_most(name, max(numbers))
-    if any(kernel % 2 == 0 for kernel in given.kernels):
-        raise InputError(f"kernels {_shown(given.kernels)} are not odd sizes such as 3,3")
+    for name in ("kernels", "stage_kernels"):
+        if any(kernel % 2 == 0 for kernel in getattr(given, name) or ()):
+            raise InputError(f"{name} {_shown(getattr(given, name))} are not odd sizes such as 3,3")
 
 
 def check_most(name: str, number: float) -> None:

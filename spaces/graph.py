@@ -18,6 +18,7 @@ LATER = (
     ("mix", "sum"),
     ("gate_bias", 0.0),
     ("pool", 1),
+    ("overlaps", False),
     ("bias", False),
     ("squeeze", 0),
     ("leaves", True),
@@ -55,7 +56,7 @@ def _stem(spec: StemSpec) -> Iterator[Any]:
     yield from [["conv", spec.kernel, spec.stride, spec.conv_width, spec.bias]] if spec.kernel else []
     yield from ["norm"] if spec.norm else []
     yield from [_activation(spec.conv_width, spec.width)] if spec.activated else []
-    yield from ["pool"] if spec.pool else []
+    yield from [["pool", "narrow"] if spec.narrow else "pool"] if spec.pool else []
 
 
 def _head(spec: HeadSpec) -> Iterator[Any]:
@@ -67,7 +68,7 @@ def _head(spec: HeadSpec) -> Iterator[Any]:
 
 def _block(spec: BlockSpec) -> Iterator[Any]:
     if spec.kind == "chain":
-        yield from [["maxpool", spec.pool]] if spec.pool > 1 else []
+        yield from [["maxpool", spec.pool, *(["overlaps"] if spec.overlaps else [])]] if spec.pool > 1 else []
         yield from _convs(spec, activated=len(spec.branch))
         yield from _dropped(spec, "after")
     elif spec.kind == "residual" or (spec.kind == "multi_residual" and not _is_inception(spec)):

@@ -9,12 +9,11 @@ from torch import Tensor, nn
 from spaces.plan import Conv
 
 
-def conv(spec: Conv, *, bias: bool = False) -> nn.Conv2d:
-    """Return a convolution that keeps the map's size at stride 1."""
+def conv(spec: Conv, *, bias: bool = False, border: int | None = None) -> nn.Conv2d:
+    """Return a convolution that keeps the map's size at stride 1, but where its border is told."""
+    pad = spec.kernel // 2 if border is None else border
     kind = StridedPointwise if spec.kernel == 1 and spec.stride > 1 else nn.Conv2d
-    return kind(
-        spec.in_width, spec.out_width, spec.kernel, spec.stride, spec.kernel // 2, groups=spec.groups, bias=bias
-    )
+    return kind(spec.in_width, spec.out_width, spec.kernel, spec.stride, pad, groups=spec.groups, bias=bias)
 
 
 class StridedPointwise(nn.Conv2d):
@@ -129,15 +128,27 @@ class SqueezeExcite(nn.Module):
         return x * share[:, :, None, None]
 
 
-class HiddenLayers(nn.Sequential):
-    """A max-pool, means over a map of fixed size, two layers with ReLU and dropout (Simonyan & Zisserman 2015)."""
+class OverlappingPool(nn.Module):
+    """The largest of 3x3 pixels at every other one, without a border; of a map of a pixel, that."""
 
-    def __init__(self, width: int, hidden: int, side: int, rate: float) -> None:
-        first, second = nn.Linear(width * side**2, hidden), nn.Linear(hidden, hidden)
-        super().__init__(
-            nn.MaxPool2d(2, ceil_mode=True), nn.AdaptiveAvgPool2d(side), nn.Flatten(),
-            first, nn.ReLU(), nn.Dropout(rate), second, nn.ReLU(), nn.Dropout(rate),
-        )  # fmt: skip
+    def forward(self, x: Tensor) -> Tensor:
+        """Return half the map."""
+        windows = (min(3, x.shape[2]), min(3, x.shape[3]))
+        return F.max_pool2d(x, windows, 2, ceil_mode=True)
+
+
+class HiddenLayers(nn.Sequential):
+    """A max-pool, means over a map of fixed size, two layers with ReLU and dropout (Simonyan & Zisserman 2015).
+
+    With dropout before each of them, and windows of the max-pool that overlap, they are AlexNet's (Krizhevsky 2014).
+    """
+
+    def __init__(self, width: int, hidden: int, side: int, rate: float, *, dropped: bool = False) -> None:
+        layers: list[nn.Module] = []
+        for linear in (nn.Linear(width * side**2, hidden), nn.Linear(hidden, hidden)):
+            layers += [nn.Dropout(rate), linear, nn.ReLU()] if dropped else [linear, nn.ReLU(), nn.Dropout(rate)]
+        pool = OverlappingPool() if dropped else nn.MaxPool2d(2, ceil_mode=True)
+        super().__init__(pool, nn.AdaptiveAvgPool2d(side), nn.Flatten(), *layers)
 
 
 class DropBranch(nn.Module):

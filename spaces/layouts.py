@@ -27,6 +27,7 @@ class Site:
     streams: int  # that reach it
     width: int  # channels of the stage, widened
     stride: int
+    kernel: int  # of convolutions in a chain
     begins: bool  # the first block of the network
     opens: bool  # the first block of a stage other than the first
     last: bool  # of the network
@@ -215,28 +216,28 @@ def _transition(fields: Fields, site: Site) -> BlockSpec:
 
 
 def chain(kind: BlockKind, fields: Fields, site: Site) -> tuple[BlockSpec, ...]:
-    """Lay out f(x) alone, each convolution activated: one 3x3."""
+    """Lay out f(x) alone, each convolution activated: one 3x3, or as large as its stage's are."""
     pool, stride = _pooled(kind, fields, site)
-    conv = Conv(in_width=site.in_width, out_width=site.width, kernel=3, stride=stride)
-    return _chained(kind, site, _halved((conv,), fields, site, (0,)), pool)
+    conv = Conv(in_width=site.in_width, out_width=site.width, kernel=site.kernel, stride=stride)
+    return _chained(kind, fields, site, _halved((conv,), fields, site, (0,)), pool)
 
 
 def separable(kind: BlockKind, fields: Fields, site: Site) -> tuple[BlockSpec, ...]:
     """Lay out f(x) alone, each convolution activated: 3x3 of one channel each, then 1x1; CReLU follows the latter."""
     pool, stride = _pooled(kind, fields, site)
     reads = site.in_width
-    depthwise = Conv(in_width=reads, out_width=reads, kernel=3, stride=stride, groups=reads)
+    depthwise = Conv(in_width=reads, out_width=reads, kernel=site.kernel, stride=stride, groups=reads)
     pointwise = Conv(in_width=reads, out_width=site.width, kernel=1)
-    return _chained(kind, site, _halved((depthwise, pointwise), fields, site, (1,)), pool)
+    return _chained(kind, fields, site, _halved((depthwise, pointwise), fields, site, (1,)), pool)
 
 
 def _pooled(kind: BlockKind, fields: Fields, site: Site) -> tuple[int, int]:
     """Return the stride of a max-pool before a chain, and that of its first convolution."""
-    pools = kind.makes == "chain" and fields.downsampling == "max"
+    pools = kind.makes == "chain" and fields.downsampling != "stride"
     return (site.stride, 1) if pools else (1, site.stride)
 
 
-def _chained(kind: BlockKind, site: Site, convs: tuple[Conv, ...], pool: int) -> tuple[BlockSpec, ...]:
+def _chained(kind: BlockKind, fields: Fields, site: Site, convs: tuple[Conv, ...], pool: int) -> tuple[BlockSpec, ...]:
     spec = BlockSpec(
         kind=kind.makes,
         in_width=site.in_width,
@@ -246,6 +247,7 @@ def _chained(kind: BlockKind, site: Site, convs: tuple[Conv, ...], pool: int) ->
         norm=kind.norm,
         bias=kind.bias,
         pool=pool,
+        overlaps=pool > 1 and kind.makes == "chain" and fields.downsampling == "overlap",
     )
     return (spec,)
 
@@ -255,7 +257,7 @@ def highway(kind: BlockKind, fields: Fields, site: Site) -> tuple[BlockSpec, ...
     plain: tuple[BlockSpec, ...] = ()
     if site.stride > 1 or site.in_width != site.width:
         first = Conv(in_width=site.in_width, out_width=site.width, kernel=3)
-        (made,) = _chained(kind, site, _halved((first,), fields, site, (0,)), site.stride)
+        (made,) = _chained(kind, fields, site, _halved((first,), fields, site, (0,)), site.stride)
         plain = (replace(made, kind="chain"),)
     conv = Conv(in_width=site.width, out_width=site.width, kernel=3)
     layer = BlockSpec(

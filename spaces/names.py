@@ -160,6 +160,15 @@ def _vgg(layers: str, norm: str | None = None) -> Named:
     )
 
 
+def _alexnet() -> Named:
+    """Return AlexNet as torchvision has it (Krizhevsky 2014): the first convolution is the stem."""
+    return _named(
+        IMAGENET, block="biased_conv", depths=(1, 1, 2), widths=(192, 384, 256), strides=(1, 2, 1),
+        stage_kernels=(5, 3, 3), stem="huge", stem_width=64, downsampling="overlap", head="dropped_layers",
+        head_width=4096, head_map=6, dropout="head", dropout_rate=0.5,
+    )  # fmt: skip
+
+
 def _preact(layers: str, dash: str) -> Named:
     count = int(layers)
     if not dash or count in _USUAL:
@@ -394,6 +403,7 @@ FAMILIES: tuple[tuple[str, Callable[..., Named], str], ...] = (
     (rf"mobilenet-{_ALPHA}-(?P<shallow>shallow){_SIDE}", _mobilenet, "mobilenet-0.5-shallow"),
     (r"mobilenet-(?P<conv>conv)", _mobilenet, "mobilenet-conv"),
     (rf"vgg-?(?P<layers>{_COUNT})(?P<norm>-bn)?", _vgg, "vgg16_bn"),
+    (r"alexnet", _alexnet, "alexnet"),
     (rf"highway-(?P<layers>{_COUNT})", _highway, "highway-19"),
     (rf"fractalnet-(?P<layers>{_COUNT})", _fractalnet, "fractalnet-20"),
     (r"allconv6(?:-(?P<number>\d|baseline))?", _allconv6, "allconv6-3"),

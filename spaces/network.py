@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from spaces.architecture import Architecture, ImageSpec, OwnNetwork, plan
 from spaces.blocks import Level, block
 from spaces.errors import InfeasibleArchitecture, InputError
+from spaces.fields import LAYERED
 from spaces.layers import Cosine, DropBranch, DropPath, Gate, HiddenLayers, Swapout, activation, conv, draw_column
 from spaces.packages import function_of
 from spaces.plan import Conv, HeadSpec, Plan, StemSpec
@@ -20,10 +21,13 @@ class Stem(nn.Sequential):
 
     def __init__(self, spec: StemSpec, channels: int) -> None:
         first = Conv(in_width=channels, out_width=spec.conv_width, kernel=spec.kernel, stride=spec.stride)
-        layers: list[nn.Module] = [conv(first, bias=spec.bias)] if spec.kernel else []
+        layers: list[nn.Module] = (
+            [conv(first, bias=spec.bias, border=2 if spec.narrow else None)] if spec.kernel else []
+        )
         layers += [nn.BatchNorm2d(spec.conv_width)] if spec.norm else []
         layers += [activation(spec.conv_width, spec.width)] if spec.activated else []
-        layers += [nn.MaxPool2d(3, 2, 1)] if spec.pool else []
+        pool = nn.MaxPool2d(3, 2, ceil_mode=True) if spec.narrow else nn.MaxPool2d(3, 2, 1)
+        layers += [pool] if spec.pool else []
         super().__init__(*layers)
 
 
@@ -36,7 +40,7 @@ class Head(nn.Module):
         self.norm = nn.Sequential(*before, *([nn.ReLU()] if spec.activated else []))
         width = spec.hidden or spec.width
         self.hidden = _hidden(spec)
-        self.flat = spec.kind == "layers"
+        self.flat = spec.kind in LAYERED
         self.dropout = nn.Identity() if self.flat else nn.Dropout(spec.dropout_rate)
         linear = spec.kind != "cosine"
         self.classifier = nn.Linear(width, classes) if linear else Cosine(width, classes, spec.scale)
@@ -50,8 +54,9 @@ class Head(nn.Module):
 
 def _hidden(spec: HeadSpec) -> nn.Module:
     """Return what stands before the classifier."""
-    if spec.kind == "layers":
-        return HiddenLayers(spec.width, spec.hidden, spec.map, spec.dropout_rate)
+    if spec.kind in LAYERED:
+        dropped = spec.kind == "dropped_layers"
+        return HiddenLayers(spec.width, spec.hidden, spec.map, spec.dropout_rate, dropped=dropped)
     pointwise = Conv(in_width=spec.width, out_width=spec.hidden, kernel=1)
     return nn.Sequential(*([conv(pointwise, bias=True), nn.ReLU()] if spec.hidden else []))
 
@@ -149,10 +154,10 @@ def check_fits(architecture: Architecture, image: ImageSpec) -> None:
         InfeasibleArchitecture: naming the image, the stem and the number of strided stages, or head and classes.
     """
     described = plan(architecture)
-    if min(image.height, image.width) < described.stride:
+    if min(image.height, image.width) < described.least:
         raise InfeasibleArchitecture(
             f"an image of {image.height}x{image.width} is too small for stem {architecture.stem} and "
-            f"{len(architecture.depths)} stages: at least {described.stride} pixels are needed"
+            f"{len(architecture.depths)} stages: at least {described.least} pixels are needed"
         )
     if described.head.kind == "cosine" and image.classes > described.head.width:
         raise InfeasibleArchitecture(

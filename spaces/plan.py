@@ -31,6 +31,7 @@ class BlockSpec:
     mix: str = "sum"  # of shortcut and branch: sum, scaled, gated or exclusive
     gate_bias: float = 0.0  # where there is a gate
     pool: int = 1  # a chain begins with a max-pool over so many pixels along a side
+    overlaps: bool = False  # its windows are a pixel larger than their stride
     branches: int = 1  # of one shape each, where there may be any number
     columns: int = 1  # that share the convolutions out: one to the first, two to the second, four to the third, ...
     leaves: bool = True  # false: what follows the addition comes after that of an outer shortcut
@@ -75,13 +76,14 @@ class StemSpec:
     bias: bool
     activated: bool
     pool: bool  # a 3x3 max-pool of stride 2 at the end
+    narrow: bool = False  # borders: 2 pixels of the image, none of the max-pool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeadSpec:
     """Write out the head: what the last block leaves undone, mean over the map, dropout, classifier."""
 
-    kind: str  # linear, cosine, pointwise or layers
+    kind: str  # linear, cosine, pointwise, layers or dropped_layers
     width: int
     norm: bool
     activated: bool
@@ -93,7 +95,7 @@ class HeadSpec:
     @property
     def layers(self) -> int:
         """Return how many layers there are, with the classifier."""
-        return 1 + {"pointwise": 1, "layers": 2}.get(self.kind, 0)
+        return 1 + {"pointwise": 1, "layers": 2, "dropped_layers": 2}.get(self.kind, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,3 +129,8 @@ class Plan:
         for spec in self.blocks:
             total *= spec.stride
         return total
+
+    @property
+    def least(self) -> int:
+        """Return how many pixels along a side an image has at least."""
+        return self.stride + (3 if self.stem.narrow else 0)

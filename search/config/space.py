@@ -10,7 +10,7 @@ from search.core.columns import BESIDE
 from spaces.architecture import Architecture
 from spaces.domains import Choice, Domain, Float, Int, Parameter, Scalar, When
 from spaces.errors import InfeasibleArchitecture, InputError, unknown
-from spaces.fields import LISTS, PRESERVED, check_most, listed
+from spaces.fields import LISTS, PRESERVED, UNSAID, check_most, listed
 from spaces.lookup import check_choice, choice_of, with_beside
 from spaces.names import named
 from spaces.packages import LOADED, package_of
@@ -282,7 +282,7 @@ def _values(domain: Domain) -> str:
 
 def _check_value(name: str, value: Value, place: str) -> None:
     """Refuse a value that is wrong whatever stands beside it."""
-    if value is None and name not in ("base_width", "strides"):
+    if value is None and name not in UNSAID:
         raise InputError("is empty", place=place)
     _check_numbers(name, value, place)
     try:
@@ -318,7 +318,7 @@ def _alone(name: str, value: Value) -> dict[str, Value]:
     """Return the fields of an architecture with this value, and as many stages as it speaks of."""
     if name == "depth":
         return {"depths": (value,) * 3}  # type: ignore[dict-item]  # checked to be a whole number
-    if name in ("depths", "widths", "strides") and value is not None:
+    if name in ("depths", "widths", "strides", "stage_kernels") and value is not None:
         stages = listed(name, value) or ()
         return {"depths": (1,) * len(stages), "widths": (16,) * len(stages), name: stages}
     return {name: value}

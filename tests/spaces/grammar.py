@@ -52,6 +52,7 @@ def values(stages: int) -> dict[str, st.SearchStrategy[Any]]:
         **{name: st.sampled_from(options) for name, options in OPTIONS.items()},
         "drop_global": st.sampled_from([0, 0.5, 1.0]),
         "dropout_rate": st.sampled_from([0, 0.0, 0.1, 0.5]),
+        "stage_kernels": st.one_of(st.none(), for_each_stage(1, 3, 5)),
         "stem_width": st.sampled_from([8, 16]),
         "reduction": st.sampled_from([4, 16]),
         "head_map": st.sampled_from([1, 2]),
@@ -130,12 +131,14 @@ def contract() -> list[dict[str, Any]]:
             usual | {"head": "cosine"},
             usual | {"head": "pointwise"},
             usual | {"head": "layers"},
+            usual | {"head": "dropped_layers"},
         ]
         rows += [usual | {"levels": levels} for levels in (2, 3)] if block in BRANCHED else []
         rows += [usual | {"attention": "squeeze_excite", "reduction": 2}] if block in BRANCHED else []
         columned = [{"doubling": "pointwise"}, {"stem": "none"}, {"columns": 1}, {"columns": 2, "dropout": "path"}]
         rows += [usual | each for each in columned] if KINDS[block].makes == "fractal" else []
-        rows += [usual | {"downsampling": "max"}] if KINDS[block].makes == "chain" else []
+        pooled = [{"downsampling": "max"}, {"downsampling": "overlap", "stage_kernels": (1, 5, 3)}]
+        rows += [usual | each for each in pooled] if KINDS[block].makes == "chain" else []
         rows += [usual | {"branches": 3}, usual | {"branches": 2, "shortcut": "A"}] if block in BRANCHED else []
     return [row for row in rows if conflict(row["block"], row["dropout"], row["shortcut"]) is None]
 

@@ -89,7 +89,7 @@ def test_architectures_of_one_digest_are_one_network(data: st.DataObject, stages
         except InfeasibleArchitecture:
             continue
         second = near if near.digest == first.digest else second
-    side = plan(first).stride + 1
+    side = plan(first).least + 1
     image = ImageSpec(height=side, width=side, classes=3)
     (network, images), (twin, _) = ready(first, image, seed=5, count=2), ready(second, image, seed=5, count=2)
     # In order, whatever they are called: where one stage ends and the next begins is no part of what is computed.
@@ -133,7 +133,9 @@ DEAD: list[tuple[dict[str, Any], str, list[Any]]] = [
     ({"block": "fractal", "dropout": "after", "dropout_rate": 0.1}, "drop_global", [0, 1]),
     ({"block": "dense", "attention": "squeeze_excite"}, "reduction", [2]),
     *(({"block": block}, "downsampling", ["max"]) for block in KINDS if block not in making("chain")),
-    ({"block": "conv", "strides": (1, 1, 1)}, "downsampling", ["max"]),
+    ({"block": "conv", "strides": (1, 1, 1)}, "downsampling", ["max", "overlap"]),
+    ({"block": "conv"}, "stage_kernels", [(3, 3, 3)]),
+    *(({"block": block}, "stage_kernels", [(1, 5, 3)]) for block in KINDS if block not in making("chain")),
     *(({"block": block}, "base_width", [4, 64, "preserved"]) for block in ("basic", "preact", "dense_bottleneck")),
     *(({"block": block}, "stride_in", ["first"]) for block in ("basic", "preact", "separable")),
     ({"block": "bottleneck", "strides": (1, 1, 1)}, "stride_in", ["first"]),
@@ -193,6 +195,11 @@ LIVE: list[tuple[dict[str, Any], str, Any]] = [
     ({}, "attention", "squeeze_excite"),
     ({"attention": "squeeze_excite"}, "reduction", 4),
     ({"block": "conv"}, "downsampling", "max"),
+    ({"block": "conv", "downsampling": "max"}, "downsampling", "overlap"),
+    ({"block": "conv"}, "stage_kernels", (3, 3, 5)),
+    ({"block": "separable"}, "stage_kernels", (1, 3, 3)),
+    ({"head": "layers"}, "head", "dropped_layers"),
+    ({"head": "dropped_layers"}, "head_map", 6),
     ({"block": "separable"}, "downsampling", "max"),
     ({}, "head", "pointwise"),
     *(({}, "shortcut", shortcut) for shortcut in OPTIONS["shortcut"] if shortcut != "B"),
@@ -383,6 +390,7 @@ def test_expected_depth_is_as_stochastic_depth_has_it() -> None:
         ({"stem": "large_bare"}, False, False, False, 7, 2, True),
         ({"stem": "biased"}, False, True, True, 3, 2, False),
         ({"stem": "small_biased"}, False, True, True, 3, 1, False),
+        ({"stem": "huge"}, False, True, True, 11, 4, True),
         ({"stem": "biased", "block": "preact"}, False, True, True, 3, 2, False),
     ],
 )
@@ -390,7 +398,15 @@ def test_a_stem_holds_what_its_name_says_but_what_a_block_begins_with(
     fields: dict[str, Any], norm: bool, activated: bool, bias: bool, kernel: int, stride: int, pool: bool
 ) -> None:
     assert plan(Architecture(**fields)).stem == StemSpec(
-        kernel=kernel, stride=stride, conv_width=16, width=16, norm=norm, bias=bias, activated=activated, pool=pool
+        kernel=kernel,
+        stride=stride,
+        conv_width=16,
+        width=16,
+        norm=norm,
+        bias=bias,
+        activated=activated,
+        pool=pool,
+        narrow=kernel == 11,
     )
     assert STEMS.keys() == set(OPTIONS["stem"])
 

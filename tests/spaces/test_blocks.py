@@ -252,6 +252,25 @@ def test_at_least_one_channel_is_left_of_what_is_squeezed() -> None:
 
 
 @pytest.mark.parametrize("block", making("chain"))
+def test_the_windows_of_a_max_pool_overlap_where_it_is_told(block: str) -> None:
+    for spec in small_specs(block, downsampling="overlap"):
+        network, bare = made(spec).eval(), made(replace(spec, pool=1, stride=1)).eval()
+        x = maps(spec)  # of odd sides, so that every window is whole
+        same(network(x), bare(F.max_pool2d(x, 3, 2) if spec.stride > 1 else x))
+        if spec.stride > 1:  # and one pixel is left of two
+            assert network(maps(spec, 2, 4)).shape[2:] == (1, 2)
+
+
+@pytest.mark.parametrize("block", making("chain"))
+def test_a_chains_convolutions_are_as_large_as_its_stages_are(block: str) -> None:
+    specs = small_specs(block, stage_kernels=(1, 5, 7))
+    assert [spec.branch[0].kernel for spec in specs] == [1, 1, 5, 7]
+    assert {each.kernel for spec in specs for each in spec.branch[1:]} <= {1}
+    for spec in specs:
+        assert made(spec)(maps(spec)).shape[1:] == (spec.out_width, -(-9 // spec.stride), -(-7 // spec.stride))
+
+
+@pytest.mark.parametrize("block", making("chain"))
 def test_a_chain_strides_by_a_max_pool_where_it_is_told(block: str) -> None:
     for spec, strided in zip(small_specs(block, downsampling="max"), small_specs(block), strict=True):
         assert (spec.pool, spec.stride) == (strided.stride, strided.stride)

@@ -76,14 +76,14 @@ def test_a_cost_is_that_of_one_pass_through_the_whole_network(fields: dict[str, 
 @pytest.mark.parametrize("stem", STEMMED)
 @pytest.mark.parametrize("block", KINDS)
 def test_a_cost_follows_the_stem(block: str, stem: str) -> None:
-    architecture = small(block, stem=stem)
-    assert untrained(cost(architecture, ODD)) == one_pass(architecture, ODD)
+    architecture, image = small(block, stem=stem), replace(ODD, height=37, width=35)
+    assert untrained(cost(architecture, image)) == one_pass(architecture, image)
 
 
 @relaxed
 @given(drawn=architectures())
 def test_the_cost_of_whatever_can_be_named_is_that_of_one_pass(drawn: Architecture) -> None:
-    side = plan(drawn).stride
+    side = plan(drawn).least
     image = ImageSpec(channels=1, height=side + 1, width=side + 2, classes=3)
     assert untrained(cost(drawn, image)) == one_pass(drawn, image)
 
@@ -192,7 +192,7 @@ def test_training_holds_no_more_than_is_said_and_not_much_less(block: str, dropo
     "fields", [{"activation": "crelu"}, {"head": "cosine"}, {"shortcut": "pool"}, {"order": "full"}], ids=told
 )
 def test_training_holds_no_more_than_is_said_whatever_the_stem(fields: dict[str, Any], stem: str) -> None:
-    image, batch = ImageSpec(height=32, width=32), 8
+    image, batch = ImageSpec(height=36, width=36), 8
     architecture = Architecture(stem=stem, **fields)
     for_the_batch = (
         cost(architecture, image, batch=batch).training_bytes - cost(architecture, image, batch=0).training_bytes

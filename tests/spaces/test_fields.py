@@ -123,6 +123,7 @@ def test_a_list_that_is_not_given_at_all_is_refused(name: str) -> None:
         ("depths", (1, 10**9, 1), "depths 1000000000 is above 1,000"),
         ("widths", (16, 32, 65_537), "widths 65537 is above 65,536"),
         ("kernels", (3, 33), "kernels 33 is above 31"),
+        ("stage_kernels", (3, 3, 33), "stage_kernels 33 is above 31"),
         ("strides", (1, 2, 9), "strides 9 is above 8"),
         ("cardinality", 10**8, "cardinality 100000000 is above 65,536"),
         ("columns", 9, "columns 9 is above 8"),

@@ -93,7 +93,7 @@ def test_dropout_is_drawn_in_training_and_never_in_evaluation(fields: dict[str, 
 @relaxed
 @given(drawn=architectures())
 def test_whatever_can_be_named_can_be_built_and_reads_an_odd_image(drawn: Architecture) -> None:
-    side = plan(drawn).stride
+    side = plan(drawn).least
     image = ImageSpec(channels=2, height=side + 1, width=side + 3, classes=3)
     network, images = ready(drawn, image, count=2)
     logits = network.eval()(images)
@@ -225,6 +225,7 @@ def test_stages_and_blocks_are_those_of_the_plan(block: str) -> None:
         ("large", "basic", [nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.MaxPool2d], (6, 5)),
         ("large", "preact", [nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.MaxPool2d], (6, 5)),
         ("large_bare", "basic", [nn.Conv2d, nn.MaxPool2d], (6, 5)),
+        ("huge", "preact", [nn.Conv2d, nn.ReLU, nn.MaxPool2d], (2, 1)),
     ],
 )
 def test_a_stem_is_what_its_name_says(
@@ -233,7 +234,7 @@ def test_a_stem_is_what_its_name_says(
     made = Stem(plan(Architecture(stem=stem, block=block)).stem, 3)
     assert [type(layer) for layer in made] == layers
     assert made(torch.zeros(2, 3, 21, 17)).shape == (2, 16, *shape)
-    assert (made[0].bias is not None) == (stem in ("biased", "small_biased"))
+    assert (made[0].bias is not None) == (stem in ("biased", "small_biased", "huge"))
 
 
 def test_a_stem_of_crelu_puts_out_its_width_from_half_the_convolution() -> None:
@@ -302,7 +303,7 @@ def test_images_are_judged_one_by_one_in_evaluation(block: str) -> None:
     torch.testing.assert_close(together, alone)
 
 
-SIDES = {"small": 1, "small_biased": 1, "strided": 2, "biased": 2, "large": 4, "large_bare": 4}
+SIDES = {"small": 1, "small_biased": 1, "strided": 2, "biased": 2, "large": 4, "large_bare": 4, "huge": 8}
 
 
 @each_stem
@@ -310,7 +311,7 @@ SIDES = {"small": 1, "small_biased": 1, "strided": 2, "biased": 2, "large": 4, "
 @pytest.mark.parametrize("block", ["basic", "dense"])
 def test_the_smallest_image_that_fits_can_be_trained_on_and_none_smaller(block: str, stem: str, stages: int) -> None:
     architecture = Architecture(block=block, depths=(1,) * stages, widths=(16,) * stages, stem=stem)
-    side = 2 ** (stages - 1) * SIDES[stem]
+    side = 2 ** (stages - 1) * SIDES[stem] + (3 if stem == "huge" else 0)
     network = build(architecture, ImageSpec(height=side, width=side))
     assert network(torch.rand(2, 3, side, side)).shape == (2, 10)
     if side > 1:

@@ -12,7 +12,7 @@ from tests.spaces.grammar import architectures, ready, relaxed
 @pytest.mark.parametrize(
     ("stem", "strides", "stride"),
     [("small", (1, 2, 2), 4), ("small", (1, 1, 1), 1), ("strided", (1, 2, 2), 8), ("biased", (2, 2, 2), 16),
-     ("large", (1, 2, 2), 16), ("large_bare", (2, 1, 3), 24)],
+     ("large", (1, 2, 2), 16), ("huge", (1, 2, 2), 32), ("large_bare", (2, 1, 3), 24)],
 )  # fmt: skip
 def test_the_stride_of_a_plan_is_that_of_stem_pool_and_stages(stem: str, strides: tuple[int, ...], stride: int) -> None:
     assert plan(Architecture(stem=stem, strides=strides, depths=(1, 2, 3))).stride == stride
@@ -22,7 +22,7 @@ def test_the_stride_of_a_plan_is_that_of_stem_pool_and_stages(stem: str, strides
 @given(drawn=architectures())
 def test_a_map_of_one_pixel_is_what_the_smallest_image_becomes(drawn: Architecture) -> None:
     described = plan(drawn)
-    network, images = ready(drawn, ImageSpec(height=described.stride, width=described.stride, classes=3))
+    network, images = ready(drawn, ImageSpec(height=described.least, width=described.least, classes=3))
     out = network.eval().stages(network.stem(images))
     assert out.shape == (4, described.head.width, 1, 1)
 

@@ -79,10 +79,32 @@ def test_vgg_is_torchvisions_but_for_the_width_of_its_last_layers(layers: int, f
         torch.testing.assert_close(given, expected, rtol=0, atol=1e-10)
 
 
+def test_alexnet_is_torchvisions_but_for_the_width_of_its_last_layers() -> None:
+    generator = torch.Generator().manual_seed(0)
+    theirs, narrow = models.AlexNet(), 32
+    theirs.classifier[1], theirs.classifier[4] = nn.Linear(256 * 36, narrow), nn.Linear(narrow, narrow)
+    theirs.classifier[6] = nn.Linear(narrow, 1000)
+    their_network = theirs.double().eval()
+    ours = replace(named("alexnet").architecture, head_width=narrow)
+    our_network = build(ours, IMAGE, generator=generator).double().eval()
+    their_state, our_state = their_network.state_dict(), our_network.state_dict()
+    assert [tensor.shape for tensor in our_state.values()] == [tensor.shape for tensor in their_state.values()]
+    our_network.load_state_dict(dict(zip(our_state, their_state.values(), strict=True)))
+    for side in (64, 127, 224):
+        images = torch.rand(2, 3, side, side, dtype=torch.float64, generator=generator)
+        with torch.inference_mode():
+            expected, given = their_network(images), our_network(images)
+        assert expected.std() > 1e-3
+        torch.testing.assert_close(given, expected, rtol=0, atol=1e-10)
+    shapes = [[type(layer) for layer in network.classifier] for network in (their_network,)]
+    hidden = list(our_network.head.hidden)[3:]  # type: ignore[union-attr,arg-type]
+    assert [type(layer) for layer in hidden] == shapes[0][:-1]
+
+
 DOCUMENTED = [
     "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext50_32x4d", "resnext101_32x8d",
     "resnext101_64x4d", "wide_resnet50_2", "wide_resnet101_2", "densenet121", "densenet161", "densenet169",
-    "densenet201", *(f"vgg{layers}{norm}" for layers in (11, 13, 16, 19) for norm in ("", "_bn")),
+    "densenet201", "alexnet", *(f"vgg{layers}{norm}" for layers in (11, 13, 16, 19) for norm in ("", "_bn")),
 ]  # fmt: skip
 
 
