@@ -27,6 +27,7 @@ STEMS = {
     "biased": (3, 2, False),
     "large": (7, 2, True),
     "huge": (11, 4, True),
+    "strided_pool": (3, 2, True),
     "none": (0, 1, False),
 }
 DECAYING = ("branch", "swapout")  # placements whose rate may grow with depth

@@ -33,6 +33,7 @@ from spaces.layers import (
 )
 from spaces.packages import builder
 from spaces.plan import BlockSpec, Conv, LevelSpec
+from spaces.shuffles import Shuffled
 
 
 def _dropout(spec: BlockSpec, placement: str) -> nn.Module:
@@ -348,5 +349,6 @@ BLOCKS: dict[str, Callable[[BlockSpec], nn.Module]] = {
     "transition": Transition,
     "chain": Chain,
     "highway": Highway,
+    "shuffle": Shuffled,
     "fractal": Fractal,
 }

@@ -22,7 +22,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "drop_decay": ("linear", "uniform"),
     "drop_unit": ("batch", "sample"),
     "fusion": ("add", "concatenate"),
-    "stem": ("small", "strided", "large", "large_bare", "biased", "small_biased", "huge", "none"),
+    "stem": ("small", "strided", "large", "large_bare", "biased", "small_biased", "huge", "strided_pool", "none"),
     "head": ("linear", "cosine", "pointwise", "layers", "dropped_layers"),
 }
 LAYERED = ("layers", "dropped_layers")  # heads with layers before the classifier
@@ -57,7 +57,7 @@ class Fields:
     kernels: tuple[int, ...] = (3, 3)  # B(M) of wide residual networks: the convolutions of basic and preact
     stage_kernels: tuple[int, ...] | None = None  # of each stage's convolutions in a chain; without it, 3
     widening_factor: float = 1.0  # k: multiplies stage widths and growth; the stem's where the family does so
-    cardinality: int = 1  # C: groups of the 3x3 in a resnext block
+    cardinality: int = 1  # C: groups of the 3x3 in a resnext block, of the 1x1s in a shuffled one
     branches: int = 1  # residual functions of one shape that a block adds to its shortcut, each its own
     levels: int = 1  # of shortcuts: 2 adds one from stem to head, 3 one around each stage too
     columns: int = 3  # C: of a fractal block, of 1, 2, 4, ... convolutions
@@ -89,7 +89,8 @@ class Fields:
     stem: str = "small"  # small: 3x3; strided: 3x3 of stride 2; large: 7x7 of stride 2 and a 3x3 max-pool of stride 2;
     #                      large_bare: that without normalisation and ReLU; biased: 3x3 of stride 2, bias, ReLU;
     #                      small_biased: 3x3, bias, ReLU; huge: 11x11 of stride 4, bias, ReLU and a 3x3
-    #                      max-pool of stride 2, with narrow borders; none: the columns of fractal blocks read the image
+    #                      max-pool of stride 2, with narrow borders; strided_pool: strided and a 3x3 max-pool of
+    #                      stride 2; none: the columns of fractal blocks read the image
     stem_width: int = 16
     head: str = "linear"  # cosine: |cos| to fixed orthogonal directions, times head_scale; pointwise: a 1x1 of
     #                       head_width, bias and ReLU before the mean; layers: max-pool, mean

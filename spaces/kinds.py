@@ -19,6 +19,7 @@ from spaces.layouts import (
     merge_and_run,
     residual,
     separable,
+    shuffled,
 )
 from spaces.plan import BlockSpec
 
@@ -110,5 +111,6 @@ KINDS: dict[str, BlockKind] = {
     "biased_conv": BlockKind(lay=chain, makes="chain", shortcuts=False, widens_stem=True, norm=False),
     "biased_norm_conv": BlockKind(lay=chain, makes="chain", shortcuts=False, widens_stem=True, bias=True),
     "highway": BlockKind(lay=highway, makes="highway", shortcuts=False, widens_stem=True, norm=False),
+    "shuffle": BlockKind(lay=shuffled, makes="shuffle", grouped=True, shortcuts=False, widens_stem=True),
     "fractal": BlockKind(lay=fractal, makes="fractal", shortcuts=False, widens_stem=True, strides_last=True),
 }

@@ -114,6 +114,19 @@ class Gated(nn.Module):
         return (1 - share) * through + (share * added if self.exclusive else added)
 
 
+class Shuffle(nn.Module):
+    """Deal channels of some groups out, so that each group behind holds some of each before (Zhang et al. 2018)."""
+
+    def __init__(self, groups: int) -> None:
+        super().__init__()
+        self.groups = groups
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the channels in another order."""
+        n, _, height, width = x.shape
+        return x.view(n, self.groups, x.shape[1] // self.groups, height, width).transpose(1, 2).reshape(x.shape)
+
+
 class SqueezeExcite(nn.Module):
     """sigmoid(v relu(u mean(x))) x, the mean over the map (Hu et al. 2018)."""
 

@@ -4,7 +4,7 @@ Sources: He et al. 2015 and 2016, Zagoruyko & Komodakis 2016 (section 2), Xie et
 width rule), Zhao et al. 2016 (merge-and-run, Inception-like), Huang et al. 2017 (DenseNet), Howard et al. 2017
 (MobileNet, table 1), Srivastava et al. 2015 (highway), Simonyan & Zisserman 2015 (VGG), Hu et al. 2018 (squeeze and
 excitation), Shang et al. 2016 (CReLU), Abdi & Nahavandi 2016 (multi-residual networks), Larsson et al. 2017
-(FractalNet).
+(FractalNet), Zhang et al. 2018 (ShuffleNet, figure 2).
 """
 
 from collections.abc import Callable, Collection
@@ -298,6 +298,42 @@ def fractal(kind: BlockKind, fields: Fields, site: Site) -> tuple[BlockSpec, ...
         columns, in_width=site.in_width, stride=1, branch=_halved((pointwise,), fields, site, (0,)), columns=1
     )
     return (doubler, columns)
+
+
+def shuffled(kind: BlockKind, fields: Fields, site: Site) -> tuple[BlockSpec, ...]:
+    """Lay out f = 1x1 in C groups, shuffled, 3x3 of one channel each, 1x1 in C groups, added to x.
+
+    Where the shape changes it adds the channels that are wanting beside x, which is averaged where it strides.
+    The first 1x1 of all is in one group, as few channels reach it.
+    """
+    groups, added = fields.cardinality, site.width - site.in_width
+    if added < 0:
+        raise InfeasibleArchitecture(
+            f"block {fields.block} keeps the channels that reach it: {site.in_width} are more than width {site.width} "
+            f"(stage {site.stage})"
+        )
+    puts_out = added or site.width
+    first = 1 if site.begins else groups
+    for width, of in ((site.in_width, first), (puts_out, groups)):
+        if width % of:
+            raise InfeasibleArchitecture(
+                f"cardinality {groups} does not divide {width} channels (block {fields.block}, stage {site.stage})"
+            )
+    step = groups * (2 if fields.activation == "crelu" else 1)  # what the inner width is a multiple of
+    inner = max(1, site.width // BOTTLENECK // step) * step
+    convs = (
+        Conv(in_width=site.in_width, out_width=inner, kernel=1, groups=first),
+        Conv(in_width=inner, out_width=inner, kernel=3, stride=site.stride, groups=inner),
+        Conv(in_width=inner, out_width=puts_out, kernel=1, groups=groups),
+    )
+    spec = BlockSpec(
+        kind=kind.makes,
+        in_width=site.in_width,
+        out_width=site.width,
+        stride=site.stride,
+        branch=_halved(convs, fields, site, (0,)),
+    )
+    return (spec,)
 
 
 def _halved(convs: tuple[Conv, ...], fields: Fields, site: Site, activated: Collection[int]) -> tuple[Conv, ...]:

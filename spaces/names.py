@@ -26,6 +26,7 @@ _STAGES = {
 _USUAL = (18, 34, 50, 101, 152)
 _DENSE = {121: (6, 12, 24, 16), 161: (6, 12, 36, 24), 169: (6, 12, 32, 32), 201: (6, 12, 48, 32)}
 _VGG = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}  # of each width
+_SHUFFLED = {1: 144, 2: 200, 3: 240, 4: 272, 8: 384}  # width of the first stage by the number of groups
 _ALLCONV6 = (
     (64, 64, 128, 128, 256), (16, 16, 32, 32, 64), (32, 32, 32, 32, 64), (16, 16, 64, 64, 64), (16, 16, 32, 32, 128),
     (32, 32, 64, 64, 128), (64, 64, 64, 64, 128), (32, 32, 128, 128, 128), (32, 32, 64, 64, 256),
@@ -342,6 +343,18 @@ def _mobilenet(
     )
 
 
+def _shufflenet(groups: str, k: str | None = None) -> Named:
+    """Return ShuffleNet, as wide at any number of groups as costs about the same (table 1), all widths times k."""
+    count = int(groups)
+    if count not in _SHUFFLED:
+        raise InputError(f"ShuffleNet has {', '.join(map(str, _SHUFFLED))} groups: {count} is none of them")
+    width = _SHUFFLED[count]
+    return _named(
+        IMAGENET, block="shuffle", cardinality=count, depths=(4, 8, 4), widths=(width, 2 * width, 4 * width),
+        strides=(2, 2, 2), stem="strided_pool", stem_width=24, widening_factor=_factor(k) if k else 1.0,
+    )  # fmt: skip
+
+
 def _allconv6(number: str | None = None) -> Named:
     index = int(number) if number and number != "baseline" else 0
     if index >= len(_ALLCONV6):
@@ -402,6 +415,7 @@ FAMILIES: tuple[tuple[str, Callable[..., Named], str], ...] = (
     (rf"mobilenet-(?P<shallow>shallow)(?:-{_ALPHA})?{_SIDE}", _mobilenet, "mobilenet-shallow"),
     (rf"mobilenet-{_ALPHA}-(?P<shallow>shallow){_SIDE}", _mobilenet, "mobilenet-0.5-shallow"),
     (r"mobilenet-(?P<conv>conv)", _mobilenet, "mobilenet-conv"),
+    (rf"shufflenet(?:-v1)?-g(?P<groups>\d)(?:-{_K})?", _shufflenet, "shufflenet-g3"),
     (rf"vgg-?(?P<layers>{_COUNT})(?P<norm>-bn)?", _vgg, "vgg16_bn"),
     (r"alexnet", _alexnet, "alexnet"),
     (rf"highway-(?P<layers>{_COUNT})", _highway, "highway-19"),

@@ -116,7 +116,7 @@ def _ways(spec: BlockSpec) -> tuple[int, int]:
         return int(shortcut), 2
     if spec.kind == "multi_residual":
         return int(shortcut), spec.branches
-    return int(shortcut or spec.kind == "dense"), 1  # a dense layer hands on what it reads
+    return int(shortcut or spec.kind in ("dense", "shuffle")), 1  # which hand on what they read
 
 
 def _count(described: Plan) -> int:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from spaces.architecture import Architecture, ImageSpec, plan
 from spaces.blocks import BLOCKS
+from spaces.errors import InfeasibleArchitecture
 from spaces.fields import MIXED, OPTIONS
 from spaces.kinds import KINDS
 from spaces.layers import CReLU, DropBranch, DropPath, Gate, Swapout, draw_column
@@ -303,6 +304,41 @@ def test_a_plain_layer_stands_before_highway_layers_where_the_shape_changes() ->
         (8, 12, 2),
         (12, 12, 2),
     ]
+
+
+@each_training
+@pytest.mark.parametrize("widths", [(8, 12, 12), (8, 16, 24)])
+def test_a_shuffled_block_deals_channels_out_to_groups(widths: tuple[int, ...], training: bool) -> None:
+    for spec in small_specs("shuffle", widths=widths, cardinality=2):
+        network = made(spec).train(training)
+        x = maps(spec)
+        (one, two, three), (a, b, c) = layers(network, nn.Conv2d), layers(network, nn.BatchNorm2d)
+        assert [each.groups for each in (one, two, three)] == [one.groups, two.in_channels, 2]
+        y = F.relu(a(one(x)))
+        half = y.shape[1] // 2
+        dealt = [index for pair in zip(range(half), range(half, 2 * half), strict=True) for index in pair]
+        y = c(three(b(two(y[:, dealt]))))
+        through = F.avg_pool2d(F.pad(x, (1, 1, 1, 1)), 3, 2) if spec.stride == 2 else x
+        beside = spec.in_width != spec.out_width
+        assert y.shape[1] == (spec.out_width - spec.in_width if beside else spec.out_width)
+        same(network(x), F.relu(torch.cat([through, y], 1) if beside else through + y))
+
+
+def test_the_first_1x1_of_a_shuffled_network_is_in_one_group() -> None:
+    assert [spec.branch[0].groups for spec in small_specs("shuffle", cardinality=2)] == [1, 2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"widths": (16, 8, 8)}, "block shuffle keeps the channels that reach it: 16 are more than width 8 (stage 2)"),
+        ({"cardinality": 3}, "cardinality 3 does not divide 16 channels (block shuffle, stage 1)"),
+    ],
+)
+def test_a_shuffled_network_that_cannot_be_is_refused(fields: dict[str, Any], said: str) -> None:
+    with pytest.raises(InfeasibleArchitecture) as caught:
+        Architecture(block="shuffle", **fields)
+    assert str(caught.value) == said
 
 
 def column_by_hand(column: Any, x: Tensor) -> Tensor:
@@ -614,6 +650,7 @@ def test_a_crelu_doubles_what_was_normalised(block: str, order: str) -> None:
         "merge_run": 2 * between,
         "highway": 1,
         "fractal": 7,
+        "shuffle": 1,
     }
     plain = 2 if kind.makes == "highway" else 0  # layers where the shape changes
     assert found == 4 * a_block[kind.makes] + plain
@@ -680,7 +717,7 @@ def test_dropout_between_stands_right_before_the_last_convolution(block: str) ->
             steps = [layer for layer in branch.modules() if not list(layer.children())]
             places = [index for index, layer in enumerate(steps) if isinstance(layer, nn.Dropout)]
             assert len(places) == 1
-            assert isinstance(steps[places[0] - 1], nn.ReLU)
+            assert isinstance(steps[places[0] - 1], nn.BatchNorm2d if block == "shuffle" else nn.ReLU)
             assert steps[places[0] + 1] is layers(branch, nn.Conv2d)[-1]
 
 

@@ -66,6 +66,7 @@ def test_every_family_is_among_the_known() -> None:
         "se_",
         "fractalnet-",
         "alexnet",
+        "shufflenet-",
     ):
         assert any(row["network"].startswith(family) for row in ROWS), family
 
@@ -158,6 +159,23 @@ def test_a_fractal_network_is_what_its_columns_add_up_to(columns: int) -> None:
     name = f"fractalnet-{5 * 2 ** (columns - 1)}"
     assert counted(name, "doubling=columns")[0] == bare
     assert counted(name)[0] == doubled
+
+
+@pytest.mark.parametrize(("groups", "mega"), [(1, 143), (2, 140), (3, 137), (4, 133), (8, 137)])
+def test_a_shuffled_network_is_what_its_units_add_up_to(groups: int, mega: int) -> None:
+    first = {1: 144, 2: 200, 3: 240, 4: 272, 8: 384}[groups]
+    total, reads = 27 * 24 + 2 * 24, 24
+    for stage, units in enumerate((4, 8, 4)):
+        width = first * 2**stage
+        inner = width // 4
+        for unit in range(units):
+            wide = width - reads if unit == 0 else width
+            reduces = reads * inner // (1 if stage == unit == 0 else groups)
+            total += reduces + 2 * inner + 9 * inner + 2 * inner + inner * wide // groups + 2 * wide
+            reads = width
+    params, macs = counted(f"shufflenet-g{groups}")
+    assert params == total + reads * 1000 + 1000
+    assert macs / 1e6 == pytest.approx(mega, abs=1.5)  # the paper's table 1, in which not all seem to be counted
 
 
 @pytest.mark.parametrize("k", [1, 2, 4])

@@ -73,7 +73,7 @@ def test_the_expansion_is_the_output_width_over_the_stage_width(block: str) -> N
     outs = [spec.out_width // spec.streams_out for spec in specs]
     assert outs == [width * expansion for width in (8, 8, 12, 12)]
     ends = [(spec.branch[0].kernel, spec.branch[-1].kernel) for spec in specs]
-    assert {each == (1, 1) for each in ends} == {expansion > 1}  # a bottleneck
+    assert {each == (1, 1) for each in ends} == {expansion > 1 or block == "shuffle"}  # a bottleneck
 
 
 @pytest.mark.parametrize("dropout", DROPOUTS)

@@ -61,6 +61,8 @@ def lost(name: str, fields: dict[str, Any]) -> bool:
     if fields["block"] == "biased_norm_conv":  # as its authors' successors have it: a bias that is normalised away
         pooled = ("stages.1.0.2.bias", "stages.2.0.2.bias") if "downsampling" in fields else ()
         return name == "stem.0.bias" or name in pooled or re.fullmatch(r"stages\.\d\.\d\.1\.bias", name) is not None
+    if fields["block"] == "shuffle":  # each channel is normalised anew behind its own 3x3, and behind the 1x1 of it
+        return re.fullmatch(r"stages\.\d\.\d\.branch\.(1\.weight|5\.bias)", name) is not None
     shift = ".shortcut." in name and name.endswith(".bias")
     raw = fields["order"] == "relu_before_addition" and fields["block"] != "basic" and not name.startswith("stages.2")
     return shift and raw
@@ -225,6 +227,7 @@ def test_stages_and_blocks_are_those_of_the_plan(block: str) -> None:
         ("large", "basic", [nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.MaxPool2d], (6, 5)),
         ("large", "preact", [nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.MaxPool2d], (6, 5)),
         ("large_bare", "basic", [nn.Conv2d, nn.MaxPool2d], (6, 5)),
+        ("strided_pool", "basic", [nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.MaxPool2d], (6, 5)),
         ("huge", "preact", [nn.Conv2d, nn.ReLU, nn.MaxPool2d], (2, 1)),
     ],
 )
@@ -303,7 +306,16 @@ def test_images_are_judged_one_by_one_in_evaluation(block: str) -> None:
     torch.testing.assert_close(together, alone)
 
 
-SIDES = {"small": 1, "small_biased": 1, "strided": 2, "biased": 2, "large": 4, "large_bare": 4, "huge": 8}
+SIDES = {
+    "small": 1,
+    "small_biased": 1,
+    "strided": 2,
+    "biased": 2,
+    "large": 4,
+    "large_bare": 4,
+    "huge": 8,
+    "strided_pool": 4,
+}
 
 
 @each_stem

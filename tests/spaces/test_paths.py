@@ -122,6 +122,7 @@ def test_the_shares_of_the_lesion_study_are_those_of_54_modules(low: int, high: 
         ("fractalnet-20", 21),  # whose authors count convolutions alone
         ("vgg11", 11),
         ("alexnet", 8),
+        ("shufflenet-g3", 50),
         ("vgg19_bn", 19),
         ("se_resnet50", 50),
     ],

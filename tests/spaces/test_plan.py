@@ -12,7 +12,8 @@ from tests.spaces.grammar import architectures, ready, relaxed
 @pytest.mark.parametrize(
     ("stem", "strides", "stride"),
     [("small", (1, 2, 2), 4), ("small", (1, 1, 1), 1), ("strided", (1, 2, 2), 8), ("biased", (2, 2, 2), 16),
-     ("large", (1, 2, 2), 16), ("huge", (1, 2, 2), 32), ("large_bare", (2, 1, 3), 24)],
+     ("large", (1, 2, 2), 16), ("huge", (1, 2, 2), 32), ("strided_pool", (1, 1, 2), 8),
+     ("large_bare", (2, 1, 3), 24)],
 )  # fmt: skip
 def test_the_stride_of_a_plan_is_that_of_stem_pool_and_stages(stem: str, strides: tuple[int, ...], stride: int) -> None:
     assert plan(Architecture(stem=stem, strides=strides, depths=(1, 2, 3))).stride == stride
