@@ -222,6 +222,14 @@ class Trainer:
         names = [name for name in self.measures if OBJECTIVES[name].quality]
         return {name: self._measured(name) for name in names}
 
+    def predicted(self) -> Tensor:
+        """Return what the network, as it stands, says of the images that it is measured on: logits `n k`, on the CPU.
+
+        They may be other than finite, where something was taken out of the network.
+        """
+        with self._drawing(_epoch_seed(self.spec.seed, -1 - self.epoch)):
+            return self._seen(keep=True).logits
+
     def _measured(self, name: str) -> float:
         """Return what an objective has found of the network, as it stands."""
         measure = _measure(name)  # first, as it says where nothing is known by the name
@@ -324,17 +332,21 @@ class Trainer:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
 
-    @torch.inference_mode()
     def _evaluate(self) -> Evaluation:
-        self.network.eval()
         more = any(OBJECTIVES[name].quality for name in self.spec.measures if name in OBJECTIVES)
-        evaluation = Evaluation(self.data.classes, self.device, keep=more)
+        evaluation = self._seen(keep=more)
+        self._check_finite(evaluation.total_loss)
+        return evaluation
+
+    @torch.inference_mode()
+    def _seen(self, *, keep: bool) -> Evaluation:
+        self.network.eval()
+        evaluation = Evaluation(self.data.classes, self.device, keep=keep)
         for start in range(0, len(self.data.val_labels), EVAL_BATCH):
             self.beat(MEASURING)
             images = self.data.val_images[start : start + EVAL_BATCH]
             labels = self.data.val_labels[start : start + EVAL_BATCH]
             evaluation.add(self._logits(self._normalised(images)), labels)
-        self._check_finite(evaluation.total_loss)
         return evaluation
 
     def _logits(self, images: Tensor) -> Tensor:

@@ -8,7 +8,8 @@ nas_study ─┬─ nas_trial ─── nas_measurement
            ├─ nas_note
            ├─ nas_rejection
            ├─ nas_session
-           └─ nas_host
+           ├─ nas_host
+           └─ nas_analysis
 nas_answer, which is of no one study
 
 Numbers that a person may want to query have columns of their own; values whose shape the study chooses are JSON text.
@@ -242,4 +243,23 @@ ANSWER = Table(  # what a command has found of a network, for whatever study
     Column("took_s", Double, nullable=False),
     Column("at", DateTime(timezone=True), nullable=False),
     UniqueConstraint("command", "digest"),
+)
+
+ANALYSIS = Table(  # what `search.analyse` has found
+    "nas_analysis",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("study_id", ForeignKey(STUDY.c.id), nullable=False),
+    Column("key", String(64), nullable=False),  # SHA-256 of kind, trials, settings, weights and fingerprint
+    Column("kind", String(32), nullable=False),
+    Column("trials", Text, nullable=False),  # JSON: their numbers
+    Column("settings", Text, nullable=False),  # JSON
+    Column("weights", String(64), nullable=False),  # SHA-256 of what was analysed
+    Column("fingerprint", Text, nullable=False),  # of the images
+    Column("images", Integer, nullable=False),  # that were looked at; 0: none
+    Column("device", Text, nullable=False),
+    Column("found", Text, nullable=False),  # JSON: rows, each a mapping
+    Column("took_s", Double, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    UniqueConstraint("study_id", "key"),
 )

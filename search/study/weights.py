@@ -11,7 +11,7 @@ from search.study.checkpoints import before, newest, over_limit, seeds_folder
 from spaces.errors import InputError, StudyError
 from workers.checkpoint import read_state
 from workers.measurement import Measurement
-from workers.places import Folder
+from workers.places import Folder, join
 from workers.trainer import TrialSpec
 
 PLACE = "--trial"
@@ -23,6 +23,7 @@ class Weights:
 
     spec: TrialSpec
     state: dict[str, Any]
+    address: str  # of the checkpoint that holds them: a path or URL
     warning: str = ""  # one line
 
     @property
@@ -75,7 +76,7 @@ def read(study: StudyRecord, trials: Sequence[TrialRecord], trial: TrialRecord, 
         why = f"{present[0]} is damaged" if present else _why_none(study, trials, trial, names)
         raise InputError(f"{why} (in {folder})", place=PLACE)
     warning = f"{present[0]} is damaged; the checkpoint before it is taken" if name != present[0] else ""
-    return Weights(spec=_spec(trial, state, name), state=state, warning=warning)
+    return Weights(spec=_spec(trial, state, name), state=state, address=join(str(folder), name), warning=warning)
 
 
 def _of_a_seed(trial: TrialRecord, folder: Folder) -> Weights | None:
@@ -86,7 +87,8 @@ def _of_a_seed(trial: TrialRecord, folder: Folder) -> Weights | None:
         if state is not None:
             name, own = newest(each.number), replace(trial, seed=each.seed)
             warning = f"trial {trial.number} has no weights of its own; those of seed {each.seed} are taken"
-            return Weights(spec=_spec(own, state, name), state=state, warning=warning)
+            spec, address = _spec(own, state, name), join(str(seeds), name)
+            return Weights(spec=spec, state=state, address=address, warning=warning)
     return None
 
 

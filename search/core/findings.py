@@ -1,0 +1,237 @@
+"""Show what analyses have found: a table for a terminal, the units of its numbers, and what is to be said below."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median, stdev
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from search.core.analyses import Analysis, Row
+from search.core.units import UNKNOWN, format_count, format_duration, format_number_of
+
+SURE = 2.0  # standard errors by which a difference is more than chance, about
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """One column of a table."""
+
+    heading: str
+    text: Callable[[Row], str]
+    numeric: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """How what one kind of analysis finds is shown."""
+
+    title: str
+    units: Mapping[str, str]  # of the numbers in its rows, by name
+    columns: Callable[[Analysis], Sequence[Shown]]
+    shown: Callable[[Analysis], Sequence[Row]]  # rows that the table has
+    lines: Callable[[Analysis], Iterator[str]]  # below it
+
+
+def share(row: Row, name: str) -> str:
+    """Return a share with its standard error: 2.34 % ± 0.61."""
+    value, spread = row.get(name), row.get(f"{name}_se")
+    if value is None:
+        return UNKNOWN
+    return f"{100 * value:.2f} %" + ("" if spread is None else f" ± {100 * spread:.2f}")
+
+
+def points(row: Row, name: str) -> str:
+    """Return a difference of shares with its standard error, in points of percent: -0.50 ± 0.40."""
+    value, spread = row.get(name), row.get(f"{name}_se")
+    return UNKNOWN if value is None else f"{100 * value:+.2f} ± {100 * (spread or 0):.2f}"
+
+
+def whole(value: int | None) -> str:
+    """Return a whole number, or a dash."""
+    return UNKNOWN if value is None else str(value)
+
+
+def _trials(numbers: Sequence[Any]) -> str:
+    return " + ".join(map(str, numbers))
+
+
+def _ensemble_columns(analysis: Analysis) -> Sequence[Shown]:
+    return (
+        Shown(heading="trials", text=lambda row: _trials(row["trials"]), numeric=False),
+        Shown(heading="error", text=lambda row: share(row, "error")),
+        Shown(heading=str(analysis.question.settings["cost"]), text=lambda row: format_count(row["cost"])),
+        Shown(heading="best single", text=lambda row: whole(row["best_single"])),
+        Shown(heading="error above its (points)", text=lambda row: points(row, "change")),
+        Shown(heading="below the front", text=lambda row: {None: "single", True: "yes", False: "no"}[row["below"]]),
+    )  # fmt: skip
+
+
+def _ensemble_shown(analysis: Analysis) -> Sequence[Row]:
+    """Return the single networks, and the ensembles that no other subset dominates."""
+    shown, least = list[Row](), float("inf")
+    for row in sorted(analysis.rows, key=lambda each: (each["cost"], each["error"])):
+        if row["error"] < least or row["below"] is None:
+            shown.append(row)
+        least = min(least, row["error"])
+    return shown
+
+
+def _ensemble_lines(analysis: Analysis) -> Iterator[str]:
+    several = [row for row in analysis.rows if row["below"] is not None]
+    below = [row for row in several if row["below"]]
+    sure = [row for row in below if row["change"] < -SURE * row["change_se"]]
+    yield (
+        f"{format_number_of('ensemble', len(several))} of 2 to {analysis.question.settings['most']} networks, of which "
+        f"those that no other beats are shown; {len(below)} lie below the front of single networks, "
+        f"{len(sure)} of them by more than {SURE:g} standard errors"
+    )
+    yield "they are compared on the images that chose the networks: the best of so many is a little worse than it looks"
+    cost, size = analysis.question.settings["cost"], analysis.question.settings.get("of")
+    if size:
+        yield f"of the front's {size} networks the {len(analysis.question.trials)} best are combined"
+    yield f"{cost} are summed over members; best single: the best network that costs no more"
+
+
+def _draws(analysis: Analysis) -> list[Row]:
+    return [row for row in analysis.rows if row["what"] == "draw"]
+
+
+def _lesion_columns(_analysis: Analysis) -> Sequence[Shown]:
+    return (
+        Shown(heading="taken out", text=_taken, numeric=False),
+        Shown(heading="error", text=lambda row: share(row, "error")),
+        Shown(heading="above the whole network's (points)", text=_above),
+        Shown(heading="note", text=lambda row: str(row["note"] or ""), numeric=False),
+    )
+
+
+def _taken(row: Row) -> str:
+    told = {"whole": "nothing", "draw": "blocks {}", "swap": "{} swapped"}
+    how: str = told.get(row["what"], row["what"] + " {}")
+    return how.format(row["place"])
+
+
+def _above(row: Row) -> str:
+    return UNKNOWN if row["what"] == "whole" else points(row, "change")
+
+
+def _lesion_lines(analysis: Analysis) -> Iterator[str]:
+    blocks = [row for row in analysis.rows if row["what"] == "block"]
+    gone = [row for row in blocks if row["error"] is not None]
+    stay = [row for row in gone if row["change"] <= SURE * row["change_se"]]
+    yield (
+        f"{len(gone)} of {format_number_of('block', len(blocks))} can be taken out one by one; {len(stay)} of them for "
+        f"an error that is not surely higher (by {SURE:g} standard errors)"
+    )
+    if drawn := _draws(analysis):
+        errors = [row["error"] for row in drawn]
+        count, mean = analysis.question.settings["blocks"], sum(errors) / len(errors)
+        spread = f", deviation {100 * stdev(errors):.2f} points" if len(errors) > 1 else ""
+        often = format_number_of("draw", len(errors))
+        yield f"{format_number_of('block', count)} at random, {often}: mean error {100 * mean:.2f} %{spread}"
+    yield "places are stage.block.branch, each from 1; the statistics of normalisations stay as training left them"
+
+
+def _filter_columns(_analysis: Analysis) -> Sequence[Shown]:
+    def near(row: Row, what: str) -> str:
+        return UNKNOWN if row[what] is None else f"{row[what]} ({row[f'{what}_cosine']:+.2f})"
+
+    return (
+        Shown(heading="channel", text=lambda row: str(row["channel"])),
+        Shown(heading="orientation", text=lambda row: _number(row["orientation_deg"], "{:.0f}°")),
+        Shown(heading="cycles / pixel", text=lambda row: _number(row["frequency"], "{:.2f}")),
+        Shown(heading="window (pixels)", text=lambda row: _number(row["window_px"], "{:.2f}")),
+        Shown(heading="explained", text=lambda row: _number(row["explained"], "{:.0%}")),
+        Shown(heading="nearest (cosine)", text=lambda row: near(row, "nearest")),
+        Shown(heading="most opposite (cosine)", text=lambda row: near(row, "opposite")),
+    )
+
+
+def _number(value: float | None, how: str) -> str:
+    return UNKNOWN if value is None else how.format(value)
+
+
+def _filter_lines(analysis: Analysis) -> Iterator[str]:
+    chance = next(row for row in analysis.rows if row["what"] == "chance")
+    channels = [row for row in analysis.rows if row["what"] == "channel"]
+    known = [row["explained"] for row in channels if row["explained"] is not None]
+    above = sum(each > chance["explained_95"] for each in known)
+    yield (
+        f"a Gabor filter explains {median(known or [0.0]):.0%} of a filter's energy (median of {len(known)}), of "
+        f"random filters of this shape {chance['explained']:.0%}; {above} are above 95 % of those"
+    )
+    pairs = [row for row in analysis.rows if row["what"] == "pair"]
+    copies, negatives = (
+        ", ".join(
+            f"{row['channel']} and {row['other']} ({row['cosine']:+.2f})" for row in pairs if sign * row["cosine"] > 0
+        )
+        for sign in (1, -1)
+    )
+    yield f"near copies (cosine of 0.9 and more): {copies or 'none'}"
+    yield f"near negatives (cosine of -0.9 and less): {negatives or 'none'}"
+    if chance["opposite_cosine"] is not None:
+        lowest = median([row["opposite_cosine"] for row in channels])
+        random = f"among as many random filters {chance['opposite_cosine']:+.2f}"
+        yield f"the most opposite of each filter: cosine {lowest:+.2f} (median), {random}"
+
+
+def _pairs(found: Iterable[Row]) -> str:
+    return ", ".join(f"{row['channel']} and {row['other']} ({row['cosine']:+.2f})" for row in found) or "none"
+
+
+_FRACTION = "fraction of images"
+_CHANGES = {"error": _FRACTION, "error_se": _FRACTION, "change": _FRACTION, "change_se": _FRACTION}
+KINDS: dict[str, Kind] = {
+    "ensemble": Kind(
+        title="ensembles",
+        units={
+            "trials": "numbers of trials", "cost": "settings.unit", "best_single": "number of a trial", **_CHANGES,
+        },
+        columns=_ensemble_columns, shown=_ensemble_shown, lines=_ensemble_lines,
+    ),
+    "lesion": Kind(
+        title="lesions", units={"place": "stage.block.branch, each from 1", **_CHANGES},
+        columns=_lesion_columns, shown=lambda analysis: analysis.rows, lines=_lesion_lines,
+    ),
+    "filters": Kind(
+        title="filters of the stem",
+        units={
+            "channel": "from 0", "orientation_deg": "degrees", "frequency": "cycles per pixel", "window_px": "pixels",
+            "explained": "fraction of energy", "explained_95": "fraction of energy", "nearest": "channel",
+            "opposite": "channel", "other": "channel", "nearest_cosine": "cosine", "opposite_cosine": "cosine",
+            "cosine": "cosine",
+        },
+        columns=_filter_columns,
+        shown=lambda analysis: [row for row in analysis.rows if row["what"] == "channel"], lines=_filter_lines,
+    ),
+}  # fmt: skip
+
+
+def table(analysis: Analysis) -> Table:
+    """Return what was found as a table."""
+    kind = KINDS[analysis.question.kind]
+    columns = kind.columns(analysis)
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for each in columns:
+        made.add_column(each.heading, no_wrap=True, justify="right" if each.numeric else "left")
+    for row in kind.shown(analysis):
+        made.add_row(*(each.text(row) for each in columns))
+    return made
+
+
+def heading(study: str, analysis: Analysis) -> str:
+    """Return what stands above a table: what was analysed, on which images, by what, when."""
+    kind, asked = KINDS[analysis.question.kind], analysis.question
+    of = f" of trial {asked.trials[0]}" if len(asked.trials) == 1 else ""
+    images = f"{analysis.images:,} validation images" if analysis.images else "no images"
+    data = f" (data {asked.fingerprint})" if asked.fingerprint and analysis.images else ""
+    when = f"{analysis.at:%Y-%m-%d %H:%M} UTC, {format_duration(analysis.took_s)}"
+    read = ", read from the database" if analysis.kept else ""
+    return f"{study}: {kind.title}{of}; {images}{data}; {analysis.device}; {when}{read}"
+
+
+def lines(analysis: Analysis) -> Iterator[str]:
+    """Yield what is to be said below a table."""
+    yield from KINDS[analysis.question.kind].lines(analysis)

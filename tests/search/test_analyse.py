@@ -1,0 +1,202 @@
+"""`python -m search.analyse` tells of kept weights what there is to know, and asks no question twice."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from search.analyse import main
+from search.core.analyses import Analysis
+from search.storage.analyses import Analyses
+from search.storage.store import Store
+from search.study import analysing
+from tests.search.bench import Bench
+from tests.search.small import EPOCHS, Small, study
+from workers import analyse, checkpoint
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def small(make_bench: Callable[..., Bench], tmp_path: Path) -> Small:
+    """Give a study whose three trials are trained in full; whatever they came to, all of them are on the front."""
+    made = study(make_bench, tmp_path, {"name": "digits", "limit": 200})
+    for number in (1, 2):
+        made.train(number, EPOCHS)
+    return made
+
+
+@pytest.fixture(autouse=True)
+def in_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, Any]]:
+    """Compute here what a process would, which takes seconds to import torch; give the jobs that were computed."""
+    jobs = list[dict[str, Any]]()
+
+    def computed(job: dict[str, Any], _hidden: object) -> list[dict[str, Any]]:
+        jobs.append(job)
+        path = tmp_path / "job.json"
+        path.write_text(json.dumps(job))
+        asked = analyse.Asked.read(path)
+        rows = [json.loads(json.dumps(row)) for row in analyse.KINDS[asked.kind](asked)]
+        images = len(asked.data.val_labels) if asked.kind != "filters" else 0
+        return [*rows, {"images": images, "machine": {"device": "a processor", "torch": "2"}}]
+
+    monkeypatch.setattr(analysing, "computed", computed)
+    return jobs
+
+
+def kept(small: Small) -> list[Analysis]:
+    small.running.recorder.close()
+    with Store.open(small.url, create=False) as store:
+        return Analyses(store, "bench").all()
+
+
+def told(capsys: Capture) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_the_error_of_a_single_network_is_what_the_study_measured(small: Small, capsys: Capture) -> None:
+    assert main(["lesion", small.url, "--trial", "0", "--json"]) == 0
+    (found,) = told(capsys)
+    trial = small.running.trials[0]
+    assert trial.last is not None
+    assert found["rows"][0]["what"] == "whole"
+    assert found["rows"][0]["error"] == pytest.approx(1 - trial.last.metrics["accuracy"])
+    assert found["images"] == len(small.data.val_labels)
+    assert found["fingerprint"] == small.running.record.fingerprint
+    assert found["units"]["error"] == "fraction of images"
+
+
+def test_what_was_found_is_read_again_until_it_is_asked_anew(
+    small: Small, capsys: Capture, in_process: list[dict[str, Any]]
+) -> None:
+    given = ["lesion", small.url, "--trial", "0", "--json"]
+    assert main(given) == 0
+    (first,) = told(capsys)
+    assert main(given) == 0
+    (second,) = told(capsys)
+    assert len(in_process) == 1
+    assert second == {**first, "kept": True}
+    assert main([*given, "--again"]) == 0
+    assert main([*given, "--blocks", "1", "--draws", "2"]) == 0
+    assert len(in_process) == 3
+    assert len(kept(small)) == 2
+
+
+def test_other_weights_are_another_question(small: Small, in_process: list[dict[str, Any]]) -> None:
+    given = ["filters", small.url, "--trial", "0"]
+    assert main(given) == 0
+    state = checkpoint.load(small.runs / "0.pt")
+    assert state is not None
+    state["network"]["stem.0.weight"] += 1
+    checkpoint.save(small.runs / "0.pt", state)
+    assert main(given) == 0
+    assert len(in_process) == 2
+
+
+def test_a_table_says_of_which_images_and_data_it_is(small: Small, capsys: Capture) -> None:
+    assert main(["lesion", small.url, "--trial", "0", "--blocks", "1"]) == 0
+    out = capsys.readouterr().out
+    assert f"{len(small.data.val_labels)} validation images" in out
+    assert "can be taken out one by one" in out
+    assert "at random" in out
+    assert main(["filters", small.url, "--trial", "0"]) == 0
+    out = capsys.readouterr().out
+    assert "no images" in out
+    assert "near negatives" in out
+
+
+def test_ensembles_are_of_the_front(small: Small, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("search.analyse.front_trials", lambda _study, trials: list(trials))
+    assert main(["ensemble", small.url, "--json"]) == 0
+    (found,) = told(capsys)
+    assert found["trials"] == [0, 1, 2]
+    assert len(found["rows"]) == 3 + 3 + 1
+    assert (found["settings"]["cost"], found["settings"]["unit"]) == ("macs", "count per image")
+    costs = [small.running.trials[number].cost.macs for number in range(3)]
+    assert next(row for row in found["rows"] if row["trials"] == [0, 1, 2])["cost"] == sum(costs)
+    assert main(["ensemble", small.url]) == 0
+    assert "4 ensembles of 2 to 4 networks" in capsys.readouterr().out
+
+
+def test_a_front_that_is_cut_is_said_to_be(small: Small, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("search.analyse.front_trials", lambda _study, trials: list(trials))
+    monkeypatch.setattr("search.analyse.COMBINED", 2)
+    assert main(["ensemble", small.url]) == 0
+    assert "of the front's 3 networks the 2 best are combined" in capsys.readouterr().out
+
+
+def test_weights_that_are_gone_are_left_out_and_said(
+    small: Small, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.analyse.front_trials", lambda _study, trials: list(trials))
+    (small.runs / "1.pt").unlink()
+    (small.runs / "1.before.pt").unlink(missing_ok=True)
+    assert main(["ensemble", small.url, "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)[0]["trials"] == [0, 2]
+    assert "warning: trial 1 is left out: " in err
+    (small.runs / "0.pt").unlink()
+    (small.runs / "0.before.pt").unlink(missing_ok=True)
+    assert main(["ensemble", small.url]) == 2
+    assert "an ensemble takes 2" in capsys.readouterr().err
+
+
+REFUSED = (
+    (["ensemble", "--trial", "0"], "--trial: an ensemble is of the front's networks"),
+    (["lesion"], "--trial: name a trial; on the front are"),
+    (["lesion", "--trial", "9"], "--trial: bench has no trial 9"),
+    (["lesion", "--trial", "0", "--blocks", "99"], "blocks can be taken out, not 99"),
+    (["filters", "--trial", "0", "--study", "benches"], "--study: unknown study"),
+    (["filters", "--trial", "0", "--checkpoints", "nowhere"], "--checkpoints: there is no"),
+    (["filters", "--trial", "0", "--checkpoints", "${NOWHERE_AT_ALL}"], "NOWHERE_AT_ALL"),
+)
+
+
+def test_what_cannot_be_analysed_is_one_line(small: Small, capsys: Capture) -> None:
+    for (kind, *rest), said in REFUSED:
+        assert main([kind, small.url, *rest]) == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert said in err
+        assert err.count("\n") == 1
+    assert kept(small) == []
+
+
+def test_a_training_that_is_not_over_is_analysed_and_it_is_said(
+    make_bench: Callable[..., Bench], tmp_path: Path, capsys: Capture
+) -> None:
+    small = study(make_bench, tmp_path, {"name": "digits", "limit": 200})
+    small.train(2, 1)
+    assert main(["filters", small.url, "--trial", "2"]) == 0
+    assert "trial 2 is running: what is analysed was trained 1 of 2 epochs" in capsys.readouterr().err
+
+
+def test_while_a_launch_has_the_study_it_is_told_and_not_kept(small: Small, capsys: Capture) -> None:
+    with Store.open(small.url, create=False) as store, store.hold("bench"):
+        assert main(["filters", small.url, "--trial", "0"]) == 0
+    out, err = capsys.readouterr()
+    assert "filters of the stem of trial 0" in out
+    assert "warning: what was found is not kept: another launch" in err
+    assert kept(small) == []
+
+
+def test_an_interrupt_leaves_nothing(small: Small, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    def interrupted(*_given: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(analysing, "computed", interrupted)
+    assert main(["filters", small.url, "--trial", "0"]) == 130
+    assert capsys.readouterr() == ("", "interrupted\n")
+    assert kept(small) == []
