@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from dashboards import theme
-from dashboards.equal_cost import excess
 from dashboards.frames import HEADLINE, StudyView, domain_word, headline_of
+from search.core.equal_cost import excess
 from search.core.picking import first_cost
 from search.core.records import TrialRecord
 from search.core.units import format_count, format_number_of, format_percent, value_text
@@ -46,7 +46,7 @@ def info(view: StudyView, parameter: str) -> ErrorsByValue:
     """Return how far every fully trained trial that has the parameter is from the front."""
     cost = first_cost(view.study)
     complete = [trial for trial in view.complete if headline_of(trial) is not None]
-    far = dict(zip([trial.number for trial in complete], excess(view, complete, HEADLINE), strict=True))
+    far = dict(zip([trial.number for trial in complete], excess(view.study, complete, HEADLINE), strict=True))
     having = [trial for trial in complete if parameter in trial.params]
     return ErrorsByValue(
         parameter=parameter,

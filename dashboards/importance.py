@@ -16,8 +16,8 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.model_selection import KFold
 
 from dashboards import theme
-from dashboards.equal_cost import excess
 from dashboards.frames import StudyView
+from search.core.equal_cost import excess
 from search.core.picking import first_cost
 from search.core.records import TrialRecord
 from search.core.units import format_number_of
@@ -86,7 +86,7 @@ def _importance(view: StudyView, name: str, parameters: Sequence[str]) -> Object
 
 def _values(view: StudyView, trials: Sequence[TrialRecord], objective: Objective) -> Table:
     if objective.quality:
-        return np.asarray(np.log(excess(view, trials, objective)))
+        return np.asarray(np.log(excess(view.study, trials, objective)))
     values = np.array([objective.value(trial.cost, trial.found) for trial in trials])
     return np.asarray(np.log(values)) if objective.static and (values > 0).all() else values
 

@@ -3,6 +3,7 @@
 python -m search.analyse ensemble URL --study S [--json]
 python -m search.analyse lesion URL --study S --trial 18 [--blocks 2 --draws 20]
 python -m search.analyse filters URL --study S --front
+python -m search.analyse marginals URL --study S
 """
 
 import argparse
@@ -10,6 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from search import cli
@@ -19,6 +21,7 @@ from search.core.confirmation import assessed
 from search.core.environment import expand
 from search.core.findings import KINDS, heading, lines, table
 from search.core.fronts import front_trials
+from search.core.marginals import marginals
 from search.core.picking import best_quality, first_cost
 from search.core.records import StudyRecord, TrialRecord
 from search.core.terminal import make_console
@@ -46,7 +49,10 @@ def _act(given: argparse.Namespace) -> int:
     with Store.reading(url, cli.warn) as store:
         study = find(store, given.study)
         trials = assessed(study, store.trials(study.name))
-        bench = Bench.of(store, study, trials, given.checkpoints, device=given.device, anew=given.again)
+        bench = Bench(
+            store=store, study=study, trials=trials, checkpoints=given.checkpoints, device=given.device,
+            anew=given.again,
+        )  # fmt: skip
         found = list[Analysis]()
         for analysis in ASKED[given.kind](bench, given):
             cli.warn(bench.keep(analysis))
@@ -97,7 +103,7 @@ def _kept_of(bench: Bench, trials: Sequence[TrialRecord], cost: Callable[[TrialR
         except InputError as error:
             if error.place == "--checkpoints":
                 raise
-            cli.warn([f"trial {trial.number} is left out: {error}"])
+            cli.warn([f"left out: {error.message}"])
         else:
             cli.warn(said)
             yield kept
@@ -149,16 +155,25 @@ def _check_ours(trial: TrialRecord) -> float:
     return 0.0
 
 
+def _marginals(bench: Bench, given: argparse.Namespace) -> Iterator[Analysis]:
+    if given.trial is not None:
+        raise InputError("marginals are of all that is trained in full, not of one", place="--trial")
+    question, rows = marginals(bench.study, bench.trials)
+    yield bench.known(question) or Analysis(question=question, rows=rows, at=datetime.now(UTC))
+
+
 ASKED: dict[str, Callable[[Bench, argparse.Namespace], Iterator[Analysis]]] = {
     "ensemble": _ensemble,
     "lesion": _lesion,
     "filters": _filters,
+    "marginals": _marginals,
 }
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m search.analyse", description="Analyse what a study has found, from the weights that it keeps."
+        prog="python -m search.analyse",
+        description="Analyse what a study has found: its trials and the weights that it keeps.",
     )
     parser.add_argument("kind", choices=list(ASKED), help="see docs/analyses.md")
     add_study(parser)

@@ -17,7 +17,7 @@ class Question:
     kind: str  # ensemble, lesion, filters or marginals
     trials: tuple[int, ...]  # their numbers
     settings: Mapping[str, Any] = field(default_factory=dict)  # plain values
-    weights: str = ""  # SHA-256 of what is analysed
+    weights: str = ""  # SHA-256 of what is analysed: weights, or what trials came to
     fingerprint: str = ""  # of the images
 
     @property
@@ -33,10 +33,10 @@ class Analysis:
 
     question: Question
     rows: tuple[Row, ...]
-    images: int  # that were looked at; 0: none, as of weights alone
-    device: str  # that computed it
-    took_s: float
     at: datetime  # UTC
+    images: int = 0  # that were looked at; 0: none, as of weights alone
+    device: str = ""  # that computed it; nothing: the tables told it
+    took_s: float = 0.0
     kept: bool = False  # it was read, not computed
 
     def to_json(self, study: str, units: Mapping[str, str]) -> dict[str, Any]:

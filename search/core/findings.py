@@ -11,6 +11,7 @@ from rich.table import Table
 from search.core.analyses import Analysis, Row
 from search.core.units import UNKNOWN, format_count, format_duration, format_number_of
 
+MUCH = 100  # a ratio that need not be told exactly
 SURE = 2.0  # standard errors by which a difference is more than chance, about
 
 
@@ -181,6 +182,36 @@ def _pairs(found: Iterable[Row]) -> str:
     return ", ".join(f"{row['channel']} and {row['other']} ({row['cosine']:+.2f})" for row in found) or "none"
 
 
+def _marginal_columns(_analysis: Analysis) -> Sequence[Shown]:
+    return (
+        Shown(heading="axis", text=lambda row: str(row["axis"]), numeric=False),
+        Shown(heading="value", text=lambda row: str(row["value"])),
+        Shown(heading="trained in full", text=lambda row: str(row["trials"])),
+        Shown(heading="of", text=lambda row: str(row["proposed"])),
+        Shown(heading="error, times the front's", text=lambda row: _number(row["excess"], "{:.2f}")),
+        Shown(heading="of other values' (95 %)", text=_effect),
+    )
+
+
+def _effect(row: Row) -> str:
+    if row["effect"] is None:
+        return UNKNOWN
+    told = f"{row['effect']:.2f}"
+    high = UNKNOWN if row["high"] is None else f"{row['high']:.2f}" if row["high"] < MUCH else f"over {MUCH}"
+    return told if row["low"] is None else f"{told} ({row['low']:.2f} to {high})"
+
+
+def _marginal_lines(analysis: Analysis) -> Iterator[str]:
+    asked = analysis.question.settings
+    yield (
+        f"of {format_number_of('trial', len(analysis.question.trials))} trained in full; errors ({asked['quality']}) "
+        f"over the least of any network of no more {asked['cost']}, geometric means; a ratio below 1 is better"
+    )
+    sure = [row for row in analysis.rows if row["low"] is not None and not row["low"] <= 1 <= row["high"]]
+    yield f"{len(sure)} of {len(analysis.rows)} values differ from the others at 95 % (one in 20 does by chance)"
+    yield "trials were chosen by a sampler and some were stopped early, so this is what was seen, and no experiment"
+
+
 _FRACTION = "fraction of images"
 _CHANGES = {"error": _FRACTION, "error_se": _FRACTION, "change": _FRACTION, "change_se": _FRACTION}
 KINDS: dict[str, Kind] = {
@@ -206,6 +237,15 @@ KINDS: dict[str, Kind] = {
         columns=_filter_columns,
         shown=lambda analysis: [row for row in analysis.rows if row["what"] == "channel"], lines=_filter_lines,
     ),
+    "marginals": Kind(
+        title="what each searched value buys at equal cost",
+        units={
+            "trials": "number of trials trained in full", "proposed": "number of trials", "excess": "ratio of errors",
+            "others": "number of trials trained in full", "effect": "ratio of ratios", "low": "ratio of ratios",
+            "high": "ratio of ratios",
+        },
+        columns=_marginal_columns, shown=lambda analysis: analysis.rows, lines=_marginal_lines,
+    ),
 }  # fmt: skip
 
 
@@ -225,11 +265,11 @@ def heading(study: str, analysis: Analysis) -> str:
     """Return what stands above a table: what was analysed, on which images, by what, when."""
     kind, asked = KINDS[analysis.question.kind], analysis.question
     of = f" of trial {asked.trials[0]}" if len(asked.trials) == 1 else ""
-    images = f"{analysis.images:,} validation images" if analysis.images else "no images"
-    data = f" (data {asked.fingerprint})" if asked.fingerprint and analysis.images else ""
-    when = f"{analysis.at:%Y-%m-%d %H:%M} UTC, {format_duration(analysis.took_s)}"
-    read = ", read from the database" if analysis.kept else ""
-    return f"{study}: {kind.title}{of}; {images}{data}; {analysis.device}; {when}{read}"
+    images = f"{analysis.images:,} validation images" if analysis.images else "no images looked at"
+    data = f" (data {asked.fingerprint})" if asked.fingerprint else ""
+    took = f", {format_duration(analysis.took_s)}" if analysis.took_s else ""
+    when = f"{analysis.at:%Y-%m-%d %H:%M} UTC{took}{', read from the database' if analysis.kept else ''}"
+    return "; ".join(filter(None, (f"{study}: {kind.title}{of}", f"{images}{data}", analysis.device, when)))
 
 
 def lines(analysis: Analysis) -> Iterator[str]:

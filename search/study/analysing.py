@@ -38,22 +38,27 @@ class Bench:
     store: Store
     study: StudyRecord
     trials: Sequence[TrialRecord]
-    config: StudyConfig
-    folder: Folder  # of its checkpoints
+    checkpoints: str | None = None  # where they lie now, if not where they were
     device: str = "auto"
     anew: bool = False  # compute what was found before
 
-    @classmethod
-    def of(
-        cls, store: Store, study: StudyRecord, trials: Sequence[TrialRecord], checkpoints: str | None, **how: Any
-    ) -> "Bench":
-        """Return it, given where the checkpoints lie now.
+    @property
+    def config(self) -> StudyConfig:
+        """Return what the study was last launched with.
 
         Raises:
-            InputError: the study's file cannot be read any more, or there is no such folder.
+            InputError: it cannot be read any more.
         """
-        config, folder = stored(study, store.url), named_folder(study, checkpoints)
-        return cls(store=store, study=study, trials=trials, config=config, folder=folder, **how)
+        return stored(self.study, self.store.url)
+
+    @property
+    def folder(self) -> Folder:
+        """Return the folder of its checkpoints.
+
+        Raises:
+            InputError: it cannot be reached.
+        """
+        return named_folder(self.study, self.checkpoints)
 
     def kept(self, trial: TrialRecord, cost: float = 0.0) -> tuple[Kept, list[str]]:
         """Return where the weights of a trial are, and what is to be said of them.
@@ -83,8 +88,11 @@ class Bench:
             kind=kind, trials=tuple(each.trial for each in networks), settings=settings,
             weights=_together([each.weights for each in networks]), fingerprint=self.study.fingerprint,
         )  # fmt: skip
-        known = None if self.anew else Analyses(self.store, self.study.name).find(question)
-        return known or self._computed(question, networks)
+        return self.known(question) or self._computed(question, networks)
+
+    def known(self, question: Question) -> Analysis | None:
+        """Return what was found before, unless it is to be found anew."""
+        return None if self.anew else Analyses(self.store, self.study.name).find(question)
 
     def _computed(self, question: Question, networks: Sequence[Kept]) -> Analysis:
         job = {

@@ -1,7 +1,9 @@
 """`python -m search.analyse` tells of kept weights what there is to know, and asks no question twice."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from search.core.analyses import Analysis
 from search.storage.analyses import Analyses
 from search.storage.store import Store
 from search.study import analysing
+from spaces.architecture import OwnNetwork
 from tests.search.bench import Bench
 from tests.search.small import EPOCHS, Small, study
 from workers import analyse, checkpoint
@@ -146,7 +149,7 @@ def test_weights_that_are_gone_are_left_out_and_said(
     assert main(["ensemble", small.url, "--json"]) == 0
     out, err = capsys.readouterr()
     assert json.loads(out)[0]["trials"] == [0, 2]
-    assert "warning: trial 1 is left out: " in err
+    assert "warning: left out: " in err
     (small.runs / "0.pt").unlink()
     (small.runs / "0.before.pt").unlink(missing_ok=True)
     assert main(["ensemble", small.url]) == 2
@@ -156,6 +159,7 @@ def test_weights_that_are_gone_are_left_out_and_said(
 REFUSED = (
     (["ensemble", "--trial", "0"], "--trial: an ensemble is of the front's networks"),
     (["lesion"], "--trial: name a trial; on the front are"),
+    (["marginals", "--trial", "0"], "--trial: marginals are of all that is trained in full"),
     (["lesion", "--trial", "9"], "--trial: bench has no trial 9"),
     (["lesion", "--trial", "0", "--blocks", "99"], "blocks can be taken out, not 99"),
     (["filters", "--trial", "0", "--study", "benches"], "--study: unknown study"),
@@ -200,3 +204,29 @@ def test_an_interrupt_leaves_nothing(small: Small, monkeypatch: pytest.MonkeyPat
     assert main(["filters", small.url, "--trial", "0"]) == 130
     assert capsys.readouterr() == ("", "interrupted\n")
     assert kept(small) == []
+
+
+def test_marginals_need_no_weights_and_are_kept(
+    small: Small, capsys: Capture, in_process: list[dict[str, Any]]
+) -> None:
+    shutil.rmtree(small.runs)
+    assert main(["marginals", small.url, "--json"]) == 0
+    (first,) = told(capsys)
+    assert first["trials"] == [0, 1, 2]
+    assert main(["marginals", small.url, "--json"]) == 0
+    assert told(capsys) == [{**first, "kept": True}]
+    assert in_process == []
+    assert main(["marginals", small.url]) == 0
+    assert "3 trials trained in full" in capsys.readouterr().out
+
+
+def test_a_network_that_a_function_builds_is_refused_for_its_parts(
+    small: Small, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    own = OwnNetwork(network="mine:net", source="0" * 64, options=())
+    trials = [replace(trial, architecture=own) for trial in small.running.trials.values()]
+    monkeypatch.setattr("search.analyse.assessed", lambda _study, _trials: trials)
+    assert main(["lesion", small.url, "--trial", "0"]) == 2
+    assert capsys.readouterr().err == "error: --trial: trial 0 is built by mine:net: nobody knows its blocks\n"
+    assert main(["filters", small.url, "--front"]) == 2
+    assert "warning: left out: trial" in capsys.readouterr().err

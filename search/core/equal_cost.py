@@ -3,9 +3,8 @@
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from dashboards.frames import StudyView
 from search.core.picking import first_cost
-from search.core.records import TrialRecord
+from search.core.records import StudyRecord, TrialRecord
 from workers.objectives import Objective
 
 
@@ -15,17 +14,17 @@ def error_of(objective: Objective, trial: TrialRecord) -> float:
     return abs(value - objective.best) if objective.worst else value
 
 
-def excess(view: StudyView, trials: Sequence[TrialRecord], objective: Objective) -> list[float]:
+def excess(study: StudyRecord, trials: Sequence[TrialRecord], objective: Objective) -> list[float]:
     """Return for each trial its error over the least of any that costs no more; 1 is on the front.
 
     An error of nothing counts as half the least that there is, so that there is a ratio.
 
     Args:
-        view: of the study, whose first cost it is that is equal.
+        study: whose first cost it is that is equal.
         trials: fully trained.
         objective: how good they are.
     """
-    cost = first_cost(view.study)
+    cost = first_cost(study)
     errors = [error_of(objective, trial) for trial in trials]
     floor = min((error for error in errors if error > 0), default=1.0) / 2
     paid = [cost.minimised(cost.value(trial.cost, trial.found)) for trial in trials]
