@@ -16,8 +16,10 @@ import search.driver.driver
 from dashboards import report
 from search import doctor, front
 from search.config.study import parse
+from search.core.analyses import Analysis, Question
 from search.core.records import Host, Rejection, Replicate
 from search.storage import asking
+from search.storage.analyses import Analyses
 from search.storage.answers import Answers
 from search.storage.replicates import Replicates
 from search.storage.requests import notes, requests
@@ -92,6 +94,8 @@ def whole(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
         asking.ask(store, "bench", "add", {"trials": 1})
         asking.note(store, "bench", 0, star=True, text="again")
         Answers(store).add_answer("a" * 64, "12ab", "pi_ms", Answer(value=3, deviation=0.5))
+        question = Question(kind="filters", trials=(0,), weights="a" * 64)
+        Analyses(store, "bench").add(Analysis(question=question, rows=({"what": "channel"},), at=NOON))
         bench.close()
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("PRAGMA journal_mode=DELETE")  # so that all of it is in the one file
