@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from spaces.blocks import BLOCKS, Dense, Highway, Inception, MergeRun, MultiResidual, Residual
+from spaces.blocks import Chain, Dense, Highway, Inception, MergeRun, MultiResidual, Residual, Transition
 from spaces.errors import InputError
 from spaces.network import Network
 from spaces.plan import BlockSpec, Plan
@@ -30,8 +30,17 @@ Hook = Callable[[nn.Module, tuple[Any, ...], Tensor], Tensor]
 SHAPE_STAYS = "its shortcut changes the shape, and stays"
 NO_SHORTCUT = "has no shortcut"
 STANDS_BESIDE = "what it makes stands beside what it read, and is read with it"
-OURS = frozenset(BLOCKS.values())
-NOT_OURS = "is a block of a package: where its shortcut is, nobody knows"
+OURS = (
+    Residual,
+    MultiResidual,
+    Inception,
+    MergeRun,
+    Dense,
+    Transition,
+    Chain,
+    Highway,
+)  # whose shortcuts are known here
+NOT_OURS = "where its shortcut is, nobody knows here"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
