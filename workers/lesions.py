@@ -39,7 +39,7 @@ OURS = (
     Transition,
     Chain,
     Highway,
-)  # whose shortcuts are known here
+)  # whose shortcuts are known
 NOT_OURS = "where its shortcut is, nobody knows here"
 
 
