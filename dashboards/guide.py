@@ -22,8 +22,8 @@ CURVES = (
     "its own are empty."
 )
 PRUNED = (
-    "- A trial that was stopped early is *Pruned* and has no value; what it had come to are its attributes "
-    "*last_accuracy* and the like, after as many *epochs*."
+    "- A trial that was stopped early is *Pruned* and has no value; its attributes *last_accuracy* and "
+    "the like are what was last measured of it, and *epochs* how many it was trained."
 )
 WAITING = (
     "- A trial that rests until it is promoted, or until there is more budget, is *Waiting*. Optuna keeps one span of "

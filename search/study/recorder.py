@@ -174,9 +174,9 @@ class Recorder:
             self._set_times(trial)
 
     def _shown(self, trial: TrialRecord) -> dict[str, Any]:
-        """Return what a trial has come to, as attributes: Optuna keeps no values of one that was stopped."""
+        """Return what was last measured of a trial, as attributes: Optuna keeps no values of one that was stopped."""
         names = [*(name for name in self.record.objectives if not self.record.objective(name).static), HEADLINE]
-        last = trial.last.metrics if trial.last else {}
+        last = trial.shown.metrics if trial.shown else {}
         shown = {f"last_{name}": last[name] for name in names if math.isfinite(last.get(name, math.nan))}
         shown |= {"trained_s": round(trial.trained_s, 3)} if trial.last else {}
         return {"epochs": trial.epochs, **({"reason": trial.reason} if trial.reason else {}), **shown}

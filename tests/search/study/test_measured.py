@@ -12,6 +12,7 @@ from search.core.records import TrialRecord
 from search.schedulers.registry import SCHEDULERS
 from search.simulation.curves import compared, curves, form_of
 from search.simulation.tables import recordings_of
+from search.study import steering
 from tests import factories
 from tests.search.bench import FILE, Bench, learn
 from workers.measurement import Measurement
@@ -100,3 +101,20 @@ def test_the_curves_have_gaps_and_a_replay_compares_where_there_is_none(make_ben
     recordings = recordings_of("own", even, form_of(bench.record, []))
     assert recordings.epochs == (1, 3, 9)
     assert recordings.measurement(0, 0, 0).metrics["accuracy"] == trials[0].measurements[0].metrics["accuracy"]
+
+
+def test_optunas_row_of_a_trial_that_is_stopped_between_two_rungs_has_what_was_last_measured(
+    make_bench: MakeBench,
+) -> None:
+    bench = make_bench()
+    bench.learn = sparse
+    running = bench.open()
+    trial = running.hand_out()
+    assert isinstance(trial, TrialRecord)
+    bench.train(running, trial, until=4)
+    steering.stop(running, trial.number)
+    bench.train(running, trial, until=5)
+    with bench.optunas() as study:
+        (row,) = study.get_trials()
+    assert (row.user_attrs["epochs"], row.user_attrs["reason"]) == (5, "epoch 5: stopped by request")
+    assert row.user_attrs["last_accuracy"] == learn(trial, 3).metrics["accuracy"]
