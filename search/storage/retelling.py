@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from search.core.records import Event, Rejection, StudyRecord, TrialRecord
 from search.storage import events, rows
-from search.storage.optuna_rows import STUDIES, SYSTEM, TRIALS, USER, attribute
+from search.storage.optuna_rows import FIXED, STUDIES, SYSTEM, TRIALS, USER, attribute
 from search.storage.store import Store
 from search.storage.tables import REJECTION, STUDY, TRIAL
 from spaces.errors import StudyError
@@ -45,6 +45,7 @@ class OptunasRow:
     params: Mapping[str, tuple[float, str]]  # by name: the value as Optuna keeps it, and the distribution's JSON
     constraints: Mapping[str, Any]  # system attributes
     outside: str
+    fixed: Mapping[str, Any]  # the parameters as who waits is shown
 
 
 def retell(
@@ -100,6 +101,7 @@ def _retell_optunas(connection: Connection, study: str, optunas: Sequence[Optuna
     if strange := ids.keys() ^ {row.number for row in optunas}:
         raise StudyError(f"trial {min(strange)} of {study!r} stands in one set of tables and not in the other")
     mine = of_study.subquery()
+    waiting = _waiting(connection, mine)
     _forget(connection, mine)
     _write(connection, _PARAMS, [
         {"trial_id": ids[row.number], "param_name": name, "param_value": value, "distribution_json": told}
@@ -109,15 +111,24 @@ def _retell_optunas(connection: Connection, study: str, optunas: Sequence[Optuna
     _write(connection, SYSTEM, [
         attribute(ids[row.number], name, value) for row in optunas for name, value in row.constraints.items()
     ])  # fmt: skip
+    _write(connection, SYSTEM, [
+        attribute(ids[row.number], FIXED, row.fixed) for row in optunas if ids[row.number] in waiting
+    ])  # fmt: skip
     _write(connection, USER, [attribute(ids[row.number], OUTSIDE, row.outside) for row in optunas if row.outside])
+
+
+def _waiting(connection: Connection, mine: Subquery) -> set[int]:
+    """Return the keys of trials that wait, or did."""
+    fixed = select(SYSTEM.c.trial_id).where(SYSTEM.c.trial_id.in_(select(mine.c.trial_id)), SYSTEM.c.key == FIXED)
+    return set(connection.scalars(fixed))
 
 
 def _forget(connection: Connection, mine: Subquery) -> None:
     """Take away what is written again."""
     keys = select(mine.c.trial_id)
     connection.execute(delete(_PARAMS).where(_PARAMS.c.trial_id.in_(keys)))
-    of_constraints = or_(SYSTEM.c.key == CONSTRAINTS, SYSTEM.c.key.startswith(f"{CONSTRAINTS}:", autoescape=True))
-    connection.execute(delete(SYSTEM).where(SYSTEM.c.trial_id.in_(keys), of_constraints))
+    again = or_(SYSTEM.c.key.in_([CONSTRAINTS, FIXED]), SYSTEM.c.key.startswith(f"{CONSTRAINTS}:", autoescape=True))
+    connection.execute(delete(SYSTEM).where(SYSTEM.c.trial_id.in_(keys), again))
     connection.execute(delete(USER).where(USER.c.trial_id.in_(keys), USER.c.key == OUTSIDE))
 
 

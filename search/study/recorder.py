@@ -189,10 +189,9 @@ class Recorder:
 
     def rests(self, trial: TrialRecord) -> None:
         """Let Optuna's tables say that a trial waits, with what it has shown so far."""
-        if trial.number not in self._waiting:
-            with self._speaking():
-                optuna_rows.rest(self.store, self._id(trial.number), trial.params, self._shown(trial))
-            self._waiting.add(trial.number)
+        with self._speaking():
+            optuna_rows.rest(self.store, self._id(trial.number), trial.params, self._shown(trial))
+        self._waiting.add(trial.number)
 
     def goes_on(self, trial: TrialRecord) -> None:
         """Let Optuna's tables say that a trial trains again, and has begun as long ago as it has trained."""
@@ -350,4 +349,5 @@ def _optunas_row(
         params={name: (float(wide[name].to_internal_repr(value)), told[name]) for name, value in trial.params.items()},
         constraints=constraint_attrs(over),
         outside=trial.outside,
+        fixed=dict(trial.params),
     )

@@ -174,6 +174,16 @@ def test_a_thousand_curves_are_bands_with_the_front_on_top(written: Report, show
     assert [path.count("M") for path in drawn] == [0, 0, 0, 0, len(view.front)]
 
 
+def test_what_was_measured_once_is_a_dot_that_is_seen(view: StudyView, written: Report, show: OpenPage) -> None:
+    once = tuple(replace(trial, measurements=trial.measurements[:1]) for trial in view.trials if trial.measurements)
+    page = show(written(replace(view, trials=once)))
+    dots = page.locator("#curves-plot .curve.once")
+    assert sum(dots.nth(each).get_attribute("d").count("h0") for each in range(dots.count())) == len(once)
+    assert page.eval_on_selector_all("#curves-plot .once", "all => all.map(e => getComputedStyle(e).strokeWidth)") == (
+        ["5px"] * dots.count()
+    )
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_text_is_read_and_nothing_serious_is_found(usual: str, show: OpenPage, scheme: str) -> None:
     view = three()

@@ -43,17 +43,26 @@ export function drawCurves(page, place) {
         .map((share, epoch) => (share === null ? null : [across.place(epoch + 1), up.at(share)]))
         .filter(Boolean),
     );
-  const single = each => (each.shares.filter(share => share !== null).length === 1 ? `${path(each)}h0` : path(each));
-  const all = found => found.map(single).join("");
-  for (const kind of KINDS)
+  const once = each => each.shares.filter(share => share !== null).length === 1;
+  const draw = (found, name) => {
+    const points = found.filter(once);
     root.append(
-      element("path", {
-        class: `curve ${kind}${meant ? " faint" : ""}`,
-        d: all((spread.length ? alone : curves).filter(each => each.kind === kind)),
-      }),
+      element("path", {class: `curve ${name}`, d: found.filter(each => !once(each)).map(path).join("")}),
+      ...(points.length
+        ? [element("path", {class: `curve ${name} once`, d: points.map(each => `${path(each)}h0`).join("")})]
+        : []),
+    );
+  };
+  for (const kind of KINDS)
+    draw(
+      (spread.length ? alone : curves).filter(each => each.kind === kind),
+      `${kind}${meant ? " faint" : ""}`,
     );
   if (meant)
-    root.append(element("path", {class: "curve meant", d: all(curves.filter(each => meant.has(each.trial.number)))}));
+    draw(
+      curves.filter(each => meant.has(each.trial.number)),
+      "meant",
+    );
   put(place, root, said(spread, curves.length), table(place, spread.length ? spread : quantiles(curves, 1)));
 }
 

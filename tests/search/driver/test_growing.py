@@ -125,8 +125,10 @@ def test_optunas_rows_tell_the_new_space_and_are_the_same_rows(lived: Bench) -> 
     grow(lived, **SMALL)
     lived.open()  # tells Optuna of those that were stopped
     now, trials = theirs(lived), ours(lived)
+    assert TrialState.WAITING in {row.state for row in before}
     for old, new in zip(before, now, strict=True):
         assert new.params == dict(trials[new.number].params)
+        assert new.system_attrs.get("fixed_params", new.params) == new.params
         ended = old.state.is_finished()
         assert (new.number, new._trial_id) == (old.number, old._trial_id)
         assert not ended or (new.state, new.values, new.datetime_start, new.datetime_complete) == (

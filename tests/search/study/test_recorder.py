@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from search.core.fronts import objective_values
 from search.core.labels import name_of
 from search.core.records import State, TrialRecord
+from search.storage import optuna_rows
 from search.storage.store import Store
 from search.study.queue import BACK_OFF_S
 from search.study.recorder import Recorder
@@ -165,6 +166,16 @@ def test_a_trial_that_rests_waits_in_optunas_tables_with_what_it_has_shown(promo
     assert trial.last is not None
     assert row.user_attrs["last_accuracy"] == trial.last.metrics["accuracy"]
     assert (row.user_attrs["epochs"], row.user_attrs["trained_s"]) == (trial.epochs, trial.trained_s)
+
+
+def test_a_trial_that_another_launch_let_go_on_before_it_died_waits_again(promoting: Bench) -> None:
+    running, trial = rest(promoting)
+    with Store.open(promoting.url) as store:
+        (row,) = optunas_rows(promoting)
+        optuna_rows.go_on(store, row._trial_id, datetime.now(UTC))
+    running.recorder.rests(trial)
+    (row,) = optunas_rows(promoting)
+    assert row.state is TrialState.WAITING
 
 
 def test_a_trial_that_goes_on_has_lasted_as_long_as_it_has_trained(promoting: Bench) -> None:
