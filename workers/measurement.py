@@ -63,13 +63,18 @@ class Measurement:
         """
         return cls(
             epoch=int(given["epoch"]),
-            metrics={name: float(value) for name, value in (given.get("metrics") or _flat(given)).items()},
+            metrics={name: float(value) for name, value in _metrics(given).items()},
             train_s=given["train_s"],
             eval_s=given["eval_s"],
             host=given.get("host", ""),
             device=given.get("device", ""),
             at=datetime.fromisoformat(given["at"]) if given.get("at") else None,
         )
+
+
+def _metrics(given: Mapping[str, Any]) -> Mapping[str, float]:
+    metrics: Mapping[str, float] | None = given.get("metrics")
+    return _flat(given) if metrics is None else metrics
 
 
 def _flat(given: Mapping[str, Any]) -> dict[str, float]:

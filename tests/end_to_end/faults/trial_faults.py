@@ -77,9 +77,9 @@ def _befall(trainer: Any) -> None:
 def _plant_in_trainer(module: ModuleType) -> None:
     run_epoch = module.Trainer.run_epoch
 
-    def planted(trainer: Any) -> Any:
+    def planted(trainer: Any, **given: Any) -> Any:
         _befall(trainer)
-        return run_epoch(trainer)
+        return run_epoch(trainer, **given)
 
     module.Trainer.run_epoch = planted
 
