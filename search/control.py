@@ -47,7 +47,7 @@ def _act(given: argparse.Namespace) -> int:
             return _list(store, study, as_json=given.json)
         if given.what in STARS or given.what == "note":
             return _note(store, study, given)
-        request = asking.ask(store, study.name, given.what, _values(store, study, given), by=_who())
+        request = asking.ask(store, study.name, given.what, _values(store, study, given), by=given.by or _who())
         print(visible(hide(_told(study, request))))
         return _wait(store, study, request) if given.wait else cli.DONE
 
@@ -95,6 +95,11 @@ def _settings(texts: Sequence[str]) -> dict[str, Any]:
 
 
 def _read(text: str) -> dict[str, Any]:
+    """Return the values that are given as JSON, or with `-` on standard input as YAML, as people write them."""
+    if text == "-":
+        from search.config.source import values_by_name
+
+        return values_by_name(sys.stdin.read(), "values")
     try:
         params = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -119,7 +124,7 @@ def _told(study: StudyRecord, request: Request) -> str:
 
 def _note(store: Store, study: StudyRecord, given: argparse.Namespace) -> int:
     star, text = STARS.get(given.what), given.text if given.what == "note" else None
-    asking.note(store, study.name, given.trial, star=star, text=text, by=_who())
+    asking.note(store, study.name, given.trial, star=star, text=text, by=given.by or _who())
     return cli.DONE
 
 
@@ -167,6 +172,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m search.control", description="Ask a running study for something.")
     add_study(parser)
     parser.add_argument("--wait", action="store_true", help=_WAIT)
+    parser.add_argument("--by", metavar="TEXT", help="who asks (default: your name and this machine's)")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     acts = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
     for name, told in (
@@ -192,7 +198,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, kind in ADDED.items():
         add.add_argument(f"--{name.replace('_', '-')}", dest=name, type=kind, metavar="N")
     train = acts.add_parser("train", help="train this network next")
-    train.add_argument("--values", metavar="JSON", help="""such as '{"block": "basic", "depth": 3}'""")
+    train.add_argument("--values", metavar="JSON", help="""such as '{"block": "basic", "depth": 3}'; - reads YAML""")
     train.add_argument("--like", type=int, metavar="TRIAL", help="the values of a trial")
     train.add_argument(
         "--set", action="extend", nargs="+", default=[], metavar="NAME=VALUE", help="but with this value"

@@ -5,6 +5,7 @@ python -m dashboards.live URL [--study S] [--port 8480] [--host 127.0.0.1]
 
 import argparse
 import os
+import signal
 import socket
 import sys
 from collections.abc import Sequence
@@ -66,8 +67,10 @@ def serve(given: argparse.Namespace) -> int:
     acting = None
     if not given.read_only:
         token = os.environ.get(VARIABLE) or new_token()
-        acting = Acting(url, token, behind=given.allow_host, seen=feed.look)
+        acting = Acting(url, token, behind=given.allow_host, seen=feed.look, written=feed.written)
         address += f"#token={token}"  # which browsers send to nobody
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # a terminal that is closed ends what the page has started
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     serve_at(
         feed,
         listening,

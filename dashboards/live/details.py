@@ -46,6 +46,7 @@ def details(watched: Shown, trial: TrialRecord, storage: str) -> Plain:
         "note": (noted.text or "") if noted else "",
         "events": _events(watched, trial),
         "yaml": outline({"start": [trial.params]}) + "\n",  # as a study's file takes it
+        "values": outline(trial.params) + "\n",  # to be changed and asked for
         "commands": _commands(watched, trial, storage),
     }
 

@@ -74,6 +74,7 @@ class Guarded:
 
 TOKEN = "x-widefront-token"
 MOST_BYTES = 20_000  # of what is asked
+NO_TOKEN = "the address that the launch has said has a token, and without it nobody may ask"
 
 
 class Answers:
@@ -113,6 +114,14 @@ class Answers:
         """Return whether who asks may ask for more than to look."""
         return JSONResponse({"may": self._acting(request) is not None}, headers={"Cache-Control": "no-store"})
 
+    async def started(self, request: Request) -> Response:
+        """Return how the command is that was started last; without the token, nothing."""
+        acting = self._acting(request)
+        if acting is None:
+            raise HTTPException(403, NO_TOKEN)
+        told = await run_in_threadpool(acting.commands.told)
+        return JSONResponse(told, headers={"Cache-Control": "no-store"})
+
     def _acting(self, request: Request) -> Acting | None:
         token = request.headers.get(TOKEN, "")
         return self.acting if self.acting and self.acting.allows(token) else None
@@ -121,7 +130,7 @@ class Answers:
         """Write one row of what somebody asks, and return a line on it; without the token, nothing."""
         acting = self._acting(request)
         if acting is None:
-            raise HTTPException(403, "the address that the launch has said has a token, and without it nobody may ask")
+            raise HTTPException(403, NO_TOKEN)
         if not acting.is_from_here(request.headers.get("origin", ""), request.headers.get("host", "")):
             raise HTTPException(403, "only this page may ask")
         told = await _asked(request)
@@ -183,6 +192,8 @@ def application(
         watching.cancel()
         with suppress(asyncio.CancelledError):
             await watching
+        if acting is not None:
+            await run_in_threadpool(acting.commands.close)
         await run_in_threadpool(feed.close)
 
     answers = Answers(feed, acting)
@@ -194,6 +205,7 @@ def application(
         Route("/gains", answers.gains),
         Route("/events", answers.events),
         Route("/may", answers.may),
+        Route("/started", answers.started),
         Route("/act", answers.act, methods=["POST"]),
         Mount("/static", StaticFiles(directory=HERE / "static")),
     ]

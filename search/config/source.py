@@ -130,6 +130,21 @@ def _mapping(text: str, name: str) -> dict[str, Any]:
     return given
 
 
+def values_by_name(text: str, place: str) -> dict[str, Any]:
+    """Return values by their names, of YAML text; no `${NAME}` is looked up.
+
+    Raises:
+        InputError: it holds anything else.
+    """
+    try:
+        given = _read(text)
+    except InputError as error:
+        raise InputError(error.message, place=f"{place} {error.place}".strip()) from error
+    if not isinstance(given, dict):
+        raise InputError("lines of the form `depth: 3` are required", place=place)
+    return given
+
+
 def _read(text: str) -> Any:
     """Return what a YAML text holds; the place of an error is its line."""
     if len(text) > MOST_CHARACTERS:

@@ -16,7 +16,7 @@ from search.core.environment import hide
 
 MODULE = "dashboards.live"
 TOKEN = "WIDEFRONT_PAGE_TOKEN"  # whoever has it may ask for more than to look
-END_S = 8.0  # in which it tells browsers that it ends
+END_S = 12.0  # in which it tells browsers that it ends, and ends what was started from it
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The command asks a study's launch for something, in one line, and refuses in one line."""
 
+import io
 import json
 import platform
 from collections.abc import Callable
@@ -63,6 +64,39 @@ def kept(bench: Bench) -> list[str]:
 def test_each_is_asked_by_one_row_and_said_in_one_line(given: list[str], told: str, run: Run, bench: Bench) -> None:
     assert run(*given) == (0, f"request 1 of bench: {told}; the launch takes it at once")
     assert kept(bench) == [told]
+
+
+def test_values_are_read_as_yaml_on_standard_input_and_who_asks_is_named(
+    run: Run, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "block: basic\ndepth: 2\nwidening_factor: 0.5\ndropout: none\n"
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+    told = "train block=basic, depth=2, widening_factor=0.5, dropout=none"
+    asked = f"request 1 of bench: {told}; the launch takes it at once"
+    assert run("--by", "the page", "train", "--values", "-") == (0, asked)
+    with Store.open(bench.url) as store:
+        assert [each.by for each in requests(store, "bench")] == ["the page"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("depth: [", "error: values line 1: is not YAML: "),
+        ("- depth", "error: values: lines of the form `depth: 3` are required"),
+        ("1: 2", "error: values line 1: key 1 is not a word"),
+        ("", "error: values: lines of the form `depth: 3` are required"),
+        ("deepth: 9", "the space has no deepth"),
+    ],
+)
+def test_lines_that_are_no_values_are_refused(
+    text: str, said: str, run: Run, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+    code, told = run("train", "--values", "-")
+    assert code == 2
+    assert said in told
+    assert "\n" not in told
+    assert kept(bench) == []
 
 
 def test_values_like_a_trials_leave_out_what_no_longer_exists(run: Run) -> None:

@@ -6,6 +6,7 @@ import {html, put} from "./svg.js";
 const byId = id => document.getElementById(id);
 const KEPT = `token ${location.pathname}`;
 const SURE_MS = 5000; // in which a second click on what ends something counts
+const RUNS_MS = 1000, RESTS_MS = 10000; // between two looks at what was started, maybe by another tab
 const PLACES = {trials: "trials", epochs: "epochs", hours: "hours"};
 
 // Take the token out of the address at once, so that nobody copies it along; the tab keeps it.
@@ -33,9 +34,27 @@ export class Acts {
       const answer = await fetch("may", {headers: {"X-Widefront-Token": this.token}});
       this.may = answer.ok && (await answer.json()).may;
       this.page.plan("head");
+      if (this.may) this.follow();
     } catch {
       setTimeout(() => this.ask(), 1000);
     }
+  }
+
+  // How the command is that was started last: export and confirmation run beside the page's server.
+  async follow() {
+    clearTimeout(this.following);
+    let found = {};
+    try {
+      const answer = await fetch("started", {headers: {"X-Widefront-Token": this.token}});
+      found = answer.ok ? await answer.json() : {};
+      const place = byId("started"), text = found.what ? ran(found) : "";
+      if (place.textContent !== text) place.textContent = text;
+      place.hidden = !text;
+    } catch {
+      // that the server is away is said elsewhere
+    }
+    clearTimeout(this.following);
+    this.following = setTimeout(() => this.follow(), found.what && found.code === null ? RUNS_MS : RESTS_MS);
   }
 
   async send(kind, more = {}) {
@@ -121,6 +140,7 @@ export class Acts {
     const ask = kind => this.send(kind, {values: {trial: number}});
     const written = async (kind, more) => (await this.send(kind, {trial: number, ...more})) && this.page.open(number);
     const runs = ["training", "paused", "waiting"].includes(trial.where);
+    const start = async kind => (await this.send(kind, {trial: number})) && this.follow();
     const text = html("textarea", {rows: 2, maxlength: 2000, "aria-label": `note on trial ${number}`});
     text.value = told.note;
     return [
@@ -131,8 +151,33 @@ export class Acts {
         ...(runs ? [this.button("stop it", () => ask("stop"), "stop it: sure?")] : []),
         ...(trial.where === "paused" ? [this.button("let it go on", () => ask("promote"))] : []),
         this.button(told.star ? "take the star away" : "star it", () => written(told.star ? "unstar" : "star")),
+        ...(["complete", "outside"].includes(trial.where)
+          ? [
+              this.button("export it", () => start("export")),
+              this.button("confirm it", () => start("confirm"), "train it again by other seeds: sure?"),
+            ]
+          : []),
         html("span", {}, text, " ", this.button("keep the note", () => written("note", {text: text.value}))),
       ),
+      this.like(told),
     ];
   }
+
+  // Values to be changed, which the server checks before the launch is asked.
+  like(told) {
+    const text = html("textarea", {rows: told.values.split("\n").length, maxlength: 9000, spellcheck: false,
+      "aria-label": "values of the network, as YAML"});
+    text.value = told.values;
+    const train = this.button("train this network", async () => {
+      this.say("the values are being checked");
+      await this.send("train", {text: text.value});
+    });
+    return html("details", {id: "train-like"}, html("summary", {}, "train one like it"), text, " ", train);
+  }
+}
+
+function ran({what, code, line, folder}) {
+  const said = line ? `: ${line}` : "";
+  if (code === null) return `the ${what} runs${said}`;
+  return `the ${what} has ended with exit code ${code}${folder ? `, in ${folder}` : ""}${said}`;
 }

@@ -403,7 +403,7 @@ def test_a_button_pauses_the_study_and_stars_and_notes_are_kept_where_the_addres
         page.get_by_role("button", name="go on", exact=True).click()
         expect(page.locator("#asked")).to_contain_text("asked: resume")
         page.get_by_role("button", name="open trial 4").first.click()
-        page.locator("#trial textarea").fill(HOSTILE)
+        page.locator("#trial-acts textarea").fill(HOSTILE)
         page.get_by_role("button", name="keep the note").click()
         expect(page.locator("#trial-note")).to_have_text(HOSTILE)
         page.get_by_role("button", name="star it").click()
@@ -412,8 +412,18 @@ def test_a_button_pauses_the_study_and_stars_and_notes_are_kept_where_the_addres
         page.get_by_role("button", name="stop it").click()
         page.get_by_role("button", name="stop it: sure?").click()
         expect(page.locator("#asked")).to_contain_text("asked: stop trial 4")
+        page.get_by_role("button", name="open trial 0").first.click()
+        expect(page.locator("#trial-title")).to_contain_text("trial 0")
+        page.locator("#train-like summary").click()
+        page.locator("#train-like textarea").fill("block: preact\ndepth: 3\nwidening_factor: 0.5\ndropout: none\n")
+        page.get_by_role("button", name="train this network").click()
+        expect(page.locator("#asked")).to_contain_text("train block=preact, depth=3", timeout=GUARD_MS)
+        page.get_by_role("button", name="export it").click()
+        expect(page.locator("#started")).to_contain_text("ended with exit code 2", timeout=GUARD_MS)
         assert not serious(page)
-    assert [str(each) for each in requests.requests(written.store, NAME)] == ["pause", "resume", "stop trial 4"]
+    assert [str(each) for each in requests.requests(written.store, NAME)] == [
+        "pause", "resume", "stop trial 4", "train block=preact, depth=3, widening_factor=0.5, dropout=none",
+    ]  # fmt: skip
 
 
 def test_without_the_token_there_are_no_buttons_and_nobody_is_asked(written: Written, show: OpenPage) -> None:

@@ -245,7 +245,11 @@ def test_whoever_else_asks_is_refused_and_nothing_is_written(
         (b"x" * 30_000, 413, "at most 20000 bytes"),
         ({"kind": "pause"}, 400, "name a study"),
         ({"kind": ["pause"], "study": NAME}, 400, "unknown request"),
-        ({"kind": "train", "study": NAME, "values": {"params": {"depth": 1}}}, 400, "unknown request"),
+        ({"kind": "train", "study": NAME, "values": {"params": {"depth": 1}}}, 400, "text: a text is required"),
+        ({"kind": "train", "study": "another", "text": "depth: 1"}, 400, "unknown study"),
+        ({"kind": "export", "study": "another", "trial": 0}, 400, "unknown study"),
+        ({"kind": "export", "study": NAME, "trial": "0 --debug"}, 400, "is no trial's number"),
+        ({"kind": "confirm", "study": NAME, "trial": -1}, 400, "is no trial's number"),
         ({"kind": "stop", "study": NAME, "values": {"trial": "0"}}, 400, "is no trial's number"),
         ({"kind": "stop", "study": NAME, "values": 3}, 400, "values by their names are required"),
         ({"kind": "star", "study": NAME, "trial": 99}, 400, "has no trial 99"),
@@ -257,6 +261,21 @@ def test_what_cannot_be_asked_is_one_line(told: object, code: int, said: str, po
     answer = post(told)
     assert answer.status_code == code
     assert said in answer.text
+    assert asked_of(written) == []
+
+
+@pytest.mark.parametrize("kind", ["train", "export", "confirm"])
+def test_nobody_starts_a_command_or_looks_at_one_without_the_token(kind: str, post: Post) -> None:
+    asked = {"kind": kind, "study": NAME, "trial": 0, "text": "depth: 1"}
+    assert post(asked, X_Widefront_Token="x").status_code == 403
+    assert post(None, path="/started", method="GET", X_Widefront_Token="x").status_code == 403
+    assert post(None, path="/started", method="GET").json() == {}
+
+
+def test_values_that_the_study_would_not_propose_are_refused_in_one_line(post: Post, written: Written) -> None:
+    answer = post({"kind": "train", "study": NAME, "text": "deepth: 3"})
+    assert answer.status_code == 400
+    assert "deepth" in answer.json()["said"]
     assert asked_of(written) == []
 
 
