@@ -22,7 +22,6 @@ from search.core.labels import outside_line
 from search.core.records import State, StudyRecord, TrialRecord
 from search.core.terminal import front_table, make_console
 from search.core.units import format_number_of
-from search.simulation.curves import write_curves
 from search.storage.finding import find
 from search.storage.store import Store
 from spaces.errors import visible
@@ -38,6 +37,8 @@ def _show(given: argparse.Namespace) -> int:
         study = find(store, given.study)
         trials = store.trials(study.name)
     if given.curves:
+        from search.simulation.curves import write_curves  # which needs what replays need: torch, pandas
+
         write_curves(trials, given.curves, study.measures)
     else:
         trials = assessed(study, trials)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from search.models.seeds import Interval
 
@@ -30,4 +30,4 @@ def _half(one: np.ndarray, two: np.ndarray, level: float) -> float:
     if total == 0:
         return float("nan")
     freedom = total**2 / sum(part**2 / (len(each) - 1) for part, each in zip(shares, (one, two), strict=True))
-    return float(student.ppf(0.5 + level / 2, freedom)) * float(np.sqrt(total))
+    return float(stdtrit(freedom, 0.5 + level / 2)) * float(np.sqrt(total))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 Array = NDArray[np.float64]
 
@@ -79,7 +79,7 @@ class Extrapolation:
         rows = _rows(self._rung.place(shown) - self._middle)
         mean = rows @ self._line + self._level
         scale = np.sqrt(self._variance * (1 + ((rows @ self._covariance) * rows).sum(axis=1)))
-        return self._full.error(mean[:, None] + scale[:, None] * student.ppf(QUANTILES, self._freedom)[None])
+        return self._full.error(mean[:, None] + scale[:, None] * stdtrit(self._freedom, QUANTILES)[None])
 
 
 def expected(draws: Array) -> Expected:

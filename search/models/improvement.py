@@ -7,7 +7,6 @@ there. Its error is the one unknown, so the expectation is exact along costs: a 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
-from scipy.stats import qmc
 
 Array = NDArray[np.float64]
 
@@ -27,6 +26,8 @@ def integration_points(low: Array, high: Array) -> Array:
         return np.empty((1, 0))
     if len(low) == 1:
         return np.linspace(low, high, ALONG_ONE)
+    from scipy.stats import qmc  # a second of a processor, which not every command needs
+
     drawn = qmc.Sobol(len(low), seed=0).random(ALONG_MORE)
     return np.asarray(low + drawn * (high - low))
 
