@@ -171,8 +171,8 @@ def drawn(plot: str) -> set[int]:
 
 def listed(page: str) -> set[int]:
     """Return the trials in the table of the report's front."""
-    table = page.partition('<section id="front">')[2].partition("</table>")[0].partition("<tbody>")[2]
-    return {int(number) for number in re.findall(r"<tr><td class=number data-key=\"\d+\">(\d+)</td>", table)}
+    table = page.partition('<section id="networks">')[2].partition("</table>")[0].partition("<tbody>")[2]
+    return {int(number) for number in re.findall(r'<tr data-row="(\d+)">', table)}
 
 
 def test_the_page_the_report_and_the_commands_show_one_front(

@@ -17,7 +17,7 @@ from spaces.errors import InputError
 from tests.search.bench import FILE
 
 ALL_KEYS = {
-    "grace_epochs": 1, "max_epochs": 9, "reduction_factor": 3.0,
+    "grace_epochs": 1, "max_epochs": 9, "reduction_factor": 3.0, "measure": "all",
     "keep": 0.5, "floor": 0.1, "share": 0.3, "min_trials": 3,
 }  # fmt: skip
 

@@ -136,7 +136,8 @@ def test_a_new_study_is_recorded_whole(store: Store, looked: tuple[Dataset, Surv
     assert (record.objectives, record.max_epochs, record.rungs) == (("accuracy", "macs"), 9, (1, 3))
     assert (record.classes, record.image) == (10, (1, 8, 8))
     assert record.space == SMALL["space"]
-    assert record.config == {**config_of().plain(), "fingerprint": data.fingerprint}
+    found = {"fingerprint": data.fingerprint, "validation_images": len(data.val_labels)}
+    assert record.config == {**config_of().plain(), **found}
 
 
 def test_the_bounds_are_those_of_the_networks_that_are_allowed(store: Store, looked: tuple[Dataset, Survey]) -> None:
