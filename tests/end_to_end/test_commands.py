@@ -157,6 +157,7 @@ def test_a_command_that_does_not_work_is_refused_before_there_is_a_study(folder:
     assert not Path(folder.path / "runs").exists()
 
 
+@pytest.mark.very_slow
 def test_a_dry_run_says_what_a_command_tells_and_a_changed_command_is_another_study(folder: Folder) -> None:
     file(folder, budget={"trials": 1})
     assert "kB (deviation 0.25) for the smallest network, measured in" in folder.launch("--dry-run")
