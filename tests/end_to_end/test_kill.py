@@ -33,13 +33,15 @@ def kill(process: psutil.Process) -> None:
         return
 
 
-def test_ten_kills_at_random_moments_leave_every_trial_whole(folder: Folder) -> None:
+@pytest.mark.parametrize(("kills", "trials"), [(4, 12), pytest.param(10, 24, marks=pytest.mark.very_slow)])
+def test_kills_at_random_moments_leave_every_trial_whole(folder: Folder, kills: int, trials: int) -> None:
     """Kill the driver, a worker, or all at once; the moments come from a seed, the machine adds its own chance."""
     rng = random.Random(20)
     folder.write(
-        budget={"trials": 24}, data="digits", scheduler={"name": "pareto-asha", "max_epochs": 6, "reduction_factor": 2}
-    )
-    whom = ["driver", "workers", "both"] * 3 + ["driver"]
+        budget={"trials": trials}, data="digits",
+        scheduler={"name": "pareto-asha", "max_epochs": 6, "reduction_factor": 2},
+    )  # fmt: skip
+    whom = (["driver", "workers", "both"] * 4)[:kills]
     driver = folder.start("--no-report")
     for target in whom:
         before = epochs_recorded(folder)
@@ -56,7 +58,7 @@ def test_ten_kills_at_random_moments_leave_every_trial_whole(folder: Folder) -> 
             driver.wait(240)
             driver = folder.start("--no-report")
     folder.launch("--no-report") if driver.wait(240) else None
-    check_whole(folder.url, trials=24)
+    check_whole(folder.url, trials=trials)
 
 
 def test_a_killed_trial_goes_on_from_its_last_checkpoint(folder: Folder) -> None:
