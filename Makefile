@@ -7,7 +7,7 @@ BIN := .venv/bin
 search: .venv/installed
 	$(BIN)/python -m search.launch space.yaml
 
-# About 40 minutes on two cores; a stage that fails keeps none from running. BARE=1: as if nothing but README's were here.
+# Three quarters of an hour on two cores; a stage that fails keeps none from running. BARE=1: as if nothing but README's were here.
 test: .venv/installed
 	PYTHONHASHSEED=0 $(BIN)/python -m tests.stages $(if $(BARE),--bare)
 

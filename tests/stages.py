@@ -48,12 +48,12 @@ CHECKS = (
     Stage(name="imports", minutes="seconds", command=("lint-imports",)),
 )
 TESTS = (
-    _pytest("tests", "18 min", f"not cluster and {NEVER}", "-n", "2", "--dist", "worksteal"),
+    _pytest("tests", "19 min", f"not cluster and {NEVER}", "-n", "2", "--dist", "worksteal"),
     # Two at once, but for what watches the memory of the whole machine.
     _pytest("studies", "25 min", f"cluster and not alone and {NEVER}", "-n", "2", "--dist", "worksteal"),
     _pytest("alone", "1 min", f"alone and {NEVER}"),
 )
-EXTRAS = (_pytest("extras", "4 min", f"extra and {NEVER}"),)
+EXTRAS = (_pytest("extras", "3 min", f"extra and {NEVER}"),)
 
 
 def _failed(report: Path) -> list[str]:
