@@ -65,6 +65,17 @@ def _postgres() -> Iterator[Any]:
         shutil.rmtree(folder)
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Let torch sum in the same order on every machine, and leave the other cores to others."""
+    import torch  # most tests do without
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """Give the URL of a PostgreSQL server."""

@@ -34,7 +34,7 @@ def read_sections(path: Path, settings: Sequence[str]) -> dict[str, Any]:
             text = file.read(MOST_CHARACTERS + 1)  # of a device there may be no end
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(getattr(error, "strerror", None) or "is not text", place=str(path)) from error
-    given = _mapping(text, str(path))
+    given = _mapping(text, str(path), "is not a mapping of study, data, space and so on")
     for setting in settings:
         replace_leaf(given, setting)
     return given
@@ -120,28 +120,22 @@ def _size(node: yaml.Node, known: dict[int, int]) -> int:
     return known[id(node)]
 
 
-def _mapping(text: str, name: str) -> dict[str, Any]:
-    try:
-        given = _read(text)
-    except InputError as error:
-        raise InputError(error.message, place=f"{name} {error.place}".strip()) from error
-    if not isinstance(given, dict):
-        raise InputError("is not a mapping of study, data, space and so on", place=name)
-    return given
-
-
 def values_by_name(text: str, place: str) -> dict[str, Any]:
     """Return values by their names, of YAML text; no `${NAME}` is looked up.
 
     Raises:
         InputError: it holds anything else.
     """
+    return _mapping(text, place, "lines of the form `depth: 3` are required")
+
+
+def _mapping(text: str, place: str, otherwise: str) -> dict[str, Any]:
     try:
         given = _read(text)
     except InputError as error:
         raise InputError(error.message, place=f"{place} {error.place}".strip()) from error
     if not isinstance(given, dict):
-        raise InputError("lines of the form `depth: 3` are required", place=place)
+        raise InputError(otherwise, place=place)
     return given
 
 

@@ -5,7 +5,7 @@ import io
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,8 @@ from workers.exported import load as open_folder
 from workers.pictures import read_folder
 
 Capture = pytest.CaptureFixture[str]
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture
@@ -191,11 +193,3 @@ def test_passes_with_dropout_are_said_to_become_one_without(
     small = study(make_bench, tmp_path, {"name": "digits", "limit": 200}, recipe={"monte_carlo": 3})
     assert main([small.url, "--trial", "0", "-o", str(tmp_path / "export")]) == 0
     assert "measured 3 passes with dropout; what is exported computes one pass without" in capsys.readouterr().err
-
-
-@pytest.fixture(autouse=True)
-def threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)

@@ -1,6 +1,5 @@
 """Parts of a trained network are taken out and put back; a block that is taken out was as good as never built."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,12 +19,7 @@ IMAGES = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 SMALL: dict[str, Any] = {"widening_factor": 0.25}
 
 
-@pytest.fixture(autouse=True)
-def threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def network(**fields: Any) -> tuple[Network, Architecture]:

@@ -6,7 +6,7 @@ import json
 import math
 import pickle
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -33,13 +33,7 @@ DIGITS = DataSpec(name="digits")
 SMALL = Architecture(depths=(1, 1), widths=(8, 16), stem_width=8)
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Sum in the same order on every machine, and leave the other cores to others."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def toy(count: int = 96, *, seed: int = 0, classes: int = 4, how: Augment | None = None) -> Dataset:

@@ -19,16 +19,8 @@ FOUND = Analysis(
 )  # fmt: skip
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/study.db"
-    found: str = request.getfixturevalue("postgres_url")
-    return found
-
-
-def test_what_was_found_is_read_as_it_went_and_found_anew_it_takes_the_place(url: str) -> None:
-    with Store.open(url) as store:
+def test_what_was_found_is_read_as_it_went_and_found_anew_it_takes_the_place(store_url: str) -> None:
+    with Store.open(store_url) as store:
         store.add_study(study("first"))
         store.add_study(study("second"))
         known = Analyses(store, "first")

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import pytest
 from sqlalchemy import text
 
 from search.storage.answers import Answers
@@ -10,23 +9,15 @@ from search.storage.store import Store
 from workers.command import Answer
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/study.db"
-    found: str = request.getfixturevalue("postgres_url")
-    return found
-
-
-def test_the_first_answer_stays_and_a_later_launch_reads_it(url: str) -> None:
+def test_the_first_answer_stays_and_a_later_launch_reads_it(store_url: str) -> None:
     first = Answer(value=3.25, deviation=0.5, took_s=1.5)
-    with Store.open(url) as store:
+    with Store.open(store_url) as store:
         answers = Answers(store)
         assert answers.answer("a" * 64, "12ab") is None
         answers.add_answer("a" * 64, "12ab", "pi_ms", first)
         answers.add_answer("a" * 64, "12ab", "pi_ms", Answer(value=4))
         answers.add_answer("b" * 64, "12ab", "pi_ms", Answer(value=5))
-    with Store.open(url) as store:
+    with Store.open(store_url) as store:
         assert Answers(store).answer("a" * 64, "12ab") == first
         assert Answers(store).answer("b" * 64, "12ab") == Answer(value=5)
         assert Answers(store).answer("a" * 64, "34cd") is None
