@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: search test extras fast test-slow lint gpu audit benchmark peers pictures clean
+.PHONY: search test extras fast test-slow lint gpu audit benchmark benchmark-gpu benchmark-speed claims peers pictures clean
 
 search: .venv/installed
 	$(BIN)/python -m search.launch space.yaml
@@ -41,6 +41,19 @@ benchmark: .venv/installed
 
 	$(BIN)/python -m tests.benchmarks.calibration $(TABLES)
 
+# Seconds from the command to the front, beside scripts that people write today and, with BASE=revision, another version;
+# writes docs/speed.md. An hour and a half on two cores with nothing else running; broken off, it goes on. SEEDS=10
+# ONLY=here,base,search,digits: that two versions find equal fronts. IMAGES=folder of Fashion-MNIST, where not Debian's.
+benchmark-speed: .venv/installed
+	$(BIN)/python -m tests.benchmarks.speed.run --page docs/speed.md $(if $(SEEDS),--seeds $(SEEDS)) \
+		$(if $(BASE),--base $(BASE)) $(if $(ONLY),--only $(ONLY)) $(if $(IMAGES),--images $(IMAGES))
+
+# Claims of the literature on digits: docs/claims.md. Ctrl-C at any moment; the same goes on.
+claims: .venv/installed
+	$(BIN)/python -m search.claims run --storage sqlite:///claims.db --seeds 4 --epochs 5 --threads 1
+	$(BIN)/python -m search.claims show --storage sqlite:///claims.db --markdown docs/claims.md --made-by "make claims"
+	$(BIN)/python -m dashboards.verdicts sqlite:///claims.db -o claims.html
+
 # The same trainings beside what people use today, in an environment of its own; NePS needs yet another one.
 peers:
 	test -d .venv-peers || $(PYTHON) -m venv .venv-peers
@@ -56,6 +69,10 @@ pictures: .venv/installed
 
 gpu: .venv/installed
 	$(BIN)/pytest -m gpu
+
+# Ten minutes at most on a machine with a GPU; where there is no .venv, torch and numpy are enough.
+benchmark-gpu:
+	$(or $(wildcard $(BIN)/python),$(PYTHON)) -m tests.benchmarks.gpu --write docs/speed-gpu.md
 
 # The stamp makes a changed pin or dependency install itself at the next target.
 .venv/installed: pyproject.toml constraints.txt

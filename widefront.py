@@ -22,6 +22,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from search.cli import warn
 from search.config.study import StudyConfig, load
 from search.core.columns import View, row_of
 from search.core.confirmation import assessed
@@ -229,6 +230,35 @@ class Study:
 
         return export(self.url, self._name, trial, Path(folder), onnx=onnx)
 
+    def analyse(
+        self, kind: str, *, checkpoints: str | None = None, device: str = "auto", again: bool = False, **given: Any
+    ) -> "list[dict[str, Any]]":
+        """Return what `search.analyse` finds: a dictionary for each network that was asked about, as its `--json`.
+
+        Its `rows` are what was found and its `units` what their numbers are in: `pandas.DataFrame(found["rows"])`.
+
+        Args:
+            kind: ensemble, lesion, filters, surface, speed or marginals.
+            checkpoints: where the study's weights lie now, if not where they were.
+            device: auto, cpu, cuda or cuda:N.
+            again: compute what was found before.
+            given: the command's other options, such as `trial=18`, `front=True`, `networks=["wrn-16-2", "resnet-20"]`.
+
+        Raises:
+            InputError: it cannot be asked, or the images are others now.
+            StudyError: it was not computed.
+        """
+        from search.analyse import opened  # takes seconds, as it brings torch
+        from search.core.findings import told
+        from search.study.questions import Given, ask
+
+        asked, url = Given.of(given), expand(self.url, os.environ)
+        with opened(url, self._name, checkpoints, device, again=again) as bench:
+            found = list(ask(bench, kind, asked))
+            for analysis in found:
+                warn(bench.keep(analysis))
+        return [told(self.name, each) for each in found]
+
     def figure(self, kind: str = "front") -> "go.Figure":
         """Return a figure of the report: front, curves, progress, importance or edf, or a searched parameter's name.
 
@@ -256,9 +286,11 @@ class Study:
         Raises:
             InputError: it cannot be written there.
         """
-        from dashboards.report import write_report
+        from dashboards.report import read, write_report
 
-        return write_report(self._view(), Path(path), self._shown_url)
+        with self._store() as store:
+            view = read(store, self._name)
+        return write_report(view, Path(path), self._shown_url)
 
     def _view(self) -> Any:
         from dashboards.frames import StudyView

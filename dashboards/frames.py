@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from search.core.analyses import Analysis
+from search.core.claims import Verdict
 from search.core.confirmation import assessed
 from search.core.fronts import front_hypervolume, front_trials, objective_values
 from search.core.records import Rejection, Session, State, StudyRecord, TrialRecord
@@ -33,14 +35,16 @@ class Reads(HasStudies, Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class StudyView:
-    """One study as it was at one moment."""
+    """One study as it was at one moment; equal to itself alone, so that what took long to say of it can be kept."""
 
     study: StudyRecord
     trials: tuple[TrialRecord, ...] = ()
     rejections: tuple[Rejection, ...] = ()
     sessions: tuple[Session, ...] = ()
+    analyses: tuple[Analysis, ...] = ()  # what they have found, where that was read too
+    verdicts: tuple[Verdict, ...] = ()  # on claims of the literature, of its database: where that was read too
 
     @classmethod
     def read(cls, store: Reads, name: str | None = None) -> "StudyView":

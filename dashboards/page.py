@@ -112,6 +112,19 @@ def table(caption: str, columns: Sequence[Column], rows: Iterable[Sequence[Cell]
     )
 
 
+def folded(caption: str, label: str, columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> str:
+    """Return a plain table that unfolds; the label tells it from others of this caption."""
+    head = "".join(f"<th scope=col{_look(column)}>{text(column.title)}</th>" for column in columns)
+    body = "\n".join(
+        f"<tr>{''.join(f'<td{_look(c)}>{text(cell)}</td>' for c, cell in zip(columns, row, strict=True))}</tr>"
+        for row in rows
+    )
+    return (
+        f'<details class=data><summary>{text(caption)}</summary><div class="wide tall" {_scrolls(label)}>'
+        f"<table class=narrow><thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div></details>"
+    )
+
+
 def _marked(row: Sequence[Cell]) -> str:
     return f' data-row="{row[0].opens}"' if row and row[0].opens is not None else ""
 
@@ -148,13 +161,21 @@ def figure(title: str, subtitle: str, reading: str, *parts: str) -> str:
     )
 
 
-def plot(anchor: str, drawn: go.Figure, reading: str) -> str:
-    """Return a figure whose titles are text of the page, with how to read it; without data, only what it says."""
+def plot(anchor: str, drawn: go.Figure, reading: str, *, tabled: bool = False) -> str:
+    """Return a figure whose titles are text of the page, with how to read it; without data, only what it says.
+
+    Args:
+        anchor: its name on the page.
+        drawn: the figure.
+        reading: how to read it.
+        tabled: whether the page has its numbers as a table already.
+    """
     title, subtitle = theme.headings(drawn)
     if not drawn.data:
         return figure(title, theme.remarks(drawn), reading)
+    own = {"tabled": True} if tabled else {}
     told = [(f"{anchor}-{place}" if place else anchor, each) for place, each in enumerate(charts.charts(drawn))]
-    return figure(title, subtitle, reading, *(_chart(name, title, each) for name, each in told))
+    return figure(title, subtitle, reading, *(_chart(name, title, {**each, **own}) for name, each in told))
 
 
 def _chart(anchor: str, title: str, told: Mapping[str, Any]) -> str:

@@ -20,7 +20,6 @@ from dashboards import curves, front, guide, importance, report, theme
 from dashboards.frames import StudyView
 from search import cli
 from search.core.environment import expand
-from search.storage.store import Store
 from search.storage.url import optunas_url
 
 PLOT = "widefront-front"
@@ -38,15 +37,14 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _publish(given: argparse.Namespace) -> int:
-    code = cli.DONE if given.plot_only else report.write(given)
-    save(expand(given.url, os.environ), given.study, datetime.now(UTC))
+    view = report.asked(given)
+    code = cli.DONE if given.plot_only else report.write(given, view)
+    save(expand(given.url, os.environ), view, datetime.now(UTC))
     return code
 
 
-def save(url: str, study: str | None, now: datetime) -> None:
+def save(url: str, view: StudyView, now: datetime) -> None:
     """Store figures and a note with Optuna's study; later ones take their places."""
-    with Store.open(url, create=False) as store:
-        view = StudyView.read(store, study)
     theirs = load_study(study_name=view.study.name, storage=optunas_url(url))
     for name, figure in figures(view).items():
         save_plotly_graph_object(theirs, fitted(figure, now), graph_object_id=name)

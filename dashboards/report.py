@@ -8,7 +8,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -21,26 +21,44 @@ from dashboards.live.details import details
 from dashboards.live.frozen import Frozen
 from dashboards.page import data, document, write_page
 from search import cli
+from search.core.claims import best
 from search.core.commands import command
 from search.core.environment import expand, hide, variables
 from search.core.labels import outside_kind
 from search.core.records import State, StudyRecord
+from search.storage.analyses import Analyses
+from search.storage.claims import Claims
 from search.storage.store import Store
 from search.storage.url import typed
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit code."""
-    return cli.run(parser(), argv, write)
+    return cli.run(parser(), argv, lambda given: write(given, asked(given)))
 
 
-def write(given: argparse.Namespace) -> int:
-    """Write the report that is asked for, and return the exit code."""
+def asked(given: argparse.Namespace) -> StudyView:
+    """Return the study that is asked for."""
     with Store.reading(expand(given.url, os.environ), cli.warn) as store:
-        view = StudyView.read(store, given.study)
+        return read(store, given.study)
+
+
+def write(given: argparse.Namespace, view: StudyView) -> int:
+    """Write the report that is asked for, and return the exit code."""
     path = write_report(view, given.output, given.written or typed(given.url, os.environ))
     print(f"{path}: {len(view.front)} on the front of {len(view.complete)} trained in full")
     return cli.DONE
+
+
+def read(store: Store, name: str | None = None) -> StudyView:
+    """Return a study with what its analyses have found, and what was found of claims in its database.
+
+    Raises:
+        InputError: there is no study of this name, or several and no name was given.
+    """
+    view = StudyView.read(store, name)
+    analyses, verdicts = Analyses(store, view.study.name).all(), best(Claims(store).verdicts())
+    return replace(view, analyses=tuple(analyses), verdicts=tuple(verdicts))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -75,7 +93,7 @@ def write_report(view: StudyView, path: Path, written: str = "URL") -> Path:
 def render(view: StudyView, written: str = "URL", path: Path | None = None) -> str:
     """Return the page; the same study gives the same bytes, as long as the same weights are there."""
     made = {"made by": f"widefront {_version()}".strip(), "command": _command(view.study, written, path)}
-    parts = sections.everything(view, made)
+    parts = sections.everything(view, made, written)
     told = [data("study", _told(view, written, path))] if view.trials else []
     return document(f"{view.study.name}: the front", [*parts, *told])
 

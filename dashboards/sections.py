@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from dashboards import choices, edf, importance, page, progress, theme
+from dashboards import choices, claimed, edf, findings, importance, page, progress, theme
 from dashboards.frames import StudyView
 from dashboards.page import Cell, Column
-from search.core.columns import CHOICES, View, architecture_line, columns, filled, shown_sure
+from search.core.columns import CHOICES, View, architecture_line, columns, filled
 from search.core.columns import Column as Shown
 from search.core.labels import name_of, outside_kind
 from search.core.records import Rejection, State, TrialRecord
@@ -17,12 +17,13 @@ from search.core.units import UNKNOWN, format_duration, format_number_of
 TEMPLATES = Path(__file__).parent / "live" / "templates"  # of the live page, which holds some of them too
 
 
-def everything(view: StudyView, made: Mapping[str, str] | None = None) -> list[str]:
+def everything(view: StudyView, made: Mapping[str, str] | None = None, written: str = "URL") -> list[str]:
     """Return the sections of the page in order.
 
     Args:
         view: the study.
         made: by what the page was made, by name.
+        written: the database as commands on the page name it.
     """
     shown = {
         **({"front": ("The front", _drawn("front"))} if view.trials else {}),
@@ -30,9 +31,11 @@ def everything(view: StudyView, made: Mapping[str, str] | None = None) -> list[s
         **({"trials": ("All trials", _drawn("trials"))} if view.trials else {}),
         **({"time": ("By time", _drawn("time"))} if view.trials else {}),
     }
+    looked = [*findings.parts(view.analyses), *claimed.parts(view.verdicts, written)]
     named = [
         *([("search", "The search", search(view))] if view.complete else []),
         *([("choices", "The choices", design(view))] if view.complete else []),
+        *([(findings.ANCHOR, findings.TITLE, looked)] if looked else []),
         ("rest", "What is not on the front", fell_short(view)),
         ("settings", "Settings", settings(view, made or {})),
     ]
@@ -140,13 +143,8 @@ def _front_table(view: StudyView) -> str:
 
 def _front_row(view: StudyView, shown: Sequence[Shown], trial: TrialRecord) -> list[Cell]:
     name, line = name_of(trial.architecture), architecture_line(view.study, trial)
-    cells = [Cell(text=_said(view, each, trial), key=each.key(view.study, trial)) for each in shown]
+    cells = [Cell(text=each.shown(view.study, trial), key=each.key(view.study, trial)) for each in shown]
     return [Cell(text=name, key=name, opens=trial.number), *cells, Cell(text=line, key=line)]
-
-
-def _said(view: StudyView, column: Shown, trial: TrialRecord) -> str:
-    objective = view.study.measures.get(column.name)
-    return shown_sure(view.study, objective, trial) if objective else column.shown(view.study, trial)
 
 
 def _deciding(view: StudyView) -> list[Shown]:

@@ -74,6 +74,7 @@ PARAMETERS = {  # what a parameter of an architecture or a recipe counts or name
     "drop_decay": "drop decay (over depth)",
     "drop_unit": "drop unit (what a branch is dropped for)",
     "drop_global": "drop global (share of batches with one column)",
+    "unit_rate": "unit rate (fraction of units, in the last block)",
     "optimizer": "optimizer (name)",
     "schedule": "schedule (of the learning rate)",
     "batch_size": "batch size (images)",

@@ -23,18 +23,17 @@ class Spent:
     """What one study has used."""
 
     trials: int = 0
-    hours: float = 0.0  # that its launches were alive
+    hours: float = 0.0  # that its launches were alive, and its analyses took
     trainings: int = 0  # with other seeds
 
 
 def spent_in(store: Store) -> dict[str, Spent]:
     """Return what each study of a database has used, by its name."""
-    trials, again = counts.trials(store), counts.trained_again(store)
+    trials, again, analysed_s = counts.trials(store), counts.trained_again(store), counts.analysed_s(store)
+    hours = {name: (alive_s(store.sessions(name)) + analysed_s.get(name, 0.0)) / 3600 for name in store.names()}
     return {
-        name: Spent(
-            trials=trials.get(name, 0), hours=alive_s(store.sessions(name)) / 3600, trainings=again.get(name, 0)
-        )
-        for name in store.names()
+        name: Spent(trials=trials.get(name, 0), hours=spent, trainings=again.get(name, 0))
+        for name, spent in hours.items()
     }
 
 
@@ -43,7 +42,7 @@ class Allowance:
     """What a person lets an agent spend, all studies of the folder together."""
 
     trials: int
-    hours: float  # that launches are alive
+    hours: float  # that launches are alive, and analyses take
     trainings: int  # of confirmations
 
     def left(self, spent: Mapping[str, Spent]) -> dict[str, Any]:

@@ -26,17 +26,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _act(given: argparse.Namespace, started_at: datetime) -> int:
-    from search.core.columns import row_of  # all of these take seconds, in which a signal is heeded
-    from search.core.terminal import make_console
-    from search.driver.confirming import Asked, confirm, show
-    from search.driver.publishing import publish
-    from search.study.seeds import SeedPlan
-    from spaces.cli import INTERRUPTED
-    from spaces.errors import StudyError
+    with cli.loading():
+        from search.core.columns import row_of  # all of these take seconds, in which a signal is heeded
+        from search.core.terminal import make_console
+        from search.driver.confirming import Asked, confirm, show
+        from search.driver.publishing import publish
+        from search.study.seeds import SeedPlan
+        from spaces.cli import INTERRUPTED
+        from spaces.errors import StudyError
 
     plan = SeedPlan(
         seeds=given.seeds, trials=given.trials, near=0.0 if given.front else given.near, level=given.level,
-        trainings=given.trainings, folds=given.folds,
+        trainings=given.trainings, folds=given.folds, packed=given.packed,
     )  # fmt: skip
     asked = Asked(
         url=given.url, study=given.study, plan=plan, test=given.test, hours=given.hours, address=given.address,
@@ -72,6 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--trainings", type=whole(0, 10**6), metavar="N", help="at most so many in all")
     parser.add_argument("--hours", type=number(0, 10**6), help="at most so long, this time")
     parser.add_argument("--folds", type=whole(2, 100), metavar="K", help="measure on each of K parts, not by seeds")
+    parser.add_argument("--packed", choices=("auto", "never"), default="auto",
+                        help="train seeds of a network together where that pays (default: auto)")  # fmt: skip
     parser.add_argument("--test", action="store_true", help="then measure on the test split; each look is recorded")
     parser.add_argument("--checkpoints", metavar="FOLDER", help="where the study's weights lie now, or its URL")
     parser.add_argument("--address", help="a Ray cluster to join, such as auto")

@@ -19,6 +19,7 @@ from search.core.units import format_number_of
 from search.integrity.checks import Fate, Finding, Seen, find_all, on_cluster, processors, schema, unreadable
 from search.integrity.repair import look, mend
 from search.jobs.client import connect
+from search.storage.claims import Claims
 from search.storage.damage import Lost
 from search.storage.optuna_tables import OptunasTables
 from search.storage.store import Store
@@ -128,7 +129,9 @@ def _examine_all(report: Report, url: str, name: str | None, fates: Fates, state
     with Store.open(url, create=False) as store, closing(OptunasTables(store)) as optunas:
         store.note_strays()
         database = Database(store, optunas, strays=store.damage.taken())
-        studies, unread = store.studies(), {**database.strays, **store.damage.taken()}
+        studies = store.studies()
+        Claims(store).note_damage()
+        unread = {**database.strays, **store.damage.taken()}
         for study in studies:
             if name in (None, study.name):
                 _examine_study(report, database, study, fates, states.get(study.name, ()))

@@ -22,7 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     interrupts.line = lambda: f"interrupted; nothing is lost, go on with: {told[-1]}"
 
     def act(given: argparse.Namespace) -> int:
-        from search.driver.launching import launch  # takes seconds, in which a signal is heeded
+        with cli.loading():
+            from search.driver.launching import launch  # takes seconds, in which a signal is heeded
 
         return launch(given, started_at, told.append)
 

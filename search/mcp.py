@@ -3,9 +3,9 @@
 python -m search.mcp --trials 100 --hours 2 [--trainings 20] [--folder .]
 
 A server of the Model Context Protocol on standard input and output. An agent can look over the files of a folder,
-start, follow and stop a study, read its front, pick, confirm and export. The allowance is of all studies in the
-folder's database together, read from what is recorded there, so that no other name, file or start raises it; one thing
-is at work in a folder at a time, whoever has started it.
+start, follow and stop a study, read its front, pick, confirm, export and analyse. The allowance is of all studies in
+the folder's database together, read from what is recorded there, so that no other name, file or start raises it; one
+thing is at work in a folder at a time, whoever has started it.
 """
 
 import argparse
@@ -15,9 +15,10 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -28,13 +29,14 @@ from search.core.arguments import number, whole
 from search.core.columns import row_of
 from search.core.confirmation import assessed
 from search.core.environment import hide
+from search.core.findings import KINDS
 from search.core.fronts import front_trials
 from search.core.labels import name_of
 from search.core.picking import bounds_of, knee, pick
 from search.core.records import State, StudyRecord, TrialRecord
 from search.storage.finding import find
 from search.storage.store import Store
-from spaces.errors import InputError, StudyError, WidefrontError, visible
+from spaces.errors import InputError, StudyError, WidefrontError, unknown, visible
 
 LOGS = Path(".widefront") / "agent"
 LOCK = LOGS / "at-work"  # held by what is at work until it ends, also where its server has died
@@ -53,6 +55,7 @@ class Desk:
     allowance: Allowance
     _at_work: subprocess.Popen[bytes] | None = None
     _log: Path | None = None
+    _unkept_s: float = 0.0  # of analyses that came to nothing
 
     def look(self, file: str, settings: Sequence[str] = ()) -> dict[str, Any]:
         """Look over a study's file without training: size of the space, smallest and largest network, time of an epoch.
@@ -77,10 +80,10 @@ class Desk:
         config = allowed(file, settings)
         self._check_idle()
         spent = self._spent()
-        left = self.allowance.left(spent)
+        left = self._allowed.left(spent)
         if left["trials"] <= 0 or left["hours"] <= 0:
             raise StudyError(f"the allowance is spent: {left['trials']} trials and {left['hours']:.2f} hours are left")
-        bounds = self.allowance.bounds(config, spent)
+        bounds = self._allowed.bounds(config, spent)
         bounding = [f"{name}={value}" for name, value in bounds.items()]
         bounding += ["confirm.seeds=0"] if config.confirm.seeds else []
         arguments = [*_set(settings), *_set(bounding)]
@@ -114,7 +117,7 @@ class Desk:
             "best": _told(record, front[-1]) if front else None,
             "events": [{"number": each.seq, "what": each.kind, "trial": each.trial, "text": each.text}
                        for each in events[-20:]],
-            "left": self.allowance.left(spent),
+            "left": self._allowed.left(spent),
             "said": self._said(3),
         }  # fmt: skip
 
@@ -155,7 +158,7 @@ class Desk:
         with self._store() as store:
             record, spent = find(store, study), spent_in(store)
         self._check_idle()
-        left = self.allowance.left(spent)
+        left = self._allowed.left(spent)
         if left["trainings"] <= 0:
             raise StudyError(f"the allowance of {self.allowance.trainings} trainings is spent")
         done = spent[record.name].trainings
@@ -180,6 +183,37 @@ class Desk:
         files = sorted(each.name for each in folder.iterdir())
         return {"folder": str(folder), "files": files, "said": said.splitlines()}
 
+    def analyse(
+        self, kind: str, trial: int | None = None, study: str | None = None, networks: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """Analyse what was found: ensemble, lesion, filters, surface, speed or marginals; what trains is a person's.
+
+        What it computes counts in the hours of the allowance; what was found before is read.
+
+        Args:
+            kind: of analysis; lesion, filters and surface are of one trial.
+            trial: its number.
+            study: its name; the only one where there is one.
+            networks: names such as `wrn-16-4` whose speed is compared.
+        """
+        asked = _analysis(kind, trial, networks)
+        with self._store() as store:
+            record, before = find(store, study), _hours(spent_in(store))
+        left_s = 3600 * (self._allowed.hours - before)
+        if left_s <= 0:
+            raise StudyError("the hours of the allowance are spent")
+        self._check_idle()
+        lock, began = _held(), time.monotonic()
+        try:
+            said = self._run("search.analyse", asked[0], DATABASE, "--study", record.name, "--json", *asked[1:],
+                             limit_s=left_s)  # fmt: skip
+        finally:
+            os.close(lock)
+            counted_s = 3600 * (_hours(self._spent()) - before)
+            self._unkept_s += max(0.0, time.monotonic() - began - counted_s)  # what failed has no row to count it
+        found: dict[str, Any] = json.loads(said)[0]
+        return found
+
     def stop(self) -> dict[str, Any]:
         """Let what is at work record everything and end; starting the same study again goes on with it."""
         if self._at_work is None or not self._busy():
@@ -193,8 +227,13 @@ class Desk:
                 self._at_work.wait(WAIT_S)
         return {"stopped": not self._busy(), "said": self._said(3)}
 
+    @property
+    def _allowed(self) -> Allowance:
+        """Return the allowance without what nothing in the database counts."""
+        return replace(self.allowance, hours=self.allowance.hours - self._unkept_s / 3600)
+
     def _left(self) -> dict[str, Any]:
-        return self.allowance.left(self._spent())
+        return self._allowed.left(self._spent())
 
     def _spent(self) -> Mapping[str, Spent]:
         if not Path(DATABASE.removeprefix("sqlite:///")).exists():
@@ -231,11 +270,14 @@ class Desk:
         finally:
             os.close(lock)
 
-    def _run(self, module: str, *arguments: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", module, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            check=False,
-        )  # fmt: skip
+    def _run(self, module: str, *arguments: str, limit_s: float | None = None) -> str:
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", module, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                check=False, timeout=limit_s,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as late:
+            raise StudyError(f"{module} was ended: it took all that was left of the hours") from late
         if done.returncode:
             raise StudyError(done.stderr.strip().removeprefix("error: ") or done.stdout.strip())
         return done.stdout.strip()
@@ -260,6 +302,25 @@ def _held() -> int:
         os.close(opened)
         raise StudyError("another server's study is at work in this folder; it has to end first") from error
     return opened
+
+
+def _analysis(kind: str, trial: int | None, networks: Sequence[str]) -> list[str]:
+    """Return the kind of an analysis and what it is of, as the command is given it.
+
+    Raises:
+        InputError: there is no such kind, or a name is none of a network.
+    """
+    if kind not in KINDS:
+        raise InputError(unknown("analysis", kind, KINDS))
+    for name in networks:
+        if name.startswith("-") or name.partition(" ")[0].endswith(".json"):  # an option, or somebody's file
+            raise InputError(f"{name!r} is no name of a network")
+    which = [] if trial is None else ["--trial", str(int(trial))]
+    return [kind, *which, *(["--networks", *networks] if networks else [])]
+
+
+def _hours(spent: Mapping[str, Spent]) -> float:
+    return sum(each.hours for each in spent.values())
 
 
 def _set(settings: Sequence[str]) -> list[str]:
@@ -287,7 +348,17 @@ def server(desk: Desk) -> Any:
     except ImportError as error:
         raise InputError("mcp is not installed: pip install 'widefront[agents]'") from error
     made = MCPServer("widefront", instructions=__doc__)
-    for ask in (desk.look, desk.start, desk.follow, desk.front, desk.pick, desk.confirm, desk.export, desk.stop):
+    for ask in (
+        desk.look,
+        desk.start,
+        desk.follow,
+        desk.front,
+        desk.pick,
+        desk.confirm,
+        desk.export,
+        desk.analyse,
+        desk.stop,
+    ):
         made.add_tool(_in_one_line(ask), structured_output=False)
     return made
 

@@ -32,6 +32,7 @@ from search.simulation.tables import read_table, recordings_of
 from search.storage.finding import find
 from search.storage.store import Store
 from spaces.errors import InputError, StudyError, WidefrontError
+from workers.cores import cores
 
 TRIALS = 200  # where neither the file nor the command says how many
 
@@ -157,7 +158,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--workers", type=_count, help="that train at the same time (else the file's, or 1)")
     parser.add_argument("--seeds", type=_count, default=1, help="studies of each (1)")
     parser.add_argument("--trials", type=_count, help=f"of each study (else the file's budget, or {TRIALS})")
-    parser.add_argument("--jobs", type=_count, default=os.cpu_count() or 1, help="processes (as many as cores)")
+    parser.add_argument("--jobs", type=_count, default=cores(), help="processes (as many as cores)")
     parser.add_argument("--out", type=Path, metavar="CSV", help="write every trial there")
     parser.add_argument("--figure", type=Path, metavar="HTML", help="draw how the studies grew")
     parser.add_argument("--json", action="store_true", help="print JSON")

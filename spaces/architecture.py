@@ -59,7 +59,9 @@ class Architecture(Fields):
 
     def canonical(self) -> "Architecture":
         """Return the same network with every field that does not matter at its default."""
-        return replace(self, **_dead_fields(self))
+        # Of what nobody has set the value is the default itself; to make it anew would check all fields again.
+        set_dead = {name: value for name, value in _dead_fields(self).items() if getattr(self, name) is not value}
+        return replace(self, **set_dead) if set_dead else self
 
     @property
     def digest(self) -> str:
@@ -153,6 +155,7 @@ def _dead_fields(given: Architecture) -> dict[str, Any]:
         "kernels": kind.sequence,
         "columns": kind.makes == "fractal",
         "doubling": kind.makes == "fractal",
+        "unit_rate": kind.makes == "fractal" and given.unit_rate > 0,
         "stem_width": given.stem != "none",
         "growth": kind.makes == "dense",
         "compression": kind.makes == "dense" and len(given.depths) > 1,
@@ -242,6 +245,7 @@ def _stage(given: Fields, stage: int, in_width: int, streams: int) -> tuple[Bloc
     width = width if kind.makes == "dense" else scaled(width, given, f"width {width} (stage {stage + 1})")
     strides = given.depths[stage] - 1 if kind.strides_last else 0  # which block does
     for index in range(given.depths[stage]):
+        number = sum(given.depths[:stage]) + index + 1
         site = Site(
             stage=stage + 1,
             in_width=blocks[-1].out_width if blocks else in_width,
@@ -251,9 +255,10 @@ def _stage(given: Fields, stage: int, in_width: int, streams: int) -> tuple[Bloc
             kernel=given.stage_kernels[stage] if given.stage_kernels else 3,
             begins=stage == 0 and index == 0,
             opens=stage > 0 and index == 0,
-            last=stage + 1 == len(given.depths) and index + 1 == given.depths[stage],
+            last=number == sum(given.depths),
+            share=(number - 1) / (sum(given.depths) - 1) if sum(given.depths) > 1 else 1.0,
         )
-        blocks += blocks_at(given, site, _rate(given, sum(given.depths[:stage]) + index + 1))
+        blocks += blocks_at(given, site, _rate(given, number))
     return tuple(blocks)
 
 

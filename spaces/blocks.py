@@ -10,7 +10,7 @@ Sources: He et al. 2015 (figures 2 and 5), He et al. 2016 (figure 4), Zagoruyko 
 al. 2016 (swapout), Howard et al. 2017 (figure 3), Springenberg et al. 2014, Srivastava et al. 2015 (highway).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -245,7 +245,7 @@ class MergeRun(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the block's output, both streams along the channels."""
-        streams = x.chunk(2, dim=1) if self.streams_in == 2 else (x, x)
+        streams = self.apart(x) if self.streams_in == 2 else (x, x)
         outs = [branch(stream) for branch, stream in zip(self.branches, streams, strict=True)]
         merged: Tensor | float = 0.0
         if self.shortcuts:
@@ -254,7 +254,15 @@ class MergeRun(nn.Module):
         if self.streams_out == 1:
             left: Tensor = self.leave(merged + outs[0] + outs[1])
             return left
-        return torch.cat([self.leave(merged + out) for out in outs], dim=1)
+        return self.together([self.leave(merged + out) for out in outs])
+
+    def apart(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return the streams."""
+        return x.chunk(2, dim=1)
+
+    def together(self, streams: Sequence[Tensor]) -> Tensor:
+        """Return the streams side by side."""
+        return torch.cat(list(streams), dim=1)
 
 
 class Dense(nn.Module):

@@ -52,7 +52,14 @@ def cost(architecture: Architecture, image: ImageSpec, *, batch: int = BATCH) ->
     Raises:
         InfeasibleArchitecture: the image is too small for the strides, or the head too narrow for the classes.
     """
-    return _cost(architecture, image, batch)
+    return _cost(_undropped(architecture), image, batch)
+
+
+def _undropped(architecture: Architecture) -> Architecture:
+    """Return the network without dropout, which costs nothing, so that it is counted once whatever is dropped."""
+    if architecture.dropout == "none" or isinstance(architecture, OwnNetwork):
+        return architecture
+    return replace(architecture, dropout="none", dropout_rate=0.0)
 
 
 @lru_cache(maxsize=65536)
@@ -240,7 +247,9 @@ def _passed(module: nn.Module, shape: Shape, batch: int) -> tuple[Cost, Shape]:
 
 def _without_dropout(spec: BlockSpec) -> BlockSpec:
     """Return the specification without dropout, which costs nothing, so that rates do not split the memory."""
-    return replace(spec, dropout="none", dropout_rate=0.0, drop_unit="batch", drop_global=0.0)
+    if spec.dropout == "none" and not spec.unit_rate:
+        return spec
+    return replace(spec, dropout="none", dropout_rate=0.0, drop_unit="batch", drop_global=0.0, unit_rate=0.0)
 
 
 class _Beside(nn.Module):

@@ -28,6 +28,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
 LAYERED = ("layers", "dropped_layers")  # heads with layers before the classifier
 MIXED = ("scaled", "gated", "exclusive")  # shortcuts that weigh what is added
 GATED = MIXED[1:]
+REAL = ("widening_factor", "head_scale", "compression", "dropout_rate", "drop_global", "unit_rate", "gate_bias")
 LISTS = ("depths", "widths", "strides", "kernels", "stage_kernels")
 UNSAID = ("base_width", "strides", "stage_kernels")  # what may be None
 PRESERVED = "preserved"
@@ -85,6 +86,8 @@ class Fields:
     drop_decay: str = "linear"  # how the rate of dropped branches, or of swapout, grows with depth
     drop_unit: str = "batch"  # what a branch is dropped for
     drop_global: float = 0.5  # share of batches for which paths are dropped but for one column, the same in all blocks
+    unit_rate: float = 0.0  # of units that a fractal block's convolutions drop beside its paths: 0 in the first block,
+    #                         growing evenly up to this in the last
     fusion: str = "add"  # how merge-and-run's two streams become one at the end
     stem: str = "small"  # small: 3x3; strided: 3x3 of stride 2; large: 7x7 of stride 2 and a 3x3 max-pool of stride 2;
     #                      large_bare: that without normalisation and ReLU; biased: 3x3 of stride 2, bias, ReLU;
@@ -158,6 +161,8 @@ def _check_whole(given: Fields) -> None:
         "base_width",
     ):
         value = getattr(given, name)
+        if type(value) is int and 1 <= value <= MOST.get(name, MOST_CHANNELS):
+            continue  # at once, as sampling checks thousands of networks
         if (name in UNSAID and value is None) or (name == "base_width" and value == PRESERVED):
             continue
         numbers = value if isinstance(value, tuple) else (value,)
@@ -179,7 +184,7 @@ def check_most(name: str, number: float) -> None:
 
 
 def _check_ranges(given: Fields) -> None:
-    for name in ("widening_factor", "head_scale", "compression", "dropout_rate", "drop_global", "gate_bias"):
+    for name in REAL:
         value = getattr(given, name)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise InputError(f"{name} {value!r} is not a number")
@@ -195,8 +200,9 @@ def _check_ranges(given: Fields) -> None:
 def _check_shares(given: Fields) -> None:
     if not 0 < given.compression <= 1:
         raise InputError(f"compression {given.compression} is not in (0, 1]")
-    if not 0 <= given.dropout_rate < 1:
-        raise InputError(f"dropout_rate {given.dropout_rate} is not in [0, 1)")
+    for name in ("dropout_rate", "unit_rate"):
+        if not 0 <= getattr(given, name) < 1:
+            raise InputError(f"{name} {getattr(given, name)} is not in [0, 1)")
     if not 0 <= given.drop_global <= 1:
         raise InputError(f"drop_global {given.drop_global} is not in [0, 1]")
 

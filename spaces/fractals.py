@@ -25,6 +25,7 @@ class Fractal(nn.Module):
         )
         self.pool = nn.MaxPool2d(spec.stride, ceil_mode=True) if spec.stride > 1 else nn.Identity()
         self.drop = DropPath(spec.columns, spec.dropout_rate, spec.drop_global) if spec.dropout == "path" else None
+        self.gone = frozenset[int]()  # columns that are taken out for a while
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the block's output."""
@@ -33,7 +34,7 @@ class Fractal(nn.Module):
 
     def _left(self, first: int) -> Sequence[int]:
         """Return which of a column and the deeper ones are left where they meet."""
-        meet = range(first, len(self.columns))
+        meet = [column for column in range(first, len(self.columns)) if column not in self.gone]
         return meet if self.drop is None else self.drop.left(meet)
 
     def _ends(self, column: int, number: int, x: Tensor, left: Sequence[int]) -> list[Tensor]:
@@ -49,7 +50,8 @@ class Fractal(nn.Module):
 
 def _activated(spec: BlockSpec, each: Conv) -> nn.Sequential:
     """Return a convolution, normalised and activated; units of it are dropped before that, as its authors do."""
-    drop = nn.Dropout(spec.dropout_rate) if spec.dropout == "after" else nn.Identity()
+    rate = spec.dropout_rate if spec.dropout == "after" else spec.unit_rate
+    drop = nn.Dropout(rate) if rate else nn.Identity()
     norm = nn.BatchNorm2d(each.out_width)
     return nn.Sequential(conv(each), drop, norm, activation(each.out_width, spec.out_width))
 

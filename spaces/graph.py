@@ -24,6 +24,7 @@ LATER = (
     ("leaves", True),
     ("columns", 1),
     ("drop_global", 0.0),
+    ("unit_rate", 0.0),
 )
 
 
@@ -84,6 +85,7 @@ def _block(spec: BlockSpec) -> Iterator[Any]:
 def _column(spec: BlockSpec) -> Iterator[Any]:
     (only,) = spec.branch
     yield _conv(only, bias=False)
+    yield from [["dropout", spec.unit_rate]] if spec.unit_rate else []
     yield from [*_dropped(spec, "after"), "norm", _activation(only.out_width, spec.out_width)]
     yield from [["maxpool", spec.stride]] if spec.stride > 1 else []
 

@@ -67,6 +67,8 @@ def _check_dropout(kind: BlockKind, fields: Fields, placed: str) -> None:
 
 def _check_columns(kind: BlockKind, fields: Fields, placed: str) -> None:
     columned = kind.makes == "fractal"
+    if placed == "after" and columned and fields.unit_rate > 0:
+        raise InfeasibleArchitecture(f"dropout after drops units already, and unit_rate is {fields.unit_rate}")
     if placed == "between" and columned:
         raise InfeasibleArchitecture(f"dropout between needs one branch, and block {fields.block} has columns")
     if placed == "path" and not columned:

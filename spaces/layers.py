@@ -240,7 +240,7 @@ class DropPath(nn.Module):
         """Return which of the columns are left; drawn on the CPU, as a draw on a GPU would have to be waited for."""
         if not self.training or len(meet) == 1:
             return meet
-        if self.only is not None:
+        if self.only is not None and self.only in meet:
             return [self.only]
         kept = [column for column in meet if torch.rand(()) >= self.rate]
         return kept or [meet[int(torch.randint(len(meet), ()))]]

@@ -31,6 +31,7 @@ class Site:
     begins: bool  # the first block of the network
     opens: bool  # the first block of a stage other than the first
     last: bool  # of the network
+    share: float  # of the network's blocks that stand before it: 0 of the first, 1 of the last or only one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,13 +291,15 @@ def fractal(kind: BlockKind, fields: Fields, site: Site) -> tuple[BlockSpec, ...
         stride=site.stride,
         branch=_halved(convs, fields, site, range(len(convs))),
         columns=fields.columns,
+        unit_rate=fields.unit_rate * site.share or 0.0,
     )
     if not doubles:
         return (columns,)
     pointwise = Conv(in_width=site.in_width, out_width=site.width, kernel=1)
     doubler = replace(
-        columns, in_width=site.in_width, stride=1, branch=_halved((pointwise,), fields, site, (0,)), columns=1
-    )
+        columns, in_width=site.in_width, stride=1, branch=_halved((pointwise,), fields, site, (0,)), columns=1,
+        unit_rate=0.0,
+    )  # fmt: skip
     return (doubler, columns)
 
 

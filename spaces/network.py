@@ -1,14 +1,16 @@
 """Build the network of an architecture: stem, stages of blocks, head. Reads `n c h w`, returns logits `n k`."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import zip_longest
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from spaces.architecture import Architecture, ImageSpec, OwnNetwork, plan
-from spaces.blocks import Level, block
+from spaces.blocks import BLOCKS, Level, block
 from spaces.errors import InfeasibleArchitecture, InputError
 from spaces.fields import LAYERED
 from spaces.layers import Cosine, DropBranch, DropPath, Gate, HiddenLayers, Swapout, activation, conv, draw_column
@@ -83,7 +85,9 @@ class Network(nn.Module):
         return logits
 
 
-def build(architecture: Architecture, image: ImageSpec, *, generator: torch.Generator | None = None) -> nn.Module:
+def build(
+    architecture: Architecture, image: ImageSpec, *, generator: torch.Generator | None = None, drawn: bool = True
+) -> nn.Module:
     """Return a freshly initialised network, which reads images `n c h w` and returns logits `n k`.
 
     A function of a person's own initialises its network itself. Else convolutions are He-normal by fan-out, gammas 1,
@@ -94,6 +98,8 @@ def build(architecture: Architecture, image: ImageSpec, *, generator: torch.Gene
         image: what it reads.
         generator: source of the initial weights, and then torch's global one is left as it was; the global one where
             none is given.
+        drawn: whether weights are drawn; else they are what memory holds, to be loaded at once. Where something of a
+            person's own draws, it does in any case, as not all that it draws need be weights.
 
     Raises:
         InfeasibleArchitecture: the image is too small for the strides, or the head too narrow for the classes.
@@ -101,12 +107,35 @@ def build(architecture: Architecture, image: ImageSpec, *, generator: torch.Gene
     if isinstance(architecture, OwnNetwork):
         return build_own(architecture, image, generator=generator)
     check_fits(architecture, image)
-    # Layers draw weights of their own as they are made, from the global generator.
-    with torch.random.fork_rng(devices=[], enabled=generator is not None):
-        network = Network(plan(architecture).reading(image.channels), image)
-    for module in network.modules():
-        _initialise(module, generator)
+    described = plan(architecture).reading(image.channels)
+    ours = all(spec.kind in BLOCKS for stage in described.stages for spec in stage)
+    # Layers draw weights of their own as they are made, from the global generator: all of ours are drawn anew below.
+    with (
+        torch.random.fork_rng(devices=[], enabled=generator is not None),
+        Undrawn() if ours and generator is not None else nullcontext(),
+    ):
+        network = Network(described, image)
+    with Undrawn() if ours and not drawn else nullcontext():
+        for module in network.modules():
+            _initialise(module, generator)
     return network
+
+
+class Undrawn(TorchFunctionMode):
+    """Draw nothing into weights that are drawn or loaded later: tens of millions of normal numbers take seconds."""
+
+    def __torch_function__(
+        self, function: Any, _types: object, given: tuple[Any, ...] = (), named: dict[str, Any] | None = None
+    ) -> Any:
+        """Call a function of torch's, or return what it would have drawn into."""
+        named = named or {}
+        return (*given, *named.values())[0] if function in DRAWS else function(*given, **named)
+
+
+DRAWS = {
+    nn.init.kaiming_normal_, nn.init.kaiming_uniform_, nn.init.normal_, nn.init.orthogonal_, nn.init.uniform_,
+    torch.Tensor.normal_, torch.Tensor.uniform_,
+}  # fmt: skip
 
 
 def build_own(architecture: OwnNetwork, image: ImageSpec, *, generator: torch.Generator | None = None) -> nn.Module:

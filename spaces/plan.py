@@ -41,6 +41,7 @@ class BlockSpec:
     dropout_rate: float = 0.0
     drop_unit: str = "batch"
     drop_global: float = 0.0  # share of batches for which one column alone is left
+    unit_rate: float = 0.0  # of units that the convolutions of columns drop, whatever else is dropped
 
     @property
     def projects(self) -> bool:

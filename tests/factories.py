@@ -31,7 +31,9 @@ def study(name: str = "digits-front", **changes: Any) -> StudyRecord:
 
 def measurement(epoch: int = 1, **changes: Any) -> Measurement:
     """Return what an epoch showed; other changes than a measurement's own fields are metrics."""
-    own = {name: changes.pop(name) for name in ("train_s", "eval_s", "host", "device", "at") if name in changes}
+    own = {
+        name: changes.pop(name) for name in ("train_s", "eval_s", "host", "device", "at", "together") if name in changes
+    }
     metrics = {"accuracy": 1 - 0.5**epoch, "loss": 2 / epoch, "train_loss": 1.5 / epoch, "peak_bytes": 2.0**20}
     return Measurement(epoch=epoch, metrics={**metrics, **changes}, **{"train_s": 0.25, "eval_s": 0.125, **own})
 

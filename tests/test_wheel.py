@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = (
     "search.launch", "search.confirm", "search.front", "search.pick", "search.export", "search.retrain",
     "search.doctor", "search.simulate", "search.submit",
-    "search.schema", "search.analyse", "workers.analyse",
+    "search.schema", "search.analyse", "workers.analyse", "search.claims", "workers.series", "dashboards.verdicts",
     "spaces.describe", "workers.train", "workers.measure", "dashboards.report", "dashboards.publish",
     "dashboards.replays", "dashboards.live",
 )  # fmt: skip

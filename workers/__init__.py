@@ -1,1 +1,1 @@
-"""Train and measure one network. Speaks torch, and Ray in `workers.trainable` alone."""
+"""Train and measure one network. Speaks torch, and Ray in `trainable`, `remote` and `serving` alone."""

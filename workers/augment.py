@@ -8,7 +8,7 @@ Sources: He et al. 2015, section 4.2 (pad, crop, flip); DeVries & Taylor 2017 (c
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -56,19 +56,48 @@ class Augment:
             raise InputError(f"{self.cutout} is above the side of {height}x{width} images", place="cutout")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draws:
+    """What chance has chosen for each of `n` images; nothing where it is not asked."""
+
+    down: Tensor | None = None  # n; pixels by which a crop is moved, from -crop to crop
+    right: Tensor | None = None  # n
+    mirrored: Tensor | None = None  # n, bool
+    top: Tensor | None = None  # n; row of the cutout's centre
+    left: Tensor | None = None  # n
+
+    def part(self, begin: int, end: int) -> "Draws":
+        """Return what was drawn for some of the images."""
+        held = {each.name: getattr(self, each.name) for each in fields(self)}
+        return Draws(**{name: drawn if drawn is None else drawn[begin:end] for name, drawn in held.items()})
+
+
+def draw(how: Augment, count: int, size: tuple[int, int], generator: torch.Generator) -> Draws:
+    """Draw for so many images of a size (height, width), on the generator's device."""
+    how.check(*size)
+
+    def below(most: int) -> Tensor:
+        return torch.randint(most, (count,), generator=generator, device=generator.device)
+
+    down, right = (below(2 * how.crop + 1) - how.crop if how.crop else None for _ in range(2))
+    mirrored = below(2) == 1 if how.flip else None
+    top, left = (below(side) if how.cutout else None for side in size)
+    return Draws(down=down, right=right, mirrored=mirrored, top=top, left=left)
+
+
 def augment(images: Tensor, how: Augment, generator: torch.Generator) -> Tensor:
     """Return new images of the same shape, type, device and memory format."""
-    how.check(images.shape[2], images.shape[3])
     # One channel is contiguous both ways; only where the two differ is there a format to restore.
     last = images.is_contiguous(memory_format=torch.channels_last) and not images.is_contiguous()
-    changed = _moved(images, how, generator) if how.crop or how.flip else images.clone()
-    if how.cutout:
-        changed.masked_fill_(_squares(images, how.cutout, generator), 0)
-    changed = _by_a_package(changed, how.own, generator) if how.own else changed
+    n, _, h, w = images.shape
+    changed, blank = moved(images.clone(), how, draw(how, n, (h, w), generator))
+    if blank is not None:
+        changed.masked_fill_(blank, 0)
+    changed = by_a_package(changed, how.own, generator) if how.own else changed
     return changed.contiguous(memory_format=torch.channels_last) if last else changed
 
 
-def _by_a_package(images: Tensor, own: str, generator: torch.Generator) -> Tensor:
+def by_a_package(images: Tensor, own: str, generator: torch.Generator) -> Tensor:
     """Return images as a package changes them, if they are as many of the same shape and type.
 
     Raises:
@@ -81,25 +110,36 @@ def _by_a_package(images: Tensor, own: str, generator: torch.Generator) -> Tenso
     return found
 
 
-def _moved(images: Tensor, how: Augment, generator: torch.Generator) -> Tensor:
-    """Crop and flip in one gather: every pixel of the result says which pixel it is read from."""
+def moved(images: Tensor, how: Augment, draws: Draws) -> tuple[Tensor, Tensor | None]:
+    """Return images, cropped and flipped, and what is to be blank in them, `n 1 h w`, if anything is.
+
+    Where neither is asked they are the very images. What is blank is left to whoever normalises: there 0 is the mean.
+    """
+    found, blank = _gathered(images, how, draws) if how.crop or how.flip else (images, None)
+    if how.cutout:
+        squares = _squares(draws, (images.shape[2], images.shape[3]), how.cutout)
+        blank = squares if blank is None else blank | squares
+    return found, None if blank is None else blank[:, None]
+
+
+def _gathered(images: Tensor, how: Augment, draws: Draws) -> tuple[Tensor, Tensor | None]:
+    """Crop and flip in one gather, as every pixel of the result says which it is read from; and say what is beyond."""
     n, c, h, w = images.shape
-    rows, cols = _shifted(images, h, how.crop, generator), _shifted(images, w, how.crop, generator)
-    if how.flip:
-        cols = torch.where(_draw(images, 2, generator) == 1, w - 1 - cols, cols)
+    rows, cols = _places(draws.down, h, images), _places(draws.right, w, images)
+    if draws.mirrored is not None:
+        cols = torch.where(draws.mirrored[:, None], w - 1 - cols, cols)
     inside_rows, inside_cols = _inside(rows, h, how.pad), _inside(cols, w, how.pad)
     pixels = (inside_rows[:, :, None] * w + inside_cols[:, None, :]).flatten(1)
-    moved = images.flatten(2).gather(2, pixels[:, None].expand(n, c, h * w)).view(n, c, h, w)
-    if how.crop and how.pad == "zeros":
-        outside = (rows != inside_rows)[:, :, None] | (cols != inside_cols)[:, None, :]
-        moved.masked_fill_(outside[:, None], 0)
-    return moved
+    found = images.flatten(2).gather(2, pixels[:, None].expand(n, c, h * w)).view(n, c, h, w)
+    if not how.crop or how.pad != "zeros":
+        return found, None
+    return found, (rows != inside_rows)[:, :, None] | (cols != inside_cols)[:, None, :]
 
 
-def _shifted(images: Tensor, side: int, crop: int, generator: torch.Generator) -> Tensor:
-    """Return `n side`: the positions along one side, moved by up to `crop` either way."""
+def _places(moved_by: Tensor | None, side: int, images: Tensor) -> Tensor:
+    """Return `n side`: the positions along one side from which a moved image reads."""
     places = torch.arange(side, device=images.device).expand(len(images), side)
-    return places + _draw(images, 2 * crop + 1, generator) - crop if crop else places
+    return places if moved_by is None else places + moved_by[:, None]
 
 
 def _inside(places: Tensor, side: int, pad: str) -> Tensor:
@@ -109,16 +149,11 @@ def _inside(places: Tensor, side: int, pad: str) -> Tensor:
     return (side - 1) - ((side - 1) - places.abs()).abs()
 
 
-def _squares(images: Tensor, side: int, generator: torch.Generator) -> Tensor:
-    """Return a mask `n 1 h w`: one square in each image."""
+def _squares(draws: Draws, size: tuple[int, int], side: int) -> Tensor:
+    """Return a mask `n h w`: one square in each image."""
     hit = []
-    for length in images.shape[2:]:
-        start = _draw(images, length, generator) - side // 2
-        places = torch.arange(length, device=images.device)
+    for centre, length in zip((draws.top, draws.left), size, strict=True):
+        assert centre is not None
+        start, places = centre[:, None] - side // 2, torch.arange(length, device=centre.device)
         hit.append((places >= start) & (places < start + side))
-    return (hit[0][:, :, None] & hit[1][:, None, :])[:, None]
-
-
-def _draw(images: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """Return `n 1`: for each image a whole number below the count."""
-    return torch.randint(count, (len(images), 1), generator=generator, device=images.device)
+    return hit[0][:, :, None] & hit[1][:, None, :]

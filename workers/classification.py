@@ -24,6 +24,21 @@ def loss(logits: Tensor, labels: Tensor, *, smoothing: float, weights: Tensor | 
     return F.cross_entropy(logits.float(), labels, weight=weights, label_smoothing=smoothing)
 
 
+def losses(logits: Tensor, labels: Tensor, *, smoothing: float, weights: Tensor | None = None) -> Tensor:
+    """Return the mean cross-entropy of each member's batch `K`, in nats: `loss` of each, in a few operations for all.
+
+    Args:
+        logits: `n K k`.
+        labels: `n K`, class numbers.
+        smoothing: as of `loss`.
+        weights: as of `loss`.
+    """
+    each = F.cross_entropy(
+        logits.float().flatten(0, 1), labels.flatten(), weight=weights, label_smoothing=smoothing, reduction="none"
+    ).view(labels.shape)  # fmt: skip
+    return each.mean(dim=0) if weights is None else each.sum(dim=0) / weights[labels].sum(dim=0)
+
+
 class Evaluation:
     """What a network says of validation images, put together batch by batch; all means are over images."""
 
@@ -33,7 +48,7 @@ class Evaluation:
         Args:
             classes: how many there are.
             device: of the logits.
-            keep: all logits, for metrics that need more than right or wrong; they are moved to the CPU.
+            keep: all logits, for metrics that need more than right or wrong.
         """
         self.classes = classes
         self.count = 0
@@ -42,40 +57,53 @@ class Evaluation:
         self._loss = torch.zeros((), device=device)
         self._logits: list[Tensor] = []
         self._labels: list[Tensor] = []
+        self._read: tuple[float, float] | None = None
 
     def add(self, logits: Tensor, labels: Tensor) -> None:
         """Take in a batch: logits `n k`, labels `n`."""
         self.count += len(labels)
+        self._read = None
         self._correct += (logits.argmax(dim=1) == labels).sum()
         self._loss += F.cross_entropy(logits.float(), labels, reduction="sum")
         if self._keep:
-            self._logits.append(logits.float().cpu())
-            self._labels.append(labels.cpu())
+            self._logits.append(logits.float())
+            self._labels.append(labels)
 
     @property
-    def total_loss(self) -> Tensor:
-        """Return the summed loss, on the device, to be looked at for what is not finite."""
-        return self._loss
+    def sums(self) -> tuple[Tensor, Tensor]:
+        """Return the summed loss and how many are classified right, on the device."""
+        return self._loss, self._correct
+
+    def read(self, loss: float, correct: float) -> None:
+        """Take what `sums` came to, where somebody has brought it here with other numbers."""
+        self._read = (loss, correct)
+
+    def _brought(self) -> tuple[float, float]:
+        """Return the sums: the device is waited for, unless they are here already."""
+        if self._read is None:
+            loss, correct = torch.stack(self.sums).tolist()
+            self._read = (loss, correct)
+        return self._read
 
     @property
     def accuracy(self) -> float:
         """Return the share of images that are classified right."""
-        return float(self._correct) / self.count
+        return self._brought()[1] / self.count
 
     @property
     def loss(self) -> float:
         """Return the mean cross-entropy, in nats."""
-        return float(self._loss) / self.count
+        return self._brought()[0] / self.count
 
     @cached_property
     def logits(self) -> Tensor:
-        """Return all logits `n k`."""
-        return torch.cat(self._logits)
+        """Return all logits `n k`, on the CPU."""
+        return torch.cat(self._logits).cpu()
 
     @cached_property
     def labels(self) -> Tensor:
-        """Return all labels `n`."""
-        return torch.cat(self._labels)
+        """Return all labels `n`, on the CPU."""
+        return torch.cat(self._labels).cpu()
 
     @cached_property
     def confusion(self) -> Tensor:

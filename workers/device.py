@@ -5,7 +5,11 @@ import platform
 import re
 import resource
 import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -26,6 +30,18 @@ def choose_device(name: str = "auto") -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= seen:
         raise InputError(f"device {name} was asked for, but torch sees {seen or 'none'}")
     return device
+
+
+def cache_folder() -> Path:
+    """Return a folder among this user's caches: what is read from it decides how networks are trained.
+
+    Raises:
+        OSError: there can be none.
+    """
+    caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111  # may not be there
+    folder = Path(caches) / "widefront"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
 
 
 def use_threads(count: int) -> None:
@@ -68,5 +84,72 @@ def peak_bytes(device: torch.device) -> int:
     """Return the most bytes held: on CUDA by tensors since `start_peak`, on a CPU by the whole process ever."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
+    with suppress(OSError, StopIteration, ValueError):  # elsewhere than on Linux
+        # What `getrusage` says there a process inherits from the one that started it, however much that held.
+        lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
+        return 1024 * int(next(line for line in lines if line.startswith("VmHWM:")).split()[1])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+class Laps:
+    """Time what a device is given, part by part, without waiting for it between them."""
+
+    def __init__(self, device: torch.device) -> None:
+        """Begin the first part, on a device that has nothing to do."""
+        self._device, self._cuda = device, device.type == "cuda"
+        self._began = time.perf_counter()
+        self._events = [self._event()]
+        self._split = self._began
+
+    def split(self) -> None:
+        """End the first part, and begin the second."""
+        self._split = time.perf_counter()
+        self._events.append(self._event())
+
+    def seconds(self) -> tuple[float, float]:
+        """Return what both parts took, now that the device has done all that it was given."""
+        whole = time.perf_counter() - self._began
+        first = self._split - self._began
+        if self._cuda:
+            begun, split = self._events
+            assert begun is not None
+            assert split is not None
+            first = max(first, begun.elapsed_time(split) / 1000)
+        return first, max(0.0, whole - first)
+
+    def _event(self) -> "torch.cuda.Event | None":
+        if not self._cuda:
+            return None
+        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]  # torch's own
+        event.record(torch.cuda.current_stream(self._device))  # of a device that need not be torch's current one
+        return event
+
+
+def leaving(held: Any, device: torch.device) -> tuple[Any, Callable[[], None]]:
+    """Return copies of tensors, and of what holds them, in memory of their own on the host, and what waits for them.
+
+    A GPU copies them in its turn: before anything that it is given later, which may change what they are copies of.
+
+    Args:
+        held: a mapping, list, tensor or plain value.
+        device: that may hold the tensors.
+    """
+    copied = _copied(held)
+    if device.type != "cuda":
+        return copied, _at_once
+    event = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]  # torch's own; a wait that spins slows others
+    event.record(torch.cuda.current_stream(device))
+    return copied, event.synchronize
+
+
+def _at_once() -> None:
+    """Wait for nothing."""
+
+
+def _copied(held: Any) -> Any:
+    if isinstance(held, torch.Tensor):
+        return held.to("cpu", non_blocking=True, copy=True)
+    if isinstance(held, Mapping):
+        return {name: _copied(value) for name, value in held.items()}
+    return [_copied(value) for value in held] if isinstance(held, list) else held

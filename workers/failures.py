@@ -57,6 +57,12 @@ _AWAY = frozenset({
 # A device that broke: another worker may get another one.
 _BROKEN = ("uncorrectable ecc error", "device(s) is/are busy or unavailable", "hardware stack error")
 
+# After these a process can compute nothing more on its GPU, whoever of those who share it did it.
+_CONTEXT = (
+    "device-side assert", "illegal memory access", "illegal instruction", "misaligned address", "invalid pc",
+    "invalid address space", "unspecified launch failure", "launch timed out", *_BROKEN,
+)  # fmt: skip
+
 # In this order: what has no memory left may fail to write or to connect as well.
 KINDS = (
     Signs(
@@ -96,6 +102,18 @@ def classify(error: Exception) -> TrialFailure:
             if signs.fit(each):
                 return TrialFailure(signs.kind, _message(signs.kind, each), details)
     return TrialFailure(FailureKind.CRASH, _message(FailureKind.CRASH, error), details)
+
+
+def breaks_context(error: BaseException) -> bool:
+    """Whether an exception says that this process can compute nothing more on its GPU."""
+    chain = list(_chain(error))
+    if any(KINDS[0].fit(each) for each in chain):  # memory comes back
+        return False
+    return any(
+        isinstance(each, torch.AcceleratorError)
+        or ("cuda" in (said := _said(each).lower()) and any(words in said for words in _CONTEXT))
+        for each in chain
+    )
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -20,6 +20,7 @@ WINDOWS = (1 / 6, 1 / 4, 1 / 3, 1 / 2)  # deviations of the window, in sides of 
 ALIKE = 0.9  # cosine from which two filters are near copies, or below whose negative they are near negatives
 RANDOM = 200  # filters that chance is told by
 TINY = 1e-9
+SEEN = (1, 3)  # channels of pictures: grey, or colours
 
 
 def filters(weight: Tensor) -> Iterator[dict[str, Any]]:
@@ -58,7 +59,14 @@ def _channels(weight: Tensor, cosines: Tensor) -> Iterator[dict[str, Any]]:
             "explained": None if dead else float(shares[channel]),
             "nearest": nearest, "nearest_cosine": None if nearest is None else float(cosines[channel, nearest]),
             "opposite": opposite, "opposite_cosine": None if opposite is None else float(cosines[channel, opposite]),
+            "channels": weight.shape[1], "weight": _seen(weight[channel]),
         }  # fmt: skip
+
+
+def _seen(weight: Tensor) -> list[list[list[float]]]:
+    """Return a filter `c k k` in three digits, to be seen: where nobody sees its channels, their mean."""
+    shown = weight if len(weight) in SEEN else weight.mean(dim=0, keepdim=True)
+    return [[[float(f"{each:.3g}") for each in row] for row in plane] for plane in shown.tolist()]
 
 
 def _grid(side: int) -> list[tuple[float, float, float]]:

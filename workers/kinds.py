@@ -33,6 +33,7 @@ class FailureKind(StrEnum):
     LOST = "lost", Fault.MACHINE  # its worker died
     KILLED = "killed", Fault.MACHINE, "a smaller resources.concurrent_trials helps"  # for the machine's memory
     PREEMPTED = "preempted", Fault.MACHINE  # its node was taken away, as was announced: as often as it may be
+    TOGETHER = "together", Fault.MACHINE  # others trained in its process: alone it tells whose fault it was
     DISK = "disk", Fault.MACHINE, "room where the checkpoints are helps"
     IO = "io", Fault.MACHINE, "the system's log may say more of the disk"
     CONNECTION = "connection", Fault.MACHINE

@@ -86,7 +86,7 @@ def timed(
     def once() -> float:
         began = clock()
         run()
-        _wait(device)
+        wait(device)
         return clock() - began
 
     _repeat(once, WARM_RUNS[device.type], WARM_S)
@@ -107,7 +107,7 @@ def _noise(image: ImageSpec, batch: int) -> Tensor:
     return torch.randn(batch, image.channels, image.height, image.width, generator=generator)
 
 
-def _wait(device: torch.device) -> None:
+def wait(device: torch.device) -> None:
     """Wait until the device has done what it was given; a processor has when it returns."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

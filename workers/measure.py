@@ -30,7 +30,7 @@ from workers.numerics import pick, recipe_with, usual
 from workers.probe import verdict_of
 from workers.recipe import PRECISIONS, Recipe
 from workers.runtimes import is_export
-from workers.settings import add_arguments, architecture_of, read_data, set_threads
+from workers.settings import add_arguments, architecture_of, read_data, say, set_threads
 from workers.sources import DataSpec
 from workers.timing import epoch_s, part, second_epoch
 from workers.trainer import TrialSpec
@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(given: argparse.Namespace) -> int:
-    set_threads(given.threads)
+    given.threads, given.busy = set_threads(given.threads)
     if given.batch < 2:
         raise InputError(f"{given.batch} is below 2", place="--batch")  # normalisations need two images to tell apart
     if given.network and is_export(Path(given.network)):
@@ -78,6 +78,7 @@ def _run(given: argparse.Namespace) -> int:
     architecture = architecture_of(given)
     try:
         spec, data = _data(given)
+        say(given.busy)
         verdict = verdict_of(recipe, data.image, device, threads=given.threads)
         recipe = recipe_with(recipe, pick(recipe, verdict.step_ms, verdict.wrong))
         trial = TrialSpec(architecture=architecture, recipe=recipe, data=spec, seed=0)
@@ -97,6 +98,7 @@ def _run_folder(given: argparse.Namespace) -> int:
     folder = Path(given.network)
     runtime = given.runtime or runtimes.usual(folder)
     device = choose_device("cpu" if runtime == "onnxruntime" and given.device == "auto" else given.device)
+    say(given.busy)
     found = runtimes.measure(folder, runtime, batch=given.batch, device=device, threads=given.threads)
     print(json.dumps(found.to_json()) if given.json else runtimes.table(found))
     return cli.DONE

@@ -6,7 +6,17 @@ from datetime import datetime
 from typing import Any
 
 TRAIN_LOSS = "train_loss"  # a metric that is always told, and no objective: it rewards memory
+ALONE = "latency_alone"  # beside latency_ms: 1 where nothing else trained on the device meanwhile, else 0
 _FIRST = ("accuracy", "loss", "train_loss", "peak_bytes")  # metrics that every epoch of the first versions had
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """What came through one block after an epoch, see `workers.flow`; None where it is not known, or not finite."""
+
+    block: str  # stage and block, such as 2.1, each from 1
+    gradient: float | None  # of the loss at the block's output, L2 norm
+    branch: float | None  # over the shortcut, ratio of L2 norms; None too where there is no shortcut
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,10 +31,12 @@ class Measurement:
     metrics: Mapping[str, float]
     train_s: float  # seconds spent training this epoch, augmentation included
     eval_s: float  # seconds spent on the validation split
+    together: int = field(default=1, compare=False)  # networks trained as one, which have shared the seconds out
     # Who measured it and when it was recorded: no part of what was found.
     host: str = field(default="", compare=False)
     device: str = field(default="", compare=False)
     at: datetime | None = field(default=None, compare=False)  # UTC, by the driver's clock
+    flow: tuple[Flow, ...] = field(default=(), compare=False)  # through each block, where that is recorded
 
     @property
     def wall_s(self) -> float:
@@ -51,8 +63,10 @@ class Measurement:
     def to_json(self) -> dict[str, Any]:
         """Return the fields as plain values."""
         own = {"epoch": self.epoch, "metrics": dict(self.metrics), "train_s": self.train_s, "eval_s": self.eval_s}
+        own |= {"together": self.together} if self.together > 1 else {}
         told = {"host": self.host, "device": self.device, "at": self.at and self.at.isoformat()}
-        return own | {name: value for name, value in told.items() if value}
+        flow = {"flow": [[each.block, each.gradient, each.branch] for each in self.flow]} if self.flow else {}
+        return own | {name: value for name, value in told.items() if value} | flow
 
     @classmethod
     def from_json(cls, given: Mapping[str, Any]) -> "Measurement":
@@ -66,9 +80,11 @@ class Measurement:
             metrics={name: float(value) for name, value in _metrics(given).items()},
             train_s=given["train_s"],
             eval_s=given["eval_s"],
+            together=given.get("together", 1),
             host=given.get("host", ""),
             device=given.get("device", ""),
             at=datetime.fromisoformat(given["at"]) if given.get("at") else None,
+            flow=tuple(Flow(block=name, gradient=one, branch=other) for name, one, other in given.get("flow", ())),
         )
 
 

@@ -1,16 +1,21 @@
 """Name the precisions and memory layouts that a network can train in, and which of them a recipe allows."""
 
+import warnings
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import torch
+from torch import nn
 
+from spaces.layers import Gate, StridedPointwise
+from spaces.packed import PackedLinear
 from workers.device import has_bfloat16
 from workers.recipe import Recipe
 
 LAYOUTS = {"channels_first": torch.contiguous_format, "channels_last": torch.channels_last}
 PRECISIONS = {"float32": False, "bfloat16": True}
+CAST = (nn.Conv2d, nn.Linear, StridedPointwise, Gate, PackedLinear)
 PLAIN = "without oneDNN"  # the last resort of a processor on which its library is wrong
 
 
@@ -51,6 +56,42 @@ CANDIDATES = tuple(
         f"float32 channels_first {PLAIN}",
     )
 )  # fmt: skip
+
+
+AUTOTUNED_STEPS = 2000  # of a training from which trying cuDNN's routines pays: that takes it a second or two
+
+
+def set_cuda(device: torch.device, steps: int) -> dict[str, bool]:
+    """Set how a GPU may compute, on purpose and alike in every process, and return what was set; not on a processor.
+
+    Float32 is multiplied with what is rounded to ten bits (TF32), in convolutions, where torch does so by itself, as in
+    matrix products. cuDNN tries its routines for each shape and takes the fastest where a training has many steps.
+
+    Args:
+        device: what computes.
+        steps: of the whole training.
+    """
+    if device.type != "cuda":
+        return {}
+    told = {"tf32": True, "autotuned": steps >= AUTOTUNED_STEPS}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # some versions of torch call it old
+        # Not by matmul.fp32_precision: afterwards torch refuses to tell what is set to whoever asks as most code does,
+        # its own compiler among it.
+        torch.set_float32_matmul_precision("high")
+    torch.backends.cudnn.conv.fp32_precision = "tf32"  # type: ignore[attr-defined]  # torch's own stub
+    torch.backends.cudnn.benchmark = told["autotuned"]
+    return told
+
+
+def casts(network: nn.Module) -> bool:
+    """Whether autocast has every parameter of several axes read in its lower precision, and nothing else reads it.
+
+    A layer of a person's own may read its weights otherwise, so the layers are those whose code is known.
+    """
+    weights = [layer.weight for layer in network.modules() if type(layer) in CAST]
+    several = [p for p in network.parameters() if p.ndim > 1]
+    return len(several) > 0 and len(weights) == len(several) and {*map(id, weights)} == {*map(id, several)}
 
 
 def allowed(recipe: Recipe) -> list[Numerics]:

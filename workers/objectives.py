@@ -147,8 +147,8 @@ _ALL = (
     _static("activations", "activations", "count per image"),
     _static("weight_bytes", "weights", "bytes"),
     _static("training_bytes", "memory of training, at most", "bytes"),
-    # Measured where the trial trains, beside whatever else runs there. Latency hangs on the weights' number, not their
-    # values: once is enough.
+    # Measured where the trial trains; latency with the device alone, where that can be, the others beside whatever else
+    # runs there. Latency hangs on the weights' number, not their values: once is enough.
     _measured(
         "latency_ms", "latency for one image", "ms", (1e-2, 1e4),
         measure=lambda epoch: epoch.first("latency_ms") or epoch.latency_ms(),

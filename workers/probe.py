@@ -30,7 +30,7 @@ from spaces import cli
 from spaces.architecture import Architecture, ImageSpec
 from spaces.network import build
 from spaces.settings import read_image
-from workers.device import fingerprint, use_threads
+from workers.device import cache_folder, fingerprint, use_threads
 from workers.numerics import CANDIDATES, Numerics, allowed, usual
 from workers.recipe import Recipe
 from workers.truth import wrong
@@ -70,7 +70,7 @@ def examine(image: ImageSpec, *, batch: int, threads: int) -> Verdict:
     """Return this machine's verdict: that of its last probe with this setting, or of one now (one to two seconds)."""
     asked = Asked(image=(image.channels, image.height, image.width), batch=batch, threads=threads)
     try:
-        folder = _folder()
+        folder = cache_folder()
         with FileLock(folder / f"{asked.key}.lock"):
             return _kept(folder / f"{asked.key}.json", asked)
     except OSError:  # no place to keep it, or no room: it is measured each time
@@ -107,18 +107,6 @@ def examine_gpu(recipe: Recipe, device: torch.device) -> Verdict:
 def _verdict(kind: str, step_ms: dict[str, float], faults: dict[str, str]) -> Verdict:
     return Verdict(kind=kind, host=platform.node(), product=_product(), torch=str(torch.__version__),
                    step_ms=step_ms, wrong=faults)  # fmt: skip
-
-
-def _folder() -> Path:
-    """Return a folder among this user's caches: what is read from it decides how networks are trained.
-
-    Raises:
-        OSError: there can be none.
-    """
-    caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111  # may not be there
-    folder = Path(caches) / "widefront"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

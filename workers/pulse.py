@@ -9,8 +9,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 STARTING, LOADING, EXAMINING = "starting", "loading data", "looking over the processor"
-BEGINNING = ("", STARTING, LOADING, EXAMINING)  # told at once, and so is what follows
+COMPILING = "compiling"
+BEGINNING = ("", STARTING, LOADING, EXAMINING, COMPILING)  # told at once, and so is what follows
 TRAINING, MEASURING, SAVING = "training", "measuring", "saving"
+WAITING = "waiting for the device"  # that somebody who measures has alone
 EVERY_S = 1.0  # between two reports
 
 Beat = Callable[[str], None]

@@ -10,6 +10,7 @@ from spaces.errors import InputError, unknown
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 MEMORY_FORMATS = ("auto", "channels_first", "channels_last")
+COMPILES = ("auto", "never", "always")
 MOST_PASSES = 1000
 BALANCES = ("none", "weights", "sampling")  # how classes of unequal size come to count alike
 OPTIMIZERS = ("sgd", "adamw")
@@ -30,7 +31,7 @@ SEARCHED = (
 
 OPTIONS = {
     "balance": BALANCES, "optimizer": OPTIMIZERS, "schedule": SCHEDULES, "precision": PRECISIONS,
-    "memory_format": MEMORY_FORMATS,
+    "memory_format": MEMORY_FORMATS, "compile": COMPILES,
 }  # fmt: skip
 
 
@@ -57,6 +58,7 @@ class Recipe:
     cutout: int | None = None  # pixels; nothing: as the data say
     precision: str = "auto"
     memory_format: str = "auto"
+    compile: str = "auto"  # steps by torch.compile: where it saves more than it takes (`workers.compiling`)
     monte_carlo: int = 0  # passes with dropout on whose probabilities evaluation averages; 0: one pass without dropout
 
     def __post_init__(self) -> None:

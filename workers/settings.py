@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import os
+import sys
 
 import torch
 
@@ -9,6 +11,7 @@ from spaces.architecture import Architecture
 from spaces.errors import InputError
 from spaces.names import asked
 from spaces.settings import with_settings
+from workers.cores import cores, idle_cores, load
 from workers.dataspec import data_spec
 from workers.device import use_threads
 from workers.sources import DataSpec
@@ -21,18 +24,44 @@ def add_arguments(
     parser.add_argument("network", nargs="?", help=told)
     parser.add_argument("--set", action="extend", nargs="+", default=[], metavar="FIELD=VALUE", help="fields of it")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="for computing on a processor")
+    add_threads(parser)
 
 
-def set_threads(count: int) -> None:
-    """Let this process compute on so many threads.
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    """Add `--threads`."""
+    parser.add_argument("--threads", type=int, help="for computing on a processor (as many as cores are idle)")
+
+
+def set_threads(count: int | None) -> tuple[int, str]:
+    """Let this process compute on so many threads; where nobody says, on those cores that are idle.
+
+    Returns:
+        How many, and what is to be said of it (`say`), once nothing that was given is refused.
 
     Raises:
         InputError: there are none; placed at `--threads`.
     """
-    if count < 1:
+    if count is not None and count < 1:
         raise InputError(f"{count} is below 1", place="--threads")
-    use_threads(count)
+    chosen, said = _usual() if count is None else (count, "")
+    use_threads(chosen)
+    return chosen, said
+
+
+def say(line: str) -> None:
+    """Tell whoever reads a terminal a line, if there is one."""
+    if line:
+        print(line, file=sys.stderr)
+
+
+def _usual() -> tuple[int, str]:
+    """Return what the environment says, or as many as cores are idle, and a line where that is not all of them."""
+    if "OMP_NUM_THREADS" in os.environ:
+        return torch.get_num_threads(), ""
+    most = min(torch.get_num_threads(), cores())
+    chosen = min(most, idle_cores())
+    busy = f"computing on {chosen} of {most} cores, as others are busy (load {load():.1f})"
+    return chosen, f"{busy}; --threads {most} takes them all" if chosen < most else ""
 
 
 def architecture_of(given: argparse.Namespace) -> Architecture:

@@ -11,12 +11,12 @@ from search.core.commands import command
 from search.core.environment import hide
 from search.core.labels import name_of
 from search.core.records import State, TrialRecord
-from search.core.units import format_bytes, format_count
+from search.core.units import format_bytes, format_count, format_number_of
 from spaces.architecture import OwnNetwork, plan
 from spaces.errors import InputError
 from spaces.plan import BlockSpec
 from workers.kinds import FailureKind
-from workers.measurement import Measurement
+from workers.measurement import ALONE, Measurement
 
 Plain = dict[str, Any]
 
@@ -91,9 +91,20 @@ def _costs(trial: TrialRecord) -> list[tuple[str, str]]:
 
 
 def _epoch(measured: Measurement) -> Plain:
-    shown = {name: float(f"{value:.5g}") for name, value in measured.metrics.items()}
-    where = " ".join(filter(None, (measured.host, measured.device)))
-    return {"epoch": measured.epoch, "metrics": shown, "seconds": round(measured.wall_s, 2), "where": where}
+    shown = {name: float(f"{value:.5g}") for name, value in measured.metrics.items() if name != ALONE}
+    return {"epoch": measured.epoch, "metrics": shown, "seconds": round(measured.wall_s, 2), "where": _where(measured)}
+
+
+def _where(measured: Measurement) -> str:
+    """Return on what an epoch was trained, and what ran there meanwhile, where that changes what was measured."""
+    others = format_number_of("other", measured.together - 1)
+    beside = measured.metrics.get(ALONE) == 0
+    parts = (
+        " ".join(filter(None, (measured.host, measured.device))),
+        f"as one network with {others}" if measured.together > 1 else "",
+        "latency beside other trainings" if beside else "",
+    )
+    return ", ".join(filter(None, parts))
 
 
 def _events(watched: Shown, trial: TrialRecord) -> list[Plain]:

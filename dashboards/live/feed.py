@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import Any
 
+from dashboards import claimed, findings
 from dashboards.live import payload
 from dashboards.live.details import details
-from dashboards.live.watched import MOST, Watched
+from dashboards.live.watched import MOST, Found, Watched
 from search.core.environment import hide
 from search.core.records import StudyRecord
 from search.storage.store import Store
@@ -189,6 +190,13 @@ class Feed:
             watched = self._studies.get(self.chosen(name))
             trial = watched.trials.get(number) if watched else None
             return details(watched, trial, self.written) if watched and trial else None
+
+    def analyses(self, name: str | None) -> str:
+        """Return what analyses have found, and what was found of claims, as the part of a page that shows it."""
+        with self._lock:
+            watched = self._studies.get(self.chosen(name))
+            found = watched.found if watched else Found("", ())
+        return "\n".join([*findings.parts(found.analyses), *claimed.parts(found.verdicts, self.written)])
 
     def gains(self, name: str | None) -> Plain:
         """Return the trials that rest at rungs with what the front is expected to gain by each; it may take a while."""

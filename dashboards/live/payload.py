@@ -7,14 +7,13 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 from dashboards.frames import HEADLINE
 from dashboards.live.shown import Shown
 from dashboards.live.watched import OUTSIDE, Watched
 from dashboards.live.words import sentence
-from search.core.columns import COUNTED, shown_sure
+from search.core.columns import COUNTED
 from search.core.environment import hide
 from search.core.fronts import front_hypervolume
 from search.core.labels import name_of
@@ -122,12 +121,11 @@ def rows(watched: Watched, after: int | None = None) -> list[list[object]]:
 def front(watched: Shown) -> Plain:
     """Return who is on the front, and what `search.pick` answers to each budget."""
     study = watched.study
-    show = partial(shown_sure, study)
     return {
         "numbers": [trial.number for trial in watched.front],
         "steps": {
             cost: [
-                [step.bound, step.chosen.number, described(study, step.chosen, [study.objective(cost)], show)]
+                [step.bound, step.chosen.number, described(study, step.chosen, [study.objective(cost)])]
                 for step in found
             ]
             for cost, found in watched.steps.items()
@@ -177,6 +175,7 @@ def head(watched: Watched, now: datetime) -> Plain:
         "trials": watched.budget.get("trials"),
         "held": alive and watched.held,
         "asked": [hide(str(request)) for request in watched.waiting],
+        "analysed": watched.found.stand,
         "stars": sorted(number for number, note in watched.noted.items() if note.star),
     }
 

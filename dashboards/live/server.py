@@ -110,6 +110,11 @@ class Answers:
         told = await run_in_threadpool(self.feed.gains, request.query_params.get("study"))
         return JSONResponse(told, headers={"Cache-Control": "no-store"})
 
+    async def analyses(self, request: Request) -> Response:
+        """Return what analyses have found, as a part of the page."""
+        told = await run_in_threadpool(self.feed.analyses, request.query_params.get("study"))
+        return HTMLResponse(told, headers={"Cache-Control": "no-store"})
+
     async def may(self, request: Request) -> Response:
         """Return whether who asks may ask for more than to look."""
         return JSONResponse({"may": self._acting(request) is not None}, headers={"Cache-Control": "no-store"})
@@ -203,6 +208,7 @@ def application(
         Route("/state", answers.state),
         Route("/trial", answers.trial),
         Route("/gains", answers.gains),
+        Route("/analyses", answers.analyses),
         Route("/events", answers.events),
         Route("/may", answers.may),
         Route("/started", answers.started),

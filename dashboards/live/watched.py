@@ -7,13 +7,17 @@ from typing import Any
 
 from dashboards import front as figure
 from dashboards.frames import StudyView, domain_word
+from search.core.analyses import Analysis
+from search.core.claims import Verdict, best
 from search.core.confirmation import assessed
 from search.core.fronts import front_trials
-from search.core.gains import Entry, entry_of, expected_gains
+from search.core.gains import Entry, entry_of, expected_gains, rates
 from search.core.picking import Step, steps
 from search.core.records import Event, EventKind, Session, State, StudyRecord, TrialRecord
 from search.core.requests import Note, Request, grown, latest
 from search.storage import requests, watching
+from search.storage.analyses import Analyses
+from search.storage.claims import Claims
 from search.storage.replicates import Replicates
 from search.storage.store import Store
 
@@ -40,6 +44,7 @@ class News:
     notes: tuple[Note, ...] = ()
     answered: tuple[Request, ...] | None = None  # all that was asked, where an answer is among the events
     waiting: tuple[Request, ...] = ()  # what people have asked and nobody has answered
+    found: "Found | None" = None  # what analyses have found, where that is new
 
     @property
     def of_another_space(self) -> bool:
@@ -57,13 +62,27 @@ class Paused:
     max_epochs: int
 
     def gains(self) -> list[tuple[int, int, float, float]]:
-        """Return trial, epoch, gain and gain an epoch that is left, in the order in which they would go on."""
+        """Return trial, epoch, gain and gain for its time, in the order in which they would go on."""
         found = expected_gains(self.reached, self.resting, self.passed, self.max_epochs)
-        told = [
-            (number, self.resting[number], gain, gain / (self.max_epochs - self.resting[number]))
-            for number, gain in found.items()
-        ]
+        worth = rates(found, self.reached, self.resting, self.max_epochs)
+        told = [(number, self.resting[number], gain, worth[number]) for number, gain in found.items()]
         return sorted(told, key=lambda each: (-each[3], each[0]))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What analyses of a study and its database's claims came to, and what tells it from what was known before."""
+
+    stand: str
+    analyses: tuple[Analysis, ...]
+    verdicts: tuple[Verdict, ...] = ()
+
+    @classmethod
+    def read(cls, store: Store, study: str, known: str | None = None) -> "Found | None":
+        """Return it, unless it is what is known."""
+        kept, claims = Analyses(store, study), Claims(store)
+        stand = f"{kept.stand()} {claims.stand()}".strip()
+        return None if stand == known else cls(stand, tuple(kept.all()), tuple(best(claims.verdicts())))
 
 
 class Watched:
@@ -110,6 +129,7 @@ class Watched:
         self.notes: list[Note] = requests.notes(store, study.name)
         self.answered: list[Request] = requests.requests(store, study.name)
         self.waiting: Sequence[Request] = requests.waiting(store, study.name)
+        self.found = Found.read(store, study.name) or Found("", ())
 
     @property
     def budget(self) -> Mapping[str, Any]:
@@ -133,15 +153,16 @@ class Watched:
         events = tuple(store.events(self.study.name, after=self.seq, most=MOST))
         noted = tuple(requests.notes(store, self.study.name, after=self.notes[-1].id if self.notes else None))
         waiting = tuple(requests.waiting(store, self.study.name))
+        found = Found.read(store, self.study.name, self.found.stand)
         if not events:
-            return News(sessions=sessions, notes=noted, waiting=waiting)
+            return News(sessions=sessions, notes=noted, waiting=waiting, found=found)
         named = {event.trial for event in events if event.trial is not None}
         trials = store.trials_since(self.study.name, max(self.trials, default=-1), sorted(named))
         if any(event.kind in NETWORKS for event in events):
             trials = self._with_replicates(store, trials)
         told = any(event.kind == EventKind.ASKED for event in events)
         return News(
-            sessions=sessions, events=events, trials=tuple(trials), notes=noted, waiting=waiting,
+            sessions=sessions, events=events, trials=tuple(trials), notes=noted, waiting=waiting, found=found,
             answered=tuple(requests.requests(store, self.study.name)) if told else None,
         )  # fmt: skip
 
@@ -150,6 +171,7 @@ class Watched:
         self.sessions = news.sessions
         self.notes += news.notes
         self.waiting = news.waiting
+        self.found = news.found or self.found
         self.answered = self.answered if news.answered is None else list(news.answered)
         if news.events:
             self._note(news.events)

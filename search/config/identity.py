@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from search.config.command import fixed
-from search.config.recipe import RecipeForm
+from search.config.recipe import BESIDE, RecipeForm
 from search.config.study import StudyConfig, parse
 from search.core.records import StudyRecord
 from spaces.errors import InputError
@@ -67,12 +67,17 @@ def _both(record: StudyRecord, config: StudyConfig) -> tuple[dict[str, Any], dic
     # What a recipe did not know yet when the study was begun was as it is now unless told.
     usual = RecipeForm().model_dump(mode="json", exclude_none=True)
     recipe = _leaf(record.config, ("recipe",)) or {}
-    before = {**record.config, "recipe": {**usual, **recipe}}
-    now = config.plain()
+    before, now = {**record.config, "recipe": _trains({**usual, **recipe})}, config.plain()
+    now["recipe"] = _trains(now["recipe"])
     before["objectives"], now["objectives"] = fixed(before.get("objectives")), fixed(now["objectives"])
     if _same_images(before.get("data"), now["data"]):
         before["data"] = now["data"]
     return before, now
+
+
+def _trains(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a recipe without what changes nothing of what is trained."""
+    return {name: value for name, value in recipe.items() if name not in BESIDE}
 
 
 def _found(before: Mapping[str, Any], now: Mapping[str, Any], paths: tuple[tuple[str, ...], ...]) -> list[Difference]:

@@ -27,6 +27,7 @@ from spaces.space import SearchSpace
 from workers.recipe import SEARCHED, Recipe
 
 _RECIPE = Recipe()
+BESIDE = frozenset({"record"})  # fields that change nothing of what is trained
 _DOMAINS = Annotated[ChoiceForm, Tag("choice")] | Annotated[IntForm, Tag("int")] | Annotated[FloatForm, Tag("float")]
 _WholeForm = Annotated[_DOMAINS | Annotated[Whole, Tag("fixed")], Discriminator(form_of)]
 _NumberForm = Annotated[_DOMAINS | Annotated[Number, Tag("fixed")], Discriminator(form_of)]
@@ -62,7 +63,9 @@ class RecipeForm(Form):
     cutout: _PixelsForm = _RECIPE.cutout
     precision: Annotated[Literal["auto", "float32", "bfloat16"], _FIXED] = "auto"
     memory_format: Annotated[Literal["auto", "channels_first", "channels_last"], _FIXED] = "auto"
+    compile: Annotated[Literal["auto", "never", "always"], _FIXED] = "auto"
     monte_carlo: Annotated[Whole, _FIXED] = _RECIPE.monte_carlo
+    record: Annotated[Literal["none", "flow"], _FIXED] = "none"  # no part of what a training is
 
     @model_validator(mode="before")
     @classmethod
@@ -87,7 +90,8 @@ class RecipeForm(Form):
         Raises:
             InputError: a value is none of a recipe's.
         """
-        fixed = {name: getattr(self, name) for name in type(self).model_fields if name not in self.searched}
+        names = type(self).model_fields.keys() - self.searched.keys() - BESIDE
+        fixed = {name: getattr(self, name) for name in names}
         return Recipe(epochs=epochs, **fixed)
 
 

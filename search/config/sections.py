@@ -153,11 +153,13 @@ class ResourcesForm(Form):
     gpus_per_trial: Annotated[float, Field(ge=0), NUMERIC] = 0
     cpus_per_trial: Annotated[int, Field(ge=1), NUMERIC] = 1
     concurrent_trials: Annotated[int, Field(ge=1), NUMERIC] | None = None  # as many as fit, where nothing is said
+    packed: Literal["auto", "never"] = "auto"  # trials of one plan that nobody stops: together where that pays
     hours_per_trial: Annotated[float, Field(gt=0), NUMERIC] | None = None  # of training; a trial beyond fails
     silence_s: Bound = 300.0  # without a step, after which a worker counts as hung
     epoch_slack: Bound = 10.0  # times what an epoch of such a network is expected to take
     first_epoch_s: Bound = 3600.0  # as long as no epoch is known
     grace_s: Annotated[float, Field(ge=0), NUMERIC] = 30.0  # beyond hours_per_trial and a budget of time or money
+    engine: Literal["auto", "process", "always"] = "auto"  # several trials in one process of their GPU
     price_per_gpu_hour: Annotated[float, Field(ge=0), NUMERIC] = 0
     price_per_cpu_hour: Annotated[float, Field(ge=0), NUMERIC] = 0
 
@@ -237,6 +239,7 @@ class ConfirmForm(Form):
     level: Annotated[float, Field(ge=0.5, le=1)] = 0.95
     trainings: Annotated[int, Field(ge=0)] | None = None
     test: bool = False
+    packed: Literal["auto", "never"] = "auto"
 
     @model_validator(mode="before")
     @classmethod

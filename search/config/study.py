@@ -40,7 +40,7 @@ from spaces.cost import Cost
 from spaces.domains import Scalar, largest, smallest
 from spaces.errors import InputError, unknown
 from spaces.packages import Package
-from spaces.space import SearchSpace
+from spaces.space import NETWORK, SearchSpace
 from workers.dataspec import data_spec
 from workers.objectives import OBJECTIVES, Objective
 from workers.recipe import Recipe
@@ -259,6 +259,25 @@ class StudyConfig(Form):
             raise InputError("an hour of a trial is free: give resources a price_per_gpu_hour or a price_per_cpu_hour",
                              place="budget.cost")  # fmt: skip
 
+    @property
+    def engine(self) -> bool:
+        """Return whether trials share a process of their device: only where that is asked for.
+
+        `auto` is where it pays, and nobody has measured it on a GPU yet, so there it pays nowhere.
+        """
+        return self.resources.engine == "always"
+
+    def _check_engine(self) -> None:
+        """Refuse an engine where each trial has a GPU, or several, to itself."""
+        if self.resources.engine == "always" and self.resources.gpus_per_trial >= 1:
+            why = f"always is for trials that share a device, and gpus_per_trial is {self.resources.gpus_per_trial:g}"
+            raise InputError(f"{why}; take auto, or less than 1", place="resources.engine")
+
+    def _check_record(self) -> None:
+        if self.recipe.record == "flow" and NETWORK in dict(self.search_space.fixed):
+            why = "flow is of blocks, and nobody knows those of networks that a function builds"
+            raise InputError(why, place="recipe.record")
+
     def check(self) -> "StudyConfig":
         """Look at every section, so that what is wrong is said before anything starts."""
         for name, options in self.callbacks.items():
@@ -281,6 +300,8 @@ class StudyConfig(Form):
             )
         if not self.budget.model_dump(exclude_none=True):
             raise InputError("name at least one of trials, epochs, gpu_hours, hours, cost", place="budget")
+        self._check_record()
+        self._check_engine()
         self._check_prices()
         if self.resources.gpus_per_trial > 1 and self.resources.gpus_per_trial % 1:
             given = f"{self.resources.gpus_per_trial:g} is neither at most 1 nor a whole number"

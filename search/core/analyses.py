@@ -14,7 +14,7 @@ Row = Mapping[str, Any]  # plain values by name; None: not known, or does not ap
 class Question:
     """What is analysed: equal questions have equal answers."""
 
-    kind: str  # ensemble, lesion, filters or marginals
+    kind: str  # ensemble, lesion, filters, marginals or flow
     trials: tuple[int, ...]  # their numbers
     settings: Mapping[str, Any] = field(default_factory=dict)  # plain values
     weights: str = ""  # SHA-256 of what is analysed: weights, or what trials came to

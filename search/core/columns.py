@@ -140,14 +140,14 @@ def shown_value(objective: Objective, value: float) -> str:
 
 
 def _objectives(study: StudyRecord) -> Iterator[Column]:
-    return (_objective(study.objective(name)) for name in study.objectives)
+    return (_objective(study, study.objective(name)) for name in study.objectives)
 
 
-def _objective(objective: Objective) -> Column:
+def _objective(study: StudyRecord, objective: Objective) -> Column:
     return Column(
         name=objective.name, title=objective.title, note=objective.unit,
         value=lambda _study, trial: objective.value(trial.cost, trial.found),
-        cell=lambda trial, _value: shown_mean(objective, trial),
+        cell=lambda trial, _value: shown_sure(study, objective, trial),
         views=View.TABLES | View.DATA,
     )  # fmt: skip
 
@@ -206,7 +206,7 @@ def _headline(study: StudyRecord) -> Iterator[Column]:
     """Yield how good a network is, whatever the objectives are."""
     headline = OBJECTIVES[study.task.headline]
     yield replace(
-        _objective(headline),
+        _objective(study, headline),
         title="", note=headline.title, told=f"{headline.title} {{text}}", views=View.PAGE | View.HOVER,
     )  # fmt: skip
 

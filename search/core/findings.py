@@ -1,57 +1,17 @@
 """Show what analyses have found: a table for a terminal, the units of its numbers, and what is to be said below."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from statistics import median, stdev
 from typing import Any
 
 from rich import box
 from rich.table import Table
 
+from search.core import speeds, surfaces
 from search.core.analyses import Analysis, Row
+from search.core.flow import course, said
+from search.core.kinds import MUCH, SURE, Kind, Shown, number, points, share, whole
 from search.core.units import UNKNOWN, format_count, format_duration, format_number_of
-
-MUCH = 100  # a ratio that need not be told exactly
-SURE = 2.0  # standard errors by which a difference is more than chance, about
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """One column of a table."""
-
-    heading: str
-    text: Callable[[Row], str]
-    numeric: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
-    """How what one kind of analysis finds is shown."""
-
-    title: str
-    units: Mapping[str, str]  # of the numbers in its rows, by name
-    columns: Callable[[Analysis], Sequence[Shown]]
-    shown: Callable[[Analysis], Sequence[Row]]  # rows that the table has
-    lines: Callable[[Analysis], Iterator[str]]  # below it
-
-
-def share(row: Row, name: str) -> str:
-    """Return a share with its standard error: 2.34 % ± 0.61."""
-    value, spread = row.get(name), row.get(f"{name}_se")
-    if value is None:
-        return UNKNOWN
-    return f"{100 * value:.2f} %" + ("" if spread is None else f" ± {100 * spread:.2f}")
-
-
-def points(row: Row, name: str) -> str:
-    """Return a difference of shares with its standard error, in points of percent: -0.50 ± 0.40."""
-    value, spread = row.get(name), row.get(f"{name}_se")
-    return UNKNOWN if value is None else f"{100 * value:+.2f} ± {100 * (spread or 0):.2f}"
-
-
-def whole(value: int | None) -> str:
-    """Return a whole number, or a dash."""
-    return UNKNOWN if value is None else str(value)
 
 
 def _trials(numbers: Sequence[Any]) -> str:
@@ -101,21 +61,35 @@ def _draws(analysis: Analysis) -> list[Row]:
 
 def _lesion_columns(_analysis: Analysis) -> Sequence[Shown]:
     return (
-        Shown(heading="taken out", text=_taken, numeric=False),
+        Shown(heading="taken out", text=taken, numeric=False),
         Shown(heading="error", text=lambda row: share(row, "error")),
         Shown(heading="above the whole network's (points)", text=_above),
-        Shown(heading="note", text=lambda row: str(row["note"] or ""), numeric=False),
+        Shown(heading="note", text=_note, numeric=False),
     )
 
 
-def _taken(row: Row) -> str:
-    told = {"whole": "nothing", "draw": "blocks {}", "swap": "{} swapped"}
-    how: str = told.get(row["what"], row["what"] + " {}")
-    return how.format(row["place"])
+TAKEN = {
+    "whole": "nothing", "draw": "blocks {}", "swap": "{} swapped", "base": "every branch but number {}",
+    "shallow": "every branch", "deep": "every shortcut", "column": "column {}", "alone": "every column but {}",
+    "length": "all but paths by {} branches",
+}  # fmt: skip
+
+
+def taken(row: Row) -> str:
+    """Return what was taken out: block 1.2, blocks 1.1, 2.1, 1.1 and 1.2 swapped; every branch, trained so."""
+    how: str = TAKEN.get(row["what"], row["what"] + " {}")
+    return how.format(row["place"]) + (", trained so" if row.get("trained") else "")
+
+
+def _note(row: Row) -> str:
+    if row["what"] != "length":
+        return str(row["note"] or "")
+    share = "not known" if row["share"] is None else f"{row['share']:.1%}"
+    return f"{format_number_of('path', row['paths'])}, {row['followed']} followed; {share} of the gradient"
 
 
 def _above(row: Row) -> str:
-    return UNKNOWN if row["what"] == "whole" else points(row, "change")
+    return UNKNOWN if row["what"] in ("whole", "length") else points(row, "change")
 
 
 def _lesion_lines(analysis: Analysis) -> Iterator[str]:
@@ -132,6 +106,8 @@ def _lesion_lines(analysis: Analysis) -> Iterator[str]:
         spread = f", deviation {100 * stdev(errors):.2f} points" if len(errors) > 1 else ""
         often = format_number_of("draw", len(errors))
         yield f"{format_number_of('block', count)} at random, {often}: mean error {100 * mean:.2f} %{spread}"
+    if any(row.get("trained") for row in analysis.rows):
+        yield "trained so: by the trial's recipe and seed, without what is taken out, from the beginning"
     yield "places are stage.block.branch, each from 1; the statistics of normalisations stay as training left them"
 
 
@@ -141,17 +117,13 @@ def _filter_columns(_analysis: Analysis) -> Sequence[Shown]:
 
     return (
         Shown(heading="channel", text=lambda row: str(row["channel"])),
-        Shown(heading="orientation", text=lambda row: _number(row["orientation_deg"], "{:.0f}°")),
-        Shown(heading="cycles / pixel", text=lambda row: _number(row["frequency"], "{:.2f}")),
-        Shown(heading="window (pixels)", text=lambda row: _number(row["window_px"], "{:.2f}")),
-        Shown(heading="explained", text=lambda row: _number(row["explained"], "{:.0%}")),
+        Shown(heading="orientation", text=lambda row: number(row["orientation_deg"], "{:.0f}°")),
+        Shown(heading="cycles / pixel", text=lambda row: number(row["frequency"], "{:.2f}")),
+        Shown(heading="window (pixels)", text=lambda row: number(row["window_px"], "{:.2f}")),
+        Shown(heading="explained", text=lambda row: number(row["explained"], "{:.0%}")),
         Shown(heading="nearest (cosine)", text=lambda row: near(row, "nearest")),
         Shown(heading="most opposite (cosine)", text=lambda row: near(row, "opposite")),
     )
-
-
-def _number(value: float | None, how: str) -> str:
-    return UNKNOWN if value is None else how.format(value)
 
 
 def _filter_lines(analysis: Analysis) -> Iterator[str]:
@@ -164,14 +136,8 @@ def _filter_lines(analysis: Analysis) -> Iterator[str]:
         f"random filters of this shape {chance['explained']:.0%}; {above} are above 95 % of those"
     )
     pairs = [row for row in analysis.rows if row["what"] == "pair"]
-    copies, negatives = (
-        ", ".join(
-            f"{row['channel']} and {row['other']} ({row['cosine']:+.2f})" for row in pairs if sign * row["cosine"] > 0
-        )
-        for sign in (1, -1)
-    )
-    yield f"near copies (cosine of 0.9 and more): {copies or 'none'}"
-    yield f"near negatives (cosine of -0.9 and less): {negatives or 'none'}"
+    yield f"near copies (cosine of 0.9 and more): {_pairs(row for row in pairs if row['cosine'] > 0)}"
+    yield f"near negatives (cosine of -0.9 and less): {_pairs(row for row in pairs if row['cosine'] < 0)}"
     if chance["opposite_cosine"] is not None:
         lowest = median([row["opposite_cosine"] for row in channels])
         random = f"among as many random filters {chance['opposite_cosine']:+.2f}"
@@ -188,17 +154,23 @@ def _marginal_columns(_analysis: Analysis) -> Sequence[Shown]:
         Shown(heading="value", text=lambda row: str(row["value"])),
         Shown(heading="trained in full", text=lambda row: str(row["trials"])),
         Shown(heading="of", text=lambda row: str(row["proposed"])),
-        Shown(heading="error, times the front's", text=lambda row: _number(row["excess"], "{:.2f}")),
-        Shown(heading="of other values' (95 %)", text=_effect),
+        Shown(heading="error, times the front's", text=lambda row: number(row["excess"], "{:.2f}")),
+        Shown(heading="of other values' (95 %)", text=effect),
     )
 
 
-def _effect(row: Row) -> str:
+def effect(row: Row) -> str:
+    """Return a ratio with its interval: 0.86 (0.65 to 1.15)."""
     if row["effect"] is None:
         return UNKNOWN
     told = f"{row['effect']:.2f}"
     high = UNKNOWN if row["high"] is None else f"{row['high']:.2f}" if row["high"] < MUCH else f"over {MUCH}"
     return told if row["low"] is None else f"{told} ({row['low']:.2f} to {high})"
+
+
+def differs(row: Row) -> bool:
+    """Whether the interval of a ratio leaves 1 out; an upper end that is not known is infinite."""
+    return row["low"] is not None and (row["low"] > 1 or (row["high"] is not None and row["high"] < 1))
 
 
 def _marginal_lines(analysis: Analysis) -> Iterator[str]:
@@ -207,9 +179,35 @@ def _marginal_lines(analysis: Analysis) -> Iterator[str]:
         f"of {format_number_of('trial', len(analysis.question.trials))} trained in full; errors ({asked['quality']}) "
         f"over the least of any network of no more {asked['cost']}, geometric means; a ratio below 1 is better"
     )
-    sure = [row for row in analysis.rows if row["low"] is not None and not row["low"] <= 1 <= row["high"]]
+    sure = [row for row in analysis.rows if differs(row)]
     yield f"{len(sure)} of {len(analysis.rows)} values differ from the others at 95 % (one in 20 does by chance)"
     yield "trials were chosen by a sampler and some were stopped early, so this is what was seen, and no experiment"
+
+
+def _flow_columns(analysis: Analysis) -> Sequence[Shown]:
+    epochs = course(analysis.rows).epochs
+    ends = sorted({0, len(epochs) - 1}) if epochs else []
+    return (
+        Shown(heading="block", text=lambda row: str(row["block"]), numeric=False),
+        *(_flowing("gradient", f"gradient, epoch {epochs[place]}", place) for place in ends),
+        *(_flowing("branch", f"branch / shortcut, epoch {epochs[place]}", place) for place in ends),
+    )
+
+
+def _flowing(name: str, heading: str, place: int) -> Shown:
+    return Shown(heading=heading, text=lambda row: number(row[name][place], "{:.3g}"))
+
+
+def _flow_shown(analysis: Analysis) -> Sequence[Row]:
+    """Return a row for each block, with its values by epoch."""
+    found = course(analysis.rows)
+    columns = zip(found.blocks, found.gradients, found.branches, strict=True)
+    return [{"block": block, "gradient": gradient, "branch": branch} for block, gradient, branch in columns]
+
+
+def _flow_lines(analysis: Analysis) -> Iterator[str]:
+    yield from said(course(analysis.rows))
+    yield "by at most 128 training images, the same after each epoch: L2 norms of an image's gradient and of both terms"
 
 
 _FRACTION = "fraction of images"
@@ -223,16 +221,23 @@ KINDS: dict[str, Kind] = {
         columns=_ensemble_columns, shown=_ensemble_shown, lines=_ensemble_lines,
     ),
     "lesion": Kind(
-        title="lesions", units={"place": "stage.block.branch, each from 1", **_CHANGES},
+        title="lesions",
+        of_one=True,
+        units={
+            "place": "stage.block.branch, each from 1; of length: blocks", **_CHANGES, "paths": "count",
+            "followed": "number of paths", "gradient": "norm (mean of a path)", "share": "fraction of all gradients",
+        },
         columns=_lesion_columns, shown=lambda analysis: analysis.rows, lines=_lesion_lines,
     ),
     "filters": Kind(
         title="filters of the stem",
+        of_one=True,
         units={
             "channel": "from 0", "orientation_deg": "degrees", "frequency": "cycles per pixel", "window_px": "pixels",
             "explained": "fraction of energy", "explained_95": "fraction of energy", "nearest": "channel",
             "opposite": "channel", "other": "channel", "nearest_cosine": "cosine", "opposite_cosine": "cosine",
-            "cosine": "cosine",
+            "cosine": "cosine", "weight": "weights by channel, row and column",
+            "channels": "of the image",
         },
         columns=_filter_columns,
         shown=lambda analysis: [row for row in analysis.rows if row["what"] == "channel"], lines=_filter_lines,
@@ -246,6 +251,18 @@ KINDS: dict[str, Kind] = {
         },
         columns=_marginal_columns, shown=lambda analysis: analysis.rows, lines=_marginal_lines,
     ),
+    "flow": Kind(
+        title="what comes through each block",
+        of_one=True,
+        units={
+            "epoch": "epochs trained", "block": "stage.block, each from 1",
+            "gradient": "L2 norm of an image's gradient of the loss at the block's output, root mean square",
+            "branch": "ratio of the L2 norms of branch and shortcut",
+        },
+        columns=_flow_columns, shown=_flow_shown, lines=_flow_lines,
+    ),
+    "surface": surfaces.KIND,
+    "speed": speeds.KIND,
 }  # fmt: skip
 
 
@@ -261,17 +278,35 @@ def table(analysis: Analysis) -> Table:
     return made
 
 
-def heading(study: str, analysis: Analysis) -> str:
-    """Return what stands above a table: what was analysed, on which images, by what, when."""
+def title(analysis: Analysis) -> str:
+    """Return what was analysed: lesions of trial 38, whether or not its plain network stands beside it as a trial."""
     kind, asked = KINDS[analysis.question.kind], analysis.question
-    of = f" of trial {asked.trials[0]}" if len(asked.trials) == 1 else ""
-    images = f"{analysis.images:,} validation images" if analysis.images else "no images looked at"
+    return kind.title + (f" of trial {asked.trials[0]}" if kind.of_one and asked.trials else "")
+
+
+def circumstances(analysis: Analysis) -> str:
+    """Return on which images it was found, by what, when."""
+    asked = analysis.question
+    part = asked.settings.get("of", "validation") if asked.kind == "surface" else "validation"
+    images = f"{analysis.images:,} {part} images" if analysis.images else "no images looked at"
+    images = images if analysis.device else "told by the tables"
     data = f" (data {asked.fingerprint})" if asked.fingerprint else ""
     took = f", {format_duration(analysis.took_s)}" if analysis.took_s else ""
     when = f"{analysis.at:%Y-%m-%d %H:%M} UTC{took}{', read from the database' if analysis.kept else ''}"
-    return "; ".join(filter(None, (f"{study}: {kind.title}{of}", f"{images}{data}", analysis.device, when)))
+    return "; ".join(filter(None, (f"{images}{data}", analysis.device, when)))
+
+
+def heading(study: str, analysis: Analysis) -> str:
+    """Return what stands above a table: what was analysed, on which images, by what, when."""
+    return f"{study}: {title(analysis)}; {circumstances(analysis)}"
 
 
 def lines(analysis: Analysis) -> Iterator[str]:
     """Yield what is to be said below a table."""
     yield from KINDS[analysis.question.kind].lines(analysis)
+
+
+def told(study: str, analysis: Analysis) -> dict[str, Any]:
+    """Return all of it as plain values, with what its rows come to together."""
+    kind = KINDS[analysis.question.kind]
+    return {**analysis.to_json(study, kind.units), "summary": [dict(row) for row in kind.summary(analysis)]}

@@ -1,7 +1,8 @@
-"""What the front is expected to gain by each trial that rests at a rung, were it trained in full.
+"""What the front is expected to gain by each trial that rests at a rung, were it trained in full, and in what time.
 
 Costs are known, and what a trial will come to is predicted from what trials before it came to that had shown as much.
-Whoever decides and whoever shows it ask here.
+An epoch of one network takes many times that of another, so who goes on is who gains most for its time. Whoever decides
+and whoever shows it ask here.
 """
 
 import math
@@ -32,6 +33,7 @@ class Entry:
     quality: float  # the first objective that says how good a network is, minimised
     costs: tuple[float, ...] = ()  # all others, minimised, on axes where equal steps matter alike
     values: tuple[float, ...]  # all objectives, minimised
+    epoch_s: float = 0.0  # the least seconds that an epoch of it took to train; 0 where nobody knows
 
 
 def entry_of(study: StudyRecord, trial: TrialRecord, measurement: Measurement) -> Entry | None:
@@ -48,7 +50,13 @@ def entry_of(study: StudyRecord, trial: TrialRecord, measurement: Measurement) -
         quality=values[quality],
         costs=tuple(_axis(objective, objective.value(trial.cost, measurement)) for objective in others),
         values=values,
+        epoch_s=_least_s([*trial.measurements[: measurement.epoch], measurement]),
     )
+
+
+def _least_s(measurements: Sequence[Measurement]) -> float:
+    """Return the seconds of the fastest epoch: what else a machine had to do made others longer, never shorter."""
+    return min((each.train_s for each in measurements if each.train_s > 0), default=0.0)
 
 
 def _axis(objective: Objective, value: float) -> float:
@@ -96,6 +104,32 @@ def expected_gains(
     gain = gain_of_draws(points, heights, costs[count : count + len(resting)], draws[: len(resting)])
     height = max(worst - float(np.concatenate([finals, middle]).min()), TINY)
     return dict(zip(resting, (gain / height).tolist(), strict=True))
+
+
+def rates(
+    gains: Mapping[int, float],
+    reached: Mapping[int, Mapping[int, Entry]],
+    resting: Mapping[int, int],
+    max_epochs: int,
+) -> dict[int, float]:
+    """Return for each resting trial what the front is expected to gain for its time, to tell who goes on.
+
+    That is the gain by the epochs that are left and the root of the seconds of one: by the seconds themselves dear
+    networks come too late for the epochs that a study has, and by epochs alone they take the time of all others
+    (docs/benchmarks.md). A trial whose seconds nobody knows counts as one in the middle.
+
+    Args:
+        gains: what `expected_gains` returns.
+        reached: as there.
+        resting: as there.
+        max_epochs: full fidelity.
+    """
+    seconds = {number: reached[epoch][number].epoch_s for number, epoch in resting.items()}
+    usual = float(np.median(known)) if (known := [each for each in seconds.values() if each]) else 1.0
+    return {
+        number: gain / ((max_epochs - resting[number]) * math.sqrt(seconds[number] or usual))
+        for number, gain in gains.items()
+    }
 
 
 def _costs(entries: Sequence[Entry]) -> Array:

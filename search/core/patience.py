@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from search.core.records import TrialRecord
 from search.core.units import format_duration
-from workers.pulse import EXAMINING, LOADING
+from workers.pulse import COMPILING, EXAMINING, LOADING
 
 LEAST_S = 60.0  # no bound that is learned is below: a machine may stand still for that long
 LOADING_TIMES = 4.0  # of the silence allowed elsewhere: nothing beats while data are read
@@ -28,7 +28,9 @@ class Patience:
         return None if self.epoch_slack is None else LEAST_S + self.epoch_slack * expected_s
 
     def silent_s(self, phase: str, expected_s: float | None) -> float | None:
-        """Return how long a trial may give no sign of life: a step takes no longer than an epoch."""
+        """Return how long a trial may give no sign of life: a step takes no longer than an epoch, to compile it may."""
+        if phase == COMPILING:
+            return None if self.silence_s is None else self.silence_s * LOADING_TIMES
         bounds = [self.silence_s, self.epoch_s(expected_s) if expected_s is not None else None]
         known = [bound for bound in bounds if bound is not None]
         return min(known) * (LOADING_TIMES if phase in (LOADING, EXAMINING) else 1.0) if known else None

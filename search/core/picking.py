@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from search.core.columns import shown_mean
+from search.core.columns import shown_sure
 from search.core.fronts import complete_trials, front_trials
 from search.core.labels import name_of
 from search.core.records import StudyRecord, TrialRecord
@@ -145,16 +145,11 @@ def steps(study: StudyRecord, trials: Sequence[TrialRecord], cost: Objective) ->
     return found
 
 
-def described(
-    study: StudyRecord,
-    trial: TrialRecord,
-    bounds: Sequence[Objective] = (),
-    show: Callable[[Objective, TrialRecord], str] = shown_mean,
-) -> str:
+def described(study: StudyRecord, trial: TrialRecord, bounds: Sequence[Objective] = ()) -> str:
     """Return a network in a line: its name, its objectives, what is bounded, and how sure all that is."""
     named = [study.objective(name) for name in study.objectives]
     named += [each for each in bounds if each.name not in study.objectives]
-    values = ", ".join(f"{each.name} {show(each, trial)}" for each in named)
+    values = ", ".join(f"{each.name} {shown_sure(study, each, trial)}" for each in named)
     known = trial.confirmation
     seeds = f"mean of {format_number_of('seed', known.seeds)}" if known else "one run"
     return f"{name_of(trial.architecture)}, {values} ({seeds})"

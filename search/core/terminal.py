@@ -1,4 +1,4 @@
-"""Show a front as a table in whatever room a terminal has."""
+"""Say lines on a terminal, and show a front as a table in whatever room it has."""
 
 import math
 import textwrap
@@ -9,7 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from search.core.columns import Column, View, columns, filled
+from search.core.environment import hide
 from search.core.records import StudyRecord, TrialRecord
+from spaces.errors import visible
 
 WIDE = 200  # characters in a line of what is no terminal: more than any table needs
 GAP = 2  # characters between two columns of a table, and of its two edges
@@ -30,6 +32,11 @@ def make_console(*, stderr: bool = False) -> Console:
     """Return a console for standard output; what is not a terminal gets whole tables and no control codes."""
     console = _Console(stderr=stderr)
     return console if console.is_terminal else _Console(width=WIDE, stderr=stderr)
+
+
+def say(console: Console, line: str) -> None:
+    """Print a line in which nothing is markup and no secret stands."""
+    console.print(visible(hide(line)), markup=False, highlight=False, soft_wrap=True)
 
 
 def front_table(

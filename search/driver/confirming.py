@@ -21,11 +21,11 @@ from search.core.fronts import front_trials
 from search.core.interrupts import interrupts
 from search.core.labels import outside_kinds
 from search.core.records import State, StudyRecord, TrialRecord
-from search.core.terminal import front_table
+from search.core.terminal import front_table, say
 from search.core.units import format_number_of
 from search.driver.looking import Look
 from search.driver.seeds import SeedProgress
-from search.driver.training import drive, say, watch_of
+from search.driver.training import drive, watch_of
 from search.schedulers.base import Options
 from search.schedulers.registry import Plan
 from search.storage.finding import find
@@ -42,6 +42,7 @@ from search.study.checkpoints import (
 )
 from search.study.journal import FOLDER, SEEDS, Journal
 from search.study.outbox import Outbox, send
+from search.study.packing import Packing
 from search.study.retention import spare_of_seeds
 from search.study.running import RunningStudy
 from search.study.seed_records import SeedRecorder, SeedStore, as_trial
@@ -52,6 +53,7 @@ from spaces.errors import InputError
 from workers.datasets import load, load_test
 from workers.places import Folder
 from workers.sources import DataSpec
+from workers.together import most_together
 
 log = logging.getLogger(__name__)
 KEEP_S = 10.0  # between two looks at whether the study is still held
@@ -217,11 +219,23 @@ class Session:
             account=Account(budget=Budget(hours=self.asked.hours), rates=self.config.resources.rates),
             limit_s=self.config.resources.limit_s,
             seed=self.config.sampler.seed,
+            packing=self._packing(proposer),
         )
         for host in self.store.hosts(record.name):
             running.numerics.setdefault(host.kind, host.numerics)
         running.restore([as_trial(each, self.trials[each.trial]) for each in known if each.trial in self.trials], [])
         return running
+
+    def _packing(self, proposer: SeedProposer) -> Packing | None:
+        """Return who is trained together: as many seeds of one network as pay; a pack is not compiled."""
+        if self.asked.plan.packed == "never" or self.config.full_recipe.compile == "always":
+            return None
+        gpu = self.config.resources.gpus_per_trial > 0
+
+        def most(trial: TrialRecord) -> int:
+            return most_together(trial.architecture, trial.cost, self.record.objectives, gpu=gpu)
+
+        return Packing(most=most, beside=proposer.beside, due=proposer.lacking)
 
     def _journal(self) -> Journal:
         return Journal(FOLDER / f"{self.record.label}.{SEEDS}.journal")

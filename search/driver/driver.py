@@ -10,31 +10,32 @@ from threading import Thread
 from rich.console import Console
 
 from search.config.identity import check_same
-from search.config.plugins import check_unchanged
 from search.config.space import chosen
 from search.config.study import StudyConfig
 from search.core.budget import Budget
 from search.core.environment import private
 from search.core.interrupts import interrupts
 from search.core.records import StudyRecord
+from search.core.terminal import say
 from search.devices.costs import Devices
-from search.driver.commands import check_commands, devices, tried
+from search.driver.commands import devices, tried
 from search.driver.describing import attributes
 from search.driver.forecast import PlannedEpochs
 from search.driver.growing import Growing, note_weights
-from search.driver.hearing import check_addresses, hearing
-from search.driver.initial import Beginning, beginning, check_start
+from search.driver.hearing import hearing
+from search.driver.initial import Beginning, beginning
+from search.driver.inspection import look
 from search.driver.notifying import Notifier
 from search.driver.opening import begin, check_study, record_of
-from search.driver.preview import Missing
+from search.driver.packing import packing_of
 from search.driver.progress import Progress
 from search.driver.requests import Desk, budget_of, wishes_of
-from search.driver.survey import Survey, survey
-from search.driver.training import drive, say, watch_of
+from search.driver.survey import Survey
+from search.driver.training import drive, watch_of
 from search.samplers.catalogue import SpaceCatalogue, coordinate
 from search.samplers.measuring import MeasuringProposer
 from search.samplers.proposer import Proposer
-from search.samplers.registry import check_sampler, make_sampler
+from search.samplers.registry import make_sampler
 from search.schedulers.registry import Plan
 from search.storage.answers import Answers
 from search.storage.optuna_rows import describe_study
@@ -53,70 +54,13 @@ from search.study.retention import Checkpoints
 from search.study.running import Listener, RunningStudy
 from search.tune import run as cluster
 from search.tune.preflight import Preflight
-from spaces.architecture import ImageSpec
 from spaces.domains import Scalar
 from spaces.errors import InputError
 from workers.advice import advice
-from workers.datasets import Dataset, load, load_test
+from workers.datasets import Dataset
 from workers.device import choose_device, fingerprint
 from workers.probe import examine
-from workers.sources import known_image
 from workers.tasks import CLASSIFICATION
-from workers.trainer import augmentation
-
-
-def look(config: StudyConfig) -> tuple[Dataset, Survey]:
-    """Read the data and look over the space: everything that can be wrong before Ray starts is said here.
-
-    Raises:
-        InputError: naming its place in the file.
-    """
-    check_unchanged(config.packages)
-    check_commands(config)
-    check_addresses(config)
-    data = _read(config)
-    return data, _survey(config, data.image)
-
-
-def look_ahead(config: StudyConfig) -> tuple[Dataset | Missing, Survey]:
-    """Look over the space, also where a public data set is not here yet.
-
-    Raises:
-        InputError: naming its place in the file.
-    """
-    try:
-        return look(config)
-    except InputError as error:
-        image = known_image(config.data_spec)
-        if error.place != f"data.{config.data_spec.title}" or image is None:  # the images are there: something is wrong
-            raise
-        return Missing(name=config.data_spec.title, image=image, why=str(error)), _survey(config, image)
-
-
-def _read(config: StudyConfig) -> Dataset:
-    check_sampler(config.sampler.name, config.search_space.parameters)
-    try:
-        data = load(config.data_spec)
-        if config.confirm.seeds and config.confirm.test:
-            load_test(config.data_spec)  # a study that trains for days is not told at its end that there is none
-    except InputError as error:
-        raise error.at("data") from error
-    try:
-        augmentation(config.extreme_recipe, data.augment).check(data.image.height, data.image.width)
-    except InputError as error:
-        raise error.at("recipe") from error
-    if data.classes < 2:
-        raise InputError("all images are of one class; at least two are needed", place="data")
-    for name in config.objectives:
-        suits = config.measures[name].suits
-        if suits is not None and not suits(data.classes):
-            raise InputError(f"{name} tells nothing of {data.classes} classes", place="objectives")
-    return data
-
-
-def _survey(config: StudyConfig, image: ImageSpec) -> Survey:
-    check_start(config, image)
-    return survey(config.search_space, image, config.violations, batch=config.full_recipe.batch_size)
 
 
 def plan_of(config: StudyConfig, classes: int) -> Plan:
@@ -170,8 +114,10 @@ def open_running(
         launches=launches,
         limit_s=config.resources.limit_s,
         seed=config.sampler.seed,
+        flow=config.recipe.record == "flow",
         wishes=wishes_of(answered),
     )
+    running.packing = packing_of(config, running)
     if isinstance(proposer, MeasuringProposer):
         proposer.say, proposer.more = running.notices.append, lambda: not running.account.budget_spent
     for host in store.hosts(record.name):

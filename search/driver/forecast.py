@@ -25,7 +25,7 @@ class Forecast:
 
         At the end fewer workers have something to do, so it takes no less than the longest that a running trial needs.
         """
-        self._hear(study.account.trained_epochs)
+        self.hear(study)
         by_clock, left = self._by_clock(study), self._epochs_left(study)
         by_pace = None if left is None else left_s(self._moments, left)
         if by_pace is None:
@@ -33,7 +33,9 @@ class Forecast:
         low, high = by_pace[0], max(by_pace[1], *_rest_s(study), 0.0)
         return (low, high) if by_clock is None else (min(low, by_clock), min(high, by_clock))
 
-    def _hear(self, trained: int) -> None:
+    def hear(self, study: RunningStudy) -> None:
+        """Note the moment, if the study has trained more epochs; to be called often, as moments are the pace."""
+        trained = study.account.trained_epochs
         self._before = trained if self._before is None else self._before
         new = trained - self._before - len(self._moments)
         self._moments += [self.clock()] * new

@@ -1,12 +1,10 @@
-"""Do what the command `search.launch` was given: preview, or run, report and sum up."""
+"""Do what the command `search.launch` was given: a look ahead, or a study's whole course."""
 
 import argparse
 import logging
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from datetime import UTC, datetime
-from functools import partial
+from datetime import datetime
 
 from rich.console import Console
 
@@ -15,26 +13,16 @@ from search.config.paths import check_inside, enter
 from search.config.study import StudyConfig, load
 from search.config.unread import unread
 from search.core.commands import command
-from search.core.confirmation import assessed
-from search.core.records import TrialRecord
-from search.core.terminal import make_console
+from search.core.terminal import make_console, say
 from search.devices.costs import Forgets
 from search.driver import preview
 from search.driver.commands import devices, tried
-from search.driver.confirming import Asked, confirm
-from search.driver.driver import look_ahead, run
 from search.driver.growing import foretold
-from search.driver.paging import live_page
-from search.driver.publishing import publish
-from search.driver.screen import meanwhile
-from search.driver.summary import show_end, typed
-from search.driver.training import say
+from search.driver.inspection import look_ahead
 from search.storage.store import Store
 from search.storage.url import holds_secret
-from search.study.running import RunningStudy
-from search.study.seeds import SeedPlan
-from spaces.cli import DONE, INTERRUPTED
-from spaces.errors import InputError, StudyError, WidefrontError
+from spaces.cli import DONE
+from spaces.errors import WidefrontError
 
 
 def launch(given: argparse.Namespace, started_at: datetime, again: Callable[[str], object]) -> int:
@@ -61,41 +49,10 @@ def launch(given: argparse.Namespace, started_at: datetime, again: Callable[[str
         again(command("search.submit", "--resume", config.study))
     if given.dry_run:
         return _look(config, console)
-    with _page(given, config, console):
-        return _launch(given, config, console, started_at)
+    with cli.loading():
+        from search.driver.course import follow  # Ray: a second of a processor, which a dry run does without
 
-
-def _page(given: argparse.Namespace, config: StudyConfig, console: Console) -> AbstractContextManager[None]:
-    """Show the study on a page meanwhile, where that is asked for."""
-    if not given.page and given.page_port is None:
-        return nullcontext()
-    return live_page(config.storage, config.study, partial(say, console), written=typed(config), port=given.page_port)
-
-
-def _launch(given: argparse.Namespace, config: StudyConfig, console: Console, started_at: datetime) -> int:
-    running = run(
-        config,
-        console,
-        address=given.address,
-        verbose=given.verbose,
-        started_at=started_at,
-        share=given.share,
-        sqlite_on_driver=given.sqlite_on_driver,
-        grow=given.grow,
-    )
-    if not running.over:
-        return INTERRUPTED
-    trials, over = list(running.trials.values()), True
-    if config.confirm.seeds:
-        trials, over = _confirm(given, config, console, trials)
-    if not over:
-        return INTERRUPTED
-    report = None
-    if not given.no_report:
-        with meanwhile(console, "writing the report"):
-            report = publish(config.storage, config.study, given.report, typed(config))
-    show_end(running, config, report, console, assessed(running.record, trials))
-    return _verdict(running)
+    return follow(given, config, console, started_at)
 
 
 def _look(config: StudyConfig, console: Console) -> int:
@@ -108,22 +65,6 @@ def _look(config: StudyConfig, console: Console) -> int:
         for line in tried(config, measuring, seen):
             say(console, line)
     return DONE
-
-
-def _confirm(
-    given: argparse.Namespace, config: StudyConfig, console: Console, trials: list[TrialRecord]
-) -> tuple[list[TrialRecord], bool]:
-    """Train the front again with other seeds as the file asks, and return the trials then, and whether that is done."""
-    asked = Asked(
-        url=config.storage_text, study=config.study, plan=SeedPlan(**config.confirm.model_dump(exclude={"test"})),
-        test=config.confirm.test, address=given.address, verbose=given.verbose,
-    )  # fmt: skip
-    try:
-        found = confirm(asked, console, datetime.now(UTC))
-    except InputError as error:  # the study itself is done: its report is written all the same
-        cli.warn([f"nothing is confirmed: {error}"])
-        return trials, True
-    return found.trials, found.over
 
 
 def _heed_unread(config: StudyConfig) -> None:
@@ -162,12 +103,3 @@ def _load_within(given: argparse.Namespace) -> StudyConfig:
     config = load(file, given.set)
     check_inside(config, folder, None if given.no_report else given.report)
     return config
-
-
-def _verdict(running: RunningStudy) -> int:
-    """Return 0, but where every trial failed."""
-    kinds = [trial.reason for trial in running.trials.values() if trial.failure_kind]
-    if not kinds or len(kinds) < len(running.trials):
-        return DONE
-    commonest = max(set(kinds), key=kinds.count)
-    raise StudyError(f"all {len(kinds)} trials failed; the commonest reason: {commonest}")

@@ -9,8 +9,9 @@ from rich.console import Console
 from search.config.study import StudyConfig
 from search.core.interrupts import interrupts
 from search.core.records import Replicate, StudyRecord, TrialRecord
+from search.core.terminal import say
 from search.core.units import format_number_of
-from search.driver.training import need_of, say
+from search.driver.training import need_of
 from search.storage.replicates import Replicates
 from search.study.checkpoints import NEWEST, newest, numbers
 from search.study.seed_records import as_trial

@@ -63,14 +63,15 @@ class Progress:
 
     def update(self) -> None:
         """Draw what has changed, if it is time."""
-        now, self._range = self.clock(), self._forecast.range_s(self.study)
+        now = self.clock()
+        self._forecast.hear(self.study)
         interval = REFRESH_S if self._screen else SUMMARY_S
         if not self._screen:
             self._tell_ended()
             self._tell_away()
         if now - self._drawn < interval:
             return
-        self._drawn = now
+        self._drawn, self._range = now, self._forecast.range_s(self.study)
         if self._screen:
             self._screen.draw(self._display(self._screen.said[-NOTES:]))
         else:

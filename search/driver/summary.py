@@ -1,6 +1,7 @@
 """What a study found when it ends: the front, where the time went, where to look next."""
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -18,6 +19,7 @@ from search.storage.url import holds_secret, shown_url
 from search.study.retention import Checkpoints
 from search.study.running import RunningStudy
 from spaces.errors import InputError, visible
+from workers.measurement import ALONE
 
 
 def show_end(
@@ -45,7 +47,7 @@ def show_end(
     for line in confirmation_lines(Confidence(running.record, trials)):
         _line(console, line)
     _line(console, _counts(running, front_hypervolume(running.record, trials)))
-    for line in filter(None, (outside_line(trials), failures_line(trials))):
+    for line in filter(None, (_beside(running, front), outside_line(trials), failures_line(trials))):
         _line(console, line)
     if running.account.spent.startup_s:
         _line(console, time_split(running))
@@ -91,6 +93,16 @@ def _counts(running: RunningStudy, hypervolume: float) -> str:
         f"{sum(trial.epochs for trial in trials)} of {full} trained"
         + (f"; hypervolume {hypervolume:.3f}" if count[State.COMPLETE] else "")
     )
+
+
+def _beside(running: RunningStudy, front: Sequence[TrialRecord]) -> str:
+    """Return one line where latencies of the front were measured beside other trainings, or nobody knows."""
+    if "latency_ms" not in running.record.objectives:
+        return ""
+    found = [trial.found for trial in front]
+    beside = sum(each is None or each.get(ALONE) != 1 for each in found)
+    share = f"{beside} of the front's {format_number_of('network', len(front))}"
+    return f"warning: the latency of {share} was not measured with the device alone" if beside else ""
 
 
 def checkpoints_line(running: RunningStudy, config: StudyConfig) -> str:

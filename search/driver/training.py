@@ -3,23 +3,25 @@
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 from rich.console import Console
 
 from search.config.study import StudyConfig
-from search.core.environment import hide
 from search.core.records import StudyRecord
+from search.core.terminal import say
 from search.driver.progress import Progress
 from search.study.running import RunningStudy
 from search.tune import run as cluster
+from search.tune.engines import Engines
 from search.tune.nodes import Need
 from search.tune.preflight import ANSWER_S, SLOWER, Preflight, check_storage
 from search.tune.probe import question
 from search.tune.searcher import StudySearcher
 from search.tune.watch import Watch
-from spaces.errors import visible
 from workers.places import Folder, is_on_disk
 from workers.sources import DataSpec
 
@@ -27,11 +29,6 @@ from workers.sources import DataSpec
 def need_of(config: StudyConfig) -> Need:
     """Return what one trial takes of a machine."""
     return Need(gpus=config.resources.gpus_per_trial, cpus=config.resources.cpus_per_trial)
-
-
-def say(console: Console, line: str) -> None:
-    """Print a line in which nothing is markup and no secret stands."""
-    console.print(visible(hide(line)), markup=False, highlight=False, soft_wrap=True)
 
 
 def watch_of(
@@ -53,6 +50,19 @@ def watch_of(
         say=partial(say, console),
         patience_s=ANSWER_S + SLOWER * took_s,
     )
+
+
+def _engines(config: StudyConfig, pulses: Watch, worker: dict[str, Any]) -> Engines | None:
+    """Return the engines that trials share, if they do, and let those who hand them out and watch them know."""
+    if not config.engine:
+        return None
+    engines = Engines(pulses.launch, need_of(config))
+    worker["engines"] = pulses.launch
+    pulses.end_alone = engines.end_trial
+    if pulses.patience.epoch_slack is not None:  # an epoch that all have part in may come after one that none had
+        slack = pulses.patience.epoch_slack * engines.most
+        pulses.patience = replace(pulses.patience, epoch_slack=slack)
+    return engines
 
 
 def drive(
@@ -92,6 +102,7 @@ def drive(
         "on_disk": is_on_disk(folder),
     }
     pulses = Watch(running, config.resources.patience)
+    engines = _engines(config, pulses, worker)
     searcher = StudySearcher(running, config.full_recipe, config.data_spec, worker, room.limit, pulses.begin, data_of)
     running.account.spent.startup_s = (datetime.now(UTC) - started_at).total_seconds()
     began = time.monotonic()
@@ -107,5 +118,5 @@ def drive(
             if watch:
                 watch.later()
 
-        cluster.drive(running, searcher, room=room, watch=pulses, each=look)
+        cluster.drive(running, searcher, room=room, watch=pulses, each=look, engines=engines)
         look()

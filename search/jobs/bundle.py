@@ -14,7 +14,7 @@ TYPED = "py.typed"  # tells type checkers that the annotations of a package are 
 DATA = {  # beside its modules
     "spaces": ("examples/*.yaml", "published.csv", TYPED),
     "workers": ("clusters/*", "templates/*", TYPED),
-    "search": (TYPED,),
+    "search": (TYPED, "claims/claims.toml"),
     "dashboards": (TYPED, "live/static/*", "live/templates/*"),
 }
 FILE = "space.yaml"

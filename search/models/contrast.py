@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import stdtrit
 
+from search.models.distributions import student_quantile
 from search.models.seeds import Interval
 
 
@@ -30,4 +30,4 @@ def _half(one: np.ndarray, two: np.ndarray, level: float) -> float:
     if total == 0:
         return float("nan")
     freedom = total**2 / sum(part**2 / (len(each) - 1) for part, each in zip(shares, (one, two), strict=True))
-    return float(stdtrit(freedom, 0.5 + level / 2)) * float(np.sqrt(total))
+    return float(student_quantile(freedom, 0.5 + level / 2)) * float(np.sqrt(total))

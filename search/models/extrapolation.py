@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
+
+from search.models.distributions import student_quantile
 
 Array = NDArray[np.float64]
 
@@ -79,7 +80,7 @@ class Extrapolation:
         rows = _rows(self._rung.place(shown) - self._middle)
         mean = rows @ self._line + self._level
         scale = np.sqrt(self._variance * (1 + ((rows @ self._covariance) * rows).sum(axis=1)))
-        return self._full.error(mean[:, None] + scale[:, None] * stdtrit(self._freedom, QUANTILES)[None])
+        return self._full.error(mean[:, None] + scale[:, None] * student_quantile(self._freedom, QUANTILES)[None])
 
 
 def expected(draws: Array) -> Expected:

@@ -6,7 +6,8 @@ there. Its error is the one unknown, so the expectation is exact along costs: a 
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
+
+from search.models.distributions import normal_below
 
 Array = NDArray[np.float64]
 
@@ -52,7 +53,7 @@ def expected_gain(points: Array, heights: Array, costs: Array, mean: Array, devi
     levels, share = _shares(points, heights, costs)
     below = (levels[None] - mean[:, None]) / deviation[:, None]
     density = np.exp(-0.5 * below**2) / np.sqrt(2 * np.pi)
-    improvement = deviation[:, None] * (below * ndtr(below) + density)
+    improvement = deviation[:, None] * (below * normal_below(below) + density)
     return np.asarray((share * improvement).sum(axis=1))
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
+
+from search.models.distributions import student_quantile
 
 Values = NDArray[np.float64]
 DRAWS = 4000
@@ -82,7 +83,11 @@ def interval(values: Sequence[float], known: Spread, *, rate: bool, level: float
     mean = float(np.mean(values)) if len(values) else np.nan
     if not known.freedom or not len(values):
         return Interval(mean, np.nan, np.nan)
-    half = float(stdtrit(known.freedom, (1 + level) / 2)) * known.deviation(mean, rate=rate) / np.sqrt(len(values))
+    half = (
+        float(student_quantile(known.freedom, (1 + level) / 2))
+        * known.deviation(mean, rate=rate)
+        / np.sqrt(len(values))
+    )
     low, high = mean - half, mean + half
     return Interval(mean, max(low, 0.0), min(high, 1.0) if rate else high)
 

@@ -4,18 +4,12 @@ The kernel is a sum of a linear part, a quadratic one and a smooth rest. On spac
 explain most of what differs between networks, and they need few trials to be learned.
 """
 
-import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct, Kernel, WhiteKernel
 
-Array = NDArray[np.float64]
+from search.models.gaussian_process import Array, Posterior, likelihood, noise
 
 OWN = 0.6  # share of what the features leave unexplained that is the network's own and not its seed's
 MOST_FITTED = 150  # trials that the kernel's parameters are fitted on; the posterior uses all of them
@@ -26,6 +20,7 @@ STEPS = 12  # of the optimiser, which goes on from the last fit
 _AMPLITUDES = ((np.log(0.5), 1.5), (np.log(0.1), 1.5), (np.log(0.2), 1.5))  # linear, quadratic, smooth
 _LENGTH = (np.log(3.0), 1.0)  # of each feature, times the root of how many there are
 _NOISE = (np.log(0.1), 1.5)
+_BOUNDS = ((1e-5, 1e3), (1e-1, 1e3), (1e-6, 1e1))  # of an amplitude, a length, the noise
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +35,13 @@ class Surrogate:
     """Predict one learned value, which is minimised, from features `n d` of unit scale."""
 
     def __init__(self, dimensions: int) -> None:
-        self._kernel = _kernel(dimensions)
-        self._priors = _priors(dimensions)
+        pairs = [*_AMPLITUDES, *[_LENGTH] * dimensions, _NOISE]
+        self._centers, self._spreads = np.array(pairs, dtype=np.float64).T
+        amplitude, length, noise_ = np.log(_BOUNDS)
+        self._bounds = np.array([*[amplitude] * len(_AMPLITUDES), *[length] * dimensions, noise_])
+        self._theta = self._centers
         self._center, self._scale = 0.0, 1.0
-        self._model: GaussianProcessRegressor | None = None
+        self._model: Posterior | None = None
 
     def fit(self, features: Array, values: Array, extra: Array | None = None, *, adjust: bool) -> None:
         """Learn.
@@ -56,22 +54,17 @@ class Surrogate:
         """
         self._center, self._scale = float(values.mean()), float(values.std()) or 1.0
         targets = (values - self._center) / self._scale
-        extra = np.zeros(len(values)) if extra is None else extra / self._scale**2
+        extra = (np.zeros(len(values)) if extra is None else extra / self._scale**2) + JITTER
         if adjust:
             chosen = np.linspace(0, len(values) - 1, min(len(values), MOST_FITTED)).astype(int)
-            adjusting = GaussianProcessRegressor(self._kernel, alpha=extra[chosen] + JITTER, optimizer=self._ascend)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ConvergenceWarning)  # a length at its bound: a feature says nothing
-                self._kernel = adjusting.fit(features[chosen], targets[chosen]).kernel_
-        self._model = GaussianProcessRegressor(self._kernel, alpha=extra + JITTER, optimizer=None)
-        self._model.fit(features, targets)
+            self._theta = self._adjusted(features[chosen], targets[chosen], extra[chosen])
+        self._model = Posterior.of(self._theta, features, targets, extra)
 
     def predict(self, features: Array) -> Belief:
         """Return what is expected of networks that were never trained."""
         assert self._model is not None
-        mean, deviation = self._model.predict(features, return_std=True)
-        noise = self._noise
-        variance = np.maximum(deviation**2 - noise, 1e-12) + OWN * noise  # the model's counts all noise
+        mean, variance = self._model.predict(features)
+        variance = np.maximum(variance, 1e-12) + OWN * noise(self._theta)
         return Belief(mean * self._scale + self._center, np.sqrt(variance) * self._scale)
 
     def trained(self, features: Array, values: Array) -> Array:
@@ -79,37 +72,15 @@ class Surrogate:
         mean = self.predict(features).mean
         return np.asarray(mean + OWN * (values - mean))
 
-    @property
-    def _noise(self) -> float:
-        return float(np.exp(self._kernel.theta[-1]))
-
-    def _ascend(
-        self, objective: Callable[..., tuple[float, Array]], start: Array, bounds: Array
-    ) -> tuple[Array, float]:
-        """Maximise likelihood times prior: scikit-learn's own optimiser knows no prior, and few trials need one."""
-        center, spread = self._priors
+    def _adjusted(self, features: Array, values: Array, extra: Array) -> Array:
+        """Return the parameters of most likelihood times prior: few trials alone do not tell them."""
 
         def posterior(theta: Array) -> tuple[float, Array]:
-            value, slope = objective(theta)
-            away = (theta - center) / spread
-            return value + 0.5 * float(away @ away), slope + away / spread
+            value, slope = likelihood(theta, features, values, extra)
+            away = (theta - self._centers) / self._spreads
+            return 0.5 * float(away @ away) - value, away / self._spreads - slope
 
-        found = minimize(posterior, start, jac=True, bounds=bounds, method="L-BFGS-B", options={"maxiter": STEPS})
-        return found.x, float(found.fun)
-
-
-def _kernel(dimensions: int) -> Kernel:
-    linear, quadratic, smooth = (ConstantKernel(np.exp(median), (1e-5, 1e3)) for median, _ in _AMPLITUDES)
-    lengths = np.full(dimensions, np.exp(_LENGTH[0]))
-    return (
-        linear * DotProduct(0.0, "fixed")
-        + quadratic * DotProduct(0.0, "fixed") ** 2
-        + smooth * RBF(lengths, (1e-1, 1e3))
-        + WhiteKernel(np.exp(_NOISE[0]), (1e-6, 1e1))
-    )
-
-
-def _priors(dimensions: int) -> tuple[Array, Array]:
-    pairs = [*_AMPLITUDES, *[_LENGTH] * dimensions, _NOISE]
-    center, spread = np.array(pairs, dtype=np.float64).T
-    return center, spread
+        found = minimize(
+            posterior, self._theta, jac=True, bounds=self._bounds, method="L-BFGS-B", options={"maxiter": STEPS}
+        )
+        return np.asarray(found.x)

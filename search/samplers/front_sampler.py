@@ -6,7 +6,7 @@ A sampler as any other of Optuna's, for studies whose trials suggest what a cata
 import random
 from collections.abc import Mapping, Sequence
 from itertools import compress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from optuna.distributions import BaseDistribution
@@ -18,9 +18,11 @@ from threadpoolctl import threadpool_limits
 from search.models.extrapolation import Axis, Expected, draws_at, expected
 from search.models.improvement import attainment, cost_bounds, expected_gain, integration_points
 from search.models.pareto import front
-from search.models.surrogate import Surrogate
 from search.samplers.candidates import Array, Network, Pool, Scale
 from search.samplers.catalogue import Catalogue, Coordinate
+
+if TYPE_CHECKING:
+    from search.models.surrogate import Surrogate
 
 N_STARTUP_TRIALS = 10  # trials over all costs before the model is asked
 MIN_COMPLETE = 3  # of them trained in full
@@ -155,8 +157,10 @@ class FrontSampler(BaseSampler):
         signs = np.array([-1.0 if way is StudyDirection.MAXIMIZE else 1.0 for way in study.directions])
         return _Error(done, signs, self._learned, np.array([self._rng.expovariate(1) for _ in self._learned]))
 
-    def _model(self, features: Array, known: Expected) -> Surrogate:
+    def _model(self, features: Array, known: Expected) -> "Surrogate":
         """Return the surrogate, having learned."""
+        from search.models.surrogate import Surrogate  # half a second of a processor, and first needed here
+
         self._surrogate = self._surrogate or Surrogate(features.shape[1])
         adjust = len(features) >= max(self._adjusted + 3, ADJUST * self._adjusted)
         self._surrogate.fit(features, known.middle, known.deviation**2, adjust=adjust)

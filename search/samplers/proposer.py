@@ -7,7 +7,7 @@ hide from its samplers, as violated constraints. It also spares a database round
 
 import random
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
 
@@ -135,6 +135,41 @@ class Proposer:
             self._reject(trial.number, found)
             rejected += [found] if found.violations else []
         return None
+
+    @property
+    def certain(self) -> list[Mapping[str, Scalar]]:
+        """Return values that are proposed next, whatever trials come to."""
+        return [*self._ahead, *self._first]
+
+    def draw_ahead(self, count: int) -> None:
+        """Draw until so many values are certain: harmless to a search whose sampler learns nothing from trials."""
+        while len(self._ahead) + len(self._first) < count:
+            trial = self.mirror.ask()
+            self._first.append(self.catalogue.suggest(cast(Suggests, trial)))
+            self.forget(trial.number)
+
+    def propose_now(
+        self,
+        params: Mapping[str, Scalar],
+        fits: Callable[[Proposal], bool],
+        known: Mapping[str, int],
+        doubts: Sequence[Doubt] = (),
+    ) -> Proposal | None:
+        """Return some of the values that are certain before their turn, or None: what is refused waits for its own.
+
+        Args:
+            params: of `certain`; what they leave open is drawn.
+            fits: what is wanted now.
+            known: as for `propose`.
+            doubts: as for `propose`.
+        """
+        trial = self._ask_for(params)
+        found = self._judge(self.catalogue.suggest(cast(Suggests, trial)), known, doubts, trial.number)
+        if isinstance(found, Rejection) or not fits(found):
+            self.forget(trial.number)
+            return None
+        (self._ahead if params in self._ahead else self._first).remove(params)
+        return replace(found, first=True)
 
     def ask_for(self, params: Mapping[str, Scalar]) -> Asked:
         """Return values as they would be proposed.

@@ -141,13 +141,16 @@ class SamplerEntry:
     make: Callable[[int, Catalogue, Sequence[Coordinate | None]], BaseSampler]
     summary: str  # one line, for the README
     weighs: bool = False  # it heeds the weights of choices
+    learns: bool = True  # what it names next hangs on what trials have shown
 
 
 SAMPLERS: dict[str, SamplerEntry] = {
     "front": SamplerEntry(
         make=_front, summary="models accuracy over the known costs, for the front's hypervolume", weighs=True
     ),
-    "random": SamplerEntry(make=_random, summary="draws at random, by weights where choices have some", weighs=True),
+    "random": SamplerEntry(
+        make=_random, summary="draws at random, by weights where choices have some", weighs=True, learns=False
+    ),
     "tpe": SamplerEntry(make=_tpe, summary="Optuna's multivariate TPE"),
     "nsga2": SamplerEntry(make=_nsga2, summary="Optuna's NSGA-II"),
     "gp": SamplerEntry(make=_gp, summary="Optuna's Gaussian process"),
@@ -172,6 +175,11 @@ def check_sampler(name: str, parameters: Sequence[Parameter] = ()) -> None:
 
 def _entry(name: str) -> SamplerEntry:
     return SAMPLERS[ALIASES.get(name, name)]
+
+
+def learns(name: str) -> bool:
+    """Return whether what a sampler of a name in `names()` proposes hangs on what trials have shown."""
+    return _entry(name).learns
 
 
 def make_sampler(name: str, seed: int, catalogue: Catalogue, known: Sequence[Coordinate | None]) -> BaseSampler:

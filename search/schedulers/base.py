@@ -139,9 +139,14 @@ class Scheduler:
         return float(trials * self.max_epochs)
 
     @property
+    def decides(self) -> list[int]:
+        """Return the epochs below full fidelity after which it is decided on a trial."""
+        return [epoch for epoch in range(1, self.max_epochs) if self.reads(epoch)]
+
+    @property
     def measured(self) -> list[int] | None:
         """Return the epochs after which networks are measured, full fidelity with them; None where that is all."""
-        decides = [epoch for epoch in range(1, self.max_epochs) if self.reads(epoch)]
+        decides = self.decides
         return None if self.options.measure == "all" or not decides else [*decides, self.max_epochs]
 
     def next_read(self, epoch: int) -> int:

@@ -1,4 +1,4 @@
-"""Promote, of the trials that rest at rungs, the one by which the front is expected to gain most an epoch.
+"""Promote, of the trials that rest at rungs, the one by which the front is expected to gain most for its time.
 
 Costs are known, and what a trial will come to is predicted from what trials before it came to that had shown as much.
 """
@@ -10,7 +10,7 @@ from typing import Annotated, cast
 
 from annotated_types import Gt, Le
 
-from search.core.gains import expected_gains
+from search.core.gains import Entry, expected_gains, rates
 from search.core.records import TrialRecord
 from search.schedulers.base import GO_ON, Decision, Options, PromotionState, Verdict
 from search.schedulers.rungs import Rung, RungScheduler
@@ -30,10 +30,10 @@ class GainOptions(Options):
 
 
 class Gain(RungScheduler):
-    """Every trial rests at each rung; the one goes on that is expected to add most to the front for its epochs."""
+    """Every trial rests at each rung; the one goes on that is expected to add most to the front for its time."""
 
     options_class = GainOptions
-    summary = "pauses every trial at each rung and resumes the one with the highest expected hypervolume gain an epoch"
+    summary = "pauses trials at each rung and resumes the one with the highest expected hypervolume gain for its time"
 
     def on_measurement(self, trial: TrialRecord, measurement: Measurement) -> Decision:
         """Let a trial rest at a rung; whose turn it is, this one's perhaps, the next question tells."""
@@ -43,7 +43,7 @@ class Gain(RungScheduler):
         return Decision(Verdict.REST, why)
 
     def promote(self, state: PromotionState) -> int | None:
-        """Return the trial with the highest gain an epoch, as long as there are epochs of the share left."""
+        """Return the trial with the highest gain for its time, as long as there are epochs of the share left."""
         return Promotion(self, state).choose() if state.resting else None
 
     def finish(self, state: PromotionState) -> dict[int, str]:
@@ -77,7 +77,7 @@ class Promotion:
         alone = state.no_more_trials and not state.active
         if min(steps) > left and not alone:
             return None
-        best = max(self.gains, key=self._worth)
+        best = max(self.rates, key=self.rates.__getitem__)
         beyond = alone and state.force_one and left > -max_epochs  # those that went on so may fail one after another
         return best if beyond or self._step(state.resting[best]) <= left else None
 
@@ -90,12 +90,8 @@ class Promotion:
         """Return what spoke for one resting trial to go on, and how many had more of it."""
         if self.gains[number] < LITTLE:
             return "next to no hypervolume gain was expected of it"
-        place = 1 + sum(self._worth(other) > self._worth(number) for other in self.gains)
-        return f"rank {place} of {len(self.gains)} paused trials by expected hypervolume gain an epoch"
-
-    def _worth(self, number: int) -> float:
-        """Return by what share a resting trial is expected to raise the front for each epoch that it takes."""
-        return self.gains[number] / (self.scheduler.max_epochs - self.state.resting[number])
+        place = 1 + sum(rate > self.rates[number] for rate in self.rates.values())
+        return f"rank {place} of {len(self.rates)} paused trials by expected hypervolume gain for its time"
 
     def _step(self, epoch: int) -> int:
         """Return how many epochs a trial will train before it is looked at again."""
@@ -108,6 +104,11 @@ class Promotion:
         passed = {number: max(levels) for number, epochs in active if (levels := self._passed(epochs))}
         return gains(self.scheduler.reached, self.state.resting, passed, self.scheduler.max_epochs)
 
+    @cached_property
+    def rates(self) -> dict[int, float]:
+        """Return by what share each resting trial is expected to raise the front for its time."""
+        return rates(self.gains, _entries(self.scheduler.reached), self.state.resting, self.scheduler.max_epochs)
+
     def _passed(self, epochs: int) -> list[int]:
         return [level for level in self.scheduler.levels if level <= epochs]
 
@@ -116,4 +117,8 @@ def gains(
     rungs: Mapping[int, Rung], resting: Mapping[int, int], running: Mapping[int, int], max_epochs: int
 ) -> dict[int, float]:
     """Return for each resting trial what the front is expected to gain, were it trained in full, by its rungs."""
-    return expected_gains({epoch: rung.entries for epoch, rung in rungs.items()}, resting, running, max_epochs)
+    return expected_gains(_entries(rungs), resting, running, max_epochs)
+
+
+def _entries(rungs: Mapping[int, Rung]) -> dict[int, dict[int, Entry]]:
+    return {epoch: rung.entries for epoch, rung in rungs.items()}

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from sqlalchemy import delete, insert
+from sqlalchemy import String, cast, delete, func, insert, select
 
 from search.core.analyses import Analysis, Question
 from search.storage import cells, queries, rows
@@ -32,6 +32,14 @@ class Analyses:
             known = queries.whole_rows(ANALYSIS).where(mine).order_by(ANALYSIS.c.id)
             found = connection.execute(known).mappings().all()
         return [each for row in found if (question := _asked(row)) and (each := _read(question, row))]
+
+    def stand(self) -> str:
+        """Return what changes with every analysis that is kept."""
+        with self._store.snapshot() as connection:
+            mine = ANALYSIS.c.study_id == self._store.study_id(connection, self._study)
+            told = select(func.count(), func.max(cast(ANALYSIS.c.at, String))).where(mine)
+            count, last = connection.execute(told).one()
+        return f"{count} {last or ''}".strip()
 
     def add(self, analysis: Analysis) -> None:
         """Keep what was found, in the place of what the same question had found before.

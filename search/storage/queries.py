@@ -68,6 +68,16 @@ def measurement_after_the_last(insert: DialectInsert, of: Table = TRIAL, into: T
     return statement.on_conflict_do_nothing().returning(into.c.epoch)
 
 
+def id_of(connection: Connection, study_id: int, number: int) -> int:
+    """Return the key of a trial.
+
+    Raises:
+        NoResultFound: there is no such trial.
+    """
+    found: int = connection.execute(select(TRIAL.c.id).where(is_trial(study_id, number))).scalar_one()
+    return found
+
+
 def recorded(connection: Connection, study_id: int, number: int) -> int:
     """Return how many epochs of a trial are recorded.
 

@@ -32,6 +32,7 @@ Values = dict[str, Any]
 
 LONGEST_NAME = 512
 _COLUMNS = ("accuracy", "loss")  # metrics with a column of their own
+TOGETHER = "together"  # no metric, and rare: it stands beside them in the place of a column that is 1 in every row
 # Fields that SQL has in another shape, or that are of other rows.
 _SHAPED = ("params", "architecture", "cost", "state", "session", "measurements", "replicates", "confirmation")
 _SHAPED_REPLICATE = ("fold", "state", "measurements", "test", "tested_at")
@@ -269,12 +270,13 @@ def measurement_values(measurement: Measurement) -> Values:
             raise ValueError(f"{name} {value} of epoch {measurement.epoch} is not finite")
     if measurement.epoch < 1:
         raise ValueError(f"epoch {measurement.epoch} is below 1")
+    others = {name: value for name, value in measurement.metrics.items() if name not in _COLUMNS}
     return {
         "epoch": measurement.epoch,
         **{name: measurement.get(name) for name in _COLUMNS},
         "train_s": measurement.train_s,
         "eval_s": measurement.eval_s,
-        "metrics": to_json({name: value for name, value in measurement.metrics.items() if name not in _COLUMNS}),
+        "metrics": to_json(others | ({TOGETHER: measurement.together} if measurement.together > 1 else {})),
         "recorded_at": measurement.at and to_utc(measurement.at),
         "host": measurement.host or None,
         "device": measurement.device or None,
@@ -285,11 +287,16 @@ def _measurement(row: Row) -> Measurement:
     own = {name: cells.number(row, name) for name in _COLUMNS if row[name] is not None}
     if not 0 <= own.get("accuracy", 0.0) <= 1:
         raise ValueError(f"accuracy {own['accuracy']} is not in [0, 1]")
+    others = cells.mapping_of(_is_finite, row, "metrics")
+    together = others.pop(TOGETHER, 1)
+    if together != int(together) or together < 1:
+        raise ValueError(f"{together} networks are trained together")
     return Measurement(
         epoch=cells.whole(row, "epoch", 1),
-        metrics={**own, **cells.mapping_of(_is_finite, row, "metrics")},
+        metrics={**own, **others},
         train_s=cells.number(row, "train_s"),
         eval_s=cells.number(row, "eval_s"),
+        together=int(together),
         host=cells.optional(cells.text, row, "host") or "",
         device=cells.optional(cells.text, row, "device") or "",
         at=cells.optional(cells.moment, row, "recorded_at"),

@@ -11,9 +11,10 @@ from typing import Self
 
 from sqlalchemy import Connection, Engine, RowMapping, Table, inspect, make_url, select, update
 
+from search.core.analyses import Row
 from search.core.records import Event, EventKind, Host, Rejection, Session, Spent, State, StudyRecord, TrialRecord
 from search.storage import engine as database
-from search.storage import events, queries, rows
+from search.storage import events, flows, queries, rows
 from search.storage import locks as holds
 from search.storage.cells import is_text
 from search.storage.copies import Copy, copy_of
@@ -270,6 +271,7 @@ class Store:
             if trial_id is not None:
                 if measured:
                     connection.execute(self._insert(MEASUREMENT), [{"trial_id": trial_id, **each} for each in measured])
+                flows.add(connection, trial_id, trial.measurements)
                 begun = Event(at=trial.started_at or datetime.now(UTC), kind=EventKind.BEGUN, trial=trial.number)
                 events.add(connection, values["study_id"], begun)
 
@@ -284,6 +286,8 @@ class Store:
             study_id = self.study_id(connection, study)
             place = {"of_study": study_id, "of_number": number, "epoch_before": measurement.epoch - 1}
             if connection.scalar(self._insert_measurement, {**values, **place}) is not None:
+                if measurement.flow:
+                    flows.add(connection, queries.id_of(connection, study_id, number), [measurement])
                 at, told = measurement.at or datetime.now(UTC), f"epoch {measurement.epoch}"
                 events.add(connection, study_id, Event(at=at, kind=EventKind.MEASURED, trial=number, text=told))
                 return True
@@ -459,6 +463,11 @@ class Store:
         """Whether the process of a launch is alive and has its connection to the database (PostgreSQL)."""
         with self.speaking():
             return holds.is_held(self._engine, f"session {session}")
+
+    def flow(self, study: str, number: int) -> tuple[Row, ...]:
+        """Return what came through each block of a trial, epoch by epoch; nothing where that is not recorded."""
+        with self.snapshot() as connection:
+            return flows.of(connection, self.study_id(connection, study), number)
 
     def sessions(self, study: str) -> list[Session]:
         """Return the launches of a study, oldest first."""

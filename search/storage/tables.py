@@ -1,6 +1,7 @@
 """Lay out our tables. Optuna keeps its own in the same database, so every name of ours starts with `nas_`.
 
-nas_study ─┬─ nas_trial ─── nas_measurement
+nas_study ─┬─ nas_trial ─┬─ nas_measurement
+           │             └─ nas_flow
            ├─ nas_replicate ─┬─ nas_replicate_measurement
            │                 └─ nas_look
            ├─ nas_event
@@ -10,7 +11,7 @@ nas_study ─┬─ nas_trial ─── nas_measurement
            ├─ nas_session
            ├─ nas_host
            └─ nas_analysis
-nas_answer, which is of no one study
+nas_answer, nas_training and nas_verdict, which are of no one study
 
 Numbers that a person may want to query have columns of their own; values whose shape the study chooses are JSON text.
 A change here needs a step in `search/storage/migrations/versions`.
@@ -114,6 +115,17 @@ def _measured() -> list[Column[Any]]:
 
 MEASUREMENT = Table(
     "nas_measurement", METADATA, Column("trial_id", ForeignKey(TRIAL.c.id), primary_key=True), *_measured()
+)
+
+FLOW = Table(  # what came through each block after an epoch, where that is recorded
+    "nas_flow",
+    METADATA,
+    Column("trial_id", ForeignKey(TRIAL.c.id), primary_key=True),
+    Column("epoch", Integer, primary_key=True, autoincrement=False),
+    Column("place", Integer, primary_key=True, autoincrement=False),  # of the block in the network, from 0
+    Column("block", Text, nullable=False),  # stage and block, each from 1
+    Column("gradient", Double),  # at its output, L2 norm; NULL where it is not known
+    Column("branch", Double),  # over its shortcut, ratio of L2 norms; NULL where it has none
 )
 
 REPLICATE = Table(
@@ -262,4 +274,40 @@ ANALYSIS = Table(  # what `search.analyse` has found
     Column("took_s", Double, nullable=False),
     Column("at", DateTime(timezone=True), nullable=False),
     UniqueConstraint("study_id", "key"),
+)
+
+TRAINING = Table(  # by which claims of the literature are judged
+    "nas_training",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("key", String(64), nullable=False, unique=True),  # SHA-256 of network, recipe, images and seed
+    Column("network", Text, nullable=False),  # as the first claim that asked names it
+    Column("digest", String(64), nullable=False),
+    Column("seed", BigInteger, nullable=False),
+    Column("epochs", Integer, nullable=False),
+    Column("found", Text, nullable=False),  # JSON: values by quantity; a text is why one cannot be read
+    Column("seconds", Double, nullable=False),
+    Column("failure", Text, nullable=False),  # why nothing was found, else nothing
+    Column("machine", Text, nullable=False),  # JSON: hardware and versions
+    Column("at", DateTime(timezone=True), nullable=False),
+)
+
+VERDICT = Table(  # the latest on each claim, by images and epochs
+    "nas_verdict",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("claim", String(64), nullable=False),  # its id in the file of claims
+    Column("fingerprint", String(64), nullable=False),  # of the images; nothing for what is counted
+    Column("epochs", Integer, nullable=False),  # of each training; 0 for what is counted
+    Column("outcome", String(32), nullable=False),
+    Column("effect", Double),  # NULL where nothing was measured
+    Column("low", Double),  # NULL, both, where too little is known
+    Column("high", Double),
+    Column("test", String(16), nullable=False),
+    Column("seeds", Integer, nullable=False),
+    Column("seconds", Double, nullable=False),  # that its trainings took
+    Column("told", Text, nullable=False),  # JSON: the claim as it was then, and the networks of it
+    Column("machine", Text, nullable=False),  # JSON
+    Column("at", DateTime(timezone=True), nullable=False),
+    UniqueConstraint("claim", "fingerprint", "epochs"),
 )

@@ -65,6 +65,16 @@ def sqlite_file(address: URL) -> Path:
     return Path(path.removeprefix("//") if path.startswith("///") else path)
 
 
+def is_there(url: str) -> bool:
+    """Whether a database may be where a URL says: of SQLite its file, of a server that has to be asked.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    address = read_url(url)
+    return address.get_backend_name() != "sqlite" or sqlite_file(address).exists()
+
+
 def _check_file(address: URL) -> None:
     if address.host:
         raise InputError(f"{shown(address)} needs three slashes before the file, or four before an absolute path")

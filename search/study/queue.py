@@ -19,6 +19,7 @@ class Queue:
 
     clock: Callable[[], datetime]
     fresh: set[int] = field(default_factory=set)  # trials whose worker crashed or hung: a fresh one tells whose fault
+    alone: set[int] = field(default_factory=set)  # trials that failed with others of their process
     _waiting: deque[int] = field(default_factory=deque)
     _not_before: dict[int, datetime] = field(default_factory=dict)
     _tries: dict[int, tuple[int, int]] = field(default_factory=dict)  # at which epoch, and how many
@@ -45,10 +46,11 @@ class Queue:
         if number in self._waiting:
             self._waiting.remove(number)
 
-    def take(self) -> int | None:
-        """Return the first trial whose time has come, which waits no more; None where there is none."""
+    def take(self, fits: Callable[[int], bool] = lambda _number: True) -> int | None:
+        """Return the first trial that fits and whose time has come, which waits no more; None where there is none."""
         now = self.clock()
-        ready = next((number for number in self._waiting if self._not_before.get(number, now) <= now), None)
+        come = (number for number in self._waiting if self._not_before.get(number, now) <= now)
+        ready = next(filter(fits, come), None)
         if ready is not None:
             self._waiting.remove(ready)
         return ready
@@ -65,13 +67,20 @@ class Queue:
     def progressed(self, number: int) -> None:
         """Hear that a trial has come an epoch further: another crash is another one."""
         self.fresh.discard(number)
+        self.alone.discard(number)
+
+    def single(self, number: int) -> bool:
+        """Whether a trial is to be trained with no other in its process, until it has come an epoch further."""
+        return number in self.fresh or number in self.alone
 
     def retry(self, trial: TrialRecord, failure: TrialFailure) -> TrialFailure | None:
         """Let a trial wait for another worker, and return None; or the failure that it ends with."""
         number, kind = trial.number, FailureKind.of(failure.kind)
         if kind is FailureKind.KILLED and number in self._killed:  # once may be a neighbour's fault
             return TrialFailure(FailureKind.OUT_OF_MEMORY, f"{failure.message}, for the second time", failure.details)
-        if kind.transient and (tries := self._tries_since_progress(trial)) < ATTEMPTS:
+        if kind is FailureKind.TOGETHER:
+            self.alone.add(number)
+        elif kind.transient and (tries := self._tries_since_progress(trial)) < ATTEMPTS:
             self._not_before[number] = self.clock() + timedelta(seconds=BACK_OFF_S * 4**tries)
             self._tries[number] = (trial.epochs, tries + (kind is not FailureKind.PREEMPTED))
         elif kind.suspect and number not in self.fresh:

@@ -5,7 +5,7 @@ SQL before it counts.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum, auto
@@ -16,12 +16,13 @@ from search.core.records import Event, EventKind, Host, Rejection, State, StudyR
 from search.core.units import format_duration, format_number_of
 from search.samplers.measuring import UNMEASURED
 from search.samplers.memory import MEMORY, ceiling_of
-from search.samplers.proposer import Proposal
+from search.samplers.proposer import Doubt, Proposal
 from search.samplers.suspects import SUSPECTED
 from search.schedulers.base import GO_ON, Decision, PromotionState, Scheduler, Verdict
 from search.study.accounting import Account
 from search.study.disk import Disk
 from search.study.launches import Launches, OnlyLaunch
+from search.study.packing import Packing
 from search.study.queue import Queue
 from search.study.recording import OutboxProtocol, ProposerProtocol, RecorderProtocol
 from search.study.rejections import Rejections
@@ -63,6 +64,7 @@ class RunningStudy:
     launches: Launches = field(default_factory=OnlyLaunch)
     limit_s: float | None = None  # seconds of training that one trial may take
     seed: int = 0
+    flow: bool = False  # whether what comes through each block is recorded
     trials: TrialIndex = field(init=False)
     disk: Disk = field(init=False)
     queue: Queue = field(init=False)
@@ -78,6 +80,7 @@ class RunningStudy:
     notices: list[str] = field(default_factory=list)  # that nobody was told yet
     listeners: list[Listener] = field(default_factory=list)
     wishes: Wishes = field(default_factory=Wishes)  # of people
+    packing: Packing | None = None  # who is trained together; nothing: nobody
 
     def __post_init__(self) -> None:
         self.trials = TrialIndex(self.record)
@@ -209,6 +212,43 @@ class RunningStudy:
             return promoted  # that nothing is left has only now come out
         return begun
 
+    def mates(self, trial: TrialRecord, workers: float) -> list[TrialRecord]:
+        """Hand out trials that are trained together with one that was just handed out; usually none.
+
+        Args:
+            trial: with which.
+            workers: that are free, the trial's own with them.
+        """
+        if self.packing is None or self.queue.single(trial.number) or self.disk.full_s is not None or self.cut_off:
+            return []
+        found: list[TrialRecord] = []
+        with self.account.timed("proposing_s"):
+            room = self.packing.room(trial, map(self.trials.__getitem__, self.queue), workers)
+        for _ in range(room):
+            if (mate := self._mate(trial, self.packing)) is None:
+                break
+            found.append(mate)
+        return found
+
+    def _mate(self, trial: TrialRecord, packing: Packing) -> TrialRecord | None:
+        """Return another trial that can be trained beside one: one that waits, or a new one."""
+        waits = self.queue.take(lambda n: not self.queue.single(n) and packing.alike(trial, self.trials[n]))
+        if waits is not None:
+            return self._go_on(waits)
+        if self.exhausted or self.account.budget_spent or not self.deliver():
+            return None
+        with self.account.timed("proposing_s"):
+            proposal = packing.beside(trial)
+        if proposal is None:
+            return None
+        try:
+            with self.launches.turn(), self.account.timed("recording_s"):
+                return self._record(proposal)
+        except StorageAway as error:
+            self.proposer.take_back(proposal)
+            self.outbox.lose(error)
+            return None
+
     def _try_disk(self) -> TrialRecord | Nothing:
         """Return a trial that finds out whether there is room again; nothing else is handed out meanwhile."""
         if not self.queue or not self.disk.may_try(self.at_work):
@@ -296,11 +336,15 @@ class RunningStudy:
                 if proposal is None:
                     self.exhausted = not self.proposer.waits
                     return Nothing.LEFT if self.exhausted else Nothing.NOW
-                trial = self.recorder.start(proposal, self.seed * 1_000_003, self.clock(), self.launches.session)
+                return self._record(proposal)
             except StorageAway:
                 if proposal is not None:
                     self.proposer.take_back(proposal)
                 raise
+
+    def _record(self, proposal: Proposal) -> TrialRecord:
+        """Return the trial that a proposal has become."""
+        trial = self.recorder.start(proposal, self.seed * 1_000_003, self.clock(), self.launches.session)
         self.trials[trial.number] = trial
         self.proposer.begun(proposal, trial.number)
         return trial
@@ -381,13 +425,17 @@ class RunningStudy:
 
     def _propose(self) -> tuple[Proposal | None, list[Rejection]]:
         """Ask for a network that no failure before speaks against, and where none is left for any."""
-        ceiling = ceiling_of(self.trials.memory_evidence(self.account.began or self.clock()))
-        known, doubts = self.trials.known, [*([ceiling] if ceiling else ()), *self.trials.suspects]
+        known, doubts = self.trials.known, self.doubts()
         proposal, rejected = self.proposer.propose(known, doubts)
         if proposal is None and doubts:
             proposal, more = self.proposer.propose(known)
             rejected += more
         return proposal, rejected
+
+    def doubts(self) -> list[Doubt]:
+        """Return what refuses networks by what became of trials before."""
+        ceiling = ceiling_of(self.trials.memory_evidence(self.account.began or self.clock()))
+        return [*([ceiling] if ceiling else ()), *self.trials.suspects]
 
     def measured(self, number: int, measurement: Measurement) -> Decision:
         """Record an epoch, then decide. An epoch that is recorded already changes nothing."""
@@ -403,6 +451,7 @@ class RunningStudy:
             self.outbox.measured(number, measurement)
         self.account.spent.training_s += measurement.wall_s
         self.account.count(measurement)
+        measurement = replace(measurement, flow=())  # it is on disk, and of a deep network it is large
         trial = self.trials[number] = replace(trial, measurements=(*trial.measurements, measurement))
         if self.scheduler.reads(measurement.epoch):
             self.hear()  # a rung is common to all launches
@@ -523,6 +572,21 @@ class RunningStudy:
             failure_details=final.details,
         )
         self.end(ended)
+
+    def failed_together(self, numbers: Sequence[int], failure: TrialFailure) -> None:
+        """Record why trials failed together: what one of them may have done, each is tried for alone."""
+        if len(numbers) < 2 or self.packing is None:
+            for number in numbers:
+                self.failed(number, failure)
+            return
+        kind = FailureKind.of(failure.kind)
+        own = kind is FailureKind.KILLED or not (kind.transient or kind.suspect)  # as many at once have no memory
+        self.packing.apart |= set() if kind is FailureKind.DISK else set(numbers)
+        for number in numbers:
+            if not own:
+                self.failed(number, failure)
+            elif self.trials[number].state is State.RUNNING and number not in self.paused | self.elsewhere:
+                self.queue.put(number)
 
     def break_off(self, number: int) -> None:
         """Let a trial wait for more budget where it is, as its worker is ended: it had its time to come to a rung."""

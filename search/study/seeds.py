@@ -6,6 +6,7 @@ databases that are away.
 """
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -32,6 +33,7 @@ class SeedPlan:
     level: float = 0.95  # at which a network's place counts as known
     trainings: int | None = None  # all in all; none: what twice the front's networks would take
     folds: int | None = None  # parts of the images, each of which is measured on once; none: other seeds instead
+    packed: str = "auto"  # seeds of one network are trained together where that pays; never: each alone
 
     @property
     def repeats(self) -> int:
@@ -82,10 +84,33 @@ class SeedProposer:
         front = [trial.number for trial in front_trials(self.study, now)]
         seen = [number for number in counts if not self.trials[number].outside]
         first = [*front, *seen] if self.plan.folds else front  # means are of all folds, or cannot be compared
-        least = self.plan.repeats if self.plan.folds else min(FIRST, self.plan.repeats)
-        if (due := _fewest(first, counts, least)) is not None:
+        if (due := _fewest(first, counts, self._least)) is not None:
             return due
         return self._race(Confidence(self.study, now), front, {number: counts[number] for number in seen})
+
+    @property
+    def _least(self) -> int:
+        """Return how many trainings a network has before its place is asked for."""
+        all_of_them = bool(self.plan.trials or self.plan.folds)
+        return self.plan.repeats if all_of_them else min(FIRST, self.plan.repeats)
+
+    def due(self) -> dict[int, int]:
+        """Return how many trainings each network lacks whatever comes of those before."""
+        counts = self.counts()
+        first = self.plan.trials or [trial.number for trial in front_trials(self.study, self.now())]
+        lacking = {number: self._least - counts.get(number, 0) for number in first}
+        left = math.inf if self.plan.trainings is None else self.plan.trainings - sum(counts.values())
+        return {number: int(min(lacks, left)) for number, lacks in lacking.items() if min(lacks, left) > 0}
+
+    def lacking(self, trial: TrialRecord) -> tuple[int, int]:
+        """Return how many trainings the network of a replicate lacks in any case, and all networks."""
+        due = self.due()
+        return due.get(self.replicates[trial.number].trial, 0), sum(due.values())
+
+    def beside(self, trial: TrialRecord) -> SeedProposal | None:
+        """Return one more training of the network of a replicate, if one is due now; folds are of several images."""
+        number = self.replicates[trial.number].trial
+        return self._proposal(number) if not self.plan.folds and number in self.due() else None
 
     def _race(self, known: Confidence, front: Sequence[int], counts: Mapping[int, int]) -> int | None:
         asked = [*front, *(trial.number for trial in known.near(self.plan.near))] if self.plan.near else list(front)

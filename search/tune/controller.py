@@ -47,9 +47,15 @@ class StudyController(TuneController):
         return found
 
     def _maybe_reuse_cached_actor(self, trial: Trial) -> bool:
-        """Give a trial whose worker crashed a fresh one, in the place of an idle one if there is any."""
+        """Let a trial have an idle worker, unless one is starting for it or it is to have a fresh one.
+
+        Tune ends the one that is starting. Where an epoch is shorter than a start, no second worker ever came to be: a
+        study with room for two trained one trial at a time, and paid for a start with each. A trial whose worker
+        crashed gets a fresh one, in the place of an idle one if there is any.
+        """
         if not trial.config.get("fresh"):
-            return bool(super()._maybe_reuse_cached_actor(trial))
+            starting = trial not in self._resetting_trials and not self._is_waiting(trial)
+            return not starting and bool(super()._maybe_reuse_cached_actor(trial))
         if self._is_waiting(trial):
             idle = self._actor_cache.pop_cached_object(trial.placement_group_factory)
             if idle is not None:

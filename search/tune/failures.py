@@ -33,7 +33,10 @@ def failure_of(
         traceback: what a signal made the worker write as it died.
     """
     if isinstance(error, RayTaskError):
-        return _raised(error)
+        raised = _raised(error)
+        ended = raised.kind in (FailureKind.LOST, FailureKind.TOGETHER)  # perhaps the engine that it trained in
+        line = native_line(traceback) if ended else ""
+        return TrialFailure(FailureKind.NATIVE_CRASH, line, f"{traceback}\n{raised}") if line else raised
     told = error.__cause__ if isinstance(error, RayActorError) and error.__cause__ else error
     if isinstance(told, OutOfMemoryError):
         return TrialFailure(FailureKind.KILLED, _memory_line(str(told)), str(told))

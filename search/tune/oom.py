@@ -11,7 +11,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from workers.killer import kills
 
-ANSWER_S = 5.0  # to start a process on a machine that has just run out of memory
+ANSWER_S = 10.0  # to start a process on a machine that has just run out of memory
 SILENT_S = 60.0  # what did not answer is not asked again for so long: Ray takes a while to see that a node is gone
 NEAR_S = 10.0  # workers that die so soon after the kernel's count rose died of the same
 
@@ -20,10 +20,13 @@ class OomWatcher:
     """Know how many processes each machine had ended for memory before a worker died there.
 
     Ray cannot tell: to it, the kernel's killing, anyone's SIGKILL and a crash of native code are one. The question is
-    a task on the node, since another process there can read the count of the workers' control group.
+    a task on the node, since another process there can read the count of the workers' control group. Workers that this
+    process's Ray has started are in its own, so that here no process has to start for it.
     """
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, *, here: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+        """Watch the machines of a cluster, or this one alone (`here`)."""
+        self.here = here
         self.clock = clock
         self._before: dict[str, Any] = {}  # a count, or Ray's promise of one
         self._rose_at: dict[str, float] = {}
@@ -58,6 +61,8 @@ class OomWatcher:
         return self.clock() - self._rose_at.get(address, -NEAR_S) < NEAR_S
 
     def _ask(self, address: str) -> Any:
+        if self.here:
+            return kills()
         if self.clock() < self._silent_until.get(address, 0.0):
             return None
         with suppress(RayError):

@@ -4,31 +4,32 @@ import logging
 import os
 import warnings
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
-from functools import partial
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import ray
 from ray import tune
-from ray._private import parameter as ray_parameter
-from ray._private import ray_constants
 from ray._private import worker as ray_worker
 
 from search.core.environment import HOW_TOKEN, without
 from search.core.interrupts import interrupts
 from search.study.running import RunningStudy
 from search.tune.controller import study_controller
+from search.tune.engines import Engines
 from search.tune.hush import hushed
 from search.tune.nodes import Need, Room
 from search.tune.oom import OomWatcher
 from search.tune.scheduler import StudyScheduler
 from search.tune.scratch import scratch
 from search.tune.searcher import StudySearcher
+from search.tune.spared import ASKED_WORKERS, spared, uncounted
 from search.tune.watch import Watch
 from spaces.errors import InputError, StudyError, WidefrontError, first_line
 from spaces.packages import copy_to
+from workers.cores import cores
+from workers.remote import RemoteTrainable
 from workers.trainable import NetworkTrainable
 
 # Tune's own loggers, files and reports repeat what is in SQL; workers stay in the folder they were started from.
@@ -48,15 +49,19 @@ QUIET = {
 _PRINT = ray_worker.print_to_stdstream
 
 
-class _EachStep(tune.Callback):
-    """Call a function whenever Tune has done something."""
+class _Calls(tune.Callback):
+    """Call a function at what Tune tells of."""
 
-    def __init__(self, call: Callable[[], None]) -> None:
+    def __init__(self, call: Callable[..., None]) -> None:
         self.call = call
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
         """Pickle as nothing, as the running study does."""
         return (tune.Callback, ())
+
+
+class _EachStep(_Calls):
+    """Call it whenever Tune has done something."""
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:  # noqa: ARG002
         """Pass the word on."""
@@ -66,6 +71,18 @@ class _EachStep(tune.Callback):
         """Forget Tune's own statistics of a trial that has ended, half of what it keeps of each for good."""
         trial.metric_analysis.clear()
         trial.metric_n_steps.clear()
+
+
+class _Ended(_Calls):
+    """Call it with the configuration of each trial that has ended, however it has."""
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:  # noqa: ARG002
+        """Pass on that it goes on no further: its worker may be kept, and hears of it with the next trial."""
+        self.call(trial.config)
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:  # noqa: ARG002
+        """Pass on that it failed: its worker may not have been able to."""
+        self.call(trial.config)
 
 
 def start(address: str | None, *, verbose: bool, private: Collection[str] = (), packages: Collection[str] = ()) -> None:
@@ -107,12 +124,20 @@ def _gathered(packages: Collection[str]) -> Iterator[dict[str, Any]]:
 
 
 def _start_here(private: Collection[str], verbose: bool, sent: dict[str, Any]) -> None:
-    """Start Ray; its processes inherit the environment of this moment."""
-    with without(private, os.environ), _localhost(), _spared(logs=verbose):
+    """Start Ray; its processes inherit the environment of this moment.
+
+    A worker's threads sleep while they wait for each other. Left to themselves they spin, and where others are busy, as
+    the driver is, two of them took two to eight times the processor time so (a small network, n = 2).
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    with without(private, os.environ), spared(logs=verbose):
         for tries_left in (2, 1, 0):
             try:  # "local" is never a cluster that runs here
-                own = {"runtime_env": sent} if sent else {}
-                _init("local", verbose, include_dashboard=False, num_cpus=os.cpu_count(), **own, **_folder())
+                own: dict[str, Any] = {"runtime_env": sent} if sent else {}
+                own |= {"num_cpus": cores(), "include_dashboard": False}
+                # Ray does not start by a name that its version does not know, and tells nobody why.
+                own |= {"_system_config": ASKED_WORKERS} if tries_left else {}
+                _init("local", verbose, **own, **_folder())
                 break
             except Exception as error:  # on a busy machine one of its processes does not see another in time
                 if not tries_left or isinstance(error, OSError):
@@ -163,34 +188,6 @@ def _say_nothing(_data: object, **_named: bool) -> None:
     """Take the place of Ray's printing."""
 
 
-@contextmanager
-def _localhost() -> Iterator[None]:
-    """Let Ray listen on 127.0.0.1 alone, as it does where it has no clusters; else it listens on every interface."""
-    before = ray_constants.ENABLE_RAY_CLUSTER
-    ray_constants.ENABLE_RAY_CLUSTER = False
-    try:
-        yield
-    finally:
-        ray_constants.ENABLE_RAY_CLUSTER = before
-
-
-@contextmanager
-def _spared(*, logs: bool) -> Iterator[None]:
-    """Let Ray start neither its autoscaler, as nothing here can grow, nor who passes on logs that nobody is shown.
-
-    Both cost a second of a processor each. Ray's own parameters can say so, but not `ray.init`; where they cannot, or
-    stand elsewhere, Ray starts both.
-    """
-    made = getattr(ray_parameter, "RayParams", None)
-    if made is not None:
-        ray_parameter.RayParams = partial(made, no_monitor=True, include_log_monitor=logs)  # type: ignore[assignment,misc]
-    try:
-        yield
-    finally:
-        if made is not None:
-            ray_parameter.RayParams = made  # type: ignore[misc]
-
-
 def stop() -> None:
     """Stop Ray, or leave the cluster."""
     with suppress(Exception):  # it may be gone already; there is nothing to be done about it
@@ -220,17 +217,30 @@ def drive(
     room: Room,
     watch: Watch,
     each: Callable[[], None],
+    engines: Engines | None = None,
 ) -> None:
     """Run until the study is over or interrupted.
+
+    Args:
+        study: what is trained.
+        searcher: over it.
+        room: for trials.
+        watch: for signs of life.
+        each: called again and again.
+        engines: in which trials train; nothing: each in a process of its own.
 
     Raises:
         Exception: whatever went wrong in the driver; what was recorded stays recorded.
     """
-    watcher = OomWatcher()
+    watcher = OomWatcher(here=not room.joined)
     watcher.see_all()
-    with scratch() as folder, study_controller():
+    trainable = NetworkTrainable if engines is None else RemoteTrainable
+    shared: list[tune.Callback] = []
+    if engines is not None:
+        shared = [_EachStep(engines.look), _Ended(lambda config: engines.end(config["pulse"]))]
+    with scratch() as folder, study_controller(), uncounted(), engines or nullcontext():
         tuner = tune.Tuner(
-            tune.with_resources(NetworkTrainable, {"cpu": room.need.cpus, "gpu": room.need.gpus}),
+            tune.with_resources(trainable, {"cpu": room.need.cpus, "gpu": room.need.gpus}),
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
                 scheduler=StudyScheduler(study, watcher, watch),
@@ -242,7 +252,7 @@ def drive(
                 name="tune",
                 storage_path=folder,
                 verbose=0,
-                callbacks=[_EachStep(watch.look), _EachStep(each)],
+                callbacks=[_EachStep(watch.look), _EachStep(each), *shared],
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
         )

@@ -63,9 +63,11 @@ class Watch:
     clock: Callable[[], float] = time.monotonic
     read: Callable[[str], bytes | None] = field(default=lambda key: _internal_kv_get(key))
     end: Callable[[Sign], None] = field(default=lambda sign: end_worker(sign))
+    end_alone: Callable[[Sign], None] | None = None  # a trial that gives signs of life, where others share its process
     delete: Callable[[str], object] = field(default=lambda key: _internal_kv_del(key))
     launch: str = field(default_factory=lambda: uuid.uuid4().hex)  # so that signs of a launch before are not taken
     _starts: dict[int, str] = field(default_factory=dict)  # the key of each trial's latest start
+    _together: dict[int, int] = field(default_factory=dict)  # how many share out the seconds that epochs take
     _count: int = 0
     _since: dict[int, float] = field(default_factory=dict)  # when trials at work were first looked at
     _seen: dict[int, Seen] = field(default_factory=dict)
@@ -76,9 +78,15 @@ class Watch:
         """Pickle as nothing, as the running study does."""
         return (object, ())
 
-    def begin(self, number: int) -> str:
-        """Return where a trial that is handed out leaves its signs: each time another place, as an old sign is none."""
+    def begin(self, number: int, together: int = 1) -> str:
+        """Return where a trial that is handed out leaves its signs: each time another place, as an old sign is none.
+
+        Args:
+            number: of the trial.
+            together: with how many, counting it, it is trained as one network.
+        """
         self._forget(number)
+        self._together[number] = together
         self._count += 1
         self._starts[number] = f"widefront:{self.launch}:{number}:{self._count}"
         return self._starts[number]
@@ -153,7 +161,9 @@ class Watch:
         if seen.ended_at is not None:  # it was ended: until its death is heard of, again and again
             self.study.overdue[number] = now - seen.changed_at
             return self._end(number, seen, now) if now - seen.ended_at > AGAIN_S else None
-        expected_s = expected_epoch_s(trial, self._alike())
+        together = self._together[number]
+        own_s = expected_epoch_s(trial, self._alike())  # what is recorded of an epoch is a share of it
+        expected_s = None if own_s is None else together * own_s
         silent_s, epoch_s = now - seen.changed_at, now - seen.epoch_at
         bounds: tuple[tuple[float, float | None, Callable[[float, float], str]], ...] = (
             (silent_s, self.patience.silent_s(seen.sign.phase, expected_s), partial(stuck_line, seen.sign.phase)),
@@ -168,9 +178,10 @@ class Watch:
         if (
             limit_s is not None
             and seen.sign.phase not in BEGINNING
-            and trial.trained_s + epoch_s > limit_s + self.patience.grace_s
+            and trial.trained_s + epoch_s / together > limit_s + self.patience.grace_s
         ):
-            return self._end(number, seen, now, self._over_limit(trial.trained_s + epoch_s, silent_s, seen))
+            took_s = trial.trained_s + epoch_s / together
+            return self._end(number, seen, now, self._over_limit(took_s, silent_s, seen))
         if self._cut_off_at is not None and now - self._cut_off_at > self._grace_s(number, silent_s, expected_s):
             self.study.break_off(number)
             self._end(number, seen, now, TrialFailure(FailureKind.HUNG, "the budget is spent"))
@@ -196,9 +207,10 @@ class Watch:
     def _end(self, number: int, seen: Seen, now: float, why: TrialFailure | None = None) -> None:
         if why is not None:
             seen.why = why
+        lives = seen.ended_at is None and now - seen.changed_at <= SILENT_S
         seen.ended_at = now
         self.study.overdue[number] = now - seen.changed_at
-        self.end(seen.sign)
+        (self.end_alone if lives and self.end_alone else self.end)(seen.sign)
 
     def why(self, number: int) -> TrialFailure | None:
         """Return why a trial's worker was ended, once: it is asked when the worker's death is heard of."""
@@ -214,7 +226,7 @@ class Watch:
 
 def _epochs(trial: TrialRecord, seen: Seen) -> int:
     """Return how many epochs a trial's network has been trained for by now: fewer than recorded where it is behind."""
-    return seen.sign.epoch if seen.sign.again else trial.epochs
+    return seen.sign.epoch if seen.sign.again else max(trial.epochs, seen.sign.epoch)
 
 
 def end_worker(sign: Sign) -> None:

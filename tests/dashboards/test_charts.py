@@ -48,5 +48,20 @@ def test_a_replay_has_a_chart_for_each_axis_with_bands_in_the_colour_of_their_li
 
 
 def test_what_the_page_cannot_draw_is_refused() -> None:
-    with pytest.raises(ValueError, match="the page draws no bar"):
-        charts(go.Figure(go.Bar(x=[1], y=[1])))
+    with pytest.raises(ValueError, match="the page draws no violin"):
+        charts(go.Figure(go.Violin(x=[1], y=[1])))
+
+
+def test_cells_keep_their_values_and_what_is_not_a_number_is_nothing() -> None:
+    bar = {"title": {"text": "loss"}}
+    (told,) = charts(go.Figure(go.Heatmap(x=[1, 2], y=[3], z=[[0.5, float("nan")]], colorbar=bar, meta={"log": True})))
+    assert told["series"] == [
+        {"kind": "cells", "x": [1, 2], "y": [3], "z": [[0.5, None]], "title": "loss", "log": True}
+    ]
+
+
+def test_two_planes_have_an_axis_of_their_own_each() -> None:
+    line = {"mode": "lines", "line": {"color": theme.FRONT}}
+    figure = go.Figure([go.Scatter(x=[1], y=[1], **line), go.Scatter(x=[1], y=[2], xaxis="x2", yaxis="y2", **line)])
+    figure.update_layout(yaxis={"title": {"text": "one"}}, yaxis2={"title": {"text": "two"}}, xaxis2={"visible": True})
+    assert [told["up"]["title"] for told in charts(figure)] == ["one", "two"]

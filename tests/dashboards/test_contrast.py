@@ -9,8 +9,10 @@ import plotly.graph_objects as go
 import pytest
 
 from dashboards import choices, curves, edf, front, importance, progress, replays, theme
+from dashboards.analyses import kinds
 from dashboards.frames import StudyView
 from search.core.records import State
+from tests.dashboards.analyses.examples import EXAMPLES
 
 TEXT, MARK = 4.5, 3.0
 WHITE = (255.0, 255.0, 255.0)
@@ -58,6 +60,8 @@ def figures(view: StudyView) -> dict[str, go.Figure]:
     drawn |= {f"choice {name}": choices.figure(choices.info(view, name)) for name in view.searched()}
     drawn |= {"edf": edf.figure(edf.info(view)), "importance": importance.figure(importance.info(view))}
     grown = [growth(f"policy {place}") for place in range(len(theme.PALETTE))]
+    drawn |= {f"analysis {kind}": kinds.FIGURES[kind].figure(kinds.FIGURES[kind].info(make()))
+              for kind, make in EXAMPLES.items()}  # fmt: skip
     return drawn | {"replay": replays.figure(replays.Replays(subtitle="", growths=tuple(grown)))}
 
 
@@ -82,9 +86,13 @@ def _of_markers(marker: Any) -> Iterator[list[str]]:
 
 def marks(trace: Any) -> Iterator[list[str]]:
     """Return for each kind of mark that a trace draws the colours by one of which it is seen."""
+    if trace.type in ("heatmap", "image"):  # of shades, each told by its tooltip and the table
+        return
     mode = trace.mode if trace.type == "scatter" else "markers"
     if "lines" in mode:
         yield [trace.line.color]
+    if "text" in mode:
+        yield [trace.textfont.color]
     if "markers" in mode and trace.type != "box":
         yield from _of_markers(trace.marker)
     if trace.type == "box" and parsed(trace.line.color)[1]:  # a box of a few is not drawn

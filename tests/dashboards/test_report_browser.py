@@ -13,6 +13,7 @@ from dashboards import report
 from dashboards.frames import StudyView
 from search.core.picking import bounds_of, pick
 from search.core.records import State, TrialRecord
+from tests.dashboards.analyses import examples
 from tests.dashboards.browsing import OpenPage, answered, limit_of, serious, texts_read
 from tests.dashboards.conftest import CONFIG, _synthetic_trial, synthetic_view
 
@@ -228,3 +229,42 @@ def test_a_study_without_a_front_is_drawn_too(written: Report, show: OpenPage) -
     page = show(written(replace(view, trials=tuple(stopped[:5]))))
     expect(page.locator("#table tbody tr")).to_have_count(5)
     assert "No network has been trained in full" in page.locator("#answer").inner_text()
+
+
+def analysed() -> StudyView:
+    """Return a study with analyses of each kind, of one kind several."""
+    made = [make() for make in examples.EXAMPLES.values()]
+    return replace(three(), analyses=(*made, examples.lesions(8, minutes=5)))
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1400), ("dark", 390)])
+def test_every_analysis_is_drawn_and_read(written: Report, show: OpenPage, scheme: str, width: int) -> None:
+    page = show(written(analysed()), width, scheme)
+    for kind in examples.EXAMPLES:
+        shown = page.locator(f'[data-kind="{kind}"] [data-found]:visible')
+        expect(shown).to_have_count(1)
+        assert shown.locator("svg").first.bounding_box()["height"] > 100  # type: ignore[index]
+        shown.locator("summary").click()
+        expect(shown.locator("tbody tr").first).to_be_visible()
+        assert "NaN" not in shown.first.inner_html()
+    assert texts_read(page) > 300
+    assert not serious(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_one_of_several_analyses_is_chosen_and_its_marks_say_what_they_are(written: Report, show: OpenPage) -> None:
+    page = show(written(analysed()))
+    place = page.locator('[data-kind="lesion"]')
+    expect(place.locator("h3:visible")).to_have_text("lesions of trial 8")
+    place.locator("select").select_option(index=1)
+    expect(place.locator("h3:visible")).to_have_text("lesions of trial 7")
+    assert place.locator("[data-found]:visible rect.dot-front").count() > 1
+    bar = place.locator("[data-found]:visible rect.dot-front").first
+    bar.scroll_into_view_if_needed()
+    box = bar.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.7)
+    expect(page.locator("#tip")).to_contain_text("without block 1.1")
+    picture = page.locator('[data-kind="filters"] image').first
+    picture.hover()
+    expect(page.locator("#tip")).to_contain_text("filter 0")

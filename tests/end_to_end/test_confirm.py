@@ -46,6 +46,8 @@ def test_a_front_is_confirmed_whatever_dies_and_then_tested(
     for number, measurements in begun.items():  # what was recorded stays as it was, to the digit
         assert after[number].measurements[: len(measurements)] == measurements
     assert len({(each.trial, each.seed) for each in after}) == len(after)
+    if len({each.trial for each in after}) > 1:  # else both workers have one of two seeds
+        assert 2 in {epoch.together for each in after for epoch in each.measurements}
     _, trials = read(folder.url)
     assert [trial.measurements for trial in trials] == [trial.measurements for trial in before]
     assert "the test split was looked at 1 time" in folder.said()

@@ -15,9 +15,12 @@ from search.storage.analyses import Analyses
 from search.storage.store import Store
 from search.study import analysing
 from spaces.architecture import OwnNetwork
+from spaces.errors import InputError
 from tests.search.bench import Bench
 from tests.search.small import EPOCHS, Small, study
+from widefront import Study
 from workers import analyse, checkpoint
+from workers.trainer import Trainer, train
 
 Capture = pytest.CaptureFixture[str]
 
@@ -39,16 +42,23 @@ def in_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str
     """Compute here what a process would, which takes seconds to import torch; give the jobs that were computed."""
     jobs = list[dict[str, Any]]()
 
-    def computed(job: dict[str, Any], _hidden: object) -> list[dict[str, Any]]:
+    def computed(
+        job: dict[str, Any], _hidden: object, heard: Callable[[dict[str, Any]], object]
+    ) -> list[dict[str, Any]]:
         jobs.append(job)
         path = tmp_path / "job.json"
         path.write_text(json.dumps(job))
         asked = analyse.Asked.read(path)
-        rows = [json.loads(json.dumps(row)) for row in analyse.KINDS[asked.kind](asked)]
-        images = len(asked.data.val_labels) if asked.kind != "filters" else 0
+        rows = []
+        for row in analyse.KINDS[asked.kind](asked):
+            rows.append(json.loads(json.dumps(row)))
+            heard(rows[-1])
+        images = asked.looked_at if asked.kind != "filters" else 0
         return [*rows, {"images": images, "machine": {"device": "a processor", "torch": "2"}}]
 
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(analysing, "computed", computed)
+    monkeypatch.setattr(analyse, "_tell", lambda *_how_far: None)  # a process says it on a stream of its own
     return jobs
 
 
@@ -115,7 +125,7 @@ def test_a_table_says_of_which_images_and_data_it_is(small: Small, capsys: Captu
 
 
 def test_ensembles_are_of_the_front(small: Small, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("search.analyse.front_trials", lambda _study, trials: list(trials))
+    monkeypatch.setattr("search.study.questions.front_trials", lambda _study, trials: list(trials))
     assert main(["ensemble", small.url, "--json"]) == 0
     (found,) = told(capsys)
     assert found["trials"] == [0, 1, 2]
@@ -128,8 +138,8 @@ def test_ensembles_are_of_the_front(small: Small, capsys: Capture, monkeypatch: 
 
 
 def test_a_front_that_is_cut_is_said_to_be(small: Small, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("search.analyse.front_trials", lambda _study, trials: list(trials))
-    monkeypatch.setattr("search.analyse.COMBINED", 2)
+    monkeypatch.setattr("search.study.questions.front_trials", lambda _study, trials: list(trials))
+    monkeypatch.setattr("search.study.questions.COMBINED", 2)
     assert main(["ensemble", small.url]) == 0
     assert "of the front's 3 networks the 2 best are combined" in capsys.readouterr().out
 
@@ -137,7 +147,7 @@ def test_a_front_that_is_cut_is_said_to_be(small: Small, capsys: Capture, monkey
 def test_weights_that_are_gone_are_left_out_and_said(
     small: Small, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("search.analyse.front_trials", lambda _study, trials: list(trials))
+    monkeypatch.setattr("search.study.questions.front_trials", lambda _study, trials: list(trials))
     (small.runs / "1.pt").unlink()
     (small.runs / "1.before.pt").unlink(missing_ok=True)
     assert main(["ensemble", small.url, "--json"]) == 0
@@ -147,13 +157,21 @@ def test_weights_that_are_gone_are_left_out_and_said(
     (small.runs / "0.pt").unlink()
     (small.runs / "0.before.pt").unlink(missing_ok=True)
     assert main(["ensemble", small.url]) == 2
-    assert "an ensemble takes 2" in capsys.readouterr().err
+    assert "an ensemble takes 2 networks of the front whose weights are kept; there is 1" in capsys.readouterr().err
 
 
 REFUSED = (
-    (["ensemble", "--trial", "0"], "--trial: an ensemble is of the front's networks"),
+    (["ensemble", "--trial", "0"], "--trial: ensemble does not read it; it reads --front"),
     (["lesion"], "--trial: name a trial; on the front are"),
-    (["marginals", "--trial", "0"], "--trial: marginals are of all that is trained in full"),
+    (["marginals", "--trial", "0"], "--trial: marginals does not read it; it is of the whole study"),
+    (["lesion", "--trial", "0", "--draws", "3"], "--draws: is how often --blocks are taken out"),
+    (["surface", "--trial", "0", "--steps", "10"], "--steps: 10 points have none in the middle; 9 or 11 have"),
+    (["surface", "--trial", "0", "--blocks", "1"], "--blocks: surface does not read it"),
+    (["speed", "--trial", "0"], "one network has no ratio; name two or more"),
+    (["speed"], "no network is named; name two or more"),
+    (["speed", "--networks", "wrn-16-1", "wrn-16-1"], "--networks: wrn-16-1 is named twice"),
+    (["speed", "--networks", "wrn-16-1", "wrn-17-1"], "--networks: WRN depth must be 6N+4"),
+    (["speed", "--networks", "wrn-16-1", "alexnet"], "--networks: an image of 8x8 is too small"),
     (["lesion", "--trial", "9"], "--trial: bench has no trial 9"),
     (["lesion", "--trial", "0", "--blocks", "99"], "blocks can be taken out, not 99"),
     (["filters", "--trial", "0", "--study", "benches"], "--study: unknown study"),
@@ -224,3 +242,111 @@ def test_a_network_that_a_function_builds_is_refused_for_its_parts(
     assert capsys.readouterr().err == "error: --trial: trial 0 is built by mine:net: nobody knows its blocks\n"
     assert main(["filters", small.url, "--front"]) == 2
     assert "warning: left out: trial" in capsys.readouterr().err
+
+
+def test_flow_is_what_training_recorded(make_bench: Callable[..., Bench], tmp_path: Path, capsys: Capture) -> None:
+    small = study(make_bench, tmp_path, {"name": "digits", "limit": 200}, recipe={"record": "flow"})
+    spec = small.spec(1)
+    for measurement in train(spec, small.data, flow=True):
+        small.running.measured(1, measurement)
+    assert not any(each.flow for each in small.running.trials[1].measurements)
+    assert main(["flow", small.url, "--trial", "1", "--json"]) == 0
+    (found,) = told(capsys)
+    blocks = sum(spec.architecture.depths)
+    assert [row["epoch"] for row in found["rows"]] == [1] * blocks + [EPOCHS] * blocks
+    assert (found["rows"][0]["block"], found["rows"][0]["gradient"] > 0) == ("1.1", True)
+    assert len(kept(small)) == 1
+    assert main(["flow", small.url, "--trial", "1"]) == 0
+    assert "the gradient at the first block is, times that at the last" in capsys.readouterr().out
+    assert main(["flow", small.url, "--trial", "0"]) == 2
+    assert capsys.readouterr().err == (
+        "error: --trial: it is not known what came through the blocks of trial 0: "
+        "a study records it where its file says recipe: {record: flow}\n"
+    )
+
+
+LINE = ["--steps", "3", "--images", "20"]
+
+
+def test_a_surface_has_a_point_for_each_step_and_the_loss_of_the_trained_weights_in_the_middle(
+    small: Small, capsys: Capture
+) -> None:
+    assert main(["surface", small.url, "--trial", "0", *LINE, "--plain", "--json"]) == 0
+    (found,) = told(capsys)
+    points = [row for row in found["rows"] if row["what"] == "point"]
+    assert [(row["network"], row["x"]) for row in points] == [
+        (network, x) for network in ("whole", "plain") for x in (-1, 0, 1)
+    ]
+    assert found["images"] == 20
+    assert [row["network"] for row in found["summary"]] == ["whole", "plain"]
+    assert found["summary"][0]["loss"] == points[1]["loss"]
+    assert main(["surface", small.url, "--trial", "0", *LINE, "--plain"]) == 0
+    out = capsys.readouterr().out
+    assert "20 training images" in out
+    assert "loss, plain" in out
+    assert main(["surface", small.url, "--trial", "0", *LINE, "--dimensions", "2", "--on", "validation"]) == 0
+    assert "20 validation images" in capsys.readouterr().out
+
+
+def test_a_surface_that_is_broken_off_goes_on_with_the_points_that_it_has(
+    small: Small, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ["surface", small.url, "--trial", "0", "--steps", "5", "--images", "20", "--json"]
+    looks, seen = list[int](), Trainer.seen
+
+    def counted(trainer: Trainer, *what: Any) -> Any:
+        looks.append(1)
+        if len(looks) == 4:
+            raise KeyboardInterrupt
+        return seen(trainer, *what)
+
+    monkeypatch.setattr(Trainer, "seen", counted)
+    assert main(given) == 130
+    assert kept(small) == []
+    assert main(given) == 0
+    assert len(looks) == 4 + 2
+    (found,) = told(capsys)
+    assert main([*given, "--again"]) == 0
+    assert told(capsys)[0]["rows"] == found["rows"]
+    assert list(Path(".widefront/analyses").glob("*.jsonl")) == []
+
+
+def test_speeds_are_of_named_networks_and_trials_side_by_side(
+    small: Small, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.speeds.peak", lambda _spec, _data: 1000)  # which takes a process each
+    monkeypatch.setattr("workers.speeds.LEAST_S", 0.01)
+    given = ["speed", small.url, "--networks", "resnet-8", "resnet-8 order=full", "--trial", "0", "--rounds", "2"]
+    assert main([*given, "--threads", "1", "--batch", "4", "--json"]) == 0
+    (found,) = told(capsys)
+    assert [row["network"] for row in found["summary"]] == ["resnet-8", "resnet-8 order=full", "trial 0"]
+    first, second, _ = found["summary"]
+    assert first["step_ratio"] is None
+    assert second["step_low"] < second["step_ratio"] < second["step_high"]
+    assert first["steps"] == len(small.data.train_labels) // 4
+    assert first["epoch_s"] == pytest.approx(first["step_ms"] * first["steps"] / 1000)
+    assert first["params"] == second["params"]
+    assert main([*given, "--batch", "4"]) == 0  # by the threads of the study's trials, so it is kept already
+    assert "of the first's" in capsys.readouterr().out
+
+
+def test_from_python_an_analysis_is_what_the_command_prints(small: Small, capsys: Capture) -> None:
+    (found,) = Study.open(small.url, "bench").analyse("lesion", trial=0)
+    assert main(["lesion", small.url, "--trial", "0", "--json"]) == 0
+    assert told(capsys) == [{**found, "kept": True}]
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "said"),
+    [
+        ("lesions", {}, "unknown analysis 'lesions'"),
+        ("lesion", {"trail": 0}, "unknown option 'trail'"),
+        ("lesion", {"trial": 0, "blocks": 0}, "blocks: 0 is below 1"),
+        ("surface", {"trial": 0, "dimensions": 3}, "--dimensions: unknown dimensions 3"),
+        ("surface", {"trial": 0, "span": float("nan")}, "span"),
+        ("filters", {"trial": 0, "front": True}, "--front: one trial or the front"),
+    ],
+)
+def test_what_a_program_asks_wrong_is_said(small: Small, kind: str, given: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        Study.open(small.url, "bench").analyse(kind, **given)

@@ -12,8 +12,10 @@ import pytest
 import yaml
 
 from search.allowance import DATABASE, Allowance, allowed
+from search.core.analyses import Analysis, Question
 from search.core.records import State
 from search.mcp import Desk, main, server
+from search.storage.analyses import Analyses
 from search.storage.store import Store
 from spaces.errors import InputError, StudyError
 from tests import factories
@@ -38,7 +40,7 @@ def by_client(folder: Path, story: Callable[[Ask], Awaitable[None]], *options: s
                 return told
 
             names = {tool.name for tool in (await client.list_tools()).tools}
-            assert names == {"look", "start", "follow", "front", "pick", "confirm", "export", "stop"}
+            assert names == {"look", "start", "follow", "front", "pick", "confirm", "export", "analyse", "stop"}
             await story(ask)
 
     asyncio.run(run())
@@ -188,6 +190,57 @@ def test_nothing_is_confirmed_beyond_the_allowance(desk: Desk) -> None:
     desk.allowance = Allowance(trials=10, hours=1.0, trainings=0)
     with pytest.raises(StudyError, match="the allowance of 0 trainings is spent"):
         desk.confirm()
+
+
+def analysed(monkeypatch: pytest.MonkeyPatch, took_s: float) -> list[tuple[str, ...]]:
+    """Let what would be run keep an analysis that took so long; give how it was asked for."""
+    asked = list[tuple[str, ...]]()
+
+    def run(_desk: Desk, *arguments: str, limit_s: float) -> str:
+        asked.append((*arguments, f"{limit_s:.0f}"))
+        if took_s < 0:
+            raise StudyError("it failed")
+        found = Analysis(question=Question(kind="filters", trials=(len(asked),)), rows=(), took_s=took_s,
+                         at=factories.STARTED)  # fmt: skip
+        with Store.open(DATABASE) as store:
+            Analyses(store, "small").add(found)
+        return json.dumps([{"rows": []}])
+
+    monkeypatch.setattr(Desk, "_run", run)
+    return asked
+
+
+def test_what_is_analysed_counts_in_the_hours_and_ends_with_them(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = analysed(monkeypatch, 2700.0)
+    assert desk.analyse("filters", trial=1) == {"rows": []}
+    assert desk._left()["hours"] == 0.25
+    desk.analyse("speed", networks=["wrn-16-1", "resnet-20 order=full"])
+    assert asked[0] == ("search.analyse", "filters", DATABASE, "--study", "small", "--json", "--trial", "1", "3600")
+    assert asked[1][-4:] == ("--networks", "wrn-16-1", "resnet-20 order=full", "900")
+    with pytest.raises(StudyError, match="hours of the allowance are spent"):
+        desk.analyse("filters", trial=1)
+
+
+def test_an_analysis_that_fails_counts_as_long_as_it_took(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    analysed(monkeypatch, -1)
+    clock = iter([0.0, 1800.0])
+    monkeypatch.setattr("search.mcp.time.monotonic", lambda: next(clock))
+    with pytest.raises(StudyError, match="it failed"):
+        desk.analyse("filters", trial=1)
+    assert desk._left()["hours"] == 0.5
+    desk._check_idle()
+
+
+@pytest.mark.parametrize(
+    ("kind", "networks", "said"),
+    [("--help", [], "unknown analysis"), ("speed", ["--device"], "no name of a network"),
+     ("speed", ["/etc/hosts.json"], "no name of a network")],
+)  # fmt: skip
+def test_no_option_and_no_file_is_given_as_a_kind_or_a_network(
+    desk: Desk, kind: str, networks: list[str], said: str
+) -> None:
+    with pytest.raises(InputError, match=said):
+        desk.analyse(kind, networks=networks)
 
 
 def test_stopping_what_is_not_at_work_does_nothing(desk: Desk) -> None:

@@ -34,13 +34,18 @@ NOW = datetime(2026, 9, 14, 9, 30, tzinfo=UTC)
 MakeBench = Callable[..., Bench]
 
 
+def view_of(bench: Bench) -> StudyView:
+    with Store.open(bench.url, create=False) as store:
+        return StudyView.read(store, bench.record.name)
+
+
 @pytest.fixture
 def told(make_bench: MakeBench) -> Bench:
     """Give a study of three objectives that has ended and is published."""
     bench = make_bench(objectives=["accuracy", "macs", "activations"], budget={"trials": 6})
     running = bench.open()
     bench.train_all(running)
-    save(bench.url, bench.record.name, NOW)
+    save(bench.url, view_of(bench), NOW)
     return bench
 
 
@@ -59,11 +64,11 @@ def test_a_later_note_takes_the_place_of_ours_alone(told: Bench) -> None:
         ours = get_note(study)
         assert "Best Trials* does not look at constraints" in ours
         save_note(study, f"{ours}\n\nmy own words")
-        save(told.url, told.record.name, NOW)
+        save(told.url, view_of(told), NOW)
     with told.optunas() as study:
         assert get_note(study) == f"{ours}\n\nmy own words"
         save_note(study, "mine alone")
-        save(told.url, told.record.name, NOW)
+        save(told.url, view_of(told), NOW)
     with told.optunas() as study:
         assert get_note(study) == "mine alone"
 
@@ -138,7 +143,7 @@ def bounded(make_bench: MakeBench) -> Bench:
         fourth = sorted(trial.cost.params for trial in store.trials(bench.record.name))[3]
     grow(bench, constraints={"params": f">= {fourth}"})
     bench.open()  # tells Optuna of what the change has stopped
-    save(bench.url, bench.record.name, NOW)
+    save(bench.url, view_of(bench), NOW)
     return bench
 
 

@@ -51,6 +51,7 @@ def values(stages: int) -> dict[str, st.SearchStrategy[Any]]:
         "compression": st.sampled_from([0.5, 0.7, 1.0]),
         **{name: st.sampled_from(options) for name, options in OPTIONS.items()},
         "drop_global": st.sampled_from([0, 0.5, 1.0]),
+        "unit_rate": st.sampled_from([0, 0.0, 0.4]),
         "dropout_rate": st.sampled_from([0, 0.0, 0.1, 0.5]),
         "stage_kernels": st.one_of(st.none(), for_each_stage(1, 3, 5)),
         "stem_width": st.sampled_from([8, 16]),
@@ -136,6 +137,7 @@ def contract() -> list[dict[str, Any]]:
         rows += [usual | {"levels": levels} for levels in (2, 3)] if block in BRANCHED else []
         rows += [usual | {"attention": "squeeze_excite", "reduction": 2}] if block in BRANCHED else []
         columned = [{"doubling": "pointwise"}, {"stem": "none"}, {"columns": 1}, {"columns": 2, "dropout": "path"}]
+        columned += [{"unit_rate": 0.4}, {"unit_rate": 0.4, "dropout": "path"}]
         rows += [usual | each for each in columned] if KINDS[block].makes == "fractal" else []
         pooled = [{"downsampling": "max"}, {"downsampling": "overlap", "stage_kernels": (1, 5, 3)}]
         rows += [usual | each for each in pooled] if KINDS[block].makes == "chain" else []

@@ -402,6 +402,21 @@ def test_for_a_share_of_the_batches_one_column_is_left_in_all_blocks() -> None:
             assert drawn.count(column) / len(drawn) == pytest.approx(share / 3, abs=0.04)
 
 
+@pytest.mark.parametrize("dropout", ["none", "path"])
+@pytest.mark.parametrize("doubling", ["columns", "pointwise"])
+def test_units_of_columns_are_dropped_the_more_the_deeper_beside_paths(doubling: str, dropout: str) -> None:
+    fields: dict[str, Any] = {"doubling": doubling, "dropout": dropout, "dropout_rate": 0.15, "unit_rate": 0.4}
+    specs = small_specs("fractal", depths=(1, 2, 1, 1), widths=(8, 8, 16, 32), **fields)
+    whole = [spec for spec in specs if spec.columns > 1]
+    assert [spec.unit_rate for spec in whole] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
+    assert {spec.dropout for spec in whole} == {dropout}
+    for spec in specs:
+        rates = {layer.p for layer in layers(made(spec), nn.Dropout)}
+        assert rates == ({spec.unit_rate} - {0})
+    (only,) = small_specs("fractal", depths=(1,), widths=(8,), unit_rate=0.4)
+    assert only.unit_rate == 0.4
+
+
 @pytest.mark.parametrize("only", [0, 1, 2])
 def test_a_column_that_is_left_alone_is_all_that_is_computed(only: int) -> None:
     for spec, network in dropping("fractal", "path"):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spaces.errors import InfeasibleArchitecture, InputError
-from spaces.fields import DEFAULTS, FIELDS, LISTS, OPTIONS, Fields, listed
+from spaces.fields import DEFAULTS, FIELDS, LISTS, OPTIONS, REAL, Fields, listed
 from tests.spaces.grammar import relaxed
 
 whole_numbers = st.lists(st.integers(1, 999), min_size=1, max_size=6).map(tuple)
@@ -135,7 +135,7 @@ def test_what_is_beyond_any_network_is_taken_for_a_slip(name: str, value: object
     refused(said, **{name: value})
 
 
-@pytest.mark.parametrize("name", ["widening_factor", "head_scale", "compression", "dropout_rate", "drop_global"])
+@pytest.mark.parametrize("name", REAL)
 @pytest.mark.parametrize("wrong", [True, False, "2", None, [1]])
 def test_what_is_no_number_is_refused_by_its_field(name: str, wrong: object) -> None:
     refused(f"{name} {wrong!r} is not a number", **{name: wrong})
@@ -185,6 +185,7 @@ def test_a_share_of_batches_is_none_to_all(wrong: float) -> None:
 
 
 @pytest.mark.parametrize("wrong", [-0.1, 1, 1.5, float("nan")])
-def test_a_dropout_rate_keeps_something(wrong: float) -> None:
-    refused(f"dropout_rate {wrong} is not in [0, 1)", dropout_rate=wrong)
-    assert Fields(dropout_rate=0).dropout_rate == 0
+@pytest.mark.parametrize("name", ["dropout_rate", "unit_rate"])
+def test_a_dropout_rate_keeps_something(name: str, wrong: float) -> None:
+    refused(f"{name} {wrong} is not in [0, 1)", **{name: wrong})
+    assert getattr(Fields(**{name: 0}), name) == 0

@@ -104,6 +104,13 @@ def test_one_column_leaves_no_path_to_choose() -> None:
     assert str(caught.value) == "dropout path needs columns to choose from, and columns is 1"
 
 
+def test_units_of_columns_are_dropped_once() -> None:
+    with pytest.raises(InfeasibleArchitecture) as caught:
+        Architecture(block="fractal", unit_rate=0.4, dropout="after", dropout_rate=0.1)
+    assert str(caught.value) == "dropout after drops units already, and unit_rate is 0.4"
+    assert Architecture(block="fractal", unit_rate=0, dropout="after", dropout_rate=0.1)
+
+
 @pytest.mark.parametrize("dropout", ["between", "shortcut", "branch", "path"])
 def test_a_rate_of_nought_is_refused_nowhere(dropout: str) -> None:
     assert small("conv", dropout=dropout, dropout_rate=0.0).digest == small("conv").digest

@@ -87,7 +87,8 @@ def test_dropout_is_drawn_in_training_and_never_in_evaluation(fields: dict[str, 
     torch.manual_seed(2)
     network, images = ready(small(**fields, dropout_rate=0.5, drop_decay="uniform", drop_unit="sample"), ODD)
     with torch.no_grad():
-        assert torch.equal(network(images), network(images)) == (fields["dropout"] == "none")
+        drops = fields["dropout"] != "none" or "unit_rate" in fields
+        assert torch.equal(network(images), network(images)) != drops
         network.eval()
         assert torch.equal(network(images), network(images))
 
@@ -400,3 +401,14 @@ def test_each_layer_is_given_back_the_mode_it_had_even_after_an_error() -> None:
     with pytest.raises(KeyError), monte_carlo(network):
         raise KeyError
     assert [layer.training for layer in drops] == [True] + [False] * (len(drops) - 1)
+
+
+def test_a_network_to_be_loaded_draws_nothing_and_is_the_one_that_is_loaded() -> None:
+    drawn = build(Architecture(head="cosine"), ImageSpec(), generator=torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    before = generator.get_state()
+    empty = build(Architecture(head="cosine"), ImageSpec(), generator=generator, drawn=False)
+    assert torch.equal(generator.get_state(), before)
+    empty.load_state_dict(drawn.state_dict())
+    images = torch.randn(2, 3, 32, 32)
+    assert torch.equal(empty.eval()(images), drawn.eval()(images))

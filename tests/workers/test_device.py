@@ -3,13 +3,16 @@
 import os
 import platform
 import resource
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 import torch
 
 from spaces.errors import InputError
-from workers.device import choose_device, fingerprint, has_bfloat16, peak_bytes, start_peak
+from workers.device import Laps, choose_device, fingerprint, has_bfloat16, leaving, peak_bytes, start_peak
 
 CPU = torch.device("cpu")
 
@@ -83,3 +86,74 @@ def test_peak_memory_on_a_processor_is_that_of_the_process_in_bytes() -> None:
     held = torch.ones(2**24)
     resident = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
     assert held.nbytes < 0.9 * resident < peak_bytes(CPU) < 1000 * resident  # Linux counts with a little delay
+
+
+def test_parts_of_a_time_are_timed_one_after_the_other() -> None:
+    began = time.perf_counter()
+    laps = Laps(CPU)
+    time.sleep(0.02)
+    laps.split()
+    time.sleep(0.01)
+    first, second = laps.seconds()
+    assert first >= 0.02
+    assert second >= 0.01
+    assert first + second <= time.perf_counter() - began
+
+
+def test_a_gpu_is_timed_by_its_own_work_also_where_it_is_not_the_current_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    streams = list[str]()
+
+    class Recorded:
+        def __init__(self, **_how: bool) -> None:
+            pass
+
+        def record(self, stream: str = "of the current device") -> None:
+            streams.append(stream)
+
+    monkeypatch.setattr(torch.cuda, "Event", Recorded)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: f"of {device}")
+    Laps(torch.device("cuda:1")).split()
+    assert streams == ["of cuda:1"] * 2
+
+
+def test_what_is_brought_to_the_host_is_a_copy_of_everything_that_it_holds() -> None:
+    held = {"a": torch.zeros(2), "b": [torch.ones(3), {"c": torch.ones(1), "d": "text"}], "e": None}
+    copied, arrived = leaving(held, CPU)
+    arrived()
+    held["a"].add_(1)  # type: ignore[union-attr]
+    assert copied["a"].tolist() == [0, 0]
+    assert copied["b"][0] is not held["b"][0]  # type: ignore[index]
+    assert copied["b"][1] == {"c": torch.ones(1), "d": "text"}
+    assert copied["e"] is None
+
+
+def test_what_leaves_a_gpu_is_waited_for_by_an_event_of_the_stream_that_trains(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[str] = []
+
+    class Recorded:
+        def __init__(self, **how: bool) -> None:
+            assert how == {"blocking": True}
+
+        def record(self, stream: str) -> None:
+            steps.append(stream)
+
+        def synchronize(self) -> None:
+            steps.append("there")
+
+    monkeypatch.setattr(torch.cuda, "Event", Recorded)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: f"of {device}")
+    _, arrived = leaving({"a": torch.zeros(2)}, torch.device("cuda:1"))
+    assert steps == ["of cuda:1"]
+    arrived()
+    assert steps == ["of cuda:1", "there"]
+
+
+ASKED = "import torch; from workers.device import peak_bytes; print(peak_bytes(torch.device('cpu')))"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody tells it apart")
+def test_a_process_has_not_held_what_the_one_that_started_it_held() -> None:
+    held = b"x" * 2**30
+    told = subprocess.run([sys.executable, "-c", ASKED], capture_output=True, text=True, check=True)
+    assert 2**26 < int(told.stdout) < len(held)

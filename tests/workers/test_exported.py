@@ -33,7 +33,7 @@ def folder(tmp_path: Path, made: Trainer) -> Path:
 def test_it_computes_the_probabilities_that_were_measured(folder: Path, made: Trainer) -> None:
     made.network.eval()
     with torch.inference_mode():
-        expected = made._logits(made._normalised(made.data.val_images)).softmax(dim=1)
+        expected = made._logits(made.scale(made.data.val_images)).softmax(dim=1)
         found = load(folder)(made.data.val_images)
     assert torch.allclose(found, expected, atol=1e-6)
     right = float((found.argmax(dim=1) == made.data.val_labels).float().mean())

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from spaces.errors import InfeasibleArchitecture, InputError, TrialFailure
-from workers.failures import MOST_CHARACTERS, MOST_DETAILS, classify
+from workers.failures import MOST_CHARACTERS, MOST_DETAILS, breaks_context, classify
 
 ALLOCATOR = (
     "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to "
@@ -262,3 +262,12 @@ def test_a_failure_crosses_a_process_boundary_whole() -> None:
     assert isinstance(received, TrialFailure)
     assert (received.kind, received.message, received.details) == (sent.kind, sent.message, sent.details)
     assert str(received) == "crash: RuntimeError: no such kernel"
+
+
+@pytest.mark.parametrize("said", ["device-side assert triggered", "an illegal memory access was encountered"])
+def test_a_context_breaks_by_what_cuda_says_and_not_by_memory(said: str) -> None:
+    assert breaks_context(torch.AcceleratorError("CUDA error: unknown error"))
+    assert breaks_context(RuntimeError(f"CUDA error: {said}"))
+    assert not breaks_context(RuntimeError(f"a block of a package: {said}"))
+    assert not breaks_context(torch.OutOfMemoryError("CUDA out of memory"))
+    assert not breaks_context(torch.AcceleratorError("CUDA error: out of memory"))

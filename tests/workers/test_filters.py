@@ -56,3 +56,13 @@ def test_random_filters_are_explained_as_chance_tells() -> None:
     shares = [row["explained"] for row in rows if row["what"] == "channel"]
     assert sorted(shares)[50] == pytest.approx(chance["explained"], abs=0.05)
     assert sum(share > chance["explained_95"] for share in shares) <= 15
+
+
+def test_weights_are_kept_to_be_seen_of_colours_each_and_else_their_mean() -> None:
+    weight = torch.arange(1, 28.0).reshape(1, 3, 3, 3) / 7
+    (row,) = (row for row in filters(weight) if row["what"] == "channel")
+    assert row["channels"] == 3
+    assert row["weight"][2][2] == pytest.approx([25 / 7, 26 / 7, 27 / 7], rel=5e-3)
+    (row,) = (row for row in filters(weight[:, :2]) if row["what"] == "channel")
+    assert row["channels"] == 2
+    assert row["weight"][0][1] == pytest.approx([8.5 / 7, 9.5 / 7, 10.5 / 7], rel=5e-3)

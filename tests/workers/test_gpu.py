@@ -8,6 +8,8 @@ imported, this file runs alone:
 
 import gc
 import math
+import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +19,9 @@ import pytest
 import torch
 
 from spaces.architecture import Architecture
+from workers import sharing
 from workers.augment import Augment
+from workers.checkpoint import load as load_checkpoint
 from workers.datasets import Dataset, load
 from workers.device import choose_device, fingerprint
 from workers.failures import classify
@@ -107,6 +111,19 @@ def test_a_network_learns_on_the_gpu_and_goes_on_from_its_checkpoint(digits: Dat
     assert came_to[0] == pytest.approx(came_to[1], abs=0.02)  # sums on a GPU come in any order
 
 
+def test_a_checkpoint_that_is_written_beside_the_next_epoch_holds_the_weights_of_its_own(
+    digits: Dataset, tmp_path: Path
+) -> None:
+    given = spec(epochs=4)
+    for measurement in train(given, digits, checkpoint_path=tmp_path / "7.pt", decided=[]):
+        held = load_checkpoint(tmp_path / "7.pt")
+        assert held is not None
+        assert len(held["history"]) == measurement.epoch
+        made = Trainer(given, digits)
+        made.resume(held)
+        assert made.evaluated()["accuracy"] == pytest.approx(measurement.metrics["accuracy"], abs=0.005)
+
+
 def test_a_checkpoint_of_the_gpu_goes_on_on_a_processor(digits: Dataset, tmp_path: Path) -> None:
     given = spec(epochs=2, precision="float32")
     next(train(given, digits, checkpoint_path=tmp_path / "7.pt"))
@@ -186,3 +203,58 @@ def test_the_gpu_computes_right_in_everything_that_is_offered() -> None:
             assert wrong(each, device=device) == "", each.name
     verdict = examine_gpu(Recipe(), device)
     assert pick(Recipe(), verdict.step_ms, verdict.wrong) == usual(Recipe(), device)
+
+
+def test_an_epoch_waits_for_the_device_once(digits: Dataset) -> None:
+    made = Trainer(spec(Architecture()), digits)
+    made.run_epoch()
+    torch.cuda.set_sync_debug_mode("warn")
+    try:
+        with warnings.catch_warnings(record=True) as waited:
+            warnings.simplefilter("always")
+            made.run_epoch()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert sum("called a synchronizing" in str(each.message) for each in waited) <= 1
+
+
+def test_copies_in_bfloat16_train_what_autocast_does(digits: Dataset) -> None:
+    if not usual(Recipe(), choose_device("cuda")).bfloat16:
+        pytest.skip("this device has no bfloat16 arithmetic")
+    copied, cast = Trainer(spec(), digits), Trainer(spec(), digits)
+    assert copied.casts
+    cast.casts = False
+    losses = [each.run_epoch().metrics["train_loss"] for each in (copied, cast)]
+    assert losses[0] == pytest.approx(losses[1], rel=0.02)
+
+
+def test_training_is_timed_by_the_device_and_evaluation_behind_it(digits: Dataset) -> None:
+    made = Trainer(spec(), digits)
+    made.run_epoch()
+    began = time.perf_counter()
+    found = made.run_epoch()
+    assert found.train_s > found.eval_s > 0
+    assert found.wall_s <= time.perf_counter() - began
+
+
+def test_how_the_device_computes_is_kept_in_the_checkpoint(digits: Dataset) -> None:
+    made = Trainer(spec(), digits)
+    assert made.state()["cuda"] == {"tf32": True, "autotuned": False}
+    assert {held.device.type for held in made.state()["network"].values()} == {"cpu"}
+
+
+def test_a_compiled_network_learns_as_it_would_have(digits: Dataset) -> None:
+    plain, made = (Trainer(spec(Architecture(), compile=how), digits) for how in ("never", "always"))
+    losses = [[each.run_epoch().metrics["train_loss"] for _ in range(2)] for each in (plain, made)]
+    assert losses[0] == pytest.approx(losses[1], rel=0.05)
+    if not made.compiling.to_json()["on"]:
+        pytest.skip(f"nothing is compiled here: {made.compiling.failed}")
+
+
+def test_a_latency_is_measured_with_the_gpu_alone(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = replace(spec(), measures=("latency_ms",))
+    found = Trainer(asked, digits).run_epoch()
+    assert found.metrics["latency_alone"] == 1.0
+    monkeypatch.setattr(sharing, "WAIT_S", 0.1)
+    with sharing.Sharing(choose_device("cuda")).training(lambda: None):
+        assert Trainer(asked, digits).run_epoch().metrics["latency_alone"] == 0.0

@@ -9,7 +9,8 @@ from spaces.architecture import Architecture, ImageSpec, plan
 from spaces.errors import InputError
 from spaces.network import Network, build
 from workers.datasets import Dataset, load
-from workers.lesions import NO_SHORTCUT, NOT_OURS, SHAPE_STAYS, STANDS_BESIDE, lesions, parts, swapped, without
+from workers.lesions import lesions
+from workers.parts import NO_SHORTCUT, NOT_OURS, SHAPE_STAYS, STANDS_BESIDE, parts, swapped, without
 from workers.recipe import Recipe
 from workers.sources import DataSpec
 from workers.trainer import Trainer, TrialSpec
@@ -157,11 +158,11 @@ def trainer(data: Dataset, **fields: Any) -> tuple[Trainer, Architecture]:
 def test_every_part_has_a_row_with_the_error_on_the_validation_images(data: Dataset) -> None:
     trained, architecture = trainer(data)
     rows = list(lesions(trained, plan(architecture), blocks=2, draws=3, seed=1))
-    assert [row["what"] for row in rows] == ["whole"] + ["block"] * 5 + ["draw"] * 3 + ["swap"]
+    assert [row["what"] for row in rows] == ["whole"] + ["block"] * 5 + ["draw"] * 3 + ["swap", "shallow", "deep"]
     assert rows[0]["error"] == pytest.approx(1 - trained.history[-1].metrics["accuracy"])
     assert [row["place"] for row in rows[1:6]] == ["1.1", "1.2", "1.3", "2.1", "3.1"]
     assert len({row["place"] for row in rows[6:9]}) == 3
-    assert rows[-1]["place"] == "1.2 and 1.3"  # the first block widens
+    assert rows[9]["place"] == "1.2 and 1.3"  # the first block widens
     assert all(row["change"] == pytest.approx(row["error"] - rows[0]["error"]) for row in rows)
     assert list(lesions(trained, plan(architecture), blocks=2, draws=3, seed=1)) == rows
 

@@ -121,9 +121,9 @@ def test_a_batch_is_trained_on_twice_so_that_there_is_a_momentum(
 ) -> None:
     step, seen = Trainer._loss, []
 
-    def watched(self: Trainer, chosen: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        seen.append((len(chosen), self.optimizer.steps > 0))
-        return step(self, chosen, generator)
+    def watched(self: Trainer, images: torch.Tensor, *given: Any) -> torch.Tensor:
+        seen.append((len(images), self.optimizer.steps > 0))
+        return step(self, images, *given)
 
     monkeypatch.setattr(Trainer, "_loss", watched)
     told(capsys, *IMAGE, "--batch", "16")

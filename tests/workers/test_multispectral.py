@@ -71,7 +71,7 @@ def test_what_is_counted_is_what_is_built(spec: TrialSpec, block: str) -> None:
 def test_each_channel_is_normalised_by_its_own_mean(made: Trainer) -> None:
     assert made.data.mean.shape == made.data.std.shape == (5,)
     assert float(made.data.mean[4]) > float(made.data.mean[:4].max()) + 0.2
-    normalised = made._normalised(made.data.train_images)
+    normalised = made.scale(made.data.train_images)
     assert torch.allclose(normalised.mean(dim=(0, 2, 3)), torch.zeros(5), atol=1e-3)
     assert torch.allclose(normalised.std(dim=(0, 2, 3)), torch.ones(5), atol=1e-2)
 

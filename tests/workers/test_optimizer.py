@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from spaces.architecture import Architecture, ImageSpec
 from spaces.network import build
+from tests.workers.counted import counted
 from workers.optimizer import AdamW, Flat, Sgd
 
 SMALL = Architecture(depths=(1, 1), widths=(8, 16), stem_width=8)
@@ -141,6 +142,84 @@ def test_the_largest_gradient_is_not_finite_where_one_is_not() -> None:
     assert torch.isfinite(flat.largest())
     list(made.parameters())[-1].grad[0] = float("nan")  # type: ignore[index]
     assert torch.isnan(flat.largest())
+
+
+@pytest.mark.parametrize("made", [flat_sgd, flat_adamw])
+def test_gradients_that_are_collected_train_what_gradients_that_are_added_up_do(made: Callable[..., Flat]) -> None:
+    one, other = network(), network()
+    added, collected = made(one), made(other)
+    collected.collects = True  # as on a GPU
+    for number in range(10):
+        step(one, added, number)
+        step(other, collected, number)
+    assert same(one, other)
+    assert all(p.grad is part for p, part in zip(collected.parameters, collected.parts, strict=True))
+    with counted() as many:
+        step(one, added, 10)
+    with counted() as few:
+        step(other, collected, 10)
+    assert many["add_"] - few["add_"] == len(added.parameters)
+    assert few["_foreach_copy_"] == 1
+
+
+def test_a_gradient_that_there_is_none_of_is_collected_as_0() -> None:
+    made = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    flat = flat_sgd(made)
+    flat.collects = True
+    for layer in (0, 1):
+        flat.zero()
+        made[layer](torch.ones(2, 3)).sum().backward()
+        flat._collect()
+        found = [p.grad for p in made.parameters()]
+        assert [bool(each.any()) for each in found if each is not None] == [layer == 0] * 2 + [layer == 1] * 2
+
+
+def autocast_step(of: nn.Module, by: Flat, number: int) -> None:
+    images = torch.randn(4, 2, 8, 8, generator=torch.Generator().manual_seed(number))
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = of(images)
+    by.zero()
+    logits.float().square().mean().backward()
+    by.step(0.1)
+
+
+@pytest.mark.parametrize("collects", [False, True])
+@pytest.mark.parametrize("made", [flat_sgd, flat_adamw])
+def test_copies_in_bfloat16_train_to_the_bit_what_autocast_does_by_fewer_operations(
+    made: Callable[..., Flat], collects: bool
+) -> None:
+    one, other = network(torch.channels_last), network(torch.channels_last)
+    cast, copied = made(one), made(other)
+    copied.collects = collects
+    with counted() as many:
+        for number in range(5):
+            autocast_step(one, cast, number)
+    with counted() as few:
+        for epoch in (0, 1):
+            with copied.in_bfloat16():
+                for number in range(3 * epoch, 3 + 2 * epoch):
+                    autocast_step(other, copied, number)
+    assert same(one, other)
+    assert {p.dtype for p in other.parameters()} == {torch.float32}
+    weights = sum(p.ndim > 1 for p in other.parameters())
+    assert many["_to_copy"] - few["_to_copy"] >= 2 * 5 * weights - 10  # each weight and each gradient, at each step
+    momenta = zip(cast.kept.values(), copied.kept.values(), strict=True)
+    assert all(torch.equal(a, b) for a, b in momenta)
+
+
+def test_what_fails_leaves_a_network_its_weights_in_full() -> None:
+    made = network()
+    flat = flat_sgd(made)
+    before = weights(made)
+
+    def fail() -> None:
+        with flat.in_bfloat16():
+            assert {p.dtype for p in made.parameters() if p.ndim > 1} == {torch.bfloat16}
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert all(torch.equal(a, b) for a, b in zip(before, weights(made), strict=True))
 
 
 def test_a_state_of_another_network_is_refused() -> None:

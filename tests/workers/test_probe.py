@@ -13,6 +13,7 @@ from spaces.architecture import Architecture, ImageSpec
 from workers import probe
 from workers.checkpoint import load as load_checkpoint
 from workers.datasets import load
+from workers.device import cache_folder
 from workers.numerics import CANDIDATES, PLAIN, Numerics, allowed, pick, recipe_with, usual
 from workers.probe import Asked, Verdict, examine, lines, main
 from workers.recipe import Recipe
@@ -28,7 +29,7 @@ FAST = {"bfloat16 channels_last": 1.0, "float32 channels_last": 2.0, "float32 ch
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Keep verdicts in a folder of the test's."""
-    monkeypatch.setattr(probe, "_folder", lambda: tmp_path)
+    monkeypatch.setattr(probe, "cache_folder", lambda: tmp_path)
     return tmp_path
 
 
@@ -122,8 +123,8 @@ def test_a_damaged_verdict_is_measured_again(folder: Path, monkeypatch: pytest.M
 
 def test_verdicts_are_kept_where_nobody_else_may_write(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
-    assert probe._folder() == tmp_path / "caches" / "widefront"
-    assert probe._folder().stat().st_mode & 0o077 == 0
+    assert cache_folder() == tmp_path / "caches" / "widefront"
+    assert cache_folder().stat().st_mode & 0o077 == 0
 
 
 def test_without_a_place_for_verdicts_the_machine_is_asked_each_time(

@@ -27,6 +27,7 @@ OTHER: dict[str, Any] = {
     "cutout": 0,
     "precision": "float32",
     "memory_format": "channels_first",
+    "compile": "never",
     "monte_carlo": 20,
 }
 

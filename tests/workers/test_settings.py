@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,8 @@ import torch
 from spaces.architecture import Architecture
 from spaces.errors import InputError
 from spaces.names import named
-from workers.settings import add_arguments, architecture_of, read_data, set_threads
+from workers import settings
+from workers.settings import add_arguments, architecture_of, read_data, say, set_threads
 from workers.sources import DataSpec
 
 
@@ -94,11 +95,48 @@ def test_threads_are_as_many_as_are_asked_for() -> None:
     assert torch.get_num_threads() == 2
 
 
+@pytest.fixture
+def four_cores(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], tuple[int, str]]:
+    """Give `four_cores(load)`: the threads that nobody has asked for on a machine of four cores."""
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    monkeypatch.setattr(settings, "cores", lambda: 4)
+    monkeypatch.setattr("workers.cores.cores", lambda: 4)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    monkeypatch.setattr(settings, "use_threads", lambda _count: None)
+
+    def chosen(load: float) -> tuple[int, str]:
+        monkeypatch.setattr("os.getloadavg", lambda: (load, 0.0, 0.0))
+        return set_threads(None)
+
+    return chosen
+
+
+def test_where_nobody_says_there_are_as_many_threads_as_idle_cores(
+    four_cores: Callable[[float], tuple[int, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert four_cores(0.3) == (4, "")
+    said = "computing on 2 of 4 cores, as others are busy (load 2.2); --threads 4 takes them all"
+    assert four_cores(2.2) == (2, said)
+    assert four_cores(40.0)[0] == 1
+    assert capsys.readouterr().err == ""  # a refusal is one line
+    say("")
+    say(said)
+    assert capsys.readouterr().err == f"{said}\n"
+
+
+def test_what_the_environment_says_of_threads_is_kept(
+    four_cores: Callable[[float], tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    assert four_cores(40.0) == (4, "")
+
+
 def test_arguments_have_names_and_settings_add_up() -> None:
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     usual = parser.parse_args([])
-    assert (usual.network, usual.set, usual.device, usual.threads) == (None, [], "auto", torch.get_num_threads())
+    assert (usual.network, usual.set, usual.device, usual.threads) == (None, [], "auto", None)
     found = parser.parse_args(["--set", "a=1", "c=3", "--device", "cpu", "--set", "b=2", "--threads", "3"])
     assert (found.set, found.device, found.threads) == (["a=1", "c=3", "b=2"], "cpu", 3)
     assert parser.parse_args([]).set == []  # one command's settings are not the next one's

@@ -181,3 +181,43 @@ def test_the_command_runs_as_a_module(images: str) -> None:
     assert len(done.stdout.splitlines()) == 2
     refused = subprocess.run([*command, "--set", "block=basik"], check=False, capture_output=True, text=True)
     assert (refused.returncode, refused.stderr.count("\n"), refused.stdout) == (2, 1, "")
+
+
+def test_what_comes_through_each_block_is_told_where_it_is_asked_for(
+    images: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = [*SMALL, "--data", images, "--epochs", "1", "--record", "flow"]
+    assert main(asked) == 0
+    *_, last = capsys.readouterr().out.splitlines()
+    assert last.startswith("  block 2.1: gradient ")
+    assert last.endswith(" of its shortcut")
+    assert main([*asked, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [each["block"] for each in told["blocks"]] == ["1.1", "2.1"]
+    assert Measurement.from_json(told).flow == ()
+
+
+def test_seeds_are_trained_together_and_each_keeps_a_checkpoint_to_go_on_from_alone(
+    images: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = [*SMALL, "--data", images, "--epochs", "2", "--json"]
+    together = [*given, "--checkpoint", str(tmp_path / "net.pt"), "--seeds", "3,5-6"]
+    assert main(together) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(line["seed"], line["epoch"]) for line in lines] == [(s, e) for e in (1, 2) for s in (3, 5, 6)]
+    assert main([*given, "--checkpoint", str(tmp_path / "net.5.pt"), "--seed", "5"]) == 0  # as it is: nothing is left
+    again = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["loss"] for line in again] == [line["loss"] for line in lines if line["seed"] == 5]
+
+
+@pytest.mark.parametrize("seeds", ["", "3-1", "x", "1,1", "0-64", "-1", "9223372036854775808", "1.5"])
+def test_seeds_that_are_none_are_refused(seeds: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--seeds", seeds])
+    assert ended.value.code == 2
+    assert "--seeds" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_one_seed_that_fails_fails_alone_and_is_told(images: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*SMALL, "--data", images, "--epochs", "1", "--seeds", "0-1", "--learning-rate", "1e30"]) == 1
+    assert "error: not-finite: seed 0: the " in capsys.readouterr().err

@@ -3,12 +3,16 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import ray
 
 from spaces.architecture import Architecture
+from workers import saving, trainable
 from workers.checkpoint import load, save
+from workers.pulse import TRAINING
 from workers.recipe import Recipe
 from workers.sources import DataSpec
 from workers.trainable import NetworkTrainable
@@ -76,3 +80,42 @@ def test_what_had_to_be_trained_again_is_told_with_its_seconds_and_the_reason(
     again = json.loads(step["again"])
     assert (again["epochs"], again["why"]) == (1 if "ends" in why else 3, why)
     assert again["seconds"] > 0
+
+
+def test_trials_that_are_trained_together_are_told_of_one_by_one(tmp_path: Path) -> None:
+    alone = told(str(tmp_path / "alone.pt"), recorded=0, epochs=1)
+    own = [
+        {"number": 7 + place, "spec": {**SPEC.to_json(), "seed": 3 + place}, "recorded": 0, "checkpoint": str(path)}
+        for place, path in enumerate([tmp_path / "7.pt", tmp_path / "8.pt"])
+    ]
+    worker = NetworkTrainable({**own[0], "mates": own[1:], "gpus": 0, "threads": 1})
+    try:
+        found = [worker.step() for _ in range(4)]
+    finally:
+        worker.stop()
+    assert [(step["number"], step["epoch"]) for step in found] == [(7, 1), (8, 1), (7, 2), (8, 2)]
+    assert ["host" in step for step in found] == [True, False, False, False]
+    first = json.loads(found[0]["measurement"])
+    assert first["together"] == 2
+    assert first["metrics"]["loss"] == pytest.approx(alone[0][2], abs=1e-4)
+    assert told(str(tmp_path / "7.pt"), recorded=1, epochs=1)[0][0] == 2  # the checkpoint is that of a trial alone
+
+
+def test_a_sign_of_life_tells_of_an_epoch_before_its_checkpoint_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(saving, "pays", lambda _device: True)
+    monkeypatch.setattr(ray, "get_runtime_context", lambda: SimpleNamespace(get_node_id=lambda: "here"))
+    signs: list[dict[str, Any]] = []
+    monkeypatch.setattr(trainable, "_internal_kv_put", lambda _key, sign, **_how: signs.append(json.loads(sign)))
+    given = {
+        "number": 7, "spec": SPEC.to_json(), "recorded": 0, "checkpoint": str(tmp_path / "7.pt"), "gpus": 0,
+        "threads": 1, "pulse": "key",
+    }  # fmt: skip
+    worker = NetworkTrainable(given)
+    try:
+        assert worker.step()["epoch"] == 1
+        worker._assignment._sign(TRAINING, 1)
+    finally:
+        worker.stop()
+    assert signs[-1]["epoch"] == 2

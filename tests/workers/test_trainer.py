@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import lzma
 import math
 import pickle
 import time
@@ -20,6 +21,7 @@ from spaces.architecture import Architecture
 from spaces.counting import cost
 from spaces.errors import TrialFailure
 from spaces.network import monte_carlo
+from tests.workers.counted import counted, transfers, waits
 from workers import checkpoint, datasets, trainer
 from workers.augment import Augment
 from workers.datasets import Dataset
@@ -307,6 +309,62 @@ def test_a_specification_survives_json_and_pickle() -> None:
     assert pickle.loads(pickle.dumps(given)) == given
 
 
+GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "checkpoint.pt.xz"
+
+
+def test_a_checkpoint_of_before_draws_were_an_epochs_goes_on(tmp_path: Path) -> None:
+    """Two of three epochs, and what the third came to, are of the version that drew batch by batch."""
+    (tmp_path / "0.pt").write_bytes(lzma.decompress(GOLDEN.read_bytes()))
+    given = spec(replace(SMALL, widths=(2, 4), stem_width=2))
+    _, second, third = train(given, toy(), checkpoint_path=tmp_path / "0.pt")
+    assert second.metrics["loss"] == 1.307634449005127  # told again, and not trained again
+    assert third.metrics["loss"] == pytest.approx(1.27678, rel=1e-3)
+    assert third.metrics["train_loss"] == pytest.approx(1.29545, rel=1e-3)
+
+
+def test_who_goes_on_draws_no_weights(tmp_path: Path) -> None:
+    with counted() as begun:
+        whole = list(train(spec(), toy(), checkpoint_path=tmp_path / "0.pt"))
+    (tmp_path / "0.pt").unlink()  # the one before has two epochs
+    with counted() as resumed:
+        again = list(train(spec(), toy(), checkpoint_path=tmp_path / "0.pt"))
+    assert shown(again) == shown(whole)
+    assert (begun["normal_"], begun["uniform_"]) == (6, 1)  # convolutions, and the classifier, once
+    assert (resumed["normal_"], resumed["uniform_"]) == (0, 0)
+
+
+# Operations
+
+
+def test_an_epoch_waits_for_the_device_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Trainer(spec(), toy(how=Augment(crop=1, flip=True)))
+    read = transfers(monkeypatch)
+    with counted() as seen:
+        made.run_epoch()
+    assert waits(seen) == 0
+    assert read == [4]  # loss and gradient in training, loss and images told right
+
+
+@pytest.mark.parametrize("architecture", [SMALL, replace(SMALL, block="preact")])
+def test_a_step_in_bfloat16_casts_no_weight(architecture: Architecture) -> None:
+    made = Trainer(spec(architecture, precision="bfloat16"), toy())
+    assert made.casts
+    with counted() as seen:
+        made.run_epoch(measure=False)
+    assert seen["_to_copy"] < made.steps * sum(p.ndim > 1 for p in made.network.parameters())
+
+
+def test_an_epoch_that_is_not_measured_keeps_the_statistics_of_its_last_batches() -> None:
+    still = {"learning_rate": 0.0, "epochs": 2}
+    made, measured = Trainer(spec(**still), toy()), Trainer(spec(**still), toy())
+    made.run_epoch(measure=False)
+    measured.run_epoch()
+    for one, other in zip(made.norms, measured.norms, strict=True):
+        torch.testing.assert_close(one.running_mean, other.running_mean, rtol=0.05, atol=0.05)
+        assert int(one.num_batches_tracked or 0) == 3
+    assert {norm.track_running_stats for norm in made.norms} == {True}
+
+
 # Randomness
 
 
@@ -320,11 +378,12 @@ def test_the_same_seed_gives_the_same_network_and_another_seed_another() -> None
 
 def test_seeds_that_differ_by_one_share_no_epoch() -> None:
     data = toy()
+    data = replace(data, train_labels=torch.arange(96))  # so that labels tell which images were drawn
     chosen: dict[int, list[Tensor]] = {}
     for seed in (0, 1):
         made = Trainer(spec(seed=seed), data)
         chosen[seed] = []
-        made._loss = lambda batch, _generator, seen=chosen[seed]: (seen.append(batch), torch.zeros(()))[1]  # type: ignore[method-assign,misc]
+        made._loss = lambda _images, labels, _network, seen=chosen[seed]: (seen.append(labels), torch.zeros(()))[1]  # type: ignore[method-assign,misc]
         for _ in range(3):
             made.run_epoch()
     orders = [tuple(torch.cat(chosen[seed][at : at + 3]).tolist()) for seed in (0, 1) for at in (0, 3, 6)]
@@ -520,8 +579,8 @@ def test_a_trial_that_fails_keeps_the_epochs_before(tmp_path: Path, monkeypatch:
     whole = list(train(spec(), toy()))
     step = Trainer._loss
 
-    def fail_in_the_third(self: Trainer, chosen: Tensor, generator: torch.Generator) -> Tensor:
-        return step(self, chosen, generator) * (math.nan if self.epoch == 2 else 1)
+    def fail_in_the_third(self: Trainer, images: Tensor, labels: Tensor, network: nn.Module) -> Tensor:
+        return step(self, images, labels, network) * (math.nan if self.epoch == 2 else 1)
 
     with monkeypatch.context() as patched:
         patched.setattr(Trainer, "_loss", fail_in_the_third)
@@ -618,7 +677,7 @@ def test_accuracy_and_loss_are_those_of_the_mean_probabilities_of_the_passes(pas
     made = trained(spec(replace(DROPPING, dropout=dropout), seed=3, monte_carlo=passes), toy())
     made.network.eval()
     with torch.inference_mode(), torch.random.fork_rng(devices=[]), monte_carlo(made.network):
-        torch.manual_seed(trainer._epoch_seed(3, -3))  # of the third epoch
+        torch.manual_seed(trainer.epoch_seed(3, -3))  # of the third epoch
         drawn = torch.stack([made.network(validated(made)).softmax(dim=1) for _ in range(passes)])
     probabilities, labels = drawn.mean(dim=0), made.data.val_labels
     last = made.history[-1]
@@ -691,7 +750,7 @@ def test_passes_that_are_not_finite_end_the_trial(poison: float) -> None:
     with torch.no_grad():
         made.network.head.classifier.weight[0, 0] = poison
     with pytest.raises(TrialFailure, match=r"^not-finite: the loss is (nan|inf) in epoch 2$"):
-        made._evaluate()
+        made.evaluated()
 
 
 # Statistics of normalisations
@@ -712,7 +771,7 @@ def test_measuring_statistics_changes_no_weight_and_no_momentum_of_a_norm() -> N
     made = Trainer(spec(), toy())
     before = {name: p.clone() for name, p in made.network.named_parameters()}
     momenta = [layer.momentum for layer in made.network.modules() if isinstance(layer, nn.BatchNorm2d)]
-    made._recalibrate()
+    made.recalibrate()
     assert all(torch.equal(before[name], p) for name, p in made.network.named_parameters())
     assert momenta == [layer.momentum for layer in made.network.modules() if isinstance(layer, nn.BatchNorm2d)]
     assert None not in momenta
@@ -722,7 +781,7 @@ def test_statistics_are_measured_without_dropout() -> None:
     shares = []
     for rate in (0.0, 0.9):
         made = Trainer(spec(replace(SMALL, dropout="between", dropout_rate=rate)), toy())
-        made._recalibrate()
+        made.recalibrate()
         shares.append([layer.running_var for layer in made.network.modules() if isinstance(layer, nn.BatchNorm2d)])
     assert all(torch.equal(one, other) for one, other in zip(*shares, strict=True))
 

@@ -33,6 +33,11 @@ FLOAT32 = Numerics.named("float32 channels_last")
 SPACES = [ROOT / "space.yaml", *sorted((ROOT / "spaces" / "examples").glob("*.yaml"))]
 
 each_generation = pytest.mark.parametrize("generation", GENERATIONS)
+# What most machines are and the one at hand; a slow run has all.
+some_generations = pytest.mark.parametrize(
+    "generation", [name if name in ("AVX2", "this") else pytest.param(name, marks=pytest.mark.very_slow)
+                   for name in GENERATIONS]
+)  # fmt: skip
 each_count = pytest.mark.parametrize("threads", [1, 2])
 
 
@@ -78,13 +83,13 @@ for kind in sys.argv[2:]:
 
 
 @each_count
-@each_generation
+@some_generations
 def test_every_convolution_is_right_in_every_precision_and_layout(generation: str, threads: int) -> None:
     assert told(EVERY_CASE, generation, threads).strip() == "[]"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("generation", ["AVX2", "this"])
+@pytest.mark.parametrize("generation", [pytest.param("AVX2", marks=pytest.mark.very_slow), "this"])
 def test_the_same_training_twice_measures_the_same_to_the_bit(generation: str) -> None:
     assert told(TWICE, generation, 2, "basic", "bottleneck", "resnext") == ""
 

@@ -1,4 +1,5 @@
-// Draw figures that are told as data: lines, steps, bands, boxes and points on two axes, with their numbers as a table.
+// Draw figures that are told as data: lines, steps, bands, boxes, points, bars, cells and pictures on two axes, with
+// their numbers as a table.
 
 import {asTable} from "./data.js";
 import {
@@ -9,6 +10,7 @@ import {
   element,
   hideTip,
   html,
+  largest,
   line,
   linearTicks,
   nearest,
@@ -16,6 +18,7 @@ import {
   put,
   scale,
   showTip,
+  smallest,
   widthOf,
 } from "./svg.js";
 import {count} from "./words.js";
@@ -25,6 +28,8 @@ const WRITERS = {
   count: count,
   plain: number => String(Number(number.toPrecision(4))),
 };
+
+const UNIT = 64; // pixels of a unit at most, where units are as wide as high
 
 export class Chart {
   constructor(place, told) {
@@ -39,27 +44,29 @@ export class Chart {
     const {told} = this,
       width = widthOf(this.place),
       lines = told.across.ticks?.some(([, text]) => text.includes("\n")) ? 1 : 0,
-      low = LOW + 14 * lines;
-    const across = axis(told.across, values(told, "x"), [LEFT, width - RIGHT]);
-    const up = axis(told.up, values(told, "y"), [told.height - low, TOP]);
-    if (told.across.named) shorten(across, (width - LEFT - RIGHT) / told.across.ticks.length);
-    const root = plane({width, height: told.height, across, up});
+      low = told.across.bare ? TOP : LOW + 14 * lines;
+    const left = leftOf(told.up, width),
+      [right, height] = told.square ? squared(told, left, width, low) : [width - RIGHT, told.height];
+    const across = axis(told.across, values(told, "x"), [left, right]);
+    const up = axis(told.up, values(told, "y"), [height - low, TOP]);
+    if (told.across.named) shorten(across, (right - left) / told.across.ticks.length);
+    if (told.up.named) shorten(up, left - 8);
+    const root = plane({width, height, across, up, bare: told.across.bare});
+    if (told.series.some(each => each.kind === "cells")) root.querySelectorAll(".grid").forEach(each => each.remove());
     root.setAttribute("role", "img");
     root.setAttribute("aria-label", this.place.getAttribute("aria-label"));
     const at = (x, y) => [across.scale.place(x), up.scale.place(y)];
     this.points = [];
+    this.near = told.square ? Math.abs(at(1, 0)[0] - at(0, 0)[0]) : 14;
     for (const series of told.series) {
-      root.append(...KINDS[series.kind](series, at, across));
-      (series.said || []).forEach((said, place) => {
-        if (said && known(series.x[place], series.y[place]))
-          this.points.push({at: at(series.x[place], series.y[place]), said});
-      });
+      root.append(...KINDS[series.kind](series, at, across, up));
+      this.points.push(...(HOVERED[series.kind] || said)(series, at, across, up));
     }
-    put(this.place, root, legend(told.series), this.table());
+    put(this.place, root, legend(told.series), told.tabled ? "" : this.table());
   }
 
   hover(event) {
-    const found = nearest(this.points, this.place, event);
+    const found = nearest(this.points, this.place, event, this.near);
     if (found) showTip(found.said, event.clientX, event.clientY);
     else hideTip();
   }
@@ -88,7 +95,35 @@ export class Chart {
 const known = (...numbers) => numbers.every(number => number !== null && number !== undefined);
 
 function values(told, name) {
-  return told.series.flatMap(series => series[name]).filter(number => known(number));
+  const ends = series => (series.along === name ? [...series.low, ...series.high] : []);
+  const base = series => (series.kind === "bars" && name === "y" ? [0] : []);
+  return told.series.flatMap(series => [...series[name], ...ends(series), ...base(series)]).filter(each => known(each));
+}
+
+// Where names stand to the left of a figure they have up to two fifths of it.
+function leftOf(up, width) {
+  if (up.bare) return RIGHT;
+  if (!up.named) return LEFT;
+  const longest = largest(
+    up.ticks.map(([, text]) => text.length),
+    0,
+  );
+  return Math.max(up.title ? LEFT : 0, Math.min(6.6 * longest + 16, 0.4 * width));
+}
+
+// The right and lower edge of a figure whose units are as wide as they are high.
+function squared(told, left, width, low) {
+  const span = ({range: [from, to]}) => to - from,
+    unit = Math.min((width - left - RIGHT) / span(told.across), UNIT);
+  return [left + unit * span(told.across), TOP + low + unit * span(told.up)];
+}
+
+// Places with something to say.
+function said(series, at) {
+  return (series.said || [])
+    .map((said, place) => ({said, place}))
+    .filter(({said, place}) => said && known(series.x[place], series.y[place]))
+    .map(({said, place}) => ({at: at(series.x[place], series.y[place]), said}));
 }
 
 function axis(told, found, pixels) {
@@ -97,7 +132,8 @@ function axis(told, found, pixels) {
   const labels = new Map(told.ticks || []);
   const [low, high] = made.ends,
     asked = (told.ticks || []).map(([tick]) => tick).filter(tick => tick >= low && tick <= high);
-  if (asked.length > 2 || told.named) made.ticks = asked;
+  if (told.bare) made.ticks = [];
+  else if (asked.length > 2 || told.named) made.ticks = asked;
   else if (!told.log) made.ticks = linearTicks(...made.ends, Math.abs(pixels[1] - pixels[0]) < 300 ? 4 : 6);
   const write = tick => labels.get(tick) || WRITERS[told.format](tick);
   return {title: told.title, write, labels, scale: {...made, from: pixels[0], to: pixels[1]}};
@@ -116,9 +152,14 @@ function shorten(across, room) {
 
 const colour = series => `colour-${series.colour}`;
 
+// Where no place is told at all a line begins anew.
 function lines(series, at) {
-  const places = series.x.map((x, place) => (known(series.y[place]) ? at(x, series.y[place]) : null)).filter(Boolean);
-  return [element("path", {class: `curve ${colour(series)} thick`, d: line(places)})];
+  const parts = [[]];
+  series.x.forEach((x, place) => {
+    if (!known(x)) parts.push([]);
+    else if (known(series.y[place])) parts[parts.length - 1].push(at(x, series.y[place]));
+  });
+  return [element("path", {class: `curve ${colour(series)} thick`, d: parts.map(line).join("")})];
 }
 
 // What holds until something better comes: where nothing more is known, it ends with a step down.
@@ -157,17 +198,118 @@ function box(series, at, across) {
   ];
 }
 
-const KINDS = {line: lines, steps, band, points, box};
+const step = scale => Math.abs(scale.place(1) - scale.place(0));
 
-function legend(series) {
-  const named = series.filter(each => each.name && each.kind !== "band");
-  if (named.length < 2) return "";
-  return html(
-    "ul",
-    {class: "legend"},
-    ...named.map(each => {
-      const key = element("path", {class: `curve ${colour(each)} thick`, d: "M1 5H33"});
-      return html("li", {}, element("svg", {width: 34, height: 10, "aria-hidden": "true"}, key), ` ${each.name}`);
+function bars(series, at, across) {
+  const wide = Math.max(1, 0.7 * step(across.scale));
+  return series.x.map((x, place) => {
+    const [middle, top] = at(x, series.y[place]),
+      [, foot] = at(x, 0);
+    const form = {x: middle - wide / 2, width: wide, y: Math.min(top, foot), height: Math.abs(foot - top)};
+    return element("rect", {class: `dot-${series.colour}`, ...form});
+  });
+}
+
+// A bar is hovered in all of its height.
+function overBars(series, at) {
+  return said(series, at).map(each => ({...each, foot: at(0, 0)[1]}));
+}
+
+// How far a mark reaches to either side.
+function ends(series, at) {
+  const upright = series.along === "y";
+  const paths = series.x.map((x, place) => {
+    const [low, high] = [series.low[place], series.high[place]];
+    if (low === high) return "";
+    const y = series.y[place],
+      [[x1, y1], [x2, y2]] = upright ? [at(x, low), at(x, high)] : [at(low, y), at(high, y)];
+    const cap = ([x, y]) => (upright ? `M${x - 3} ${y}h6` : `M${x} ${y - 3}v6`);
+    return `M${x1} ${y1}L${x2} ${y2}${cap([x1, y1])}${cap([x2, y2])}`;
+  });
+  return [element("path", {class: `curve ${colour(series)} whisker`, d: paths.join("")})];
+}
+
+const amount = (series, value) => (series.log ? Math.log10(value) : value);
+
+// From what value to what value cells go; where they lie by logarithms, what is not above 0 has no shade.
+function spanned(series) {
+  const found = series.z.flat().filter(value => known(value) && (!series.log || value > 0));
+  return [smallest(found, Infinity), largest(found, -Infinity)];
+}
+
+function shade(series, value, [low, high]) {
+  if (!known(value) || (series.log && value <= 0)) return null;
+  const [from, to] = [low, high].map(each => amount(series, each));
+  return to > from ? 0.06 + (0.94 * (amount(series, value) - from)) / (to - from) : 0.5;
+}
+
+function cells(series, at, across, up) {
+  const [wide, high] = [step(across.scale), step(up.scale)],
+    ends = spanned(series);
+  return series.z.flatMap((row, down) =>
+    row.map((value, place) => {
+      const [x, y] = at(series.x[place], series.y[down]),
+        opacity = shade(series, value, ends);
+      const form = {x: x - wide / 2, y: y - high / 2, width: Math.max(wide - 1, 1), height: Math.max(high - 1, 1)};
+      return opacity === null
+        ? element("rect", {class: "cell unknown", ...form})
+        : element("rect", {class: "cell", "fill-opacity": opacity.toFixed(3), ...form});
     }),
   );
+}
+
+function overCells(series, at, across, up) {
+  const [wide, high] = [step(across.scale) / 2, step(up.scale) / 2];
+  return series.z.flatMap((row, down) =>
+    row.map((value, place) => {
+      const [x, y] = [series.x[place], series.y[down]];
+      const told = known(value) ? WRITERS.plain(value) : "–";
+      return {at: at(x, y), wide, high, said: [`${series.title}: ${told}`, placeOf(up, y), placeOf(across, x)]};
+    }),
+  );
+}
+
+const placeOf = (axis, value) => `${axis.title} ${axis.labels.get(value) || axis.write(value)}`;
+
+function pictures(series, at) {
+  const [[x1, y1], [x2, y2]] = [0, 1].map(place => at(series.x[place], series.y[place]));
+  const form = {x: Math.min(x1, x2), y: Math.min(y1, y2), width: Math.abs(x2 - x1), height: Math.abs(y2 - y1)};
+  return [element("image", {class: "pixels", href: series.href, preserveAspectRatio: "none", ...form})];
+}
+
+function words(series, at) {
+  return series.words.map((text, place) => {
+    const [x, y] = at(series.x[place], series.y[place]);
+    return element("text", {class: "tick middle", x, y}, text);
+  });
+}
+
+const KINDS = {line: lines, steps, band, points, box, bars, ends, cells, picture: pictures, words};
+const HOVERED = {bars: overBars, cells: overCells};
+
+function legend(series) {
+  const shades = series.filter(each => each.kind === "cells"),
+    named = series.filter(each => each.name && each.kind !== "band");
+  if (shades.length) return html("ul", {class: "legend"}, ...shades.flatMap(shadesOf));
+  if (named.length < 2) return "";
+  return html("ul", {class: "legend"}, ...named.map(each => html("li", {}, swatch(keyOf(each)), ` ${each.name}`)));
+}
+
+const swatch = (...drawn) => element("svg", {width: 34, height: 10, "aria-hidden": "true"}, ...drawn);
+
+function keyOf(series) {
+  if (series.kind === "bars") return element("rect", {class: `dot-${series.colour}`, x: 6, width: 22, height: 10});
+  if (series.kind === "points") return element("circle", {class: `dot-${series.colour}`, cx: 17, cy: 5, r: 4});
+  return element("path", {class: `curve ${colour(series)} thick`, d: "M1 5H33"});
+}
+
+// What the faintest, a middle and the strongest shade stand for.
+function shadesOf(series) {
+  const [low, high] = spanned(series);
+  if (!(low < high)) return [];
+  const middle = series.log ? Math.sqrt(low * high) : (low + high) / 2;
+  return [low, middle, high].map((value, place) => {
+    const form = {"fill-opacity": shade(series, value, [low, high]), width: 34, height: 10};
+    return html("li", {}, swatch(element("rect", {class: "cell", ...form})), ` ${place ? "" : `${series.title} `}${Number(value.toPrecision(3))}`);
+  });
 }

@@ -2,6 +2,7 @@
 
 import {Acts} from "./acts.js";
 import {Board, byId} from "./board.js";
+import {placed} from "./found.js";
 import {Model} from "./model.js";
 import {drawEvents, drawPaused, drawProgress, drawRungs, drawStudies, drawWorkers} from "./panels.js";
 import {clock, exactly} from "./words.js";
@@ -15,6 +16,7 @@ class Page extends Board {
     this.studies = [];
     this.lost = null; // when the server was heard last, while it cannot be
     this.trouble = this.waiting = "";
+    this.found = null; // what analyses have found, and as of when
     this.over = false; // the server has ended
     this.allEvents = false;
     this.tasks = new Set();
@@ -77,7 +79,7 @@ class Page extends Board {
       .join(" · ");
     document
       .querySelectorAll("main section")
-      .forEach(section => ["trial", "studies"].includes(section.id) || (section.hidden = false));
+      .forEach(section => ["trial", "studies", "analyses"].includes(section.id) || (section.hidden = false));
   }
 
   listen() {
@@ -155,6 +157,7 @@ class Page extends Board {
   draw() {
     const all = this.tasks.has("all");
     this.tasks.clear();
+    this.find();
     drawProgress(this);
     this.acts.draw();
     drawWorkers(this);
@@ -166,8 +169,29 @@ class Page extends Board {
     this.front.draw();
     this.drawChosen();
     this.drawTime();
+    this.found?.drawn?.draw();
     drawStudies(this);
     document.body.dataset.seq = this.model.seq;
+  }
+
+  // Show what analyses have found, where that is new.
+  async find() {
+    const {study, head} = this.model,
+      as = `${study.label} ${head.analysed}`;
+    if (this.found?.as === as) return;
+    const drawn = this.found?.drawn;
+    this.found = {as, drawn};
+    try {
+      const answer = await fetch(`analyses?${this.query()}`);
+      if (!answer.ok) throw new Error(`the server answers ${answer.status}`);
+      const told = await answer.text();
+      if (this.found.as !== as) return;
+      byId("analyses").hidden = !told;
+      this.found.drawn = placed(byId("analyses").lastElementChild, told);
+      this.found.drawn.draw();
+    } catch {
+      this.found = {drawn}; // the server is away, which the page says elsewhere; it is asked again with what comes next
+    }
   }
 
   async lay(name) {

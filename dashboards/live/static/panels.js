@@ -146,7 +146,7 @@ export async function drawPaused(page) {
             html("td", {}, open, ` ${model.trials.get(number).name}`),
             html("td", {}, many("epoch", epoch)),
             html("td", {class: "number"}, percent(gain)),
-            html("td", {class: "number"}, `${(100 * each).toFixed(3)} %`),
+            html("td", {class: "number"}, `${Math.round((100 * each) / (rows[0][3] || 1))} %`),
           );
         }),
     );

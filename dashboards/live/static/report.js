@@ -2,6 +2,7 @@
 
 import {Board, byId} from "./board.js";
 import {Chart} from "./charts.js";
+import {Found} from "./found.js";
 import {Model, WHERES} from "./model.js";
 import {sortable} from "./sorting.js";
 
@@ -58,9 +59,10 @@ class Report extends Board {
 
 const read = id => JSON.parse(byId(id).textContent);
 
-const drawings = [...document.querySelectorAll("[data-chart]")].map(
-  place => new Chart(place, read(place.dataset.chart)),
-);
+const drawings = [...document.querySelectorAll("[data-chart]")]
+  .filter(place => !place.closest("[data-found]"))
+  .map(place => new Chart(place, read(place.dataset.chart)));
+drawings.push(new Found(document.body));
 if (byId("study")) drawings.push(new Report(read("study")));
 const draw = () => drawings.forEach(each => each.draw());
 document.querySelectorAll("table.sortable").forEach(sortable);

@@ -102,7 +102,7 @@ export function quality(axis, values, height) {
 }
 
 // An empty plane with its axes; `across` and `up` are scales with titles and a way to write ticks.
-export function plane({width, height, across, up}) {
+export function plane({width, height, across, up, bare = false}) {
   const root = element("svg", {viewBox: `0 0 ${width} ${height}`, width, height, role: "group"});
   const axes = element("g", {class: "axes", "aria-hidden": "true"});
   for (const tick of across.scale.ticks) {
@@ -129,6 +129,7 @@ export function plane({width, height, across, up}) {
       axes.append(element("text", {x, y: up.scale.from + 18 + 14 * place, class: "tick middle"}, row));
     });
   }
+  if (bare) return root;
   axes.append(
     element("path", {d: `M${across.scale.from} ${up.scale.to}V${up.scale.from}H${across.scale.to}`, class: "frame"}),
   );
@@ -165,7 +166,8 @@ export function showTip(lines, x, y) {
   box.style.top = `${Math.max(8, Math.min(y + 14, innerHeight - box.offsetHeight - 8))}px`;
 }
 
-// The point within a few pixels of an event that lies nearest to it; points have places `at` in pixels.
+// The point within a few pixels of an event that lies nearest to it; points have places `at` in pixels. One with a `foot`
+// reaches down to there, and one that is `wide` and `high` so far to each side.
 export function nearest(points, place, event, near = 14) {
   const box = place.getBoundingClientRect(),
     x = event.clientX - box.left,
@@ -173,7 +175,10 @@ export function nearest(points, place, event, near = 14) {
   let found = null,
     least = near ** 2;
   for (const point of points || []) {
-    const far = (point.at[0] - x) ** 2 + (point.at[1] - y) ** 2;
+    const [left, top] = point.at,
+      foot = point.foot === undefined ? top : Math.max(point.foot, top);
+    const off = [Math.abs(left - x) - (point.wide || 0), Math.max(top - y, y - foot, 0) - (point.high || 0)];
+    const far = Math.max(off[0], 0) ** 2 + Math.max(off[1], 0) ** 2;
     if (far < least) [found, least] = [point, far];
   }
   return found;

@@ -23,8 +23,10 @@ from search.core.fronts import front_trials
 from search.core.picking import bounds_of, pick
 from search.core.records import EventKind, State
 from search.storage import requests
+from search.storage.analyses import Analyses
 from spaces.cost import Cost
 from tests import factories
+from tests.dashboards.analyses import examples
 from tests.dashboards.browsing import GUARD_MS, OpenPage, answered, limit_of, serious, texts_read
 from tests.dashboards.live.conftest import NAME, Written, server
 from workers.objectives import OBJECTIVES, Objective
@@ -78,6 +80,25 @@ def test_what_is_written_while_the_page_is_open_is_shown_once(written: Written, 
         assert len(seqs) == len(set(seqs))
         assert seqs == sorted(seqs, reverse=True)
         expect(page.locator("#events-list")).to_contain_text("is on the Pareto front, now of")
+
+
+def test_what_is_analysed_while_the_page_is_open_is_drawn(written: Written, show: OpenPage) -> None:
+    fill(written, 5)
+    with server(written.url) as address:
+        page = show(address)
+        expect(page.locator("#analyses")).to_be_hidden()
+        hostile = examples.lesion("block", HOSTILE, 0.2, HOSTILE)
+        kept = Analyses(written.store, NAME)
+        kept.add(examples.analysis("lesion", (examples.lesion("whole", "", 0.1), hostile), 3))
+        expect(page.locator("#analyses rect.dot-front")).to_have_count(2, timeout=GUARD_MS)  # a bar and its key
+        kept.add(examples.lesions(4, minutes=3))
+        expect(page.locator("#analyses option")).to_have_count(2, timeout=GUARD_MS)
+        expect(page.locator("#analyses h3:visible")).to_have_text("lesions of trial 4")
+        page.locator("#analyses select").select_option(index=1)
+        page.locator("#analyses summary:visible").click()
+        expect(page.locator("#analyses td:visible").nth(4)).to_have_text(f"block {HOSTILE}")
+        assert page.locator("#analyses img").count() == 0
+        assert not serious(page)
 
 
 def test_a_page_outlives_its_server_and_its_database(written: Written, show: OpenPage, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,14 @@ from dashboards.live import watched
 from dashboards.live.feed import Feed, Message
 from search.core.records import Event, EventKind, State
 from search.storage import events
+from search.storage.analyses import Analyses
+from search.storage.claims import Claims
 from search.storage.retelling import _retell_ours
 from search.storage.store import Store
 from tests import factories
+from tests.dashboards.analyses import examples
 from tests.dashboards.live.conftest import NAME, Written
+from tests.search.storage.test_claims import FOUND
 from tests.search.storage.test_engine import _make_tables
 
 
@@ -258,3 +263,27 @@ def test_nothing_but_questions_is_said_to_the_database(written: Written) -> None
     finally:
         sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", note)
     assert set(said) - {"PRAGMA", "BEGIN"} == {"SELECT"}
+
+
+def test_a_verdict_that_is_found_while_the_page_is_open_is_told(feed: Feed, written: Written) -> None:
+    before = state(feed)["head"]["analysed"]
+    for seconds in (1.0, 2.0):  # the second in the place of the first
+        Claims(written.store).add_verdict(replace(FOUND, seconds=seconds, at=FOUND.at + timedelta(seconds=seconds)))
+        feed.look()
+        now = state(feed)["head"]["analysed"]
+        assert now != before
+        before = now
+    assert "Plain is worse." in feed.analyses(NAME)
+
+
+def test_an_analysis_that_is_kept_while_the_page_is_open_is_told(feed: Feed, written: Written) -> None:
+    before = state(feed)["head"]["analysed"]
+    assert feed.analyses(NAME) == ""
+    Analyses(written.store, NAME).add(examples.lesions(0))
+    feed.look()
+    first = state(feed)["head"]["analysed"]
+    assert "lesions of trial 0" in feed.analyses(NAME)
+    Analyses(written.store, NAME).add(replace(examples.lesions(0), at=examples.AT + timedelta(hours=1)))  # anew
+    feed.look()
+    assert len({before, first, state(feed)["head"]["analysed"]}) == 3
+    assert feed.analyses("nowhere") == ""

@@ -136,6 +136,20 @@ def test_a_trial_in_detail_says_why_and_what_to_do(written: Written, store: Stor
     json.dumps(told)
 
 
+def test_an_epoch_says_what_ran_beside_it(written: Written, store: Store) -> None:
+    written.begin()
+    for epoch, (together, alone) in enumerate([(1, 1), (4, 0)], start=1):
+        found = {"latency_ms": 2.0, "latency_alone": alone}
+        shown = factories.measurement(epoch, together=together, host="n1", device="cpu", **found)
+        written.store.add_measurement(written.name, 0, shown)
+    known = watched(written, store)
+    first, second = details(known, known.trials[0], "sqlite:///s.db")["epochs"]
+    assert (first["where"], second["where"]) == (
+        "n1 cpu", "n1 cpu, as one network with 3 others, latency beside other trainings"
+    )  # fmt: skip
+    assert "latency_alone" not in first["metrics"]
+
+
 def test_all_that_is_told_is_json_without_nan(written: Written, store: Store) -> None:
     written.begin()
     written.whole(0.9)

@@ -6,6 +6,7 @@ step, or `gorge` on memory until somebody ends them.
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from types import ModuleType
@@ -14,7 +15,7 @@ from typing import Any
 from planting import first, note, ordered
 
 GORGE_BYTES = 4_500_000_000
-TRAINING = "WIDEFRONT_FAULTS_TRIAL"  # where this process keeps the number of its trial: Ray copies functions' globals
+TRAINING = "WIDEFRONT_FAULTS_TRIAL"  # where a process keeps the number of each thread's trial: Ray copies globals
 
 
 def _nan(trainer: Any) -> None:
@@ -35,7 +36,7 @@ def _sigkill(_trainer: Any) -> None:
 
 
 def _segv(_trainer: Any) -> None:
-    os.kill(os.getpid(), signal.SIGSEGV)
+    signal.pthread_kill(threading.get_ident(), signal.SIGSEGV)  # as what really fails gets it
     time.sleep(60)  # the signal may come a moment later
 
 
@@ -62,8 +63,12 @@ KINDS: dict[str, Callable[[Any], None]] = {
 }
 
 
+def _here() -> str:
+    return f"{TRAINING}_{threading.get_ident()}"
+
+
 def _befall(trainer: Any) -> None:
-    here = (int(os.environ[TRAINING]), trainer.epoch + 1)
+    here = (int(os.environ[_here()]), trainer.epoch + 1)
     time.sleep(ordered().get("pace_s", 0.0))
     if ordered().get("who"):
         note(f"process {os.getpid()} trial {here[0]} epoch {here[1]}")
@@ -84,14 +89,14 @@ def _plant_in_trainer(module: ModuleType) -> None:
     module.Trainer.run_epoch = planted
 
 
-def _plant_in_trainable(module: ModuleType) -> None:
-    start = module.NetworkTrainable._start
+def _plant_in_assignment(module: ModuleType) -> None:
+    start = module.Assignment._start
 
-    def planted(trainable: Any) -> Any:
-        os.environ[TRAINING] = str(trainable._given["number"])
-        return start(trainable)
+    def planted(assignment: Any) -> Any:
+        os.environ[_here()] = str(assignment._given["number"])
+        return start(assignment)
 
-    module.NetworkTrainable._start = planted
+    module.Assignment._start = planted
 
 
-PLANTS = {"workers.trainer": _plant_in_trainer, "workers.trainable": _plant_in_trainable}
+PLANTS = {"workers.trainer": _plant_in_trainer, "workers.assignment": _plant_in_assignment}

@@ -61,6 +61,7 @@ def test_the_same_file_describes_the_same_study(record: StudyRecord) -> None:
         ("scheduler.grace_epochs", 2),
         ("scheduler.reduction_factor", 2),
         ("scheduler.floor", 0.1),
+        ("recipe.record", "flow"),
         ("storage", "sqlite:///elsewhere.db"),
         ("checkpoints", "elsewhere"),
         ("data", "digits"),  # the same in other words

@@ -158,3 +158,11 @@ def test_a_package_that_is_written_again_after_it_was_imported_is_not_sent(own: 
     path.write_text(PARTS + "# more\n")
     with pytest.raises(InputError, match="plugins: package own has changed since it was imported here: start Python"):
         plugins.check_unchanged(found)
+
+
+def test_flow_is_not_recorded_of_networks_whose_blocks_nobody_knows(own: Own) -> None:
+    own.write("def build(image, depth): ...\n")
+    file = {**PLAIN, "plugins": ["own"], "space": {"network": "own:build", "depth": {"int": [1, 2]}}}
+    parse(file)
+    with pytest.raises(InputError, match=r"recipe.record: flow is of blocks, and nobody knows those"):
+        parse({**file, "recipe": {"record": "flow"}})

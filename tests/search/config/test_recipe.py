@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from search.config.identity import check_same, growth
-from search.config.recipe import RecipeForm
+from search.config.recipe import BESIDE, RecipeForm
 from search.config.stored import stored
 from search.config.study import StudyConfig, parse
 from search.core.records import StudyRecord
@@ -27,7 +27,11 @@ def config_of(recipe: Any, **sections: Any) -> StudyConfig:
 
 def test_the_form_is_the_recipes() -> None:
     assert RecipeForm().recipe(9) == Recipe()
-    assert {*RecipeForm.model_fields, "epochs"} == set(Recipe().to_json())
+    assert {*RecipeForm.model_fields, "epochs"} - BESIDE == set(Recipe().to_json())
+
+
+def test_what_is_recorded_is_no_part_of_what_is_trained() -> None:
+    assert config_of({"record": "flow"}).full_recipe == config_of({}).full_recipe
 
 
 def test_what_is_searched_stands_behind_the_network_in_one_order() -> None:

@@ -62,6 +62,7 @@ def test_every_parameter_can_be_fixed_or_searched() -> None:
     values: dict[str, Any] = {
         "depth": 2, "block": "preact", "depths": [1, 2], "widths": [8, 16], "widening_factor": 2, "cardinality": 4,
         "stage_kernels": [3, 5], "branches": 3, "levels": 3, "columns": 2, "doubling": "pointwise", "drop_global": 1,
+        "unit_rate": 0.25,
         "base_width": 64, "shortcut": "C", "stride_in": "first", "dropout": "head", "dropout_rate": 0.2,
         "stem": "large", "stem_width": 32, "strides": [2, 2], "kernels": [3, 1], "growth": 24, "compression": 0.5,
         "order": "full", "activation": "crelu", "drop_decay": "uniform", "drop_unit": "sample",

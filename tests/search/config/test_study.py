@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from search.config.source import read
 from search.config.study import StudyConfig, load, parse
-from search.driver.driver import look
+from search.driver.inspection import look
 from spaces.cost import Cost
 from spaces.errors import InputError
 from spaces.space import PARAMETERS
@@ -391,6 +391,26 @@ def test_aliases_that_expand_without_bound_are_refused_at_once(write: Write) -> 
 def test_a_file_of_megabytes_is_refused(write: Write) -> None:
     with pytest.raises(InputError, match=r"is longer than 1,000,000 characters, which are the most"):
         load(write("study: s\n" + "#" * 1_000_000))
+
+
+@pytest.mark.parametrize(
+    ("resources", "shared"),
+    [
+        ({}, False), ({"gpus_per_trial": 0.25}, False), ({"engine": "always"}, True),
+        ({"gpus_per_trial": 0.25, "engine": "always"}, True),
+        ({"gpus_per_trial": 0.25, "engine": "process"}, False), ({"gpus_per_trial": 2}, False),
+    ],
+)  # fmt: skip
+def test_trials_share_a_process_where_they_share_a_gpu_or_where_it_is_asked_for(
+    resources: dict[str, Any], shared: bool
+) -> None:
+    assert parse({**FILE, "resources": resources}).engine is shared
+
+
+def test_an_engine_where_each_trial_has_a_gpu_to_itself_is_refused() -> None:
+    told = refusal(set_to("resources.gpus_per_trial=2", "resources.engine=always"))
+    why = "always is for trials that share a device, and gpus_per_trial is 2; take auto, or less than 1"
+    assert told == f"resources.engine: {why}"
 
 
 def test_an_unknown_sampler_or_scheduler_is_refused_where_a_file_is_read(write: Write) -> None:

@@ -9,7 +9,7 @@ from search.config.study import parse
 from search.core.patience import LEAST_S, LOADING_TIMES, Patience, expected_epoch_s, stuck_line
 from search.core.records import TrialRecord
 from tests.search.bench import FILE
-from workers.pulse import LOADING, TRAINING
+from workers.pulse import COMPILING, LOADING, TRAINING
 
 MakeTrial = Callable[..., TrialRecord]
 
@@ -29,6 +29,7 @@ def test_silence_is_no_longer_than_an_epoch_may_be() -> None:
     assert Patience().silent_s(TRAINING, 1.0) == LEAST_S + 10
     assert Patience().silent_s(TRAINING, 1000.0) == 300
     assert Patience().silent_s(LOADING, 1000.0) == 300 * LOADING_TIMES
+    assert Patience().silent_s(COMPILING, 1.0) == 300 * LOADING_TIMES  # whatever an epoch takes
 
 
 def test_every_bound_can_be_switched_off() -> None:

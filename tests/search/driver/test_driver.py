@@ -15,13 +15,8 @@ from rich.console import Console
 from search.config.study import StudyConfig, parse
 from search.core.fronts import front_trials
 from search.core.records import State, StudyRecord
-from search.driver.driver import (
-    begin,
-    look,
-    open_running,
-    plan_of,
-    run,
-)
+from search.driver.driver import begin, open_running, plan_of, run
+from search.driver.inspection import look
 from search.driver.survey import Survey
 from search.schedulers.rungs import Asha
 from search.storage import asking
@@ -293,9 +288,17 @@ class Cluster:
         return Room(need=need, wanted=wanted, joined=joined, nodes=living)
 
     def drive(
-        self, study: RunningStudy, searcher: StudySearcher, *, room: Room, watch: object, each: Callable[[], None]
+        self,
+        study: RunningStudy,
+        searcher: StudySearcher,
+        *,
+        room: Room,
+        watch: object,
+        each: Callable[[], None],
+        engines: object,
     ) -> None:
         del watch
+        assert engines is None, "no GPU's engine is asked for here"
         self.asked["limit"] = room.limit()
         while isinstance(suggested := searcher.suggest("x"), dict):
             if len(self.suggestions) == self.most:

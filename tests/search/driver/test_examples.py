@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from search.config.study import StudyConfig, load
-from search.driver.driver import look_ahead
+from search.driver.inspection import look_ahead
 from search.driver.preview import Missing
 from spaces.architecture import ImageSpec
 from spaces.counting import cost

@@ -394,7 +394,14 @@ with Store.open(url) as store:
 """
 
 
-@pytest.mark.parametrize("words", ["UPDATE nas_study", "DELETE FROM trial_params", "INSERT INTO nas_event"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "UPDATE nas_study",
+        pytest.param("DELETE FROM trial_params", marks=pytest.mark.very_slow),
+        "INSERT INTO nas_event",
+    ],
+)
 def test_killed_in_the_midst_of_it_the_study_is_the_old_one_and_can_grow_again(
     make_bench: MakeBench, words: str
 ) -> None:

@@ -7,8 +7,9 @@ import pytest
 
 from search.config.study import StudyConfig, parse
 from search.core.records import State, TrialRecord
-from search.driver.driver import begin, look, open_running
+from search.driver.driver import begin, open_running
 from search.driver.initial import Beginning, beginning, check_start
+from search.driver.inspection import look
 from search.driver.preview import lines
 from search.storage.store import Store
 from spaces.architecture import ImageSpec

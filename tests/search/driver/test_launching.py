@@ -8,8 +8,9 @@ from rich.console import Console
 
 from search import launch, submit
 from search.config.study import load
-from search.driver import launching
-from search.driver.driver import begin, look
+from search.driver import course
+from search.driver.driver import begin
+from search.driver.inspection import look
 from search.storage.store import Store
 from spaces.errors import InputError
 from tests.search.storage.test_engine import _make_tables
@@ -52,9 +53,9 @@ def test_a_study_that_cannot_be_confirmed_as_its_file_asks_is_reported_all_the_s
     def refuse(*_given: object) -> None:
         raise InputError("it is confirmed by 3 folds; means of both cannot be compared", place="--folds")
 
-    monkeypatch.setattr(launching, "confirm", refuse)
+    monkeypatch.setattr(course, "confirm", refuse)
     given = Namespace(address=None, verbose=False)
-    assert launching._confirm(given, load(Path("space.yaml"), ["confirm=5"]), Console(), []) == ([], True)
+    assert course._confirm(given, load(Path("space.yaml"), ["confirm=5"]), Console(), []) == ([], True)
     assert capsys.readouterr().err.startswith("warning: nothing is confirmed: --folds: it is confirmed by 3 folds")
 
 

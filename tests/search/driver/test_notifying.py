@@ -10,8 +10,8 @@ import pytest
 
 from search.config.study import parse
 from search.core.records import TrialRecord
-from search.driver.driver import look, look_ahead
 from search.driver.hearing import hearing
+from search.driver.inspection import look, look_ahead
 from search.driver.notifying import EVERY_S, Notifier, check_urls
 from search.study.running import RunningStudy
 from spaces.errors import InputError, TrialFailure
@@ -194,7 +194,7 @@ def test_a_study_that_had_finished_is_not_told_to_have_finished_once_more(
 
 def test_an_address_that_nobody_knows_is_refused_before_anything_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     config = parse({**FILE, "notify": {"urls": [f"nosuchthing://{SECRET}"]}})
-    monkeypatch.setattr("search.driver.driver.load", lambda _spec: pytest.fail("the data are read"))
+    monkeypatch.setattr("search.driver.inspection.load", lambda _spec: pytest.fail("the data are read"))
     for begin in (look, look_ahead):  # of a launch, and of its dry run
         with pytest.raises(InputError, match=r"notify\.urls\.0: is no address that apprise knows") as refused:
             begin(config)

@@ -16,7 +16,7 @@ from search.config.study import parse
 from search.core.costs import cost_of
 from search.core.units import format_count, format_duration
 from search.driver import preview as dry_run
-from search.driver.driver import look
+from search.driver.inspection import look
 from spaces.architecture import ImageSpec
 from tests.search.bench import FILE
 from workers import timing

@@ -3,6 +3,8 @@
 import io
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import yaml
@@ -13,10 +15,12 @@ from search.core.fronts import front_hypervolume, front_trials
 from search.core.labels import name_of
 from search.core.records import Spent, TrialRecord
 from search.core.units import format_number_of
+from search.driver import summary
 from search.driver.summary import show_end, time_split
 from search.study.running import RunningStudy
 from spaces.errors import TrialFailure
 from tests.search.bench import FILE, Bench
+from workers.measurement import Measurement
 
 SECRET = "s3cr3t"
 STORAGE = f"postgresql+psycopg://me:{SECRET}@example.org/db"
@@ -145,3 +149,17 @@ def test_a_study_without_a_complete_trial_shows_no_table(bench: Bench) -> None:
     assert lines[0] == "bench: Pareto front of 0 networks, fully trained (9 epochs)"
     assert lines[1].startswith("1 trial: 0 complete, 0 stopped early, 1 failed; ")
     assert lines[1].endswith("0 of 9 epochs trained")
+
+
+def test_a_front_is_told_whose_latencies_were_not_measured_alone() -> None:
+    def network(**metrics: float) -> SimpleNamespace:
+        return SimpleNamespace(found=Measurement(epoch=1, metrics=metrics, train_s=1.0, eval_s=1.0))
+
+    front: list[Any] = [network(latency_ms=1.0, latency_alone=alone) for alone in (1.0, 0.0, 0.5)]  # a mean of seeds
+    front.append(network(latency_ms=1.0))  # of an earlier version
+    running: Any = SimpleNamespace(record=SimpleNamespace(objectives=("accuracy", "latency_ms")))
+    line = "warning: the latency of 3 of the front's 4 networks was not measured with the device alone"
+    assert summary._beside(running, front) == line
+    assert summary._beside(running, front[:1]) == ""
+    running.record.objectives = ("accuracy", "macs")
+    assert summary._beside(running, front) == ""

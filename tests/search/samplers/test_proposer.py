@@ -108,6 +108,22 @@ def test_a_proposal_is_a_member_of_the_space_and_can_be_built() -> None:
     assert any("buildable" in rejection.violations for rejection in rejections)
 
 
+def test_values_that_are_certain_may_come_before_their_turn_and_what_is_refused_waits_for_it() -> None:
+    proposer = make({**ENDLESS, "dropout": "between"})
+    proposer.draw_ahead(3)
+    one, two, three = proposer.certain
+    assert proposer.propose_now(two, lambda _found: False, {}) is None
+    found = proposer.propose_now(two, lambda found: found.params == two, {})
+    assert found is not None
+    assert (found.params, proposer.certain) == (two, [one, three])
+    known = {space_of(proposer).architecture(one).digest: 7}
+    assert proposer.propose_now(one, lambda _found: True, known) is None
+    assert proposer.certain == [one, three]
+    proposer.take_back(found)
+    assert proposer.certain == [two, one, three]
+    assert [each.params for each in propose_all(proposer, 3)[0]] == [two, one, three]
+
+
 def test_a_proposal_is_never_a_network_that_is_known() -> None:
     proposer = make({"depth": {"int": [1, 4]}, "widening_factor": {"choice": [0.5, 1]}})
     known = {space_of(proposer).architecture(params).digest: 7 for params in list(space_of(proposer).members())[:5]}

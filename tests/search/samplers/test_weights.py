@@ -8,7 +8,7 @@ import optuna
 import pytest
 
 from search.config.study import parse
-from search.driver.driver import look
+from search.driver.inspection import look
 from search.samplers.catalogue import SpaceCatalogue, coordinate
 from search.samplers.proposer import Proposer
 from search.samplers.registry import check_sampler, make_sampler

@@ -1,5 +1,6 @@
 """Of the trials that rest, the one goes on by which the front is expected to gain most, within its share of epochs."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,8 +14,8 @@ from tests import factories
 OPTIONS = GainOptions(share=5 / 32)  # 90 of 360 epochs of 40 trials
 
 
-def entry(number: int, error: float, cost: float) -> Entry:
-    return Entry(number=number, quality=error, costs=(cost,), values=(error, cost))
+def entry(number: int, error: float, cost: float, epoch_s: float = 0.0) -> Entry:
+    return Entry(number=number, quality=error, costs=(cost,), values=(error, cost), epoch_s=epoch_s)
 
 
 def rung(*entries: tuple[int, float, float]) -> Rung:
@@ -109,11 +110,37 @@ def test_of_two_that_gain_alike_the_one_with_fewer_epochs_left_goes_on() -> None
     assert both.choose() == 8
 
 
+def test_of_two_that_gain_alike_the_one_whose_epochs_take_less_goes_on() -> None:
+    there = reached()
+    for each in (entry(7, 0.2, 1.5, 3.0), entry(8, 0.2, 1.5, 1.0), entry(9, 0.2, 1.5)):
+        there[1].enter(each)
+    three = decision(reached=there, resting={7: 1, 8: 1, 9: 1}, trained_epochs=30)
+    assert three.choose() == 8
+    assert three.rates[8] == pytest.approx(3**0.5 * three.rates[7])
+    assert three.rates[9] == pytest.approx(three.gains[9] / 8 / 2**0.5)  # nobody knows its seconds: between the others'
+
+
+def test_a_slow_network_goes_on_all_the_same_where_the_front_gains_enough_by_it() -> None:
+    there = reached()
+    there[1].enter(entry(7, 0.2, 1.5, 4.0))
+    there[1].enter(entry(8, 0.65, 3.2, 1.0))
+    assert decision(reached=there, resting={7: 1, 8: 1}, trained_epochs=30).choose() == 7
+
+
+def test_an_epoch_takes_what_the_fastest_took() -> None:
+    study, trial = factories.study(max_epochs=9), factories.trial(0)
+    took = [factories.measurement(epoch, train_s=seconds) for epoch, seconds in ((1, 5.0), (2, 0.0), (3, 2.0))]
+    made = Gain(study, OPTIONS, (1, 3), 0.1)
+    for last in (1, 3):
+        made.observe(replace(trial, measurements=tuple(took)), took[last - 1])
+    assert [made.reached[epoch].entries[0].epoch_s for epoch in (1, 3)] == [5.0, 2.0]
+
+
 def test_whoever_rests_at_last_stops_because_the_epochs_are_spent_and_is_told_its_place() -> None:
     last = decision((8, 0.65, 3.2), (7, 0.2, 1.5), trained_epochs=90, no_more_trials=True)
     assert last.choose() is None
     spent = "epoch 1: the epochs for going on (scheduler.share) are spent"
-    rest = "of 2 paused trials by expected hypervolume gain an epoch"
+    rest = "of 2 paused trials by expected hypervolume gain for its time"
     assert last.ends() == {8: f"{spent}; rank 2 {rest}", 7: f"{spent}; rank 1 {rest}"}
 
 

@@ -59,3 +59,16 @@ def test_what_cannot_be_read_was_not_found(tmp_path: Path, damage: str) -> None:
         assert known.all() == []
         known.add(FOUND)
         assert known.find(ASKED) == FOUND
+
+
+def test_every_analysis_that_is_kept_changes_where_they_stand(store_url: str) -> None:
+    with Store.open(store_url) as store:
+        store.add_study(study("first"))
+        known = Analyses(store, "first")
+        seen = [known.stand()]
+        known.add(FOUND)
+        seen.append(known.stand())
+        known.add(replace(FOUND, at=datetime(2026, 1, 3, tzinfo=UTC)))
+        seen.append(known.stand())
+        known.add(replace(FOUND, question=replace(ASKED, kind="filters")))
+        assert len({*seen, known.stand()}) == 4

@@ -7,9 +7,11 @@ import pytest
 from dashboards import report
 from search import doctor, front
 from search.core.records import State, StudyRecord, TrialRecord
+from search.storage.claims import Claims
 from search.storage.store import Store
 from spaces.errors import StudyError
 from tests.search.bench import sql
+from tests.search.storage.test_claims import FOUND, TRAINED
 from workers.measurement import Measurement
 
 STUDY = "front"
@@ -114,3 +116,20 @@ def test_an_epoch_beyond_counting_is_one_finding(url: str, capsys: Capture) -> N
     out = capsys.readouterr().out
     assert out.count("front trial 1: epochs: ") == 1
     assert " epochs 9, 10, 11, 12, 13, 14, 15, 16 and " in out
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("UPDATE nas_training SET found = '3'", "row 1 of nas_training cannot be read (found"),
+        ("UPDATE nas_verdict SET outcome = 'maybe'", "row 1 of nas_verdict cannot be read ("),
+        ("UPDATE nas_verdict SET told = '{}'", "row 1 of nas_verdict cannot be read (KeyError: "),
+    ],
+)
+def test_the_doctor_names_damaged_rows_of_claims(sqlite_url: str, capsys: Capture, statement: str, told: str) -> None:
+    with Store.open(sqlite_url) as store:
+        Claims(store).add_training(TRAINED)
+        Claims(store).add_verdict(FOUND)
+    damage(sqlite_url, statement)
+    assert doctor.main([sqlite_url]) == 1
+    assert told in capsys.readouterr().out

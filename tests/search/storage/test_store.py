@@ -20,7 +20,7 @@ from spaces.architecture import Architecture
 from spaces.cost import Cost
 from spaces.errors import InputError, StudyError
 from tests.search.bench import sql
-from workers.measurement import Measurement
+from workers.measurement import Flow, Measurement
 
 MakeStudy = Callable[..., StudyRecord]
 MakeTrial = Callable[..., TrialRecord]
@@ -555,3 +555,16 @@ def test_an_event_goes_with_the_transaction_that_it_tells_of(filled: Store, make
     with pytest.raises(ValueError, match="gap"):
         filled.add_measurement(STUDY, 0, make_measurement(7))
     assert told(filled) == before
+
+
+def test_flow_is_written_with_its_measurement_once(filled: Store, make_measurement: MakeMeasurement) -> None:
+    through = (Flow(block="1.1", gradient=0.5, branch=1.5), Flow(block="1.2", gradient=None, branch=None))
+    assert filled.flow(STUDY, 0) == ()
+    assert filled.add_measurement(STUDY, 0, replace(make_measurement(1), flow=through))
+    assert not filled.add_measurement(STUDY, 0, replace(make_measurement(1), flow=through[:1]))
+    filled.add_measurement(STUDY, 0, make_measurement(2))
+    assert filled.flow(STUDY, 0) == (
+        {"epoch": 1, "block": "1.1", "gradient": 0.5, "branch": 1.5},
+        {"epoch": 1, "block": "1.2", "gradient": None, "branch": None},
+    )  # fmt: skip
+    assert [each.flow for each in filled.trials(STUDY)[0].measurements] == [(), ()]

@@ -1,6 +1,7 @@
 """An analysis is computed by a process that ends with the call, and what it complains of is one line."""
 
 import subprocess
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,19 +21,29 @@ def test_what_the_process_refuses_is_refused_here() -> None:
 class Process:
     """Stand for a process that ends in some way."""
 
-    def __init__(self, code: int, ends: type[BaseException] | None = None) -> None:
+    def __init__(self, code: int, ends: type[BaseException] | None = None, said: str = "") -> None:
         self.returncode = code
         self.killed = False
-        self._ends = ends
+        self._ends, self._said = ends, said
 
     def __call__(self, *_given: Any, **how: Any) -> "Process":
         self.environment = how["env"]
         return self
 
-    def communicate(self) -> tuple[str, None]:
-        if self._ends and not self.killed:
+    def __enter__(self) -> "Process":
+        return self
+
+    def __exit__(self, *_how: object) -> None:
+        """Leave nothing open."""
+
+    @property
+    def stdout(self) -> Iterator[str]:
+        yield from self._said.splitlines(keepends=True)
+        if self._ends:
             raise self._ends
-        return "", None
+
+    def wait(self) -> None:
+        """Have ended already."""
 
     def kill(self) -> None:
         self.killed = True
@@ -68,3 +79,11 @@ def test_the_process_does_not_see_where_the_database_is(monkeypatch: pytest.Monk
     monkeypatch.setattr(subprocess, "Popen", process)
     assert computed(JOB, {"DATABASE_OF_MINE"}) == []
     assert "DATABASE_OF_MINE" not in process.environment
+
+
+def test_lines_are_heard_as_they_come_and_progress_is_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = '{"progress": "points", "done": 1, "of": 2}\n{"what": "point"}\n{"machine": {}}\n{"what": "po'
+    monkeypatch.setattr(subprocess, "Popen", Process(0, said=said))
+    heard = list[dict[str, Any]]()
+    assert computed(JOB, (), heard.append) == [{"what": "point"}, {"machine": {}}]
+    assert [sorted(line) for line in heard] == [["done", "of", "progress"], ["what"], ["machine"]]

@@ -1126,3 +1126,31 @@ def test_the_front_is_told_with_the_end_that_changes_it(bench: Bench, monkeypatc
         bench.train(running, trial)
     kinds = [event.kind for event in running.recorder.store.events("bench")]
     assert kinds[-2:] == ["complete", "front"]
+
+
+TOGETHER = TrialFailure("together", "its engine ended: killed")
+
+
+def test_trials_that_failed_together_count_no_attempt_and_are_tried_alone_until_they_come_further(bench: Bench) -> None:
+    running = bench.open()
+    numbers = [begun(running).number for _ in range(3)]
+    for _ in range(5):  # more often than any other failure is forgiven
+        for number in numbers:
+            running.failed(number, TOGETHER)
+        assert [begun(running).number for _ in numbers] == numbers
+    assert [running.trials[number].state for number in numbers] == [State.RUNNING] * 3
+    assert all(running.queue.single(number) for number in numbers)
+    running.measured(0, bench.learn(running.trials[0], 1))
+    assert [running.queue.single(number) for number in numbers] == [False, True, True]
+
+
+def test_one_that_ends_its_engine_alone_is_at_fault_as_often_as_any_other(bench: Bench) -> None:
+    running = bench.open()
+    number = begun(running).number
+    running.failed(number, TOGETHER)
+    begun(running)
+    crashed = TrialFailure("native-crash", "SIGSEGV in conv2d")
+    running.failed(number, crashed)
+    assert begun(running).number == number
+    running.failed(number, crashed)
+    assert running.trials[number].reason == str(crashed)

@@ -55,7 +55,7 @@ MakeBench = Callable[..., Bench]
 class RayTrial:
     """Stand in for Ray's own record of a trial."""
 
-    id: str
+    trial_id: str
     config: dict[str, Any]
     epoch: int
 
@@ -115,7 +115,7 @@ class Course:
         if verdict == TrialScheduler.CONTINUE:
             self._at_work.append(trial)
             return
-        searcher.on_trial_complete(trial.id)
+        searcher.on_trial_complete(trial.trial_id)
         self.cost_s.append(self._cost_s)
         self._cost_s = 0.0
         self.spent_s.append(self.cpu_s())

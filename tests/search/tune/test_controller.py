@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -91,6 +92,39 @@ def test_an_idle_worker_that_had_died_was_not_ended_for_the_next_trial(
     assert (str(scheduler._heard), cast(Any, scheduler._heard).__cause__) == (
         "the idle worker that it was given had died", None
     )  # fmt: skip
+
+
+class Waiting:
+    """Be a trial of Ray's that waits for a worker."""
+
+    def __init__(self) -> None:
+        self.config: dict[str, Any] = {}
+
+
+@pytest.fixture
+def reusing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Controller:
+    """Give a controller that has an idle worker for whoever it is told to have one."""
+    monkeypatch.setattr(TuneController, "_maybe_reuse_cached_actor", lambda _self, _trial: True)
+    controller = Controller(StudyScheduler(bench.open()))
+    controller._trial_to_actor = {}
+    controller._actor_manager = SimpleNamespace(is_actor_started=lambda actor: actor == "has its resources")
+    return controller
+
+
+def test_an_idle_worker_is_not_put_in_the_place_of_one_that_is_starting(reusing: Controller) -> None:
+    """Tune would end that one, and where starts are slower than epochs no second worker would ever come to be."""
+    starting, without_resources, nobodys = cast(Any, Waiting()), cast(Any, Waiting()), cast(Any, Waiting())
+    reusing._trial_to_actor = {starting: "has its resources", without_resources: "waits for a node"}
+    assert not reusing._maybe_reuse_cached_actor(starting)
+    assert reusing._maybe_reuse_cached_actor(without_resources)
+    assert reusing._maybe_reuse_cached_actor(nobodys)
+
+
+def test_a_trial_that_has_taken_over_an_idle_worker_keeps_it(reusing: Controller) -> None:
+    trial = cast(Any, Waiting())
+    reusing._trial_to_actor = {trial: "has its resources"}
+    reusing._resetting_trials.add(trial)
+    assert reusing._maybe_reuse_cached_actor(trial)
 
 
 def test_tune_has_its_own_controller_back_whatever_happens() -> None:

@@ -147,3 +147,14 @@ def test_what_does_not_answer_is_left_alone_for_a_while(address: str, monkeypatc
 def test_a_machine_that_is_not_there_is_not_asked(address: str) -> None:
     assert address != "192.0.2.99"
     assert not OomWatcher().oom_killed("192.0.2.99")
+
+
+def test_of_this_machine_alone_no_process_has_to_start_for_the_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    count = [4]
+    monkeypatch.setattr(watcher, "kills", lambda: count[0])
+    monkeypatch.setattr(watcher, "_living", lambda: {"here": "id"})
+    watching = OomWatcher(here=True)
+    watching.see_all()
+    assert not watching.oom_killed("here")
+    count[0] = 5
+    assert watching.oom_killed("here")

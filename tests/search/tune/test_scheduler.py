@@ -2,9 +2,11 @@
 
 import json
 import pickle
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from threading import Event
 from typing import Any, cast
+from uuid import uuid4
 
 import pytest
 from ray import cloudpickle
@@ -37,6 +39,7 @@ class RayTrial:
     """Stand in for Ray's own record of a trial."""
 
     config: dict[str, Any]
+    trial_id: str = field(default_factory=lambda: uuid4().hex)
 
 
 def hand_out(running: RunningStudy) -> RayTrial:
@@ -266,6 +269,14 @@ def test_the_message_says_who_died_where_and_how(how: str, message: str) -> None
     assert facts(failure_of(died(how)))[:2] == (FailureKind.LOST, message)
 
 
+@pytest.mark.parametrize("kind", [FailureKind.TOGETHER, FailureKind.LOST])
+def test_who_computed_as_a_signal_ended_the_engine_is_told_from_those_beside_it(kind: FailureKind) -> None:
+    ended = in_a_task(TrialFailure(kind, "its engine ended: Socket closed"))
+    culprit = failure_of(ended, traceback="Fatal Python error: Segmentation fault\n")
+    assert facts(culprit)[:2] == (FailureKind.NATIVE_CRASH, "SIGSEGV")
+    assert failure_of(ended, traceback="").kind == kind
+
+
 @pytest.mark.parametrize("how", [SIGTERM, "The actor died because its node has died."])
 def test_a_death_that_ray_can_explain_is_no_question_to_the_kernel(how: str) -> None:
     assert failure_of(died(how), killed=lambda _: True).kind == FailureKind.LOST
@@ -305,3 +316,59 @@ def test_ray_may_pickle_a_scheduler_and_a_study_and_gets_no_address(bench: Bench
     copy = cast(Any, cloudpickle.loads(dumps(StudyScheduler(running))))
     assert isinstance(copy, StudyScheduler)
     assert not isinstance(copy.study, RunningStudy)
+
+
+# Trials that are trained together
+
+SHORT = {"name": "fifo", "max_epochs": 2}
+
+
+def packed(running: RunningStudy, count: int = 3) -> RayTrial:
+    """Hand out trials as one of Ray's."""
+    first, *others = [hand_out(running).config for _ in range(count)]
+    return RayTrial({**first, "mates": others})
+
+
+def tell_of(scheduler: StudyScheduler, trial: RayTrial, number: int, **told: object) -> str:
+    result = {"number": number, **{name: json.dumps(each) for name, each in told.items()}}
+    return scheduler.on_trial_result(None, cast(Any, trial), result)
+
+
+def end(scheduler: StudyScheduler, trial: RayTrial, number: int) -> list[str]:
+    """Let one of a pack be trained to its end."""
+    study = scheduler.study
+    shown = [learn(study.trials[number], epoch) for epoch in range(1, study.record.max_epochs + 1)]
+    return [tell_of(scheduler, trial, number, measurement=each.to_json()) for each in shown]
+
+
+def test_a_pack_goes_on_until_the_last_of_it_is_over(make_bench: Callable[..., Bench]) -> None:
+    running = make_bench(scheduler=SHORT).open()
+    scheduler, trial = StudyScheduler(running), packed(running)
+    failure = {"kind": "not-finite", "message": "the loss is nan in epoch 1", "details": ""}
+    assert end(scheduler, trial, 2) == [TrialScheduler.CONTINUE] * 2
+    assert tell_of(scheduler, trial, 0, failure=failure) == TrialScheduler.CONTINUE
+    assert end(scheduler, trial, 1) == [TrialScheduler.CONTINUE, TrialScheduler.STOP]
+    states = [running.trials[number].state for number in range(3)]
+    assert states == [State.FAILED, State.COMPLETE, State.COMPLETE]
+    assert running.trials[0].failure_kind == "not-finite"
+
+
+def test_who_is_tried_again_alone_goes_on_while_the_pack_that_it_left_does(make_bench: Callable[..., Bench]) -> None:
+    running = make_bench(scheduler=SHORT).open()
+    scheduler, pack = StudyScheduler(running), packed(running)
+    tell_of(scheduler, pack, 0, failure={"kind": "native-crash", "message": "SIGSEGV", "details": ""})
+    alone = hand_out(running)
+    assert alone.config["number"] == 0
+    assert end(scheduler, alone, 0) == [TrialScheduler.CONTINUE, TrialScheduler.STOP]
+    assert end(scheduler, pack, 1) == [TrialScheduler.CONTINUE] * 2
+    assert end(scheduler, pack, 2) == [TrialScheduler.CONTINUE, TrialScheduler.STOP]
+    assert running.trials[0].state is State.COMPLETE
+
+
+def test_the_death_of_a_worker_is_told_of_all_who_were_still_trained_there(make_bench: Callable[..., Bench]) -> None:
+    running = make_bench(scheduler=SHORT).open()
+    scheduler, trial = StudyScheduler(running), packed(running)
+    end(scheduler, trial, 1)
+    fail(scheduler, trial, died(NO_WORD))
+    assert [running.trials[number].attempts for number in range(3)] == [1, 0, 1]
+    assert running.trials[1].state is State.COMPLETE

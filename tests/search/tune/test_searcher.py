@@ -13,6 +13,7 @@ from ray.tune.search.search_generator import SearchGenerator
 from ray.util.debug import reset_log_once
 
 from search.core.records import State
+from search.study.packing import Packing
 from search.study.queue import BACK_OFF_S
 from search.study.running import RunningStudy
 from search.tune.searcher import StudySearcher
@@ -44,9 +45,19 @@ def test_a_suggestion_tells_a_worker_all_it_needs(bench: Bench) -> None:
     spec = TrialSpec.from_json(suggested.pop("spec"))
     assert spec == TrialSpec(architecture=trial.architecture, recipe=RECIPE, data=DATA, seed=trial.seed)
     assert suggested == {
-        "number": 0, "recorded": 0, "measured": [1, 3, 9], "checkpoint": "/runs/bench/0.pt", "gpus": 0.5, "threads": 2,
-        "crash": None, "pulse": None, "fresh": False, "numerics": {},
+        "number": 0, "recorded": 0, "measured": [1, 3, 9], "decided": [1, 3], "flow": False,
+        "checkpoint": "/runs/bench/0.pt", "gpus": 0.5, "threads": 2, "crash": None, "pulse": None, "fresh": False,
+        "numerics": {},
     }  # fmt: skip
+
+
+def test_a_worker_that_trains_in_an_engine_is_told_whose_and_whether_nobody_may_be_beside_it(bench: Bench) -> None:
+    running = bench.open()
+    searcher = StudySearcher(running, RECIPE, DATA, {**WORKER, "engines": "a launch"})
+    first = searcher.suggest("ray-1")
+    assert (first["launch"], first["alone"]) == ("a launch", False)
+    running.failed(0, TrialFailure(FailureKind.TOGETHER, "its engine ended"))
+    assert searcher.suggest("ray-2") == {**first, "alone": True}
 
 
 def test_a_trial_that_is_taken_up_again_says_what_is_recorded(bench: Bench) -> None:
@@ -131,3 +142,23 @@ def test_a_worker_is_asked_for_what_is_not_always_measured(
     bench.record = replace(bench.record, objectives=objectives)
     suggested = make(bench.open(objectives=list(objectives))).suggest("ray-1")
     assert TrialSpec.from_json(suggested["spec"]).measures == asked
+
+
+def test_trials_that_are_trained_together_are_one_suggestion(bench: Bench) -> None:
+    running = bench.open()
+
+    proposer, known = running.proposer, running.trials.known
+    running.packing = Packing(
+        most=lambda _trial: 3, beside=lambda _trial: proposer.propose(known)[0], due=lambda _trial: (2, 100)
+    )  # fmt: skip
+    begun: list[tuple[int, int]] = []
+    searcher = StudySearcher(
+        running, RECIPE, DATA, WORKER, lambda: 4, lambda *given: str(begun.append(given) or given[0])
+    )  # fmt: skip
+    suggested = searcher.suggest("ray-1")
+    assert json.loads(json.dumps(suggested)) == suggested
+    assert [suggested["number"], *(each["number"] for each in suggested["mates"])] == [0, 1, 2]
+    assert sorted(begun) == [(0, 3), (1, 3), (2, 3)]
+    for number, each in enumerate([suggested, *suggested["mates"]]):
+        assert TrialSpec.from_json(each["spec"]).seed == running.trials[number].seed
+        assert (each["checkpoint"], each["recorded"], each["pulse"]) == (f"/runs/bench/{number}.pt", 0, str(number))

@@ -106,6 +106,32 @@ def test_one_that_stands_still_is_marked_and_then_ended_until_its_death_is_heard
     assert world.watch.why(number) is None
 
 
+def test_in_an_engine_one_that_takes_too_long_is_ended_without_those_beside_it_unless_it_does_not_hear(
+    world: World, running: RunningStudy
+) -> None:
+    ended_alone: list[int] = []
+    world.watch.end_alone = lambda sign: ended_alone.append(sign.number)
+    running.limit_s = 300.0
+    number = world.hand_out()
+    for count in range(250):
+        world.beat(number, count)
+        world.wait(LOOK_S)
+        if ended_alone:
+            break
+    assert (ended_alone, world.killed) == ([number], [])
+    world.wait(AGAIN_S + 4)
+    assert world.killed == [number]
+
+
+def test_in_an_engine_one_that_hangs_holds_up_all_and_its_process_is_ended(world: World) -> None:
+    ended_alone: list[int] = []
+    world.watch.end_alone = lambda sign: ended_alone.append(sign.number)
+    number = world.hand_out()
+    world.beat(number, 1)
+    world.wait(200)
+    assert (ended_alone, world.killed[:1]) == ([], [number])
+
+
 def test_one_that_nobody_has_taken_up_yet_is_waited_for(world: World) -> None:
     world.hand_out()
     world.wait(10_000)
@@ -295,3 +321,35 @@ def test_what_was_trained_again_counts_in_the_budget_although_its_worker_died_be
     assert world.watch.why(number) is None
     assert running.account.trained_s == pytest.approx(before + 80)
     assert running.news() == [f"trial {number} was trained for 2 epochs again (1 min 20 s): its checkpoint is missing"]
+
+
+@pytest.mark.parametrize(("together", "ended"), [(1, True), (30, False)])
+def test_an_epoch_may_take_as_long_as_those_of_all_who_are_trained_together(
+    world: World, running: RunningStudy, bench: Bench, together: int, ended: bool
+) -> None:
+    bench.train(running, running.trials[world.hand_out()])  # epochs of a second
+    trial = running.hand_out()
+    assert not isinstance(trial, Nothing)
+    world.keys[trial.number] = world.watch.begin(trial.number, together)
+    for count in range(4):
+        world.beat(trial.number, count)
+        world.wait(LEAST_S)
+    assert (trial.number in world.killed) is ended
+
+
+def test_a_first_epoch_that_is_told_with_the_second_may_take_as_long_as_one_that_is_told_at_once(
+    running: RunningStudy,
+) -> None:
+    world = World(running, Patience(first_epoch_s=100.0))
+    number = world.hand_out()
+    for count in range(8):  # two epochs of 80 s, of which nothing is recorded yet
+        world.beat(number, count, epoch=count // 4)
+        world.wait(20)
+    assert world.killed == []
+    for count in range(8, 12):
+        world.beat(number, count, epoch=1)
+        world.wait(20)
+    assert number in world.killed
+    why = world.watch.why(number)
+    assert why is not None
+    assert why.message.startswith("epoch 2 has taken ")

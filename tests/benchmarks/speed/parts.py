@@ -1,6 +1,6 @@
 """Tell how fast counting, screening, proposing and simulating are here: n, medians and all.
 
-python -m tests.benchmarks.speed
+python -m tests.benchmarks.speed.parts
 """
 
 import csv
@@ -27,7 +27,7 @@ from spaces.space import RandomTrial
 from workers.device import choose_device, fingerprint
 from workers.objectives import OBJECTIVES
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 IMAGE = ImageSpec(channels=1, height=8, width=8)
 CANDIDATES, TRIALS, PROPOSALS = 10_000, 1_000, 15
 
