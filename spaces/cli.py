@@ -8,6 +8,7 @@ import os
 import select
 import sys
 from collections.abc import Callable, Sequence
+from threading import Thread
 from typing import TextIO
 
 from spaces.errors import InputError, WidefrontError, first_line
@@ -77,11 +78,24 @@ def _closed() -> bool:
     return bool(closed)
 
 
-def _is_unread(stream: TextIO) -> bool:
-    """Ask the kernel: of a pipe or a socket that nobody reads it tells an error or a hang-up."""
+def end_unread() -> None:
+    """End this process as soon as nobody reads its output any more, also in the midst of a long computation.
+
+    For one that works for another, which may be killed.
+    """
+
+    def watch() -> None:
+        if _is_unread(sys.stdout, None):
+            os._exit(CLOSED)
+
+    Thread(target=watch, daemon=True).start()
+
+
+def _is_unread(stream: TextIO, patience_ms: int | None = 0) -> bool:
+    """Ask the kernel: of a pipe or a socket that nobody reads it tells an error or a hang-up, or never (None)."""
     try:
         asked = select.poll()
         asked.register(stream.fileno(), 0)
-        return bool(asked.poll(0))
+        return bool(asked.poll(patience_ms))
     except (AttributeError, OSError, ValueError):  # there is none, or it has no file, or is closed
         return False

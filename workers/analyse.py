@@ -200,4 +200,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    cli.end_unread()
     sys.exit(main())

@@ -17,7 +17,7 @@ from search.driver.driver import run
 from search.driver.paging import live_page
 from search.driver.publishing import publish
 from search.driver.screen import meanwhile
-from search.driver.summary import show_end, typed
+from search.driver.summary import show_found, show_further, typed
 from search.study.running import RunningStudy
 from search.study.seeds import SeedPlan
 from spaces.cli import DONE, INTERRUPTED
@@ -66,11 +66,12 @@ def _follow(given: argparse.Namespace, config: StudyConfig, console: Console, st
         trials, over = _confirm(given, config, console, trials)
     if not over:
         return INTERRUPTED
-    report = None
+    known, report = assessed(running.record, trials), None
+    show_found(running, config, console, known)
     if not given.no_report:
         with meanwhile(console, "writing the report"):
             report = publish(config.storage, config.study, given.report, typed(config))
-    show_end(running, config, report, console, assessed(running.record, trials))
+    show_further(running, config, console, known, report)
     return _verdict(running)
 
 

@@ -22,23 +22,15 @@ from spaces.errors import InputError, visible
 from workers.measurement import ALONE
 
 
-def show_end(
-    running: RunningStudy,
-    config: StudyConfig,
-    report: Path | None,
-    console: Console,
-    trials: list[TrialRecord] | None = None,
-) -> None:
-    """Print the front as a table, the split of the time, and the commands to look further.
+def show_found(running: RunningStudy, config: StudyConfig, console: Console, trials: list[TrialRecord]) -> None:
+    """Print the front as a table, what became of the trials, and the split of the time.
 
     Args:
         running: the study.
         config: its file.
-        report: where that is, if it was written.
         console: where to print.
-        trials: the study's as they are known now, where networks were confirmed since.
+        trials: the study's as they are known now, as networks may have been confirmed since.
     """
-    trials = list(running.trials.values()) if trials is None else trials
     front = front_trials(running.record, trials)
     size, full = format_number_of("network", len(front)), format_number_of("epoch", running.record.max_epochs)
     console.print(f"[bold]{config.study}[/]: Pareto front of {size}, fully trained ({full})")
@@ -52,10 +44,16 @@ def show_end(
     if running.account.spent.startup_s:
         _line(console, time_split(running))
     _line(console, checkpoints_line(running, config))
+
+
+def show_further(
+    running: RunningStudy, config: StudyConfig, console: Console, trials: list[TrialRecord], report: Path | None
+) -> None:
+    """Print where the report is, if it was written, and the commands to look further."""
     if report:
         _line(console, f"report: {report.absolute()}")
     storage = quoted(config)
-    if front:
+    if front := front_trials(running.record, trials):
         best = f"--study {config.study} --trial {front[-1].number} -o folder"
         _line(console, f"take one with you: {command('search.export')} {storage} {best}")
     _line(console, f"again: {command('search.front')} {storage} --study {config.study}")

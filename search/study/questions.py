@@ -151,6 +151,8 @@ def _kept_of(bench: Bench, trials: Sequence[TrialRecord], cost: Callable[[TrialR
 def _lesion(bench: Bench, given: Given) -> Iterator[Analysis]:
     if given.draws and not given.blocks:
         raise InputError("is how often --blocks are taken out", place="--draws")
+    if given.seed is not None and not (given.blocks or given.paths):
+        raise InputError("is of what --blocks and --paths draw; nothing else is drawn", place="--seed")
     random: dict[str, Any] = {"blocks": given.blocks, "draws": given.draws or 20, "seed": given.seed or 0}
     settings = random if given.blocks else dict.fromkeys(random)
     more = {"paths": given.paths, "seed": given.seed or 0} if given.paths else {}

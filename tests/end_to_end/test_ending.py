@@ -76,14 +76,15 @@ def test_a_signal_while_ray_starts_is_no_traceback_and_no_trial(folder: Folder) 
     assert said.splitlines()[-1].startswith("interrupted; nothing is lost, go on with: ")
 
 
-def test_a_signal_while_the_report_is_written_is_no_failed_report(folder: Folder) -> None:
+def test_a_signal_while_the_report_is_written_is_no_failed_report_and_the_front_is_told_already(folder: Folder) -> None:
     folder.write(budget={"trials": 1})
     driver = folder.start()
     wait_until(lambda: writing(driver) is not None)
     ended(driver, signal.SIGTERM)
     said = folder.said()
     assert "there is no report" not in said
-    assert "front of" not in said
+    assert "front of" in said
+    assert "take one with you" not in said
     assert re.search(r"^interrupted; nothing is lost, go on with: ", said, re.MULTILINE)
 
 

@@ -165,6 +165,7 @@ REFUSED = (
     (["lesion"], "--trial: name a trial; on the front are"),
     (["marginals", "--trial", "0"], "--trial: marginals does not read it; it is of the whole study"),
     (["lesion", "--trial", "0", "--draws", "3"], "--draws: is how often --blocks are taken out"),
+    (["lesion", "--trial", "0", "--seed", "3"], "--seed: is of what --blocks and --paths draw"),
     (["surface", "--trial", "0", "--steps", "10"], "--steps: 10 points have none in the middle; 9 or 11 have"),
     (["surface", "--trial", "0", "--blocks", "1"], "--blocks: surface does not read it"),
     (["speed", "--trial", "0"], "one network has no ratio; name two or more"),

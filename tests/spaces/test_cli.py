@@ -112,6 +112,19 @@ def test_an_error_that_nobody_reads_has_its_code(unread: int) -> None:
     assert run_with("exec('raise OSError(28)')", stdout=subprocess.PIPE, stderr=unread).returncode == 1
 
 
+WORKS = "from spaces import cli; import time; cli.end_unread(); print('begun', flush=True); time.sleep(600)"
+
+
+def test_what_works_for_another_ends_with_its_reader_in_the_midst_of_its_work() -> None:
+    with subprocess.Popen([sys.executable, "-c", WORKS], stdout=subprocess.PIPE, text=True) as works:
+        assert works.stdout is not None
+        assert works.stdout.readline() == "begun\n"
+        with pytest.raises(subprocess.TimeoutExpired):
+            works.wait(0.3)
+        works.stdout.close()
+        assert works.wait(30) == 141
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_this_front(command: str) -> None:
     """Its own way of ending would have an own line, an own code, and a traceback somewhere."""

@@ -16,7 +16,7 @@ from search.core.labels import name_of
 from search.core.records import Spent, TrialRecord
 from search.core.units import format_number_of
 from search.driver import summary
-from search.driver.summary import show_end, time_split
+from search.driver.summary import show_found, show_further, time_split
 from search.study.running import RunningStudy
 from spaces.errors import TrialFailure
 from tests.search.bench import FILE, Bench
@@ -42,8 +42,10 @@ def ended(bench: Bench) -> RunningStudy:
 
 
 def shown(running: RunningStudy, report: Path | None = None, config: StudyConfig | None = None) -> list[str]:
-    file = io.StringIO()
-    show_end(running, config or parse({**FILE, "storage": STORAGE}), report, Console(file=file, width=150))
+    file, config = io.StringIO(), config or parse({**FILE, "storage": STORAGE})
+    console, trials = Console(file=file, width=150), list(running.trials.values())
+    show_found(running, config, console, trials)
+    show_further(running, config, console, trials, report)
     return file.getvalue().splitlines()
 
 
