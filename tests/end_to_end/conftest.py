@@ -81,11 +81,11 @@ class Folder:
         return f"sqlite:///{self.path}/study.db"
 
 
-def workers_of(driver: subprocess.Popen[str]) -> list[psutil.Process]:
-    """Return the driver's processes that train."""
+def workers_of(driver: subprocess.Popen[str], titled: str = "Trainable") -> list[psutil.Process]:
+    """Return the driver's processes that train, or those that Ray has given another title."""
     try:
         children = psutil.Process(driver.pid).children(recursive=True)
-        return [child for child in children if "Trainable" in _title(child)]
+        return [child for child in children if titled in _title(child)]
     except psutil.NoSuchProcess:
         return []
 

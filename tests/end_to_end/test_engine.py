@@ -4,14 +4,12 @@ import json
 import os
 import signal
 import sqlite3
-import subprocess
 from contextlib import closing
 from pathlib import Path
 
-import psutil
 import pytest
 
-from tests.end_to_end.conftest import Folder, wait_until
+from tests.end_to_end.conftest import Folder, wait_until, workers_of
 from tests.end_to_end.invariants import check_whole, read
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
@@ -36,12 +34,6 @@ def shown(folder: Folder, study: str) -> list[list[tuple[float | None, ...]]]:
     return [[tuple(each.metrics.get(name) for name in names) for each in trial.measurements] for trial in trials]
 
 
-def engines_of(driver: subprocess.Popen[str]) -> list[psutil.Process]:
-    """Return the processes in which the driver's trials train."""
-    family = psutil.Process(driver.pid).children(recursive=True)
-    return [each for each in family if "ray::EngineServer" in " ".join(each.cmdline())]
-
-
 def test_a_study_whose_engine_is_killed_shows_what_it_does_in_processes_of_its_trials(folder: Folder) -> None:
     folder.write(**SHORT, resources={"engine": "process"})
     folder.launch("--no-report")
@@ -49,7 +41,7 @@ def test_a_study_whose_engine_is_killed_shows_what_it_does_in_processes_of_its_t
     folder.write(**SHORT, study="shared", resources={"engine": "always"})
     driver = folder.start("--no-report")
     wait_until(lambda: epochs_recorded(folder) >= alone + 4)
-    (engine,) = engines_of(driver)
+    (engine,) = workers_of(driver, "EngineServer")
     engine.send_signal(signal.SIGKILL)
     assert driver.wait(240) == 0, folder.said()
     check_whole(folder.url, trials=TRIALS, name="shared")

@@ -86,3 +86,32 @@ def test_no_worker_on_a_cluster_holds_the_databases_address(
     assert not [text for text in seen if PASSWORD in text or postgres_url in text]
     assert driver.wait(240) == 0, folder.said()
     check_whole(postgres_url, trials=2)
+
+
+def engines(cluster: Cluster) -> list[int]:
+    """Return how many engines each node has that trains."""
+    raylets = [info.process for node in cluster.worker_nodes for info in node.all_processes["raylet"]]
+    return [len(workers_of(raylet, "EngineServer")) for raylet in raylets]
+
+
+@pytest.mark.very_slow
+def test_each_node_has_an_engine_of_its_own_and_the_loss_of_one_costs_no_trial(
+    folder: Folder, cluster: Cluster
+) -> None:
+    folder.write(
+        data="digits", space=LONG, scheduler=RUNGS, budget={"trials": 16}, resources={"engine": "always"}
+    )  # fmt: skip
+    lost = cluster.add_node(num_cpus=2)
+    cluster.add_node(num_cpus=2)
+    driver = folder.start("--no-report", "--sqlite-on-driver", "--address", cluster.address)
+    wait_until(lambda: engines(cluster) == [1, 1] and epochs_recorded(folder) >= 4)
+    before = read(folder.url)[1]
+    cluster.remove_node(lost, allow_graceful=False)
+    cluster.add_node(num_cpus=2)
+    wait_until(lambda: engines(cluster) == [1, 1] or driver.poll() is not None)
+    assert driver.wait(240) == 0, folder.said()
+    check_whole(folder.url, trials=16)
+    after = read(folder.url)[1]
+    assert not [trial.reason for trial in after if trial.failure_kind]
+    for old, new in zip(before, after, strict=False):
+        assert new.measurements[: old.epochs] == old.measurements
