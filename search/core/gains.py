@@ -50,11 +50,11 @@ def entry_of(study: StudyRecord, trial: TrialRecord, measurement: Measurement) -
         quality=values[quality],
         costs=tuple(_axis(objective, objective.value(trial.cost, measurement)) for objective in others),
         values=values,
-        epoch_s=_least_s([*trial.measurements[: measurement.epoch], measurement]),
+        epoch_s=fastest_s([*trial.measurements[: measurement.epoch], measurement]),
     )
 
 
-def _least_s(measurements: Sequence[Measurement]) -> float:
+def fastest_s(measurements: Sequence[Measurement]) -> float:
     """Return the seconds of the fastest epoch: what else a machine had to do made others longer, never shorter."""
     return min((each.train_s for each in measurements if each.train_s > 0), default=0.0)
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from search.core.confirmation import Confidence
 from search.core.fronts import front_trials, ranked
+from search.core.gains import fastest_s
 from search.core.records import Rejection, Replicate, State, StudyRecord, TrialRecord
 from search.samplers.proposer import Proposal
 from spaces.domains import Scalar
@@ -79,12 +80,12 @@ class SeedProposer:
         if self.plan.trainings is not None and sum(counts.values()) >= self.plan.trainings:
             return None
         if self.plan.trials:
-            return _fewest(self.plan.trials, counts, self.plan.repeats)
+            return self._fewest(self.plan.trials, counts, self.plan.repeats)
         now = self.now()
         front = [trial.number for trial in front_trials(self.study, now)]
         seen = [number for number in counts if not self.trials[number].outside]
         first = [*front, *seen] if self.plan.folds else front  # means are of all folds, or cannot be compared
-        if (due := _fewest(first, counts, self._least)) is not None:
+        if (due := self._fewest(first, counts, self._least)) is not None:
             return due
         return self._race(Confidence(self.study, now), front, {number: counts[number] for number in seen})
 
@@ -111,6 +112,18 @@ class SeedProposer:
         """Return one more training of the network of a replicate, if one is due now; folds are of several images."""
         number = self.replicates[trial.number].trial
         return self._proposal(number) if not self.plan.folds and number in self.due() else None
+
+    def _fewest(self, numbers: Iterable[int], counts: Mapping[int, int], limit: int) -> int | None:
+        """Return the number with the lowest count, if that is below a limit.
+
+        Of several the one whose trainings take longest: begun last, it would leave other workers idle at the end.
+        """
+
+        def turn(number: int) -> tuple[int, float]:
+            count = counts.get(number, 0)
+            return count, (count - limit) * fastest_s(self.trials[number].measurements)
+
+        return min((each for each in numbers if counts.get(each, 0) < limit), key=turn, default=None)
 
     def _race(self, known: Confidence, front: Sequence[int], counts: Mapping[int, int]) -> int | None:
         asked = [*front, *(trial.number for trial in known.near(self.plan.near))] if self.plan.near else list(front)
@@ -198,12 +211,6 @@ class SeedProposer:
 
     def showed(self, number: int, epoch: int, values: Sequence[float]) -> None:
         """Take nothing from an epoch: all are trained in full."""
-
-
-def _fewest(numbers: Iterable[int], counts: Mapping[int, int], limit: int) -> int | None:
-    """Return the number with the lowest count, if that is below a limit; of several the first."""
-    open_ = [number for number in numbers if counts.get(number, 0) < limit]
-    return min(open_, key=lambda number: counts.get(number, 0), default=None)
 
 
 def _free_fold(mine: Iterable[Replicate], folds: int) -> tuple[int, int]:

@@ -363,6 +363,19 @@ def test_a_proposer_names_the_front_first_then_whoever_is_least_sure() -> None:
     assert proposer.waits
 
 
+def test_of_networks_that_were_trained_as_often_the_slowest_is_first() -> None:
+    epochs = {number: factories.measurement(9, accuracy=0.9, train_s=took_s) for number, took_s in enumerate((2, 5, 3))}
+    trials = {number: factories.complete(number, measurements=(epoch,)) for number, epoch in epochs.items()}
+    proposer = SeedProposer(study=factories.study(), trials=trials, plan=SeedPlan(seeds=2, trials=(0, 1, 2)))
+    named = []
+    for number in range(6):
+        proposal, _ = proposer.propose({})
+        assert proposal is not None
+        proposer.begun(proposal, number)
+        named.append(proposal.trial)
+    assert named == [1, 2, 0, 1, 2, 0]
+
+
 def test_weights_that_are_gone_are_said_and_ray_is_not_started_for_them(finished: Bench) -> None:
     with confirming(finished, seeds=1, trials=(1,)) as (session, running):
         train_all(running)
