@@ -63,6 +63,7 @@ FRONTS = ("nas_study", "nas_trial", "nas_measurement", "nas_replicate", "nas_rep
 NAMED = {  # where it is not the row itself that is left out
     "nas_study.id": "rows 1, 2 of nas_host belong to no row of nas_study",
     "nas_trial.id": "rows 1, 2 of nas_measurement belong to no row of nas_trial",
+    "nas_trial.number": "row 1 of nas_trial cannot be read|replicate 0 of nas_replicate belongs to trial 0",
     "nas_measurement.trial_id": "row 1 of nas_measurement belongs to no row of nas_trial",
     "nas_replicate.id": "row 1 of nas_replicate_measurement belongs to no row of nas_replicate",
     "nas_replicate.trial": "row 1 of nas_replicate cannot be read|replicate 0 of nas_replicate belongs to trial",
