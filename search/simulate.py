@@ -25,7 +25,7 @@ from search.core.terminal import make_console
 from search.core.units import format_number_of
 from search.samplers.registry import check_sampler
 from search.simulation.comparison import Comparison, compare, dump
-from search.simulation.curves import compared, form_of
+from search.simulation.curves import compared, curves, form_of
 from search.simulation.recordings import Recordings
 from search.simulation.simulator import RECORDED, Policy, policy
 from search.simulation.tables import read_table, recordings_of
@@ -81,7 +81,7 @@ def _study(given: argparse.Namespace) -> tuple[ReplayForm, Recordings]:
     if not any(trial.epochs == study.max_epochs for trial in trials):
         raise StudyError(f"no trial of {study.name} has reached {format_number_of('epoch', study.max_epochs)} yet")
     form = form_of(study, given.set)
-    return form, recordings_of(study.name, compared(trials, study.measures), form)
+    return form, recordings_of(study.name, compared(curves(trials, study.measures)), form)
 
 
 def _policies(given: argparse.Namespace, form: ReplayForm, recordings: Recordings) -> list[Policy]:

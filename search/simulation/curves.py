@@ -15,6 +15,8 @@ from search.core.records import StudyRecord, TrialRecord
 from spaces.errors import InputError
 from workers.objectives import OBJECTIVES, Objective
 
+LABELS = ("trial", "state")  # columns that curves have and no other table
+
 
 def curves(trials: Sequence[TrialRecord], measures: Mapping[str, Objective] = OBJECTIVES) -> pd.DataFrame:
     """Return one row for each epoch of each trial: what it is, what it costs, what the epoch showed."""
@@ -37,15 +39,16 @@ def _rows(trial: TrialRecord, measures: Mapping[str, Objective]) -> list[dict[st
     return rows
 
 
-def compared(trials: Sequence[TrialRecord], measures: Mapping[str, Objective] = OBJECTIVES) -> pd.DataFrame:
-    """Return of the curves the epochs at which every trial was measured that came to them.
+def compared(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return of curves the epochs at which every trial was measured that came to them; other tables as they are.
 
     At others trials cannot be compared: a recorded training just goes on there.
     """
-    reached = {each.epoch for trial in trials for each in trial.measurements}
-    gaps = {each.epoch for trial in trials for each in trial.measurements if not each.measured}
-    frame = curves(trials, measures)
-    return frame[frame["epoch"].isin(reached - gaps)] if gaps else frame
+    names = [name for name, each in OBJECTIVES.items() if each.measure and name in frame.columns]
+    if not names or not {*LABELS, "epoch"} <= set(frame.columns):
+        return frame  # what has no value there has failed
+    shown = frame[names]
+    return frame[~frame["epoch"].isin(frame["epoch"][shown.isna().all(axis="columns")])]
 
 
 def write_curves(trials: Sequence[TrialRecord], path: Path, measures: Mapping[str, Objective] = OBJECTIVES) -> None:

@@ -15,14 +15,13 @@ import pandas as pd
 from search.config.replay import ColumnForm, ReplayForm, quality
 from search.config.sections import Form
 from search.config.space import parse_parameters
-from search.simulation.curves import read_frame
+from search.simulation.curves import LABELS, compared, read_frame
 from search.simulation.inference import infer_parameters, scalar
 from search.simulation.recordings import Array, Recordings, recorded_objective
 from spaces.domains import Choice, Domain, Float, Parameter, Scalar
 from spaces.errors import InputError, unknown
 from workers.objectives import OBJECTIVES
 
-LABELS = ("trial", "state")  # columns of a study's own curves
 STATIC = tuple(name for name, objective in OBJECTIVES.items() if objective.static)
 
 
@@ -32,7 +31,7 @@ def read_table(path: Path, form: ReplayForm) -> Recordings:
     Raises:
         InputError: it cannot be read, or is not what the form says.
     """
-    return recordings_of(path.name, read_frame(path), form)
+    return recordings_of(path.name, compared(read_frame(path)), form)
 
 
 def recordings_of(name: str, frame: pd.DataFrame, form: ReplayForm) -> Recordings:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -14,9 +15,15 @@ from search.simulation.tables import read_table, recordings_of
 from spaces.errors import InputError
 from tests.search.bench import Bench
 from tests.search.simulation.test_tables import same
+from workers.measurement import TRAIN_LOSS, Measurement
 
 MakeTrial = Callable[..., TrialRecord]
 MakeStudy = Callable[..., StudyRecord]
+
+
+PLANE = parse_replay(
+    {"table": {"objectives": {"accuracy": "maximize", "macs": {"direction": "minimize", "known": True}}}}
+)
 
 
 @pytest.fixture
@@ -78,6 +85,36 @@ def test_numbers_among_words_are_kept(make_trial: MakeTrial, ending: str, tmp_pa
     write_curves(trials, tmp_path / f"curves.{ending}")
     found = read_table(tmp_path / f"curves.{ending}", parse_replay({"space": space}))
     assert [each["base_width"] for each in found.networks] == [4, "preserved", 8]
+
+
+def test_a_file_of_curves_that_were_measured_at_rungs_is_replayed_as_the_study_itself_is(
+    make_trial: MakeTrial, make_measurement: Any, tmp_path: Path
+) -> None:
+    def curve(*accuracies: float | None) -> tuple[Measurement, ...]:
+        known = (make_measurement(epoch, accuracy=each or 0.0) for epoch, each in enumerate(accuracies, start=1))
+        return tuple(
+            found if each is not None else replace(found, metrics={TRAIN_LOSS: 1.0})
+            for found, each in zip(known, accuracies, strict=True)
+        )
+
+    trials = [
+        make_trial(0, measurements=curve(0.5, None, 0.7, None, 0.9), state=State.COMPLETE, params={"depth": 1}),
+        make_trial(1, measurements=curve(0.4, None, 0.5), state=State.STOPPED, params={"depth": 2}),
+    ]
+    write_curves(trials, tmp_path / "curves.csv")
+    found = read_table(tmp_path / "curves.csv", PLANE)
+    assert found.epochs == (1, 3, 5)
+    assert found.learned["accuracy"][0, 0].tolist() == [0.5, 0.7, 0.9]
+    assert found.learned["accuracy"][1, 0, :2].tolist() == [0.4, 0.5]
+    seconds = [each.wall_s for each in trials[0].measurements]
+    assert found.seconds[0, 0].tolist() == pytest.approx([sum(seconds[:1]), sum(seconds[:3]), sum(seconds)])
+
+
+def test_a_gap_in_a_table_of_other_trainings_is_a_training_that_failed(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"width": 1, "macs": 1, "epoch": [1, 2, 3], "accuracy": [0.5, None, 0.7]})
+    frame.to_csv(tmp_path / "table.csv", index=False)
+    found = read_table(tmp_path / "table.csv", PLANE)
+    assert found.epochs == (1, 2, 3)
 
 
 def test_only_files_of_tables_are_written(trials: list[TrialRecord], tmp_path: Path) -> None:
