@@ -25,7 +25,7 @@ class Flat:
     """The parameters of a network in one buffer, with their gradients in another.
 
     Weights decay; norms and biases, the parameters of one axis, do not. A parameter that a step's loss does not hang on
-    has the gradient 0 there, so that its momentum and its decay go on.
+    has the gradient 0 there, so that its momentum and its decay go on. One that no loss may change stays as it is.
     """
 
     kinds: tuple[str, ...] = ()  # what is kept for each number between steps, by its name in torch.optim
@@ -36,13 +36,17 @@ class Flat:
         Raises:
             ValueError: they are of several types or devices, or there are none.
         """
-        given = sorted(network.parameters(), key=lambda p: p.ndim <= 1)
+        told = sorted(network.parameters(), key=lambda p: p.ndim <= 1)  # as torch.optim numbers them
+        given = sorted(told, key=lambda p: not _decays(p))
         if len({(p.dtype, p.device) for p in given}) != 1:
             raise ValueError("the parameters of a network are of one type, on one device")
         self.parameters = given
+        places = {id(p): place for place, p in enumerate(given)}
+        self.places = [places[id(p)] for p in told]
+        self.strides = [torch.empty_like(p).stride() for p in given]  # of a slice of something larger: its own alone
         self.weight_decay = weight_decay
         self.sizes = [-(-p.numel() // ALIGNED) * ALIGNED for p in given]  # what fills a part is 0 and stays 0
-        self.decaying = sum(size for p, size in zip(given, self.sizes, strict=True) if p.ndim > 1)
+        self.decaying = sum(size for p, size in zip(given, self.sizes, strict=True) if _decays(p))
         self.values = torch.zeros(sum(self.sizes), dtype=given[0].dtype, device=given[0].device)
         self.gradients = torch.zeros_like(self.values)
         self.kept = {kind: torch.zeros_like(self.values) for kind in self.kinds}
@@ -63,8 +67,8 @@ class Flat:
         """Return each parameter's part of a buffer, in its shape and layout; of a shorter one, of those within it."""
         begins = accumulate(self.sizes, initial=0)
         return [
-            buffer.as_strided(p.shape, p.stride(), at)
-            for p, at in zip(self.parameters, begins, strict=False)
+            buffer.as_strided(p.shape, stride, at)
+            for p, stride, at in zip(self.parameters, self.strides, begins, strict=False)
             if at < len(buffer)
         ]
 
@@ -156,8 +160,8 @@ class Flat:
             part: returns what is wanted of what is kept for a parameter.
         """
         kept = {kind: [part(each) for each in self.views(buffer)] for kind, buffer in self.kept.items()}
-        state = {index: {**self._counted(), **{kind: views[index].clone() for kind, views in kept.items()}}
-                 for index in range(len(self.parameters))}  # fmt: skip
+        state = {index: {**self._counted(), **{kind: views[place].clone() for kind, views in kept.items()}}
+                 for index, place in enumerate(self.places)}  # fmt: skip
         count = sum(p.ndim > 1 for p in self.parameters)
         groups = [range(count), range(count, len(self.parameters))]
         return {
@@ -185,9 +189,10 @@ class Flat:
         for kind, buffer in self.kept.items():
             buffer.zero_()
             views = self.views(buffer)
+            told = [views[place] for place in self.places]
             for index, held in state["state"].items():
                 if kind in held and held[kind] is not None:
-                    _copy(views, int(index), held[kind])
+                    _copy(told, int(index), held[kind])
         self.steps = _steps(state["state"].values())
 
 
@@ -273,6 +278,10 @@ class AdamW(Flat):
 
     def _settings(self) -> dict[str, Any]:
         return {"betas": self.betas, "eps": EPSILON}
+
+
+def _decays(parameter: nn.Parameter) -> bool:
+    return parameter.ndim > 1 and parameter.requires_grad
 
 
 def _gather(parameters: list[nn.Parameter], parts: list[Tensor]) -> None:

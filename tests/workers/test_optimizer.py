@@ -124,6 +124,55 @@ def test_a_parameter_without_a_gradient_has_the_gradient_0_and_its_momentum_goes
     assert same(one, other)
 
 
+class Framed(nn.Module):
+    """A network of a person's own, with weights that stay as they are before those that are trained."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        drawn = torch.Generator().manual_seed(5)
+        self.fixed = nn.Parameter(torch.randn(6, 3, generator=drawn), requires_grad=False)
+        self.learned = nn.Parameter(torch.randn(6, 3, generator=drawn))
+        self.shift = nn.Parameter(torch.zeros(6), requires_grad=False)
+        self.layer = nn.Linear(6, 2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits of the first 3 pixels of the first channel."""
+        pixels = images[:, 0, 0, :3]
+        out: Tensor = self.layer((pixels @ (self.fixed + self.learned).T + self.shift).relu())
+        return out
+
+
+@pytest.mark.parametrize(("ours", "theirs"), PAIRS)
+def test_a_parameter_that_takes_no_gradient_stays_as_it_is(
+    ours: Callable[..., Flat], theirs: Callable[..., Any]
+) -> None:
+    one, other = Framed(), Framed()
+    other.load_state_dict(one.state_dict())
+    fixed = one.fixed.clone()
+    flat, usual = ours(one), theirs(other)
+    for number in range(5):
+        step(one, flat, number)
+        step(other, usual, number)
+    assert torch.equal(one.fixed, fixed)
+    assert same(one, other)
+    again = ours(other)
+    again.load_state_dict(usual.state_dict())  # the numbers of both are those of the same parameters
+    for number in range(5, 10):
+        step(one, flat, number)
+        step(other, again, number)
+    assert same(one, other)
+
+
+def test_a_parameter_that_is_a_slice_of_something_larger_has_a_part_of_its_own() -> None:
+    made = nn.ParameterList([torch.arange(40.0).view(4, 10)[:, :3], torch.ones(4, 10), torch.ones(10, 4).T])
+    before = [each.detach().clone() for each in made]
+    flat = flat_sgd(made)
+    assert all(torch.equal(each, held) for each, held in zip(made, before, strict=True))
+    ends = [each.data_ptr() for each in made]
+    assert all(end - begin >= each.nbytes for begin, end, each in zip(ends, ends[1:], made, strict=False))
+    assert len(flat.values) == 16 + 48 + 48
+
+
 def test_every_parameter_is_a_part_of_one_buffer_and_begins_where_64_bytes_do() -> None:
     made = network()
     flat = flat_sgd(made)
