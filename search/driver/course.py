@@ -4,6 +4,7 @@ import argparse
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
 from rich.console import Console
 
@@ -66,13 +67,22 @@ def _follow(given: argparse.Namespace, config: StudyConfig, console: Console, st
         trials, over = _confirm(given, config, console, trials)
     if not over:
         return INTERRUPTED
-    known, report = assessed(running.record, trials), None
-    show_found(running, config, console, known)
-    if not given.no_report:
-        with meanwhile(console, "writing the report"):
-            report = publish(config.storage, config.study, given.report, typed(config))
-    show_further(running, config, console, known, report)
+    known = assessed(running.record, trials)
+    try:
+        show_found(running, config, console, known)
+    except OSError:  # nobody reads any more, or a log has no room: the report is for later
+        _report(given, config, console)
+        raise
+    show_further(running, config, console, known, _report(given, config, console))
     return _verdict(running)
+
+
+def _report(given: argparse.Namespace, config: StudyConfig, console: Console) -> Path | None:
+    """Write the report, where one is asked for, and return its path."""
+    if given.no_report:
+        return None
+    doing = meanwhile(console, "writing the report")
+    return publish(config.storage, config.study, given.report, typed(config), doing=doing)
 
 
 def _confirm(
