@@ -40,14 +40,20 @@ def expected_epoch_s(trial: TrialRecord, others: Iterable[TrialRecord]) -> float
     """Return what an epoch of a trial is expected to take: its own longest, else by the macs of what was trained.
 
     Networks cost a part that grows with their macs and a part that does not, so the longest epoch of any network at
-    least as small, scaled by macs, is an upper estimate; without one, the longest of all.
+    least as small, scaled by macs, is an upper estimate; without one, the longest of all. A trial that was measured
+    after none of its epochs does not tell what one takes that it is measured after.
     """
-    if trial.measurements:
-        return max(each.wall_s for each in trial.measurements)
-    known = [(other.cost.macs, max(each.wall_s for each in other.measurements)) for other in others if other.epochs]
+    own_s = _longest_s(trial)
+    if trial.shown:
+        return own_s
+    known = [(other.cost.macs, _longest_s(other)) for other in others if other.shown]
     if not known:
         return None
-    return max(took_s * max(1.0, trial.cost.macs / macs) for macs, took_s in known)
+    return max(own_s, *(took_s * max(1.0, trial.cost.macs / macs) for macs, took_s in known))
+
+
+def _longest_s(trial: TrialRecord) -> float:
+    return max((each.wall_s for each in trial.measurements), default=0.0)
 
 
 def stuck_line(phase: str, silent_s: float, bound_s: float) -> str:

@@ -1,6 +1,7 @@
 """How long a trial may take: by the file, by what epochs of such a cost have taken here, or for ever."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from search.config.study import parse
 from search.core.patience import LEAST_S, LOADING_TIMES, Patience, expected_epoch_s, stuck_line
 from search.core.records import TrialRecord
 from tests.search.bench import FILE
+from workers.measurement import TRAIN_LOSS
 from workers.pulse import COMPILING, LOADING, TRAINING
 
 MakeTrial = Callable[..., TrialRecord]
@@ -49,6 +51,21 @@ def test_a_file_says_the_bounds_or_none() -> None:
 def test_an_epoch_is_expected_to_take_what_its_longest_took(make_trial: MakeTrial, make_measurement: Any) -> None:
     curve = tuple(make_measurement(epoch, train_s=float(epoch), eval_s=1.0) for epoch in (1, 2, 3))
     assert expected_epoch_s(make_trial(measurements=curve), []) == 4.0
+
+
+def test_epochs_that_were_not_measured_do_not_tell_what_one_takes_that_is(
+    make_trial: MakeTrial, make_measurement: Any
+) -> None:
+    curve = [replace(make_measurement(epoch, train_s=2.0, eval_s=0.0), metrics={TRAIN_LOSS: 1.0}) for epoch in (1, 2)]
+    trial = make_trial(0, measurements=tuple(curve))
+    assert expected_epoch_s(trial, []) is None
+    assert expected_epoch_s(trial, [make_trial(1, measurements=tuple(curve))]) is None
+    known = make_trial(2, cost=trial.cost, measurements=(make_measurement(1, train_s=2.0, eval_s=30.0),))
+    assert expected_epoch_s(trial, [known]) == 32.0
+    swift = make_trial(3, cost=trial.cost, measurements=(make_measurement(1, train_s=0.5, eval_s=0.5),))
+    assert expected_epoch_s(trial, [swift]) == 2.0
+    own = make_trial(0, measurements=(*curve, make_measurement(3, train_s=2.0, eval_s=30.0)))
+    assert expected_epoch_s(own, [swift]) == 32.0
 
 
 def test_a_network_without_epochs_is_expected_to_take_what_others_did_by_their_macs(
