@@ -51,3 +51,21 @@ def test_other_errors_while_a_command_imports_are_shown_whole(tmp_path: Path) ->
     )  # fmt: skip
     assert "ImportError: broken" in done.stderr
     assert "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("closed", "code", "out", "err"),
+    [
+        (">&-", 0, "", ""),
+        ("2>&-", 0, "resnet-8: 8 layers", ""),
+        (">&- 2>&-", 0, "", ""),
+        ("<&- >&- 2>&-", 0, "", ""),
+        ("--no-such 2>&-", 2, "", ""),
+    ],
+)
+def test_what_is_closed_is_no_error_and_its_words_go_nowhere_else(closed: str, code: int, out: str, err: str) -> None:
+    command = f"{sys.executable} -m spaces.describe resnet-8 {closed}"
+    done = subprocess.run(["bash", "-c", command], check=False, capture_output=True, text=True)
+    assert done.returncode == code
+    assert done.stdout.startswith(out) if out else not done.stdout
+    assert done.stderr == err
