@@ -7,10 +7,15 @@ import os
 import sys
 from types import TracebackType
 
+OURS = ("spaces", "workers", "search", "dashboards")
+
 
 def heed_early() -> None:
-    """Say one line at Ctrl-C where `python -m` is about to run a module of the package that calls this."""
-    if sys.argv[:1] == ["-m"]:  # as long as that module is looked for; a person's own program keeps its ways
+    """Say one line at Ctrl-C where `python -m` is about to run a module of ours."""
+    if sys.argv[:1] != ["-m"]:  # as long as that module is looked for; a person's own program keeps its ways
+        return
+    module = sys.orig_argv[-len(sys.argv)].removeprefix("-m")
+    if module.partition(".")[0] in OURS:
         _open_closed()
         sys.excepthook = _in_one_line
 

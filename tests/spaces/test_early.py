@@ -43,6 +43,15 @@ def test_a_program_of_a_persons_own_keeps_its_traceback(tmp_path: Path) -> None:
         assert "KeyboardInterrupt" in done.stderr
 
 
+def test_a_program_whose_package_imports_ours_keeps_what_it_does_with_errors(tmp_path: Path) -> None:
+    hook = "import sys; sys.excepthook = lambda *_: print('own hook', file=sys.stderr)"
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "__init__.py").write_text(f"{hook}\nimport search\n")
+    (tmp_path / "own" / "work.py").write_text("raise ValueError('x')\n")
+    for command in (["-m", "own.work", "-m", "search"], ["-mown.work"]):
+        assert ended(tmp_path, *command).stderr == "own hook\n"
+
+
 def test_other_errors_while_a_command_imports_are_shown_whole(tmp_path: Path) -> None:
     (tmp_path / "numpy.py").write_text("raise ImportError('broken')\n")
     done = subprocess.run(
