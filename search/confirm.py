@@ -45,13 +45,15 @@ def _act(given: argparse.Namespace, started_at: datetime) -> int:
     )  # fmt: skip
     console = make_console(stderr=given.json)
     found = confirm(asked, console, started_at)
-    if given.json:
-        print(json.dumps([row_of(found.study, trial) for trial in found.shown], indent=2))
-    else:
-        show(found, console)
-    sys.stdout.flush()
-    if found.news:
-        publish(expand(given.url, os.environ), found.study.name, None)  # Optuna Dashboard's plot, two seconds
+    try:
+        if given.json:
+            print(json.dumps([row_of(found.study, trial) for trial in found.shown], indent=2))
+        else:
+            show(found, console)
+        sys.stdout.flush()
+    finally:  # nobody may read any more
+        if found.news:
+            publish(expand(given.url, os.environ), found.study.name, None)  # Optuna Dashboard's plot, two seconds
     if not found.over:
         return INTERRUPTED
     if failed := found.all_failed:
