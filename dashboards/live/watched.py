@@ -285,7 +285,7 @@ class Watched:
         )  # fmt: skip
 
     def _reach(self, trial: TrialRecord, levels: Iterable[int]) -> None:
-        for level in levels:
+        for level in levels if not trial.outside else ():  # whose place at a rung no launch looks at either
             there = self._reached.setdefault(level, {})
             if trial.epochs >= level and trial.number not in there:
                 entry = entry_of(self.study, trial, trial.measurements[level - 1])
