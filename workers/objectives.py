@@ -1,7 +1,7 @@
 """What a study can optimise or bound: an entry says direction, unit, when it is known, and how it is found.
 
-A new measured objective is one entry with `measure`, which is asked after each epoch in the worker; a new static one is
-one entry with `count`. Both are stored by name. No torch here: what measures is given what it needs.
+A new measured objective is one entry with `measure`, which is asked in the worker after each epoch that is measured; a
+new static one is one entry with `count`. Both are stored by name. No torch here: what measures is given what it needs.
 """
 
 import math
