@@ -116,8 +116,11 @@ class Scheduler:
         return self.study.max_epochs
 
     def reads(self, epoch: int) -> bool:  # noqa: ARG002
-        """Whether it decides at an epoch below full fidelity, so that trials have to be measured there."""
-        return False
+        """Whether it decides at an epoch below full fidelity, so that trials have to be measured there.
+
+        One that decides and does not say at which may do so at any.
+        """
+        return type(self).on_measurement is not Scheduler.on_measurement
 
     def observe(self, trial: TrialRecord, measurement: Measurement) -> None:
         """Take in what a trial showed, whoever trained it; the same once more changes nothing."""

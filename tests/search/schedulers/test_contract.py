@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.core.records import TrialRecord
-from search.schedulers.base import Decision, PromotionState, Scheduler, Verdict
+from search.schedulers.base import GO_ON, Decision, Options, PromotionState, Scheduler, Verdict
 from search.schedulers.registry import SCHEDULERS, Plan, scheduler_class
 from tests import factories
+from workers.measurement import Measurement
 
 STUDY = factories.study(max_epochs=9)
 NAMES = sorted(SCHEDULERS)
@@ -193,3 +194,18 @@ def test_an_epoch_that_was_not_measured_decides_nothing(name: str) -> None:
             then = replace(trial, measurements=tuple(blank[:epoch]))
             made.observe(then, measurement)
             assert not made.on_measurement(then, measurement).stop
+
+
+class Hasty(Scheduler):
+    """One of a person's own that decides, and does not say at which epochs."""
+
+    def on_measurement(self, trial: TrialRecord, measurement: Measurement) -> Decision:  # noqa: ARG002
+        """Stop every trial at its second epoch."""
+        return Decision(Verdict.STOP, "hasty") if measurement.epoch == 2 else GO_ON
+
+
+def test_one_that_does_not_say_at_which_epochs_it_decides_may_do_so_at_any() -> None:
+    made = Hasty(STUDY, Options(max_epochs=9), (), 0.1)
+    assert made.decides == list(range(1, 9))  # else its trials would be trained together, and on behind a decision
+    assert made.measured == list(range(1, 10))
+    assert made.next_read(2) == 3
