@@ -123,13 +123,8 @@ class RunningStudy:
             if not trial.outside:  # of another question: nobody at a rung has to be better than it
                 self.scheduler.observe(trial, measurement)
         if not trial.failed_transiently:
-            showed = [each for each in trial.measurements if each.epoch in self.scheduler.levels]
-            self.proposer.restore(
-                trial,
-                objective_values(self.record, trial),
-                {each.epoch: self._values(trial, each) for each in showed},
-                attrs,
-            )
+            values = {each.epoch: self._values(trial, each) for each in trial.measurements if self._at_rung(each)}
+            self.proposer.restore(trial, objective_values(self.record, trial), values, attrs)
 
     def _settle(self, trial: TrialRecord) -> None:
         """Decide what the driver died before deciding, or let the trial wait for a worker."""
@@ -477,8 +472,12 @@ class RunningStudy:
     def _show(self, trial: TrialRecord, measurement: Measurement) -> None:
         """Let the scheduler know what a trial showed, and the sampler where that was at a rung."""
         self.scheduler.observe(trial, measurement)
-        if measurement.epoch in self.scheduler.levels:
+        if self._at_rung(measurement):
             self.proposer.showed(trial.number, measurement.epoch, self._values(trial, measurement))
+
+    def _at_rung(self, measurement: Measurement) -> bool:
+        """Whether a trial was measured at a rung; where an earlier launch had others, it may not have been."""
+        return measurement.measured and measurement.epoch in self.scheduler.levels
 
     def _values(self, trial: TrialRecord, measurement: Measurement) -> tuple[float, ...]:
         """Return the objectives' values at an epoch."""

@@ -25,7 +25,7 @@ from search.study.running import Nothing, RunningStudy
 from spaces.errors import StorageAway, StudyError, TrialFailure
 from tests.search.bench import NOON, Bench, learn
 from workers.kinds import FailureKind
-from workers.measurement import Measurement
+from workers.measurement import TRAIN_LOSS, Measurement
 
 MakeBench = Callable[..., Bench]
 
@@ -871,6 +871,21 @@ def test_a_relaunch_finds_trials_at_rest_as_they_were(make_bench: MakeBench) -> 
     go_through(again)
     assert again.over
     assert again.account.trained_epochs == sum(trial.epochs for trial in recorded(again).values())
+
+
+def test_a_relaunch_with_other_rungs_learns_nothing_from_epochs_that_were_not_measured(make_bench: MakeBench) -> None:
+    def blank(trial: TrialRecord, epoch: int) -> Measurement:
+        shown = learn(trial, epoch)
+        return shown if epoch in (1, 3, 9) else replace(shown, metrics={TRAIN_LOSS: 1.0})
+
+    bench = make_bench(sampler={"name": "auto", "seed": 0}, budget={"trials": 12})
+    bench.learn = blank
+    bench.train_all(bench.open())
+    bench.learn = learn
+    other = {**bench.config.plain()["scheduler"], "reduction_factor": 2}  # a rung at epoch 2
+    again = bench.open(scheduler=other, budget={"trials": 16})
+    bench.train_all(again)
+    assert (again.over, len(again.trials)) == (True, 16)
 
 
 def test_a_trial_that_rested_is_handed_out_again_with_its_epochs(make_bench: MakeBench) -> None:
