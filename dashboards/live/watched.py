@@ -276,7 +276,7 @@ class Watched:
         stand = {number: self._places[number] for number in sorted(self.running)}
         resting = {number: epochs for number, (where, epochs) in stand.items() if where == "paused"}
         passed = {
-            number: max((level for level in levels if level <= epochs), default=0)
+            number: max((level for level in levels if level <= epochs and self._stood_at(number, level)), default=0)
             for number, (where, epochs) in stand.items() if where == "training"
         }  # fmt: skip
         return Paused(
@@ -292,7 +292,10 @@ class Watched:
                 there.update({trial.number: entry} if entry else {})
 
     def _entered(self, at: dict[int, int]) -> dict[int, int]:
-        return {number: epoch for number, epoch in at.items() if number in self._reached.get(epoch, {})}
+        return {number: epoch for number, epoch in at.items() if self._stood_at(number, epoch)}
+
+    def _stood_at(self, number: int, level: int) -> bool:
+        return number in self._reached.get(level, {})
 
     def where(self, trial: TrialRecord) -> str:
         """Return where a trial stands, in a word: a state; of a running one whether it trains, rests or waits.

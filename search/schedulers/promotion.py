@@ -101,7 +101,7 @@ class Promotion:
     def gains(self) -> dict[int, float]:
         """Return by what share each resting trial is expected to raise the front, were it trained in full."""
         active = self.state.active.items()
-        passed = {number: max(levels) for number, epochs in active if (levels := self._passed(epochs))}
+        passed = {number: max(levels) for number, epochs in active if (levels := self._passed(number, epochs))}
         return gains(self.scheduler.reached, self.state.resting, passed, self.scheduler.max_epochs)
 
     @cached_property
@@ -109,8 +109,12 @@ class Promotion:
         """Return by what share each resting trial is expected to raise the front for its time."""
         return rates(self.gains, _entries(self.scheduler.reached), self.state.resting, self.scheduler.max_epochs)
 
-    def _passed(self, epochs: int) -> list[int]:
-        return [level for level in self.scheduler.levels if level <= epochs]
+    def _passed(self, number: int, epochs: int) -> list[int]:
+        """Return the rungs at which a trial that trains was measured: an earlier launch may have had others."""
+        return [level for level in self.scheduler.levels if level <= epochs and self._stood_at(number, level)]
+
+    def _stood_at(self, number: int, level: int) -> bool:
+        return level in self.scheduler.reached and number in self.scheduler.reached[level].entries
 
 
 def gains(

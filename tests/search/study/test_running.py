@@ -888,6 +888,24 @@ def test_a_relaunch_with_other_rungs_learns_nothing_from_epochs_that_were_not_me
     assert (again.over, len(again.trials)) == (True, 16)
 
 
+def test_a_trial_that_trains_counts_by_the_last_rung_that_it_was_measured_at(make_bench: MakeBench) -> None:
+    bench = make_bench(scheduler=RESTING, budget={"trials": 6})
+    running = bench.open()
+    first = hand_out(running)
+    for epoch in (1, 2, 3):
+        shown = learn(first, epoch)
+        running.resting.pop(0, None)
+        running.measured(0, shown if epoch != 2 else replace(shown, metrics={TRAIN_LOSS: 1.0}))
+    again = bench.open(scheduler={**RESTING, "reduction_factor": 2})  # rungs at 1, 2, 4 and 8
+    assert hand_out(again).number == 0
+    while not again.resting:
+        trial = hand_out(again)
+        again.measured(trial.number, learn(trial, 1))
+    again.account.budget = replace(again.account.budget, trials=len(again.trials))
+    promoted = hand_out(again)
+    assert promoted.number == trial.number
+
+
 def test_a_trial_that_rested_is_handed_out_again_with_its_epochs(make_bench: MakeBench) -> None:
     bench = make_bench(scheduler={**RESTING, "share": 1.0}, budget={"trials": 8})
     running = bench.open()
