@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -53,7 +54,7 @@ def test_the_end_ends_what_runs_and_what_waits() -> None:
     with Bench(os.environ) as bench:
         runs = bench.ask(asked("import time; time.sleep(1000)", device="pi"))
         waits = bench.ask(asked("print(1)", device="pi"))
-        while not any("sleep(1000)" in " ".join(each.cmdline()) for each in children()):
+        while not any("sleep(1000)" in command_of(each) for each in children()):
             time.sleep(0.05)
         began = [each for each in children() if each not in before]
     assert not psutil.wait_procs(began, timeout=60)[1]
@@ -63,3 +64,9 @@ def test_the_end_ends_what_runs_and_what_waits() -> None:
 
 def children() -> list[psutil.Process]:
     return psutil.Process().children(recursive=True)
+
+
+def command_of(process: psutil.Process) -> str:
+    with suppress(psutil.Error):  # it may have ended
+        return " ".join(process.cmdline())
+    return ""
